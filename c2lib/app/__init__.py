@@ -1,0 +1,1 @@
+"""The composition root: everything that touches disk, terminal, papermill or the wall clock."""

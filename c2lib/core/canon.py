@@ -1,0 +1,134 @@
+"""Reference canonical JSON and the digests made of it.
+
+Rules kept here (DESIGN: artifacts):
+
+* UTF-8, keys sorted by code point, separators ``,`` and ``:``, no ASCII escaping;
+* no binary floats, integers below 2**53 in magnitude, text in NFC without lone surrogates;
+* everything that is hashed is hashed over these bytes.
+
+>>> canonical_json({"b": 1, "a": ["x", None, True]})
+'{"a":["x",null,true],"b":1}'
+>>> event_id("run_demo_001", "strat_demo", "SESSION_START", 0, {"clock_mode": "fixed"})
+'f4c46d4318ed7fd625b8c3ce95cb0eb260ea42d163885c59e583d7da55ca1f76'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+MAX_INTEGER = 2**53 - 1
+"""Largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+
+MAX_DEPTH = 64
+"""Deepest nesting of an artifact value; more is a defect or an attack."""
+
+GENESIS_HASH = "0" * 64
+"""``prev_hash`` of the first audit entry."""
+
+EVENT_ID_KIND = "c2_dryrun_event"
+
+
+class CanonicalFormError(ValueError):
+    """A value has no canonical form; ``path`` is where in it."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(f"{path}: {problem}")
+
+
+def text_problem(text: str) -> str | None:
+    """Say why ``text`` may not stand in an artifact, or ``None`` when it may."""
+    if text.isascii():
+        return None
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        return "has a lone surrogate, which UTF-8 cannot carry"
+    if not unicodedata.is_normalized("NFC", text):
+        return "is not in Unicode NFC"
+    return None
+
+
+def _integer_problem(number: int) -> str | None:
+    return "integer of 2**53 or more" if abs(number) > MAX_INTEGER else None
+
+
+def _check_keys(mapping: Mapping[Any, Any], path: str) -> None:
+    for key in mapping:
+        problem = text_problem(key) if isinstance(key, str) else "is not text"
+        if problem:
+            raise CanonicalFormError(path, f"key {key!r} {problem}")
+
+
+def _check(value: Any, path: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise CanonicalFormError(path, f"nested deeper than {MAX_DEPTH}")
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, int | str):
+        problem = text_problem(value) if isinstance(value, str) else _integer_problem(value)
+        if problem:
+            raise CanonicalFormError(path, problem)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _check(item, f"{path}[{index}]", depth + 1)
+    elif isinstance(value, Mapping):
+        _check_keys(value, path)
+        for key, item in value.items():
+            _check(item, f"{path}.{key}", depth + 1)
+    else:
+        raise CanonicalFormError(path, f"{type(value).__name__} has no place in an artifact")
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one canonical text of ``value``; raise :class:`CanonicalFormError` when it has none."""
+    _check(value, "$", 0)
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def sha256_hex(data: bytes) -> str:
+    """Return the SHA-256 of ``data`` as 64 lower-case hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical_sha256(value: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of ``value``."""
+    return sha256_hex(canonical_json(value).encode())
+
+
+def event_id(run_id: str, strategy_id: str, event_type: str, ts_sim: int, payload: Mapping[str, Any]) -> str:
+    """Return the ``event_id`` of an event, the slow way that the encoders are held against."""
+    return canonical_sha256(
+        {
+            "kind": EVENT_ID_KIND,
+            "run_id": run_id,
+            "strategy_id": strategy_id,
+            "event_type": event_type,
+            "ts_sim": ts_sim,
+            "payload": payload,
+        }
+    )
+
+
+def entry_hash(entry: Mapping[str, Any]) -> str:
+    """Return the ``entry_hash`` of an audit entry: over everything in it but ``entry_hash`` itself."""
+    return canonical_sha256({key: value for key, value in entry.items() if key != "entry_hash"})
+
+
+def run_digest(manifest: Mapping[str, Any]) -> str:
+    """Return the ``run_digest`` of a manifest: over everything in it but ``run_digest`` itself."""
+    return canonical_sha256({key: value for key, value in manifest.items() if key != "run_digest"})
+
+
+def component_seed(seed: int, component: str) -> int:
+    """Return the seed of one component's own generator.
+
+    The first 8 bytes, big-endian, of the SHA-256 of ``"{seed}|{component}"``.
+
+    >>> component_seed(123, "market") == component_seed(123, "strategy")
+    False
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed}|{component}".encode()).digest()[:8], "big")

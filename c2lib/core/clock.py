@@ -1,0 +1,110 @@
+"""Time as an injected fact.
+
+Rules kept here:
+
+* no time comes from the machine: a session reads the clock that it was given, once per step;
+* times are written in UTC, ``datetime.isoformat()``; a time without a zone is refused;
+* a clock never goes back; what an injected clock answered is kept, run-length coded, for the replay.
+
+>>> clock = FixedClock("2026-01-01T00:00:00+00:00")
+>>> utc_text(clock.now())
+'2026-01-01T00:00:00+00:00'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from c2lib.core.errors import ConfigError, InvariantError
+from c2lib.core.model import Clock
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def parse_utc(text: str, field: str = "clock_start") -> datetime:
+    """Return an ISO 8601 time in UTC; raise :class:`ConfigError` for anything else or a missing zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise ConfigError(field, f"{text!r} is not an ISO 8601 time") from None
+    if moment.tzinfo is None:
+        raise ConfigError(field, f"{text!r} has no time zone", hint="add +00:00")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ConfigError(field, f"{text!r} is out of range in UTC") from None
+
+
+def utc_text(moment: datetime) -> str:
+    """Return an aware time as the artifacts write it."""
+    return moment.astimezone(UTC).isoformat()
+
+
+def utc_micros(moment: datetime) -> int:
+    """Return an aware time in whole microseconds since 1970-01-01 UTC."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def micros_text(micros: int) -> str:
+    """Return microseconds since 1970-01-01 UTC as the artifacts write them."""
+    return (_EPOCH + timedelta(microseconds=micros)).isoformat()
+
+
+class FixedClock:
+    """A clock that stands still; the constructor takes ISO text with a zone or an aware ``datetime``."""
+
+    def __init__(self, moment: str | datetime) -> None:
+        text = moment.isoformat() if isinstance(moment, datetime) else moment
+        self._moment = parse_utc(text, "clock")
+
+    def now(self) -> datetime:
+        """Return the one time this clock knows."""
+        return self._moment
+
+
+class RecordedClock:
+    """Answers what another clock answered: ``readings`` are ``(reading index, text)`` where the answer changed."""
+
+    def __init__(self, readings: Sequence[tuple[int, str]]) -> None:
+        self._readings = [(index, parse_utc(text, "inputs.clock_readings")) for index, text in readings]
+        if not self._readings or self._readings[0][0] != 0:
+            raise ConfigError("inputs.clock_readings", "must begin with reading 0")
+        self._next = 0
+        self._at = 0
+
+    def now(self) -> datetime:
+        """Return the next recorded answer; the last one stands from then on."""
+        while self._at + 1 < len(self._readings) and self._readings[self._at + 1][0] <= self._next:
+            self._at += 1
+        self._next += 1
+        return self._readings[self._at][1]
+
+
+class ClockReader:
+    """Reads a clock for a session: refuses naive times and times that go back, keeps what was read."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last: datetime | None = None
+        self._count = 0
+        self.readings: list[tuple[int, str]] = []
+        self.text = ""
+
+    def read(self) -> str:
+        """Read once and return the text; raise :class:`InvariantError` when the clock misbehaves."""
+        moment = self._clock.now()
+        if not isinstance(moment, datetime) or moment.tzinfo is None:
+            raise InvariantError("clock_aware", "an aware datetime", repr(moment))
+        last = self._last
+        if moment is not last:
+            if last is not None and moment < last:
+                raise InvariantError("clock_monotonic", f"a time not before {utc_text(last)}", utc_text(moment))
+            text = utc_text(moment)
+            if text != self.text:
+                self.readings.append((self._count, text))
+                self.text = text
+            self._last = moment
+        self._count += 1
+        return self.text

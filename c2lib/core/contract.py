@@ -1,0 +1,219 @@
+"""The contract with other programs: which fields each artifact and each payload has, and what they hold.
+
+Rules kept here:
+
+* this is the one table; the line encoders, the witness's checks, the JSON Schemas in ``docs/contract``
+  and the redaction fields are all made from it;
+* a payload's fields stand in the order in which the session hands them over; lines have them sorted.
+
+>>> [field.name for field in PAYLOADS[EventKind.REJECTED]]
+['code', 'reason']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from c2lib.core.fields import Field, FieldKind
+from c2lib.core.states import SessionPhase, SessionStatus
+from c2lib.core.vocabulary import (
+    EVENT_SCHEMA,
+    MANIFEST_SCHEMA,
+    METRICS_SCHEMA,
+    STATE_SCHEMA,
+    AuditCode,
+    AuditLevel,
+    EventKind,
+    FailCode,
+    RejectCode,
+    StopReason,
+)
+
+AUDIT_CODES: tuple[str, ...] = (*AuditCode, *RejectCode, *FailCode)
+
+_INT, _DEC, _TIME, _SHA = FieldKind.INTEGER, FieldKind.DECIMAL, FieldKind.TIME, FieldKind.SHA256
+_ID, _CHOICE, _TEXT, _OBJ = FieldKind.IDENTIFIER, FieldKind.CHOICE, FieldKind.TEXT, FieldKind.OBJECT
+
+SIDES = ("BUY", "SELL")
+ORDER_TYPES = ("MARKET", "LIMIT", "STOP", "STOP_LIMIT")
+TIMES_IN_FORCE = ("GTC", "IOC", "FOK", "DAY")
+LIQUIDITIES = ("MAKER", "TAKER")
+CLOCK_MODES = ("fixed", "injected", "market")
+
+_BAR_INDEX = Field("bar_index", _INT, "index of the bar at which it happened, from 0")
+_CLIENT_ID = Field("client_order_id", _ID, "the session's name of the order, its idempotency key")
+_BROKER_ID = Field("broker_order_id", _ID, "the broker's name of the order")
+_SYMBOL = Field("symbol", _ID, "instrument")
+_SIDE = Field("side", _CHOICE, "direction", choices=SIDES)
+_QUANTITY = Field("quantity", _DEC, "size in units of the instrument")
+
+_ORDER_ANSWER = (
+    _CLIENT_ID,
+    Field("broker_order_id", _ID, "the broker's name of the order, null when it never got one", nullable=True),
+    Field("reason", _TEXT, "why, null when there is nothing to say", nullable=True),
+    _BAR_INDEX,
+)
+
+PAYLOADS: Mapping[EventKind, tuple[Field, ...]] = {
+    EventKind.SESSION_START: (
+        Field("clock_mode", _CHOICE, "where times come from", choices=CLOCK_MODES),
+        Field("config_sha256", _SHA, "of the canonical JSON of the sealed config"),
+        Field("criteria_sha256", _SHA, "of the canonical JSON of the criteria, sealed before the first step"),
+        Field("market_sha256", _SHA, "of the market file's bytes, or of the synthetic walk's parameters"),
+        _SYMBOL,
+        Field("steps", _INT, "steps planned"),
+        Field("initial_cash", _DEC, "cash before the first step"),
+    ),
+    EventKind.STRATEGY_TICK: (
+        _BAR_INDEX,
+        Field("bar_time", _TIME, "the bar's own time"),
+        Field("close", _DEC, "the bar's closing price"),
+        Field("decision", _ID, "HOLD, or what was decided: BUY, SELL, CANCEL, several joined by +"),
+    ),
+    EventKind.ORDER_SUBMITTED: (
+        _CLIENT_ID,
+        _SYMBOL,
+        _SIDE,
+        Field("order_type", _CHOICE, "kind of order", choices=ORDER_TYPES),
+        _QUANTITY,
+        Field("limit_price", _DEC, "worst price accepted, null without one", nullable=True),
+        Field("stop_price", _DEC, "price that arms the order, null without one", nullable=True),
+        Field("time_in_force", _CHOICE, "how long it stays", choices=TIMES_IN_FORCE),
+        _BAR_INDEX,
+        Field("tag", _TEXT, "the strategy's own word for it, redacted", nullable=True),
+    ),
+    EventKind.ORDER_ACKNOWLEDGED: _ORDER_ANSWER,
+    EventKind.ORDER_REJECTED: _ORDER_ANSWER,
+    EventKind.ORDER_CANCELLED: _ORDER_ANSWER,
+    EventKind.ORDER_EXPIRED: _ORDER_ANSWER,
+    EventKind.FILL: (
+        Field("fill_id", _ID, "the broker's name of the fill"),
+        _CLIENT_ID,
+        _BROKER_ID,
+        _SYMBOL,
+        _SIDE,
+        _QUANTITY,
+        Field("price", _DEC, "price per unit"),
+        Field("fee", _DEC, "what the broker took, in money"),
+        Field("liquidity", _CHOICE, "whether it made or took liquidity", choices=LIQUIDITIES),
+        Field("leaves_quantity", _DEC, "what is left open of the order"),
+        _BAR_INDEX,
+    ),
+    EventKind.FAULT_INJECTED: (
+        Field("fault", _ID, "kind of fault"),
+        Field("target", _ID, "what it hits"),
+        Field("detail", _TEXT, "how"),
+    ),
+    EventKind.RAIL_TRIPPED: (
+        Field("rail", _ID, "name of the broken invariant"),
+        Field("expected", _TEXT, "what must hold"),
+        Field("seen", _TEXT, "what was there instead"),
+    ),
+    EventKind.RECONCILED: (
+        Field("mismatches", FieldKind.TEXT_LIST, "each as name:client_order_id; empty when both sides agree"),
+    ),
+    EventKind.SESSION_STOP: (
+        Field("stop_reason", _CHOICE, "why stepping ended", choices=tuple(StopReason)),
+        Field("steps", _INT, "steps made"),
+        Field("position", _DEC, "units held"),
+        Field("cash", _DEC, "money held"),
+        Field("mark_price", _DEC, "last closing price, null when no bar was seen", nullable=True),
+        Field("equity", _DEC, "cash plus position times mark price"),
+    ),
+    EventKind.REJECTED: (
+        Field("code", _CHOICE, "the first gate that was closed", choices=tuple(RejectCode)),
+        Field("reason", _TEXT, "what is wrong and what to do"),
+    ),
+}
+
+_RUN_ID = Field("run_id", _TEXT, "name of the run")
+_STRATEGY_ID = Field("strategy_id", _TEXT, "name of the strategy")
+_STATUS = Field("status", _CHOICE, "what the session came to", choices=tuple(SessionStatus))
+_CODES = (
+    Field("reject_code", _CHOICE, "why it was rejected", nullable=True, choices=tuple(RejectCode)),
+    Field("reject_reason", _TEXT, "the same in words", nullable=True),
+    Field("fail_code", _CHOICE, "why it failed", nullable=True, choices=tuple(FailCode)),
+    Field("fail_reason", _TEXT, "the same in words", nullable=True),
+)
+
+EVENT_FIELDS = (
+    Field("schema_version", _CHOICE, "format of the line", choices=(EVENT_SCHEMA,)),
+    Field("event_id", _SHA, "of the event's identity"),
+    _RUN_ID,
+    _STRATEGY_ID,
+    Field("event_type", _CHOICE, "kind of event", choices=tuple(EventKind)),
+    Field("ts_sim", _INT, "number of the event, from 0"),
+    Field("ts_utc", _TIME, "the injected clock's time of the step"),
+    Field("payload", _OBJ, "what the kind carries"),
+)
+
+SNAPSHOT_FIELDS = (
+    Field("schema_version", _CHOICE, "format of the line", choices=(STATE_SCHEMA,)),
+    _RUN_ID,
+    _STRATEGY_ID,
+    _STATUS,
+    Field("phase", _CHOICE, "what the process is doing", choices=tuple(SessionPhase)),
+    Field("ts_sim", _INT, "number of the snapshot, from 0"),
+    Field("started_ts", _TIME, "when the session was opened"),
+    Field("ended_ts", _TIME, "when it ended, null before", nullable=True),
+    Field("step", _INT, "steps made"),
+    Field("events_emitted", _INT, "events so far"),
+    Field("sink_retries", _INT, "writes tried again so far"),
+    *_CODES,
+    Field("meta", _OBJ, "stop_reason once the session ended"),
+)
+
+AUDIT_FIELDS = (
+    Field("seq", _INT, "number of the entry, from 0"),
+    Field("ts", _TIME, "the injected clock's time of the step"),
+    Field("level", _CHOICE, "attention asked for", choices=tuple(AuditLevel)),
+    Field("code", _CHOICE, "what is recorded", choices=AUDIT_CODES),
+    Field("message", _TEXT, "the same in words"),
+    Field("meta", _OBJ, "the particulars"),
+    Field("prev_hash", _SHA, "entry_hash of the entry before, 64 zeros for the first"),
+    Field("entry_hash", _SHA, "of this entry without entry_hash"),
+)
+
+LIFECYCLE_COUNTERS = (
+    Field("orders_place_total", _INT, "calls of place_order"),
+    Field("orders_cancel_total", _INT, "calls of cancel_order"),
+    Field("orders_query_total", _INT, "calls of query_order and list_open_orders"),
+    Field("order_state_transitions_total", _INT, "moves of the order state machine"),
+    Field("fills_total", _INT, "fills applied"),
+    Field("reconcile_mismatches_total", _INT, "mismatches named by the reconciler"),
+    Field("retry_attempts_total", _INT, "broker calls tried again"),
+    Field("safety_rail_trips_total", _INT, "rails broken"),
+    Field("no_live_attempts_total", _INT, "attempts that the NO-LIVE guard refused"),
+    Field("orchestrator_state", _CHOICE, "phase the session ends in", choices=tuple(SessionPhase)),
+    Field("last_audit_event_ts", _TIME, "of the last audit entry, null without one", nullable=True),
+    Field("reconciler_last_ok_ts", _TIME, "of the last clean reconciliation, null without one", nullable=True),
+)
+
+METRICS_FIELDS = (
+    Field("schema_version", _CHOICE, "format of the object", choices=(METRICS_SCHEMA,)),
+    _RUN_ID,
+    _STRATEGY_ID,
+    Field("seed", _INT, "the run's seed", negative=True),
+    _STATUS,
+    Field("events_emitted", _INT, "lines of events.jsonl"),
+    Field("audit_events", _INT, "audit entries when the metrics were composed"),
+    Field("sink_retries", _INT, "writes tried again until then"),
+    *LIFECYCLE_COUNTERS,
+)
+
+MANIFEST_FIELDS = (
+    Field("schema_version", _CHOICE, "format of the object", choices=(MANIFEST_SCHEMA,)),
+    _RUN_ID,
+    _STRATEGY_ID,
+    _STATUS,
+    Field("behaviour_version", _INT, "which behaviour of c2lib made the bytes"),
+    Field("config", _OBJ, "the sealed config"),
+    Field("config_sha256", _SHA, "of its canonical JSON"),
+    Field("criteria_sha256", _SHA, "of the canonical JSON of its criteria"),
+    Field("market", _OBJ, "source, sha256 and number of bars"),
+    Field("strategy", _OBJ, "origin and sha256 of the source"),
+    Field("inputs", _OBJ, "what came from outside the config"),
+    Field("artifacts", _OBJ, "sha256, bytes and lines of each sealed file"),
+    Field("audit", _OBJ, "entries and last_hash of the chain"),
+    Field("run_digest", _SHA, "of this object without run_digest"),
+)

@@ -1,0 +1,70 @@
+"""Exact decimals as integers inside and canonical text outside.
+
+Rules kept here:
+
+* inside, a decimal is an integer and a scale: ``value`` times ten to the minus ``scale``;
+* outside, it has one text: no exponent, no plus, no trailing zero behind the point, no ``-0``.
+
+>>> parse_decimal("1.0716"), format_scaled(10716, 4), format_scaled(-2500, 3)
+((10716, 4), '1.0716', '-2.5')
+"""
+
+from __future__ import annotations
+
+import re
+
+DECIMAL_PATTERN = r"(?:0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9])"
+"""Canonical decimal text; used with ``re.fullmatch`` and, anchored, in the JSON Schemas."""
+
+MAX_DIGITS = 60
+"""Most digits that a decimal handed over may have: far beyond any price, and cheap to refuse."""
+
+_LOOSE = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?", re.ASCII)
+
+
+def parse_decimal(text: str) -> tuple[int, int]:
+    """Return ``(value, scale)`` of a plain or exponent decimal; the scale is the least that keeps it exact.
+
+    Raises :class:`ValueError` for anything else, infinities and NaN among them.
+    """
+    match = _LOOSE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is not a decimal number")
+    sign, whole, fraction, exponent = match.group(1), match.group(2), match.group(3) or "", match.group(4)
+    if len(whole) + len(fraction) > MAX_DIGITS or abs(int(exponent or 0)) > MAX_DIGITS:
+        raise ValueError(f"{text[:40]!r}… has more than {MAX_DIGITS} digits")
+    value, scale = int(whole + fraction), len(fraction) - int(exponent or 0)
+    if scale < 0:
+        value, scale = value * 10**-scale, 0
+    while scale and value % 10 == 0:
+        value, scale = value // 10, scale - 1
+    return (-value if sign == "-" else value), scale
+
+
+def format_scaled(value: int, scale: int) -> str:
+    """Return the canonical text of ``value`` times ten to the minus ``scale``."""
+    if scale == 0:
+        return str(value)
+    digits = str(abs(value)).rjust(scale + 1, "0")
+    fraction = digits[-scale:].rstrip("0")
+    sign = "-" if value < 0 else ""
+    return f"{sign}{digits[:-scale]}.{fraction}" if fraction else f"{sign}{digits[:-scale]}"
+
+
+def canonical_decimal(text: str) -> str:
+    """Return the canonical text of any decimal text that :func:`parse_decimal` takes."""
+    return format_scaled(*parse_decimal(text))
+
+
+def units_of(text: str, step: str) -> int:
+    """Return how many ``step`` make up ``text``; raise :class:`ValueError` when it is no whole number of them.
+
+    >>> units_of("1.0716", "0.00005")
+    21432
+    """
+    value, scale = parse_decimal(text)
+    step_value, step_scale = parse_decimal(step)
+    numerator, denominator = value * int(10**step_scale), step_value * int(10**scale)
+    if denominator == 0 or numerator % denominator:
+        raise ValueError(f"{text} is not a multiple of {step}")
+    return numerator // denominator

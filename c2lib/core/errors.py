@@ -1,0 +1,160 @@
+"""Every error of c2lib, rooted by who is to blame.
+
+Rules kept here:
+
+* one root, :class:`C2Error`; below it one root per culprit: the caller (:class:`InputError`), the
+  strategy (:class:`StrategyError`), the venue (:class:`BrokerError`), the machine
+  (:class:`OutputError`), c2lib itself (:class:`DefectError`);
+* an error carries the field, file or line that it is about, and its message says what to do.
+
+>>> error = ConfigError("seed", "must be an integer, got '11'", hint="drop the quotes")
+>>> error.field, str(error)
+('seed', "seed: must be an integer, got '11' (drop the quotes)")
+"""
+
+from __future__ import annotations
+
+
+class C2Error(Exception):
+    """Root of every error that c2lib raises on purpose."""
+
+
+class InputError(C2Error):
+    """The caller handed over something that cannot be used; nothing was written."""
+
+
+class ConfigError(InputError):
+    """A config field, parameter or option is malformed; ``field`` is its dotted name."""
+
+    def __init__(self, field: str, problem: str, *, hint: str = "") -> None:
+        self.field = field
+        self.problem = problem
+        self.hint = hint
+        super().__init__(f"{field}: {problem}" + (f" ({hint})" if hint else ""))
+
+
+class MarketDataError(InputError):
+    """A market file cannot be used; ``line`` counts from 1, the header included, and 0 means the whole file."""
+
+    def __init__(self, file: str, line: int, problem: str, *, hint: str = "") -> None:
+        self.file = file
+        self.line = line
+        self.problem = problem
+        where = f"{file}, line {line}" if line else file
+        super().__init__(f"{where}: {problem}" + (f" ({hint})" if hint else ""))
+
+
+class StrategyLoadError(InputError):
+    """The strategy that the caller named cannot be loaded."""
+
+
+class RunPathError(InputError):
+    """A path that the caller named cannot be read from or written to safely."""
+
+
+class RunConflictError(InputError):
+    """A run directory of this ``run_id`` exists and differs; it was left as it is.
+
+    ``file`` and ``line`` (from 1) name the first difference, ``published`` and ``computed`` its two sides.
+    """
+
+    def __init__(self, path: str, file: str, line: int, published: str, computed: str) -> None:
+        self.path = path
+        self.file = file
+        self.line = line
+        self.published = published
+        self.computed = computed
+        super().__init__(
+            f"{path} exists and differs from this run, first in {file}, line {line}: "
+            f"published {published}, computed {computed} (nothing was changed; use another run_id or leave it out)"
+        )
+
+
+class MissingExtraError(InputError):
+    """A feature needs an optional dependency that is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{feature} needs the extra {extra!r}: pip install 'c2lib[{extra}]'")
+
+
+class StrategyError(C2Error):
+    """The strategy answered with something that is no decision."""
+
+
+class NoLiveViolationError(StrategyError):
+    """Session code tried to leave the process: a socket, a name look-up, a child process, a foreign library."""
+
+
+class BrokerError(C2Error):
+    """The venue did not do what was asked."""
+
+
+class TransientBrokerError(BrokerError):
+    """Trying again can help."""
+
+
+class BrokerTimeoutError(TransientBrokerError):
+    """No answer in time; whether the request had an effect is unknown until reconciled."""
+
+
+class BrokerUnavailableError(TransientBrokerError):
+    """The venue could not be reached; the request had no effect."""
+
+
+class RateLimitedError(TransientBrokerError):
+    """Too many requests; the request had no effect."""
+
+
+class PermanentBrokerError(BrokerError):
+    """Trying again cannot help."""
+
+
+class InvalidRequestError(PermanentBrokerError):
+    """The request is malformed or names something that the venue does not know."""
+
+
+class OrderRejectedError(PermanentBrokerError):
+    """The venue understood the order and refused it; ``reason`` is the venue's word."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the broker rejected the order: {reason}")
+
+
+class OutputError(C2Error):
+    """The machine failed us: a disk, a file system, a sink."""
+
+
+class SinkWriteError(OutputError):
+    """A sink failed more often than its retries allow; ``sink`` is its artifact's name."""
+
+    def __init__(self, sink: str, attempts: int, cause: str) -> None:
+        self.sink = sink
+        self.attempts = attempts
+        self.cause = cause
+        super().__init__(f"sink {sink!r} failed {attempts} time(s), the last with: {cause}")
+
+
+class DefectError(C2Error):
+    """c2lib itself is wrong; please report it."""
+
+
+class ForbiddenTransitionError(DefectError):
+    """A state machine was asked for a move that its table does not have; the state is unchanged."""
+
+    def __init__(self, machine: str, state: str, trigger: str) -> None:
+        self.machine = machine
+        self.state = state
+        self.trigger = trigger
+        super().__init__(f"{machine}: no transition from {state} on {trigger}")
+
+
+class InvariantError(DefectError):
+    """Something that must always hold does not; ``rail`` names it."""
+
+    def __init__(self, rail: str, expected: str, seen: str) -> None:
+        self.rail = rail
+        self.expected = expected
+        self.seen = seen
+        super().__init__(f"{rail}: expected {expected}, seen {seen}")

@@ -1,0 +1,219 @@
+"""The facts that cross rooms, and the ports behind which others stand.
+
+Rules kept here:
+
+* prices are integer ticks, quantities integer lots, times integer microseconds since 1970-01-01 UTC: a
+  :class:`Grid` turns them into text and back, exactly;
+* facts are NamedTuples, since the step loop makes one per bar, order and fill;
+* ports are protocols; a class fits one by its methods, not by its parents.
+
+>>> grid = Grid.of("0.0001", "1")
+>>> grid.price_text(10716), grid.ticks("1.0716")
+('1.0716', 10716)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from c2lib.core.decimals import format_scaled, parse_decimal, units_of
+from c2lib.core.states import OrderStatus
+
+BUY, SELL = "BUY", "SELL"
+MARKET = "MARKET"
+GTC = "GTC"
+MAKER, TAKER = "MAKER", "TAKER"
+
+
+class Bar(NamedTuple):
+    """One bar: ``bar_index`` from 0, ``time`` in microseconds of epoch, prices in ticks, volume in whole lots."""
+
+    bar_index: int
+    time: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+
+
+class OrderIntent(NamedTuple):
+    """What a strategy wants placed: ``quantity`` in lots, prices in ticks, ``tag`` free text of its own."""
+
+    side: str
+    quantity: int
+    order_type: str = MARKET
+    limit_price: int | None = None
+    stop_price: int | None = None
+    time_in_force: str = GTC
+    tag: str | None = None
+
+
+class CancelIntent(NamedTuple):
+    """What a strategy wants cancelled."""
+
+    client_order_id: str
+
+
+class PositionView(NamedTuple):
+    """What a strategy may know of its session: ``position`` in lots, the open orders' client ids."""
+
+    position: int
+    open_orders: tuple[str, ...]
+
+
+class OrderRequest(NamedTuple):
+    """An order as it goes to the broker: quantity in lots, prices in ticks."""
+
+    client_order_id: str
+    symbol: str
+    side: str
+    order_type: str
+    quantity: int
+    limit_price: int | None
+    stop_price: int | None
+    time_in_force: str
+
+
+class OrderReport(NamedTuple):
+    """What the broker says of an order: quantities in lots."""
+
+    broker_order_id: str
+    client_order_id: str
+    status: OrderStatus
+    quantity: int
+    filled_quantity: int
+
+
+class BrokerFill(NamedTuple):
+    """A fill as the broker reports it: quantities in lots, price in ticks, ``fee`` in money units of the grid."""
+
+    fill_id: str
+    client_order_id: str
+    broker_order_id: str
+    side: str
+    quantity: int
+    price: int
+    fee: int
+    liquidity: str
+    leaves_quantity: int
+    bar_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The units of a run.
+
+    A tick is ``tick_value`` times ten to the minus ``tick_scale``, a lot likewise. Money is counted in
+    units of ten to the minus ``money_scale``, fine enough that no price times quantity times fee rate
+    ever needs rounding; ``notional_unit`` money units are one tick times one lot.
+    """
+
+    tick_value: int
+    tick_scale: int
+    lot_value: int
+    lot_scale: int
+    fee_scale: int
+
+    @classmethod
+    def of(cls, tick_size: str, lot_size: str, fee_scale: int = 0) -> Grid:
+        """Return the grid of a tick size, a lot size and the decimals of the finest fee rate."""
+        tick_value, tick_scale = parse_decimal(tick_size)
+        lot_value, lot_scale = parse_decimal(lot_size)
+        return cls(tick_value, tick_scale, lot_value, lot_scale, fee_scale)
+
+    @property
+    def money_scale(self) -> int:
+        """Decimals of a money unit."""
+        return self.tick_scale + self.lot_scale + self.fee_scale
+
+    @property
+    def notional_unit(self) -> int:
+        """Money units in one tick times one lot."""
+        return int(self.tick_value * self.lot_value * 10**self.fee_scale)
+
+    def price_text(self, ticks: int) -> str:
+        """Return a price as canonical decimal text."""
+        return format_scaled(ticks * self.tick_value, self.tick_scale)
+
+    def quantity_text(self, lots: int) -> str:
+        """Return a quantity or a position as canonical decimal text."""
+        return format_scaled(lots * self.lot_value, self.lot_scale)
+
+    def money_text(self, units: int) -> str:
+        """Return an amount of money as canonical decimal text."""
+        return format_scaled(units, self.money_scale)
+
+    def ticks(self, price: str) -> int:
+        """Return a price text in ticks; raise :class:`ValueError` when it lies off the grid."""
+        return units_of(price, format_scaled(self.tick_value, self.tick_scale))
+
+    def lots(self, quantity: str) -> int:
+        """Return a quantity text in lots; raise :class:`ValueError` when it lies off the grid."""
+        return units_of(quantity, format_scaled(self.lot_value, self.lot_scale))
+
+    def money(self, amount: str) -> int:
+        """Return a money text in money units; raise :class:`ValueError` when it is finer than they are."""
+        return units_of(amount, format_scaled(1, self.money_scale))
+
+
+class Clock(Protocol):
+    """Anything that tells an aware time."""
+
+    def now(self) -> datetime:
+        """Return the time, with its zone."""
+        ...
+
+
+class MarketData(Protocol):
+    """Bars in order, and what seals them."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the file's bytes, or of the parameters of a synthetic walk."""
+        ...
+
+    @property
+    def bar_count(self) -> int:
+        """How many bars there are."""
+        ...
+
+    def bars(self, count: int) -> Iterator[Bar]:
+        """Yield the first ``count`` bars, from the first one at each call."""
+        ...
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Decides after each bar; sees nothing of later bars."""
+
+    def on_bar(self, bar: Bar, view: PositionView) -> Sequence[OrderIntent | CancelIntent] | None:
+        """Return what to do about ``bar``; ``None`` or nothing means hold."""
+        ...
+
+
+class BrokerPort(Protocol):
+    """What a session may ask of a venue; every call may raise a :class:`~c2lib.core.errors.BrokerError`."""
+
+    def place_order(self, request: OrderRequest) -> str:
+        """Place an order and return its ``broker_order_id``."""
+        ...
+
+    def cancel_order(self, broker_order_id: str) -> OrderStatus:
+        """Ask for a cancel and return where the order stands then."""
+        ...
+
+    def query_order(self, order_id: str) -> OrderReport:
+        """Return the report on an order, by broker or client order id."""
+        ...
+
+    def list_open_orders(self) -> tuple[OrderReport, ...]:
+        """Return the reports on all orders that can still fill, oldest first."""
+        ...
+
+    def iter_fills(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
+        """Return the fills from ``cursor`` on, and the cursor to go on with."""
+        ...

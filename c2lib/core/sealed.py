@@ -1,0 +1,98 @@
+"""The base of every sealed model, and the texts that its fields are made of.
+
+Rules kept here:
+
+* frozen, strict (no coercion), unknown fields refused;
+* text is NFC and bounded; a decimal is stored in its canonical text, so that equal configs hash equally;
+* a value that does not fit raises :class:`~c2lib.core.errors.ConfigError` with the dotted field name, and
+  never quotes the value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+
+from c2lib.core.canon import MAX_INTEGER, text_problem
+from c2lib.core.decimals import canonical_decimal
+from c2lib.core.errors import ConfigError
+from c2lib.core.fields import IDENTIFIER_PATTERN, SHA256_PATTERN
+
+MAX_TEXT = 1024
+"""Longest text of a config field, in characters."""
+
+
+def _clean_text(text: str) -> str:
+    problem = text_problem(text)
+    if problem:
+        raise ValueError(f"text {problem}")
+    return text
+
+
+def _non_negative(text: str) -> str:
+    if text.startswith("-"):
+        raise ValueError("must not be negative")
+    return text
+
+
+def _positive(text: str) -> str:
+    if text.startswith("-") or text == "0":
+        raise ValueError("must be greater than 0")
+    return text
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _bounded(number: int) -> int:
+    if abs(number) > MAX_INTEGER:
+        raise ValueError("must lie below 2**53 in magnitude")
+    return number
+
+
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_clean_text)]
+DecimalText = Annotated[str, StringConstraints(max_length=80), AfterValidator(canonical_decimal)]
+NonNegativeDecimal = Annotated[DecimalText, AfterValidator(_non_negative)]
+PositiveDecimal = Annotated[DecimalText, AfterValidator(_positive)]
+Symbol = Annotated[str, StringConstraints(pattern=f"^{IDENTIFIER_PATTERN}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=f"^{SHA256_PATTERN}$")]
+Integer = Annotated[int, AfterValidator(_bounded)]
+TextTuple = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
+EmptyTuple = Annotated[tuple[()], BeforeValidator(_listed)]
+
+
+class Sealed(BaseModel):
+    """Base of the models whose canonical JSON is hashed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the model as plain JSON values, ready for the canonical encoder."""
+        return self.model_dump(mode="json")
+
+
+def _known_fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for step in location:
+        field = model.model_fields.get(str(step))
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return list(model.model_fields)
+
+
+def config_error(error: ValidationError, model: type[BaseModel]) -> ConfigError:
+    """Return the first complaint of ``error`` as one that names its field."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    location = first["loc"]
+    field = ".".join(str(step) for step in location) or "config"
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(location[-1]), _known_fields(model, location[:-1]), n=1)
+        return ConfigError(field, "unknown field", hint=f"did you mean {close[0]!r}?" if close else "remove it")
+    if first["type"] == "missing":
+        return ConfigError(field, "is missing")
+    message = first["msg"].removeprefix("Value error, ")
+    return ConfigError(field, message[:1].lower() + message[1:])

@@ -1,0 +1,165 @@
+"""The state machines of the session and of an order, one table each.
+
+Rules kept here:
+
+* a table maps ``(state, trigger)`` to the next state; what is not in it is forbidden, raises
+  :class:`~c2lib.core.errors.ForbiddenTransitionError` and leaves the state as it was;
+* an end state has no row; the diagrams in ``docs/contract/states.md`` are generated from these tables;
+* the status that artifacts show is a function of the phase.
+
+The order table follows FIX 4.4, OrdStatus (39) and Appendix D, with FIX's "Canceled" spelt as the runbook does.
+
+>>> next_state("session", SESSION_TABLE, SessionPhase.INIT, SessionTrigger.PREFLIGHT_PASSED).value
+'PREFLIGHT_OK'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from c2lib.core.errors import ForbiddenTransitionError
+
+
+class SessionPhase(StrEnum):
+    """What the process is doing."""
+
+    INIT = "INIT"
+    PREFLIGHT_OK = "PREFLIGHT_OK"
+    DRYRUN_ACTIVE = "DRYRUN_ACTIVE"
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
+    PREFLIGHT_FAILED = "PREFLIGHT_FAILED"
+    ERROR_REQUIRES_OPERATOR = "ERROR_REQUIRES_OPERATOR"
+
+
+class SessionStatus(StrEnum):
+    """What the artifacts say."""
+
+    INIT = "INIT"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+
+
+class SessionTrigger(StrEnum):
+    """Why a session changes its phase."""
+
+    PREFLIGHT_PASSED = "PREFLIGHT_PASSED"
+    PREFLIGHT_REJECTED = "PREFLIGHT_REJECTED"
+    FIRST_STEP = "FIRST_STEP"
+    BOUND_REACHED = "BOUND_REACHED"
+    CANCELLED = "CANCELLED"
+    CLOSED = "CLOSED"
+    SINK_FAILED = "SINK_FAILED"
+    EXCEPTION_RAISED = "EXCEPTION_RAISED"
+    INVARIANT_BROKEN = "INVARIANT_BROKEN"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    NO_LIVE_VIOLATED = "NO_LIVE_VIOLATED"
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands."""
+
+    PENDING_NEW = "PENDING_NEW"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+
+
+class OrderTrigger(StrEnum):
+    """What happens to an order (FIX ExecType, 150, and the cancel request)."""
+
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    REJECTED = "REJECTED"
+    PARTIAL_FILL = "PARTIAL_FILL"
+    FULL_FILL = "FULL_FILL"
+    CANCEL_REQUESTED = "CANCEL_REQUESTED"
+    CANCEL_REJECTED = "CANCEL_REJECTED"
+    CANCEL_REJECTED_PARTIAL = "CANCEL_REJECTED_PARTIAL"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+_P, _T = SessionPhase, SessionTrigger
+
+_FAILURES = (
+    _T.SINK_FAILED,
+    _T.EXCEPTION_RAISED,
+    _T.INVARIANT_BROKEN,
+    _T.OUTCOME_UNKNOWN,
+    _T.NO_LIVE_VIOLATED,
+)
+
+SESSION_TABLE: Mapping[tuple[SessionPhase, SessionTrigger], SessionPhase] = {
+    (_P.INIT, _T.PREFLIGHT_PASSED): _P.PREFLIGHT_OK,
+    (_P.INIT, _T.PREFLIGHT_REJECTED): _P.PREFLIGHT_FAILED,
+    (_P.PREFLIGHT_OK, _T.FIRST_STEP): _P.DRYRUN_ACTIVE,
+    (_P.PREFLIGHT_OK, _T.CANCELLED): _P.STOPPING,
+    (_P.DRYRUN_ACTIVE, _T.BOUND_REACHED): _P.STOPPING,
+    (_P.DRYRUN_ACTIVE, _T.CANCELLED): _P.STOPPING,
+    (_P.STOPPING, _T.CLOSED): _P.STOPPED,
+    **{
+        (phase, failure): _P.ERROR_REQUIRES_OPERATOR
+        for phase in (_P.INIT, _P.PREFLIGHT_OK, _P.DRYRUN_ACTIVE, _P.STOPPING)
+        for failure in _FAILURES
+    },
+}
+
+STATUS_OF_PHASE: Mapping[SessionPhase, SessionStatus] = {
+    _P.INIT: SessionStatus.INIT,
+    _P.PREFLIGHT_OK: SessionStatus.INIT,
+    _P.DRYRUN_ACTIVE: SessionStatus.RUNNING,
+    _P.STOPPING: SessionStatus.RUNNING,
+    _P.STOPPED: SessionStatus.COMPLETED,
+    _P.PREFLIGHT_FAILED: SessionStatus.REJECTED,
+    _P.ERROR_REQUIRES_OPERATOR: SessionStatus.FAILED,
+}
+
+SESSION_ENDS = frozenset({_P.STOPPED, _P.PREFLIGHT_FAILED, _P.ERROR_REQUIRES_OPERATOR})
+
+_O, _E = OrderStatus, OrderTrigger
+
+ORDER_TABLE: Mapping[tuple[OrderStatus, OrderTrigger], OrderStatus] = {
+    (_O.PENDING_NEW, _E.ACKNOWLEDGED): _O.NEW,
+    (_O.PENDING_NEW, _E.REJECTED): _O.REJECTED,
+    (_O.NEW, _E.PARTIAL_FILL): _O.PARTIALLY_FILLED,
+    (_O.NEW, _E.FULL_FILL): _O.FILLED,
+    (_O.NEW, _E.CANCEL_REQUESTED): _O.PENDING_CANCEL,
+    (_O.NEW, _E.EXPIRED): _O.EXPIRED,
+    (_O.PARTIALLY_FILLED, _E.PARTIAL_FILL): _O.PARTIALLY_FILLED,
+    (_O.PARTIALLY_FILLED, _E.FULL_FILL): _O.FILLED,
+    (_O.PARTIALLY_FILLED, _E.CANCEL_REQUESTED): _O.PENDING_CANCEL,
+    (_O.PARTIALLY_FILLED, _E.EXPIRED): _O.EXPIRED,
+    (_O.PENDING_CANCEL, _E.PARTIAL_FILL): _O.PENDING_CANCEL,
+    (_O.PENDING_CANCEL, _E.FULL_FILL): _O.FILLED,
+    (_O.PENDING_CANCEL, _E.CANCELLED): _O.CANCELLED,
+    (_O.PENDING_CANCEL, _E.CANCEL_REJECTED): _O.NEW,
+    (_O.PENDING_CANCEL, _E.CANCEL_REJECTED_PARTIAL): _O.PARTIALLY_FILLED,
+}
+
+ORDER_ENDS = frozenset({_O.FILLED, _O.CANCELLED, _O.REJECTED, _O.EXPIRED})
+
+StateT = TypeVar("StateT", bound=StrEnum)
+TriggerT = TypeVar("TriggerT", bound=StrEnum)
+
+
+def next_state(
+    machine: str, table: Mapping[tuple[StateT, TriggerT], StateT], state: StateT, trigger: TriggerT
+) -> StateT:
+    """Return the state that ``trigger`` leads to, or raise :class:`ForbiddenTransitionError`."""
+    try:
+        return table[state, trigger]
+    except KeyError:
+        raise ForbiddenTransitionError(machine, state.value, trigger.value) from None
+
+
+def successors(state: SessionPhase) -> frozenset[SessionPhase]:
+    """Return the phases that may follow ``state`` by whatever trigger."""
+    return frozenset(after for (before, _), after in SESSION_TABLE.items() if before is state)

@@ -1,0 +1,121 @@
+"""The closed vocabularies of the contract: file names, schema versions, event kinds, codes.
+
+Rules kept here:
+
+* every word that another program may compare with stands here once, as an enum or a constant;
+* preflight asks in the order of :class:`RejectCode`.
+
+>>> Artifact.EVENTS.value, RejectCode.LIVE_ENABLED.value
+('events.jsonl', 'C2_REJECT_LIVE_ENABLED')
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+EVENT_SCHEMA = "C2_DRYRUN_V1"
+STATE_SCHEMA = "C2_DRYRUN_STATE_V1"
+METRICS_SCHEMA = "C2_DRYRUN_METRICS_V1"
+MANIFEST_SCHEMA = "C2_RUN_MANIFEST_V1"
+
+BEHAVIOUR_VERSION = 1
+"""Grows whenever the bytes of a run with unchanged inputs change, so that an upgrade is told from tampering."""
+
+
+class Artifact(StrEnum):
+    """The files of a run directory."""
+
+    EVENTS = "events.jsonl"
+    SNAPSHOTS = "state_snapshots.jsonl"
+    AUDIT = "audit.jsonl"
+    METRICS = "metrics.json"
+    MANIFEST = "run_manifest.json"
+    ENVIRONMENT = "environment.json"
+
+
+RUN_SUBDIRS = ("finish_c", "c2")
+"""The folders between the output root and a run directory."""
+
+STAGING_PREFIX = ".staging-"
+"""First characters of a staging folder's name; no ``run_id`` may begin so."""
+
+SEALED_BY_MANIFEST = (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
+
+EVIDENCE_DIR = "evidence"
+
+
+class EventKind(StrEnum):
+    """What an event can be."""
+
+    SESSION_START = "SESSION_START"
+    STRATEGY_TICK = "STRATEGY_TICK"
+    ORDER_SUBMITTED = "ORDER_SUBMITTED"
+    ORDER_ACKNOWLEDGED = "ORDER_ACKNOWLEDGED"
+    ORDER_REJECTED = "ORDER_REJECTED"
+    ORDER_CANCELLED = "ORDER_CANCELLED"
+    ORDER_EXPIRED = "ORDER_EXPIRED"
+    FILL = "FILL"
+    FAULT_INJECTED = "FAULT_INJECTED"
+    RAIL_TRIPPED = "RAIL_TRIPPED"
+    RECONCILED = "RECONCILED"
+    SESSION_STOP = "SESSION_STOP"
+    REJECTED = "REJECTED"
+
+
+class StopReason(StrEnum):
+    """Why a session stopped stepping."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class AuditLevel(StrEnum):
+    """How much an audit entry asks for attention."""
+
+    INFO = "INFO"
+    WARN = "WARN"
+    ERROR = "ERROR"
+
+
+class RejectCode(StrEnum):
+    """Why preflight said no, in the order in which it asks."""
+
+    MISSING_RUN_ID = "C2_REJECT_MISSING_RUN_ID"
+    MISSING_STRATEGY_ID = "C2_REJECT_MISSING_STRATEGY_ID"
+    LIVE_ENABLED = "C2_REJECT_LIVE_ENABLED"
+    ALLOWLIST_MISSING = "C2_REJECT_ALLOWLIST_MISSING"
+    ALLOWLIST_MALFORMED = "C2_REJECT_ALLOWLIST_MALFORMED"
+    STRATEGY_NOT_ALLOWED = "C2_REJECT_STRATEGY_NOT_ALLOWED"
+    UNKNOWN_STRATEGY = "C2_REJECT_UNKNOWN_STRATEGY"
+    BROKER_NOT_MOCK = "C2_REJECT_BROKER_NOT_MOCK"
+    NO_AUDIT_SINK = "C2_REJECT_NO_AUDIT_SINK"
+    BAD_RETRY_CONFIG = "C2_REJECT_BAD_RETRY_CONFIG"
+    SECRET_IN_CONFIG = "C2_REJECT_SECRET_IN_CONFIG"
+    NO_LIVE_GUARD = "C2_REJECT_NO_LIVE_GUARD"
+
+
+class FailCode(StrEnum):
+    """Why a session needs its operator."""
+
+    SINK_WRITE_FAILED = "C2_ABORT_SINK_WRITE_FAILED"
+    EXCEPTION = "C2_ABORT_EXCEPTION"
+    INVARIANT = "C2_ABORT_INVARIANT"
+    UNKNOWN_OUTCOME = "C2_ABORT_UNKNOWN_OUTCOME"
+    NO_LIVE_VIOLATION = "C2_ABORT_NO_LIVE_VIOLATION"
+
+
+class AuditCode(StrEnum):
+    """What an audit entry records, beside the reject and fail codes."""
+
+    DRYRUN_START = "C2_DRYRUN_START"
+    LIVE_GATE_OVERRIDDEN = "C2_LIVE_GATE_OVERRIDDEN"
+    PREFLIGHT_CHECK = "C2_PREFLIGHT_CHECK"
+    PHASE_TRANSITION = "C2_PHASE_TRANSITION"
+    SINK_WRITE_RETRY = "C2_SINK_WRITE_RETRY"
+    SINK_WRITE_FAILED = "C2_SINK_WRITE_FAILED"
+    CANCEL_REQUESTED = "C2_CANCEL_REQUESTED"
+    ORDER_REJECTED = "C2_ORDER_REJECTED"
+    RAIL_TRIPPED = "C2_RAIL_TRIPPED"
+    RECONCILE_MISMATCH = "C2_RECONCILE_MISMATCH"
+    DRYRUN_STOP = "C2_DRYRUN_STOP"

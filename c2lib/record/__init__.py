@@ -1,0 +1,1 @@
+"""How facts become lines, files and hashes; what is written here is never read back here."""

@@ -1,0 +1,1 @@
+"""The actor: the state machine that steps a strategy against the mock broker, and what keeps it honest."""

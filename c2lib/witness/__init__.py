@@ -1,0 +1,1 @@
+"""Reads what the actor left and checks it by its own arithmetic; it never imports the actor."""
