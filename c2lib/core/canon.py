@@ -86,7 +86,8 @@ def _check(value: Any, path: str, depth: int) -> None:
 def canonical_json(value: Any) -> str:
     """Return the one canonical text of ``value``; raise :class:`CanonicalFormError` when it has none."""
     _check(value, "$", 0)
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    # after the check, the one thing that json does not know is a mapping that is no dict
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=dict)
 
 
 def sha256_hex(data: bytes) -> str:

@@ -24,17 +24,20 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def parse_utc(text: str, field: str = "clock_start") -> datetime:
-    """Return an ISO 8601 time in UTC; raise :class:`ConfigError` for anything else or a missing zone."""
+    """Return an ISO 8601 time in UTC; raise :class:`ConfigError` for anything else or a missing zone.
+
+    The message never quotes ``text``, which may be a secret in the wrong place.
+    """
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
-        raise ConfigError(field, f"{text!r} is not an ISO 8601 time") from None
-    if moment.tzinfo is None:
-        raise ConfigError(field, f"{text!r} has no time zone", hint="add +00:00")
+        raise ConfigError(field, "is not an ISO 8601 time") from None
+    if moment.utcoffset() is None:
+        raise ConfigError(field, "has no time zone", hint="add +00:00")
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ConfigError(field, f"{text!r} is out of range in UTC") from None
+        raise ConfigError(field, "is out of range in UTC") from None
 
 
 def utc_text(moment: datetime) -> str:
@@ -95,7 +98,7 @@ class ClockReader:
     def read(self) -> str:
         """Read once and return the text; raise :class:`InvariantError` when the clock misbehaves."""
         moment = self._clock.now()
-        if not isinstance(moment, datetime) or moment.tzinfo is None:
+        if not isinstance(moment, datetime) or moment.utcoffset() is None:
             raise InvariantError("clock_aware", "an aware datetime", repr(moment))
         last = self._last
         if moment is not last:

@@ -38,6 +38,7 @@ from c2lib.core.sealed import (
     Symbol,
     Text,
     TextTuple,
+    Zero,
     config_error,
 )
 from c2lib.core.secrets import find_secret
@@ -103,12 +104,12 @@ class BrokerConfig(Sealed):
     maker_fee_rate: NonNegativeDecimal = "0"
     taker_fee_rate: NonNegativeDecimal = "0.0002"
     """Fee as a share of price times quantity."""
-    slippage_ticks: Literal[0] = 0
-    latency_steps: Literal[0] = 0
+    slippage_ticks: Zero = 0
+    latency_steps: Zero = 0
     participation: None = None
     reject_rate: Literal["0"] = "0"
     rate_limit: None = None
-    max_retries: Literal[0] = 0
+    max_retries: Zero = 0
 
 
 class LimitsConfig(Sealed):
@@ -139,7 +140,7 @@ class DryrunConfig(Sealed):
     market: MarketConfig = MarketConfig()
     broker: BrokerConfig = BrokerConfig()
     limits: LimitsConfig = LimitsConfig()
-    reconcile_every: Literal[0] = 0
+    reconcile_every: Zero = 0
     faults: EmptyTuple = ()
     criteria: Criteria = Criteria()
     no_live_required: Literal["hook", "namespace"] = "hook"

@@ -17,7 +17,7 @@ DECIMAL_PATTERN = r"(?:0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9])"
 """Canonical decimal text; used with ``re.fullmatch`` and, anchored, in the JSON Schemas."""
 
 MAX_DIGITS = 60
-"""Most digits that a decimal handed over may have: far beyond any price, and cheap to refuse."""
+"""Most digits that a decimal may have, as handed over and in canonical text: far beyond any price, cheap to refuse."""
 
 _LOOSE = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?", re.ASCII)
 
@@ -38,6 +38,8 @@ def parse_decimal(text: str) -> tuple[int, int]:
         value, scale = value * 10**-scale, 0
     while scale and value % 10 == 0:
         value, scale = value // 10, scale - 1
+    if max(len(str(value)), scale + 1) > MAX_DIGITS:
+        raise ValueError(f"{text[:40]!r}… has more than {MAX_DIGITS} digits")
     return (-value if sign == "-" else value), scale
 
 

@@ -5,7 +5,8 @@ Rules kept here:
 * one root, :class:`C2Error`; below it one root per culprit: the caller (:class:`InputError`), the
   strategy (:class:`StrategyError`), the venue (:class:`BrokerError`), the machine
   (:class:`OutputError`), c2lib itself (:class:`DefectError`);
-* an error carries the field, file or line that it is about, and its message says what to do.
+* an error carries the field, file or line that it is about, and its message says what to do;
+* an error crosses a process border whole.
 
 >>> error = ConfigError("seed", "must be an integer, got '11'", hint="drop the quotes")
 >>> error.field, str(error)
@@ -14,9 +15,21 @@ Rules kept here:
 
 from __future__ import annotations
 
+from typing import Any
+
+
+def _rebuilt(kind: type[C2Error], args: tuple[Any, ...], fields: dict[str, Any]) -> C2Error:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
+
 
 class C2Error(Exception):
     """Root of every error that c2lib raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way calls the constructor with the message alone, which breaks a process pool
+        return _rebuilt, (type(self), self.args, self.__dict__)
 
 
 class InputError(C2Error):
@@ -55,18 +68,24 @@ class RunPathError(InputError):
 class RunConflictError(InputError):
     """A run directory of this ``run_id`` exists and differs; it was left as it is.
 
-    ``file`` and ``line`` (from 1) name the first difference, ``published`` and ``computed`` its two sides.
+    ``file`` and ``line`` (from 1) name the first difference, ``published`` and ``computed`` its two sides,
+    ``fields`` the config fields that differ.
     """
 
-    def __init__(self, path: str, file: str, line: int, published: str, computed: str) -> None:
+    def __init__(
+        self, path: str, file: str, line: int, published: str, computed: str, fields: tuple[str, ...] = ()
+    ) -> None:
         self.path = path
         self.file = file
         self.line = line
         self.published = published
         self.computed = computed
+        self.fields = fields
+        why = f"; the configs differ in {', '.join(fields)}" if fields else ""
         super().__init__(
             f"{path} exists and differs from this run, first in {file}, line {line}: "
-            f"published {published}, computed {computed} (nothing was changed; use another run_id or leave it out)"
+            f"published {published}, computed {computed}{why} "
+            "(nothing was changed; use another run_id or leave it out)"
         )
 
 

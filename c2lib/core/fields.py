@@ -90,6 +90,8 @@ class Field:
             schema |= {"type": "string"}
             if self.kind in _PATTERNS:
                 schema["pattern"] = f"^{_PATTERNS[self.kind]}$"
+                # some engines let $ match before a last newline
+                schema["not"] = {"type": "string", "pattern": "\n"}
         if self.nullable:
             schema["type"] = [schema["type"], "null"]
             if "enum" in schema:

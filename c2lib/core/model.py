@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 from c2lib.core.decimals import format_scaled, parse_decimal, units_of
 from c2lib.core.states import OrderStatus
@@ -177,6 +177,11 @@ class MarketData(Protocol):
         ...
 
     @property
+    def tick_size(self) -> str:
+        """The tick that prices are counted in, as canonical decimal text."""
+        ...
+
+    @property
     def bar_count(self) -> int:
         """How many bars there are."""
         ...
@@ -186,9 +191,20 @@ class MarketData(Protocol):
         ...
 
 
-@runtime_checkable
+class StrategySettings(NamedTuple):
+    """What a strategy is made with; random numbers of its own come from ``random.Random(settings.seed)``."""
+
+    seed: int
+    symbol: str
+    tick_size: str
+    lot_size: str
+
+
 class Strategy(Protocol):
-    """Decides after each bar; sees nothing of later bars."""
+    """Decides after each bar; sees nothing of later bars.
+
+    A strategy is handed over as a class, or any callable, that takes one :class:`StrategySettings`.
+    """
 
     def on_bar(self, bar: Bar, view: PositionView) -> Sequence[OrderIntent | CancelIntent] | None:
         """Return what to do about ``bar``; ``None`` or nothing means hold."""

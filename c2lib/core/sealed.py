@@ -13,12 +13,13 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from c2lib.core.canon import MAX_INTEGER, text_problem
-from c2lib.core.decimals import canonical_decimal
+from c2lib.core.decimals import MAX_DIGITS, canonical_decimal
 from c2lib.core.errors import ConfigError
 from c2lib.core.fields import IDENTIFIER_PATTERN, SHA256_PATTERN
+from c2lib.core.secrets import redact_secrets
 
 MAX_TEXT = 1024
 """Longest text of a config field, in characters."""
@@ -29,6 +30,14 @@ def _clean_text(text: str) -> str:
     if problem:
         raise ValueError(f"text {problem}")
     return text
+
+
+def _decimal(text: str) -> str:
+    try:
+        return canonical_decimal(text)
+    except ValueError:
+        # its own message quotes the text
+        raise ValueError(f"is not a decimal number of at most {MAX_DIGITS} digits") from None
 
 
 def _non_negative(text: str) -> str:
@@ -54,24 +63,37 @@ def _bounded(number: int) -> int:
 
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_clean_text)]
-DecimalText = Annotated[str, StringConstraints(max_length=80), AfterValidator(canonical_decimal)]
+DecimalText = Annotated[str, StringConstraints(max_length=80), AfterValidator(_decimal)]
 NonNegativeDecimal = Annotated[DecimalText, AfterValidator(_non_negative)]
 PositiveDecimal = Annotated[DecimalText, AfterValidator(_positive)]
 Symbol = Annotated[str, StringConstraints(pattern=f"^{IDENTIFIER_PATTERN}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=f"^{SHA256_PATTERN}$")]
 Integer = Annotated[int, AfterValidator(_bounded)]
+Zero = Annotated[int, Field(ge=0, le=0)]
+"""Neutral value of a number whose feature is not built; a ``Literal[0]`` would take ``False`` and ``0.0`` too."""
 TextTuple = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 EmptyTuple = Annotated[tuple[()], BeforeValidator(_listed)]
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_secrets(value)
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    return [_redacted(item) for item in value] if isinstance(value, list) else value
 
 
 class Sealed(BaseModel):
     """Base of the models whose canonical JSON is hashed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
+    )
 
     def canonical(self) -> dict[str, Any]:
-        """Return the model as plain JSON values, ready for the canonical encoder."""
-        return self.model_dump(mode="json")
+        """Return the model as plain JSON values, secrets redacted, ready for the canonical encoder."""
+        redacted: dict[str, Any] = _redacted(self.model_dump(mode="json"))
+        return redacted
 
 
 def _known_fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

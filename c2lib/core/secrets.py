@@ -20,24 +20,33 @@ import re
 
 _SECRET_NAMES = "|".join(
     (
-        "password|passwd|passphrase|secret",
+        "password|passwd|passphrase|secret(?:[_-]?key)?",
         "api[_-]?key|access[_-]?key|private[_-]?key",
         "auth[_-]?token|access[_-]?token",
     )
 )
 
+_ASSIGNED = r"(?:\"[^\"\n]{4,500}\"|'[^'\n]{4,500}'|[\"']?[^\s\"',;&]{4,})"
+
+_START = r"(?<![A-Za-z0-9])"
+"""Where a token may begin: a word boundary would miss one behind an underscore, as in a run id."""
+
+# unbounded are only repetitions behind which nothing can fail, so that no text is scanned twice for one start
 _DETECTORS: tuple[tuple[str, str], ...] = (
-    ("private-key", r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^-]|-(?!----END))*(?:-----END [A-Z ]{0,30}-----)?"),
-    ("aws-key-id", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    ("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})"),
-    ("slack-token", r"\bxox[abposr]-[A-Za-z0-9-]{10,255}"),
-    ("api-key", r"\b(?:sk|pk|rk)[-_](?:live|test|proj|ant)[-_][A-Za-z0-9_-]{10,255}"),
-    ("json-web-token", r"\beyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{0,2000}"),
-    ("bearer", r"(?i:\b(?:bearer|basic)\s{1,4}[A-Za-z0-9._~+/=-]{16,2000})"),
-    ("connection-string", r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@]{0,100}:[^\s/@]{1,200}@[^\s]{1,200}"),
+    (
+        "private-key",
+        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]*(?:-(?!----END)[^-]*)*(?:-----END [A-Z ]{0,30}-----)?",
+    ),
+    ("aws-key-id", _START + r"(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])"),
+    ("github-token", _START + r"(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
+    ("slack-token", _START + r"xox[abposr]-[A-Za-z0-9-]{10,}"),
+    ("api-key", _START + r"(?:sk|pk|rk)[-_](?:live|test|proj|ant)[-_][A-Za-z0-9_-]{10,}"),
+    ("json-web-token", _START + r"eyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]*"),
+    ("bearer", r"(?i:\b(?:bearer|basic)\s{1,4}[A-Za-z0-9._~+/=-]{16,})"),
+    ("connection-string", r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@]{0,100}:[^\s/@]{1,200}@\S+"),
     (
         "assignment",
-        rf"(?i:\b[a-z0-9_-]{{0,40}}(?:{_SECRET_NAMES})[\"']?\s{{0,4}}[:=]\s{{0,4}}[\"']?[^\s\"',;&]{{4,500}})",
+        rf"(?i:(?:{_SECRET_NAMES})[\"']?\s{{0,4}}[:=]\s{{0,4}}{_ASSIGNED})",
     ),
 )
 

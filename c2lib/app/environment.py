@@ -1,0 +1,43 @@
+"""What may differ between machines, written beside the sealed files and sealed by nothing.
+
+Rules kept here:
+
+* nothing in it decides anything: a reader may learn from it, no check relies on it;
+* no name of a user or a host, no environment variable.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from c2lib.record.redact import clean_value
+
+_PACKAGES = ("c2lib", "pydantic", "PyYAML", "matplotlib", "papermill")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def environment_facts(hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Return versions, platform, wall time and path hints of this process."""
+    facts: dict[str, Any] = {
+        "note": "unsealed: differs between machines, and no check relies on it",
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "packages": {package: _version(package) for package in _PACKAGES},
+        "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hints": dict(hints),
+    }
+    cleaned: dict[str, Any] = clean_value(facts)
+    return cleaned

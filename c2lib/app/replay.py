@@ -1,0 +1,164 @@
+"""Re-execution: the same session again, its lines compared instead of written.
+
+Rules kept here:
+
+* the same orchestrator makes the lines; only the sinks differ;
+* the first difference is kept with both sides, and the published files are only read;
+* a replay opens no path and runs no code that the manifest names: both come from the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
+from c2lib.record.seal import ArtifactDigest
+
+_SHOWN = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first place where a published file and a computed one part; ``line`` counts from 1."""
+
+    file: str
+    line: int
+    published: str
+    computed: str
+
+
+def compare_text(name: str, published: bytes, computed: bytes) -> Difference | None:
+    """Return where two one-line files part, or ``None``."""
+    return None if published == computed else Difference(name, 1, *_excerpts(published, computed))
+
+
+def _excerpts(published: bytes, computed: bytes) -> tuple[str, str]:
+    """Return both sides around the first byte that differs, safe to print."""
+    pairs = enumerate(zip(published, computed, strict=False))
+    first = next((at for at, (left, right) in pairs if left != right), min(len(published), len(computed)))
+    start = max(0, first - 30)
+    return _shown(published[start : start + _SHOWN]), _shown(computed[start : start + _SHOWN])
+
+
+def _shown(data: bytes) -> str:
+    return ascii(data.decode("utf-8", "replace")) if data else "nothing"
+
+
+class ComparingSink:
+    """A sink that reads a published file along with the lines that it is given."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
+        self._file: BinaryIO = path.open("rb")
+        self._line = 0
+        self._digest = ArtifactDigest()
+        self.difference: Difference | None = None
+
+    def write(self, line: str) -> None:
+        """Compare the next line; after the first difference nothing more is compared."""
+        computed = line.encode()
+        self._digest.update(computed, 1)
+        if self.difference is not None:
+            return
+        self._line += 1
+        published = self._file.read(len(computed))
+        if published != computed:
+            self._part(published, computed)
+
+    def flush(self) -> None:
+        """Do nothing: there is nothing to hand on."""
+
+    def finish(self) -> Difference | None:
+        """Return the first difference, a published rest among them, and close the file."""
+        if self._file.closed:
+            return self.difference
+        with self._file:
+            if self.difference is None:
+                rest = self._file.read(_SHOWN)
+                if rest:
+                    self._line += 1
+                    self._part(rest, b"")
+        return self.difference
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a manifest says of the computed lines."""
+        return self._digest.facts()
+
+    def _part(self, published: bytes, computed: bytes) -> None:
+        left, right = _excerpts(published, computed)
+        self.difference = Difference(self._name, self._line, left, right)
+
+
+class ComparedRun:
+    """The four sinks of a session, compared with a published run directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._sinks: dict[Artifact, ComparingSink] = {}
+        try:
+            for artifact in SEALED_BY_MANIFEST:
+                self._sinks[artifact] = ComparingSink(folder / artifact.value)
+        except OSError:
+            self.close()
+            raise
+
+    def sink(self, artifact: Artifact) -> ComparingSink:
+        """Return the sink of one of the four files."""
+        return self._sinks[artifact]
+
+    def seal(self) -> dict[str, Any]:
+        """Return what a manifest says of each computed file."""
+        return {artifact.value: sink.facts() for artifact, sink in self._sinks.items()}
+
+    def finish(self) -> Difference | None:
+        """Return the first difference, looking at the files in the order of the contract."""
+        found = [sink.finish() for sink in self._sinks.values()]
+        return next((difference for difference in found if difference), None)
+
+    def close(self) -> None:
+        """Close the published files."""
+        for sink in self._sinks.values():
+            sink.finish()
+
+    def __enter__(self) -> ComparedRun:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class FailingAgain:
+    """A sink in front of another that fails where a recorded one failed, and as often."""
+
+    def __init__(self, sink: Any, failures: Sequence[tuple[int, Sequence[str]]]) -> None:
+        self._sink = sink
+        self._planned = {call: list(errors) for call, errors in failures}
+        self._call = 0
+
+    def write(self, line: str) -> None:
+        """Fail as recorded, or hand the line on."""
+        self._fail()
+        self._sink.write(line)
+        self._call += 1
+
+    def flush(self) -> None:
+        """Fail as recorded, or flush."""
+        self._fail()
+        self._sink.flush()
+        self._call += 1
+
+    def _fail(self) -> None:
+        errors = self._planned.get(self._call)
+        if errors:
+            raise type(str(errors.pop(0)), (Exception,), {})
+
+
+def failing_again(sink: Any, artifact: Artifact, inputs: Mapping[str, Any]) -> Any:
+    """Return ``sink``, made to fail as the manifest's ``inputs`` say of ``artifact``."""
+    failures = [(call, errors) for name, call, errors in inputs["sink_failures"] if name == artifact.value]
+    return FailingAgain(sink, failures) if failures else sink

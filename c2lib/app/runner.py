@@ -1,0 +1,215 @@
+"""The composition root of a run: config, market, strategy, sinks, directory.
+
+Rules kept here:
+
+* whatever is malformed is refused before the first byte is written;
+* a run whose directory is there already is executed again and compared, never written over;
+* the manifest is written last, then the directory is published by one rename; a run whose sink failed is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from c2lib.app.environment import environment_facts
+from c2lib.app.places import output_root
+from c2lib.app.replay import ComparedRun, Difference, compare_text, failing_again
+from c2lib.app.strategy_files import strategy_from_object
+from c2lib.core.clock import RecordedClock
+from c2lib.core.config import DryrunConfig, check_run_id_for_directory
+from c2lib.core.errors import RunConflictError, RunPathError
+from c2lib.core.model import Clock, MarketData
+from c2lib.core.vocabulary import Artifact, FailCode
+from c2lib.market.files import open_market_file
+from c2lib.record.files import PublishedAlready, StagedRun, run_path
+from c2lib.record.lines import object_line
+from c2lib.record.manifest import RunFacts, build_manifest
+from c2lib.session.dryrun import DryrunSession
+from c2lib.session.orchestrator import LiveSessionOrchestrator, seal_config
+from c2lib.session.result import DryrunResult
+from c2lib.session.strategy import StrategySource
+
+Progress = Callable[[int, int], None]
+"""Told ``(steps made, steps planned)`` now and then."""
+
+_CHUNK = 4096
+
+_NO_INPUTS: Mapping[str, Any] = {"cancel": None, "clock_readings": None, "sink_failures": []}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything a session is run with, sealed; ``inputs`` are those to play again."""
+
+    config: DryrunConfig
+    market: MarketData | None
+    clock: Clock | None
+    source: StrategySource | None
+    inputs: Mapping[str, Any]
+    progress: Progress | None = None
+
+    def execute(self, sinks: StagedRun | ComparedRun) -> tuple[DryrunSession, DryrunResult]:
+        """Run the session into ``sinks``."""
+        sink = {
+            artifact: failing_again(sinks.sink(artifact), artifact, self.inputs)
+            for artifact in (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
+        }
+        session = LiveSessionOrchestrator().open(
+            self.config,
+            clock=self.clock,
+            event_sink=sink[Artifact.EVENTS],
+            state_sink=sink[Artifact.SNAPSHOTS],
+            metrics_sink=sink[Artifact.METRICS],
+            audit_sink=sink[Artifact.AUDIT],
+            market=self.market,
+            strategy=self.source,
+        )
+        self._step(session)
+        return session, session.stop()
+
+    def manifest(self, session: DryrunSession, result: DryrunResult, artifacts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the manifest of an executed session."""
+        config = session.config
+        return build_manifest(
+            RunFacts(
+                run_id=result.run_id,
+                strategy_id=result.strategy_id,
+                status=result.status.value,
+                config=config.canonical(),
+                config_sha256=config.sha256(),
+                market=session.market_facts(),
+                strategy=session.strategy_facts(),
+                inputs=session.inputs(),
+                artifacts=artifacts,
+                audit={"entries": result.audit_events, "last_hash": result.audit_last_hash},
+            )
+        )
+
+    def again(self, session: DryrunSession) -> Job:
+        """Return the job that repeats what ``session`` met."""
+        inputs = session.inputs()
+        readings = inputs["clock_readings"]
+        clock = RecordedClock(readings) if self.clock is not None and readings else None
+        return replace(self, clock=clock, inputs=inputs, progress=None)
+
+    def _step(self, session: DryrunSession) -> None:
+        planned, cancel = session.config.steps or 0, self.inputs["cancel"]
+        bound = cancel["step"] if cancel else planned
+        while session.steps < bound:
+            if not session.run_n_steps(min(_CHUNK, bound - session.steps)):
+                break
+            if self.progress is not None:
+                self.progress(session.steps, planned)
+        if cancel:
+            session.cancel(cancel["reason"])
+
+
+def run_dryrun(
+    config: DryrunConfig,
+    *,
+    out_dir: str | os.PathLike[str] | None = None,
+    market: str | os.PathLike[str] | None = None,
+    strategy: Any = None,
+    clock: Clock | None = None,
+    progress: Progress | None = None,
+) -> DryrunResult:
+    """Run a dry run into ``<out_dir>/finish_c/c2/<run_id>`` and return its result.
+
+    ``market`` is a market file's path, ``strategy`` a class taking a ``StrategySettings``. Raises an
+    :class:`~c2lib.core.errors.InputError` for anything malformed, with nothing written, and
+    :class:`~c2lib.core.errors.RunConflictError` when another run of that name is there.
+    """
+    if config.run_id is not None:
+        check_run_id_for_directory(config.run_id)
+    root = output_root(out_dir)
+    source = strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
+    with opened_market(config, market) as data:
+        sealed = seal_config(config, data, clock)
+        job = Job(sealed, data, clock, source, _NO_INPUTS, progress)
+        place = run_path(root, sealed.run_id or "")
+        if os.path.lexists(place):
+            return _compared(job, place)
+        return _published(job, root, {"market_file": os.fspath(market) if market is not None else None})
+
+
+@contextlib.contextmanager
+def opened_market(config: DryrunConfig, path: str | os.PathLike[str] | None) -> Iterator[MarketData | None]:
+    """Give the market file at ``path``, read and checked, or ``None`` without a path."""
+    if path is None or not os.fspath(path):
+        yield None
+        return
+    with open_market_file(path, tick_size=config.market.tick_size, lot_size=config.market.lot_size) as data:
+        yield data
+
+
+def _published(job: Job, root: Path, hints: Mapping[str, Any]) -> DryrunResult:
+    with StagedRun(root, job.config.run_id or "") as staged:
+        session, result = job.execute(staged)
+        if result.fail_code is FailCode.SINK_WRITE_FAILED:
+            return replace(result, staging=str(staged.path))
+        manifest = job.manifest(session, result, staged.seal())
+        staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(hints)))
+        staged.add(Artifact.MANIFEST, object_line(manifest))
+        try:
+            path = staged.publish()
+        except PublishedAlready:
+            staged.discard()
+            return _compared(job.again(session), run_path(root, job.config.run_id or ""))
+        return replace(result, run_digest=manifest["run_digest"], path=str(path))
+
+
+def _compared(job: Job, place: Path) -> DryrunResult:
+    if place.is_symlink() or not place.is_dir():
+        raise RunPathError(f"{place} is a symlink or no folder: take it away, or use another run_id")
+    difference, manifest, result = compare_with(job, place)
+    if difference is not None:
+        fields = differing_fields(_published_config(place), manifest["config"])
+        raise RunConflictError(
+            str(place), difference.file, difference.line, difference.published, difference.computed, fields
+        )
+    return replace(result, run_digest=manifest["run_digest"], path=str(place), reproduced=True)
+
+
+def compare_with(job: Job, place: Path) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
+    """Execute ``job`` against the published directory at ``place``.
+
+    Returns the first difference or ``None``, the manifest computed, and the result. Raises
+    :class:`RunPathError` when a file of the directory cannot be read.
+    """
+    try:
+        published = (place / Artifact.MANIFEST).read_bytes()
+        with ComparedRun(place) as compared:
+            session, result = job.execute(compared)
+            difference = compared.finish()
+            artifacts = compared.seal()
+    except OSError as error:
+        name = Path(error.filename or place).name
+        raise RunPathError(f"{place} cannot be compared: {name}: {error.strerror}") from None
+    manifest = job.manifest(session, result, artifacts)
+    if difference is None:
+        difference = compare_text(Artifact.MANIFEST, published, object_line(manifest).encode())
+    return difference, manifest, result
+
+
+def _published_config(place: Path) -> Any:
+    try:
+        manifest = json.loads((place / Artifact.MANIFEST).read_bytes())
+        return manifest["config"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        # the directory is damaged: the difference itself says where
+        return {}
+
+
+def differing_fields(left: Any, right: Any, prefix: str = "") -> tuple[str, ...]:
+    """Return the dotted names of the fields in which two configs differ."""
+    if not isinstance(left, dict) or not isinstance(right, dict):
+        return () if left == right else (prefix.rstrip("."),)
+    names = sorted(set(left) | set(right))
+    found = (differing_fields(left.get(name), right.get(name), f"{prefix}{name}.") for name in names)
+    return tuple(name for names_found in found for name in names_found)

@@ -1,0 +1,91 @@
+"""A strategy of one's own: ``FILE.py:CLASS``, or a class handed over in Python.
+
+Rules kept here:
+
+* only what the caller names is loaded; nothing is searched for;
+* the file is read once: the bytes that are hashed are the bytes that run;
+* the code runs when the session makes its strategy, under the NO-LIVE guard, and in a module of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from c2lib.core.canon import sha256_hex
+from c2lib.core.errors import StrategyLoadError
+from c2lib.core.model import Strategy, StrategySettings
+from c2lib.session.strategy import StrategySource, object_source
+
+MAX_SOURCE_BYTES = 1_000_000
+
+
+def strategy_from_file(spec: str) -> StrategySource:
+    """Return the source of ``FILE.py:CLASS``; raise :class:`StrategyLoadError` saying what is wrong with it."""
+    file_name, colon, class_name = spec.rpartition(":")
+    if not colon or not file_name or not class_name.isidentifier():
+        raise StrategyLoadError(f"{spec!r} does not name a strategy: write FILE.py:CLASS")
+    source = _read(Path(file_name))
+    shown = Path(file_name).name
+    try:
+        tree = ast.parse(source, filename=shown)
+        code = compile(tree, shown, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        where = f", line {line}" if line else ""
+        raise StrategyLoadError(f"{shown}{where}: is no valid Python ({type(error).__name__})") from None
+    if class_name not in _top_level_names(tree):
+        raise StrategyLoadError(f"{shown} defines no {class_name} at its top level")
+    return StrategySource("file", sha256_hex(source), _Factory(code, class_name, sha256_hex(source)))
+
+
+def strategy_from_object(factory: Any) -> StrategySource:
+    """Return the source of a class handed over; its hash is of its source text, ``None`` without one."""
+    try:
+        digest = sha256_hex(inspect.getsource(factory).encode())
+    except (OSError, TypeError):
+        digest = None
+    return object_source(factory, digest)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise StrategyLoadError(f"the strategy file {path} cannot be read: {error.strerror}") from None
+    if len(source) > MAX_SOURCE_BYTES:
+        raise StrategyLoadError(f"the strategy file {path} is larger than {MAX_SOURCE_BYTES} bytes")
+    return source
+
+
+def _top_level_names(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names.update(alias.asname or alias.name for alias in node.names)
+    return names
+
+
+class _Factory:
+    """Runs the file's code anew for each session and makes its strategy."""
+
+    def __init__(self, code: CodeType, class_name: str, sha256: str) -> None:
+        self._code = code
+        self._class_name = class_name
+        self._module_name = f"c2lib_strategy_{sha256[:12]}"
+
+    def __call__(self, settings: StrategySettings) -> Strategy:
+        module = ModuleType(self._module_name)
+        # dataclasses and pickle look a class's module up by name
+        sys.modules[self._module_name] = module
+        exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
+        strategy: Strategy = getattr(module, self._class_name)(settings)
+        return strategy

@@ -1,0 +1,162 @@
+"""Both proofs in one report: the witness refolds the log, the replay executes the session again.
+
+Rules kept here:
+
+* a damaged directory is a finding, never an exception; an exception means that no report is possible;
+* a manifest makes no code run and opens no path: a strategy or market file comes from the caller, by hash;
+* a replay that was asked for and could not be done is a finding, since a gate must not pass for want of its tool.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from c2lib.app.runner import Job, compare_with, opened_market
+from c2lib.core.clock import RecordedClock
+from c2lib.core.config import DryrunConfig
+from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
+from c2lib.core.model import Clock, MarketData
+from c2lib.core.vocabulary import BEHAVIOUR_VERSION, Artifact
+from c2lib.session.orchestrator import seal_config
+from c2lib.session.strategy import StrategySource, built_in_source
+from c2lib.witness.examine import examine
+from c2lib.witness.facts import Examination, Finding, FindingCode, RunSummary, Verdict
+from c2lib.witness.reader import strict_json
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What verifying a run directory gave.
+
+    ``replayed`` says whether the session was executed again, ``unchecked`` what could not be looked at.
+    """
+
+    path: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    unchecked: tuple[str, ...]
+    replayed: bool
+    summary: RunSummary
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def facts(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        return {
+            "path": self.path,
+            "ok": self.ok,
+            "verdict": self.verdict.value,
+            "replayed": self.replayed,
+            "run_id": self.summary.run_id,
+            "status": self.summary.status,
+            "run_digest": self.summary.run_digest,
+            "findings": [finding.facts() for finding in self.findings],
+            "unchecked": list(self.unchecked),
+        }
+
+
+def verify_run(
+    path: str | os.PathLike[str],
+    replay: bool = False,
+    *,
+    require_sealed: bool = False,
+    expect_digest: str | None = None,
+    market: str | os.PathLike[str] | None = None,
+    strategy: StrategySource | None = None,
+) -> VerifyReport:
+    """Return the report on a run directory.
+
+    ``replay`` executes the session again; ``market`` and ``strategy`` are what it needs when the run used a file
+    or a strategy of one's own. Raises :class:`RunPathError` when there is no directory to report on, and an
+    :class:`~c2lib.core.errors.InputError` when ``market`` cannot be used.
+    """
+    seen = examine(path)
+    findings = list(seen.findings)
+    unchecked = list(seen.unchecked)
+    if require_sealed and seen.verdict is not Verdict.SEALED:
+        findings.append(Finding(FindingCode.NOT_SEALED, Artifact.MANIFEST, expected="SEALED", seen=seen.verdict))
+    if expect_digest is not None and seen.summary.run_digest != expect_digest:
+        got = seen.summary.run_digest or "none"
+        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=expect_digest, seen=got))
+    replayed = False
+    if not replay or seen.verdict is not Verdict.SEALED:
+        unchecked.append("re-execution: " + ("left out" if not replay else "needs a manifest"))
+    elif not _is_replayable(seen):
+        unchecked.append("re-execution: left out, since the manifest itself is wrong")
+    else:
+        finding = _replay(Path(path), seen, market, strategy)
+        replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
+        findings.extend([finding] if finding else [])
+    return VerifyReport(os.fspath(path), seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
+
+
+def _is_replayable(seen: Examination) -> bool:
+    broken = {FindingCode.RUN_DIGEST_WRONG, FindingCode.CONFIG_HASH_WRONG, FindingCode.OTHER_BEHAVIOUR_VERSION}
+    about_manifest = {finding.code for finding in seen.findings if finding.file == Artifact.MANIFEST}
+    return not about_manifest & (broken | {FindingCode.MALFORMED_LINE, FindingCode.CONTRACT_BROKEN})
+
+
+def _impossible(seen: str, expected: str) -> Finding:
+    return Finding(FindingCode.REPLAY_IMPOSSIBLE, Artifact.MANIFEST, expected=expected, seen=seen)
+
+
+def _replay(
+    place: Path, seen: Examination, market: str | os.PathLike[str] | None, strategy: StrategySource | None
+) -> Finding | None:
+    try:
+        manifest = strict_json((place / Artifact.MANIFEST).read_bytes())
+        config = DryrunConfig.parse(manifest["config"])
+        source = _strategy_for(manifest["strategy"], config.strategy_id, strategy)
+        if config.market.source == "file" and market is None:
+            return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
+        with opened_market(config, market if config.market.source == "file" else None) as data:
+            job = _job(config, data, source, manifest["inputs"])
+            difference, _, _ = compare_with(job, place)
+    except (MarketDataError, StrategyLoadError, ConfigError, RunPathError) as error:
+        return _impossible(str(error), "a run that can be executed again")
+    except (KeyError, TypeError, ValueError, OSError, C2Error) as error:
+        return _impossible(f"{type(error).__name__} in the manifest", "a manifest that can be executed again")
+    if difference is None:
+        return None
+    event_id = None
+    return Finding(
+        FindingCode.REPLAY_DIVERGED,
+        difference.file,
+        difference.line,
+        event_id,
+        expected=difference.computed,
+        seen=difference.published,
+    )
+
+
+def _strategy_for(facts: Mapping[str, Any], strategy_id: str, given: StrategySource | None) -> StrategySource | None:
+    if facts["origin"] in (None, "built-in"):
+        return built_in_source(strategy_id) if facts["origin"] else None
+    if given is None:
+        raise StrategyLoadError(
+            f"the strategy is the caller's own: --strategy-file FILE:CLASS of sha256 {facts['sha256']}"
+        )
+    if given.sha256 is None or given.sha256 != facts["sha256"]:
+        raise StrategyLoadError(f"the strategy handed over has sha256 {given.sha256}, the run used {facts['sha256']}")
+    return replace(given, origin=facts["origin"])
+
+
+def _job(
+    config: DryrunConfig, data: MarketData | None, source: StrategySource | None, inputs: Mapping[str, Any]
+) -> Job:
+    clock: Clock | None = None
+    readings = inputs["clock_readings"]
+    if readings is not None and config.clock_start is None:
+        clock = RecordedClock([(int(index), str(text)) for index, text in readings])
+    sealed = seal_config(config, data, clock)
+    return Job(sealed, data, clock, source, inputs)
+
+
+__all__ = ["BEHAVIOUR_VERSION", "VerifyReport", "verify_run"]

@@ -1,0 +1,89 @@
+"""The JSON Schemas of the artifacts, made from the contract tables.
+
+Rules kept here:
+
+* a schema says what the table says and nothing of its own: exact keys for every line and object, every key required;
+* a payload has the fields of its event kind and may carry more;
+* what JSON Schema cannot say (no float that happens to be whole, canonical text, hashes that fit) is the
+  witness's to check.
+
+>>> sorted(schemas())[:2]
+['audit_entry.schema.json', 'event.schema.json']
+>>> schemas()["event.schema.json"]["additionalProperties"]
+False
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from c2lib.core.contract import (
+    AUDIT_FIELDS,
+    EVENT_FIELDS,
+    MANIFEST_FIELDS,
+    METRICS_FIELDS,
+    PAYLOADS,
+    SNAPSHOT_FIELDS,
+)
+from c2lib.core.fields import Field
+from c2lib.core.vocabulary import Artifact
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+SCHEMA_FILES: Mapping[Artifact, str] = {
+    Artifact.EVENTS: "event.schema.json",
+    Artifact.SNAPSHOTS: "state_snapshot.schema.json",
+    Artifact.AUDIT: "audit_entry.schema.json",
+    Artifact.METRICS: "metrics.schema.json",
+    Artifact.MANIFEST: "run_manifest.schema.json",
+}
+"""Which schema a line of a ``.jsonl`` artifact, or the object of a ``.json`` artifact, fits."""
+
+FIELDS: Mapping[Artifact, tuple[Field, ...]] = {
+    Artifact.EVENTS: EVENT_FIELDS,
+    Artifact.SNAPSHOTS: SNAPSHOT_FIELDS,
+    Artifact.AUDIT: AUDIT_FIELDS,
+    Artifact.METRICS: METRICS_FIELDS,
+    Artifact.MANIFEST: MANIFEST_FIELDS,
+}
+"""The table behind each schema."""
+
+
+def _object(fields: tuple[Field, ...], *, closed: bool) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {field.name: field.json_schema() for field in fields},
+        "required": [field.name for field in fields],
+        "additionalProperties": not closed,
+    }
+
+
+def _payload_rules() -> dict[str, Any]:
+    return {
+        "$defs": {kind.value: _object(fields, closed=False) for kind, fields in PAYLOADS.items()},
+        "allOf": [
+            {
+                "if": {"properties": {"event_type": {"const": kind.value}}, "required": ["event_type"]},
+                "then": {"properties": {"payload": {"$ref": f"#/$defs/{kind.value}"}}},
+            }
+            for kind in PAYLOADS
+        ],
+    }
+
+
+def _schema(artifact: Artifact) -> dict[str, Any]:
+    unit = "A line" if artifact.value.endswith(".jsonl") else "The object"
+    schema = {"$schema": DIALECT, "title": f"{unit} of {artifact.value}", **_object(FIELDS[artifact], closed=True)}
+    return schema | _payload_rules() if artifact is Artifact.EVENTS else schema
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return every schema by its file name."""
+    return {name: _schema(artifact) for artifact, name in SCHEMA_FILES.items()}
+
+
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """Return a schema as its file holds it: indented, keys sorted, one newline at the end."""
+    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,0 +1,119 @@
+"""The seeded walk that stands in for a market file.
+
+Rules kept here:
+
+* integers only, from a generator of its own that is asked for nothing but bits, so that a seed gives the
+  same bars on every machine and Python;
+* each bar takes the same number of bits, so that a longer walk begins with the shorter one;
+* no leg of a bar is wider than ``volatility_ticks``; no price lies below one tick.
+
+>>> walk = SyntheticWalk(123, SyntheticMarket(), "0.01", "1", steps=2)
+>>> [(bar.open, bar.close) for bar in walk.bars(2)]
+[(10000, 10001), (10001, 9994)]
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from c2lib.core.canon import canonical_sha256, component_seed
+from c2lib.core.clock import parse_utc, utc_micros
+from c2lib.core.config import SyntheticMarket
+from c2lib.core.decimals import units_of
+from c2lib.core.errors import ConfigError
+from c2lib.core.model import Bar
+from c2lib.market.cells import positive_decimal
+
+GENERATOR = "c2lib_synthetic_walk"
+VERSION = 1
+"""Goes up whenever the bars of a seed change."""
+
+MAX_VOLUME = 1024
+"""Largest volume of a bar, in lots."""
+
+_LAST_MOMENT = utc_micros(datetime.max.replace(tzinfo=UTC))
+_BITS_PER_BAR = 80
+_GAP_MASK = 0xF
+"""A bar in sixteen opens away from the close before it."""
+
+
+class SyntheticWalk:
+    """``steps`` bars of a random walk; a :class:`~c2lib.core.model.MarketData`.
+
+    Raises :class:`~c2lib.core.errors.ConfigError` when the start price lies off the tick grid, when a size is
+    no positive decimal, or when the last bar would lie behind the year 9999.
+    """
+
+    def __init__(self, seed: int, parameters: SyntheticMarket, tick_size: str, lot_size: str, steps: int) -> None:
+        self.tick_size = positive_decimal(tick_size, "market.tick_size")
+        self.lot_size = positive_decimal(lot_size, "market.lot_size")
+        self._seed = seed
+        self._parameters = parameters
+        self._steps = steps
+        self._start_time = utc_micros(parse_utc(parameters.start_time, "market.synthetic.start_time"))
+        self._interval = parameters.interval_seconds * 1_000_000
+        self._start_price = self._start_ticks()
+        if self._start_time + (steps - 1) * self._interval > _LAST_MOMENT:
+            raise ConfigError(
+                "market.synthetic.interval_seconds",
+                f"{steps} bars would go beyond the year 9999",
+                hint="take fewer steps, a shorter interval or an earlier start_time",
+            )
+
+    def _start_ticks(self) -> int:
+        price = self._parameters.start_price
+        try:
+            return units_of(price, self.tick_size)
+        except ValueError:
+            raise ConfigError(
+                "market.synthetic.start_price",
+                f"{price} is not a multiple of the tick size {self.tick_size}",
+                hint="change one of the two",
+            ) from None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what the bars follow from; not of their number, since the walk is a prefix of itself."""
+        return canonical_sha256(
+            {
+                "generator": GENERATOR,
+                "version": VERSION,
+                "seed": self._seed,
+                "parameters": self._parameters.canonical(),
+                "tick_size": self.tick_size,
+                "lot_size": self.lot_size,
+            }
+        )
+
+    @property
+    def bar_count(self) -> int:
+        """How many bars there are."""
+        return self._steps
+
+    def bars(self, count: int) -> Iterator[Bar]:
+        """Yield the first ``count`` bars, all of them when there are fewer, from the first one at each call."""
+        generator = random.Random(component_seed(self._seed, "market"))  # noqa: S311 - a market is no secret
+        getrandbits = generator.getrandbits
+        widest = self._parameters.volatility_ticks
+        choices = 2 * widest + 1
+        time, interval, close = self._start_time, self._interval, self._start_price
+        for index in range(min(count, self._steps)):
+            bits = getrandbits(_BITS_PER_BAR)
+            # each leg scales 16 bits of its own to its range by multiplying: no rejection, hence no extra draw
+            start = close
+            if index and not bits & _GAP_MASK:
+                start += ((bits & 0xFFFF) * choices >> 16) - widest
+                if start < 1:
+                    start = 2 - start
+            close = start + ((bits >> 16 & 0xFFFF) * choices >> 16) - widest
+            if close < 1:
+                # mirrored at one tick: the walk turns back without a leg wider than drawn
+                close = 2 - close
+            top, bottom = (start, close) if start > close else (close, start)
+            high = top + ((bits >> 32 & 0xFFFF) * (widest + 1) >> 16)
+            low = bottom - ((bits >> 48 & 0xFFFF) * (widest + 1) >> 16)
+            volume = 1 + (bits >> 64) % MAX_VOLUME
+            yield Bar(index, time, start, high, low if low > 1 else 1, close, volume)
+            time += interval

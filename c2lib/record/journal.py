@@ -1,0 +1,152 @@
+"""The four artifacts of a session as one thing to write to.
+
+Rules kept here:
+
+* an event's number, an entry's ``seq`` and the chain's head move only after the sink took the line;
+* every retry is audited, queued so that its entry never lands before the entry being retried; the entry of a
+  retry, the metrics and the final snapshot are composed anew per attempt, so that they count their own;
+* an audit entry is written to a dead audit sink no more, and said nowhere else: the result in memory tells.
+
+>>> events, audit = [], []
+>>> journal = Journal("run_demo_001", "strat_demo", Sinks(events=events, audit=audit), max_retries=0)
+>>> journal.ts = "2026-01-01T00:00:00+00:00"
+>>> journal.event(EventKind.RECONCILED, [])
+>>> journal.events_emitted, len(events)
+(1, 1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from c2lib.core.vocabulary import METRICS_SCHEMA, STATE_SCHEMA, Artifact, AuditCode, AuditLevel, EventKind
+from c2lib.record.lines import event_encoders, object_line
+from c2lib.record.redact import clean_text, clean_value
+from c2lib.record.seal import AuditChain
+from c2lib.record.sinks import RetryingSink, SinkFailure, Sinks
+
+
+class Journal:
+    """Writes events, audit entries, snapshots and metrics of one run; ``ts`` is the step's time, set by the session."""
+
+    def __init__(self, run_id: str, strategy_id: str, sinks: Sinks, max_retries: int) -> None:
+        self.run_id = clean_text(run_id)
+        self.strategy_id = clean_text(strategy_id)
+        self.ts = ""
+        self.events_emitted = 0
+        self.snapshots = 0
+        self.sink_retries = 0
+        self.chain = AuditChain()
+        self._encoders = event_encoders(self.run_id, self.strategy_id)
+        self._queue: list[tuple[str, str]] = []
+        self._draining = False
+        names = (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
+        self._sinks = {
+            name: RetryingSink(name.value, sink, max_retries, self._note_retry)
+            for name, sink in zip(names, sinks, strict=True)
+        }
+        self._events = self._sinks[Artifact.EVENTS]
+        self._audit = self._sinks[Artifact.AUDIT]
+
+    def event(self, kind: EventKind, *values: Any) -> None:
+        """Write the next event; ``values`` stand in the contract table's order, texts already cleaned."""
+        self._events.write(self._encoders[kind](self.events_emitted, self.ts, *values))
+        self.events_emitted += 1
+        if self._queue:
+            self._drain()
+
+    def audit(self, level: AuditLevel, code: str, message: str, meta: Mapping[str, Any] | None = None) -> None:
+        """Write the next audit entry, unless the audit sink is dead; message and meta are cleaned here."""
+        if self._audit.dead:
+            return
+        line, entry_hash = self.chain.line(self.ts, level, code, clean_text(message), clean_value(meta or {}))
+        self._audit.write(line)
+        self.chain.advance(entry_hash, self.ts)
+        if self._queue:
+            self._drain()
+
+    def snapshot(self, state: Mapping[str, Any]) -> None:
+        """Write the next state snapshot; ``state`` holds what the journal does not know itself."""
+
+        def compose() -> str:
+            return object_line(
+                {
+                    **state,
+                    "schema_version": STATE_SCHEMA,
+                    "run_id": self.run_id,
+                    "strategy_id": self.strategy_id,
+                    "ts_sim": self.snapshots,
+                    "events_emitted": self.events_emitted,
+                    "sink_retries": self.sink_retries,
+                }
+            )
+
+        self._sinks[Artifact.SNAPSHOTS].write_composed(compose)
+        self.snapshots += 1
+        self._drain()
+
+    def metrics(self, counters: Mapping[str, Any]) -> None:
+        """Write the metrics object; ``counters`` holds what the journal does not know itself."""
+
+        def compose() -> str:
+            self._drain()
+            return object_line(
+                {
+                    **counters,
+                    "schema_version": METRICS_SCHEMA,
+                    "run_id": self.run_id,
+                    "strategy_id": self.strategy_id,
+                    "events_emitted": self.events_emitted,
+                    "audit_events": self.chain.entries,
+                    "sink_retries": self.sink_retries,
+                    "last_audit_event_ts": self.chain.last_ts,
+                }
+            )
+
+        self._sinks[Artifact.METRICS].write_composed(compose)
+        self._drain()
+
+    def flush(self, *artifacts: Artifact) -> None:
+        """Flush the sinks of ``artifacts`` that are alive."""
+        for artifact in artifacts:
+            if not self._sinks[artifact].dead:
+                self._sinks[artifact].flush()
+        self._drain()
+
+    def is_dead(self, artifact: Artifact) -> bool:
+        """Whether the sink of ``artifact`` failed for good."""
+        return self._sinks[artifact].dead
+
+    @property
+    def sink_failures(self) -> tuple[SinkFailure, ...]:
+        """Every write that failed at least once, sink by sink."""
+        return tuple(failure for sink in self._sinks.values() for failure in sink.failures)
+
+    def _note_retry(self, sink: str, error: str) -> None:
+        self.sink_retries += 1
+        if not self._draining:
+            self._queue.append((sink, error))
+
+    def _drain(self) -> None:
+        """Write the queued retry entries; what their own writing needs is folded into them."""
+        while self._queue and not self._audit.dead:
+            sink, error = self._queue.pop(0)
+            self._write_retry_entry(sink, error)
+
+    def _write_retry_entry(self, sink: str, error: str) -> None:
+        before, entry_hash = self.sink_retries, ""
+
+        def compose() -> str:
+            nonlocal entry_hash
+            meta = {"sink": sink, "error": error, "retries": 1 + self.sink_retries - before}
+            message = f"write to {sink} tried again"
+            line, entry_hash = self.chain.line(self.ts, AuditLevel.WARN, AuditCode.SINK_WRITE_RETRY, message, meta)
+            return line
+
+        self._draining = True
+        try:
+            self._audit.write_composed(compose)
+        finally:
+            self._draining = False
+        self.chain.advance(entry_hash, self.ts)

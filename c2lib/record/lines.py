@@ -1,0 +1,110 @@
+"""How events, audit entries and other objects become lines.
+
+Rules kept here:
+
+* every line equals the reference canonical JSON of :mod:`c2lib.core.canon`, by test, not by hope;
+* one encoder per event kind, compiled from the contract table with the run's constants baked in; the payload
+  is encoded once and set into both the id's preimage and the line;
+* an encoder takes the payload's values in the order of the contract table, texts already cleaned.
+
+>>> encoders = event_encoders("run_demo_001", "strat_demo")
+>>> line = encoders[EventKind.RECONCILED](7, "2026-01-01T00:00:00+00:00", [])
+>>> line[79:132]
+'"event_type":"RECONCILED","payload":{"mismatches":[]}'
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring
+from typing import Any
+
+from c2lib.core.canon import EVENT_ID_KIND, canonical_json, sha256_hex
+from c2lib.core.contract import PAYLOADS
+from c2lib.core.fields import Field, FieldKind
+from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
+
+EventEncoder = Callable[..., str]
+"""``encode(ts_sim, ts_utc, *values) -> line``, the values in the order of the contract table."""
+
+
+def _quoted_list(items: list[str]) -> str:
+    return "[" + ",".join(map(encode_basestring, items)) + "]"
+
+
+def _expression(field: Field) -> str:
+    """Return the source of an expression that encodes the variable named like the field."""
+    name = field.name
+    if field.kind is FieldKind.INTEGER:
+        text = f"str({name})"
+    elif field.kind is FieldKind.TEXT:
+        text = f"_quote({name})"
+    elif field.kind is FieldKind.TEXT_LIST:
+        text = f"_quoted_list({name})"
+    else:
+        text = f"'\"' + {name} + '\"'"
+    return f"('null' if {name} is None else {text})" if field.nullable else text
+
+
+def _payload_source(fields: tuple[Field, ...]) -> tuple[list[str], str]:
+    """Return the statements that prepare a payload's texts, and the f-string that joins them."""
+    prepared, parts = [], []
+    for field in sorted(fields, key=lambda item: item.name):
+        placeholder = "{" + field.name + "}"
+        plain = not field.nullable and not field.is_free_text
+        if not plain:
+            prepared.append(f"    {field.name} = {_expression(field)}")
+        elif field.kind is not FieldKind.INTEGER:
+            placeholder = f'"{placeholder}"'
+        parts.append(f'"{field.name}":{placeholder}')
+    return prepared, "{{" + ",".join(parts) + "}}"
+
+
+def compile_event_encoder(kind: EventKind, run_id: str, strategy_id: str) -> EventEncoder:
+    """Return the encoder of one event kind for one run."""
+    fields = PAYLOADS[kind]
+    prepared, payload = _payload_source(fields)
+    run, strategy = encode_basestring(run_id), encode_basestring(strategy_id)
+    names = ", ".join(field.name for field in fields)
+    preimage = "{_id_head}{payload}{_id_middle}{ts_sim}}}"
+    line = '{{"event_id":"{event_id}{_line_head}{payload}{_line_middle}{ts_sim},"ts_utc":"{ts_utc}"}}\\n'
+    source = "\n".join(
+        (
+            f"def encode(ts_sim, ts_utc, {names}):",
+            *prepared,
+            f"    payload = f'{payload}'",
+            f"    event_id = _sha256(f'{preimage}'.encode()).hexdigest()",
+            f"    return f'{line}'",
+        )
+    )
+    constants: dict[str, Any] = {
+        "_sha256": hashlib.sha256,
+        "_quote": encode_basestring,
+        "_quoted_list": _quoted_list,
+        "_id_head": f'{{"event_type":"{kind}","kind":"{EVENT_ID_KIND}","payload":',
+        "_id_middle": f',"run_id":{run},"strategy_id":{strategy},"ts_sim":',
+        "_line_head": f'","event_type":"{kind}","payload":',
+        "_line_middle": f',"run_id":{run},"schema_version":"{EVENT_SCHEMA}","strategy_id":{strategy},"ts_sim":',
+    }
+    exec(compile(source, f"<encoder of {kind}>", "exec"), constants)  # noqa: S102 - the source is the contract table
+    encoder: EventEncoder = constants["encode"]
+    return encoder
+
+
+def event_encoders(run_id: str, strategy_id: str) -> Mapping[EventKind, EventEncoder]:
+    """Return the encoders of all event kinds for one run."""
+    return {kind: compile_event_encoder(kind, run_id, strategy_id) for kind in EventKind}
+
+
+def object_line(value: Mapping[str, Any]) -> str:
+    """Return any artifact object as its line."""
+    return canonical_json(value) + "\n"
+
+
+def audit_line(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the line and the ``entry_hash`` of an audit entry given without that hash."""
+    text = canonical_json(entry)
+    digest = sha256_hex(text.encode())
+    after_code = len(canonical_json({"code": entry["code"]})) - 1
+    return f'{text[:after_code]},"entry_hash":"{digest}"{text[after_code:]}\n', digest

@@ -1,0 +1,121 @@
+r"""Sinks: wherever lines go.
+
+Rules kept here:
+
+* a sink is anything with ``.write(str)`` or ``.append(str)``; one call is one line, ended by ``\n``;
+* a failing write is tried again at most ``max_retries`` times, at once: there is no sleep;
+* what a sink raised is told by the exception's class name alone, since messages carry paths and worse;
+* a sink that failed for good is dead: it is not called again.
+
+>>> lines = []
+>>> sink = RetryingSink("events.jsonl", lines, max_retries=0)
+>>> sink.write("{}\n"); lines
+['{}\n']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from c2lib.core.errors import ConfigError, SinkWriteError
+
+
+class SinkFailure(NamedTuple):
+    """A write or flush that failed: which call of which sink, and what each attempt raised."""
+
+    sink: str
+    call: int
+    errors: tuple[str, ...]
+
+
+class Sinks(NamedTuple):
+    """The four places that a session writes to; ``None`` is written nowhere."""
+
+    events: Any = None
+    snapshots: Any = None
+    audit: Any = None
+    metrics: Any = None
+
+
+def line_writer(sink: Any, name: str) -> Callable[[str], object]:
+    """Return the callable that takes a line; raise :class:`ConfigError` when ``sink`` has none."""
+    for method in ("write", "append"):
+        candidate = getattr(sink, method, None)
+        if callable(candidate):
+            writer: Callable[[str], object] = candidate
+            return writer
+    raise ConfigError(name, f"{type(sink).__name__} has neither .write(str) nor .append(str)")
+
+
+class RetryingSink:
+    """A sink with bounded retries; ``on_retry(sink, error)`` is told of each failure that is tried again.
+
+    :meth:`write_composed` asks for the line anew at every attempt, for lines that count their own retries.
+    """
+
+    def __init__(
+        self, name: str, sink: Any, max_retries: int, on_retry: Callable[[str, str], object] | None = None
+    ) -> None:
+        self.name = name
+        self.dead = False
+        self.calls = 0
+        self.failures: list[SinkFailure] = []
+        self._max_retries = max(max_retries, 0)
+        self._on_retry = on_retry
+        self._write = line_writer(sink, name) if sink is not None else _nowhere
+        flush = getattr(sink, "flush", None)
+        self._flush: Callable[[], object] | None = flush if callable(flush) else None
+
+    def write(self, line: str) -> None:
+        """Hand on one line; raise :class:`SinkWriteError` when every attempt failed, or earlier ones had."""
+        if self.dead:
+            raise SinkWriteError(self.name, 0, "dead since an earlier failure")
+        self.calls += 1
+        try:
+            self._write(line)
+        except Exception as error:  # whatever a foreign sink raises is a failed write
+            self._again(lambda: self._write(line), error)
+
+    def write_composed(self, compose: Callable[[], str]) -> None:
+        """Hand on one line that is composed anew at each attempt; raises as :meth:`write`."""
+        self._attempt(lambda: self._write(compose()))
+
+    def flush(self) -> None:
+        """Flush the sink when it can be flushed; raises as :meth:`write`."""
+        if self._flush is not None:
+            self._attempt(self._flush)
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        if self.dead:
+            raise SinkWriteError(self.name, 0, "dead since an earlier failure")
+        self.calls += 1
+        try:
+            action()
+        except SinkWriteError:  # another sink's, met while composing: not this sink's failure
+            raise
+        except Exception as error:  # whatever a foreign sink raises is a failed write
+            self._again(action, error)
+
+    def _again(self, action: Callable[[], object], error: Exception) -> None:
+        errors = [type(error).__name__]
+        while len(errors) <= self._max_retries:
+            if self._on_retry is not None:
+                self._on_retry(self.name, errors[-1])
+            try:
+                action()
+            except SinkWriteError:
+                raise
+            except Exception as again:  # the same: a failed write
+                error = again
+                errors.append(type(again).__name__)
+            else:
+                self.failures.append(SinkFailure(self.name, self.calls - 1, tuple(errors)))
+                return
+        self.dead = True
+        self.failures.append(SinkFailure(self.name, self.calls - 1, tuple(errors)))
+        raise SinkWriteError(self.name, len(errors), errors[-1]) from error
+
+
+def _nowhere(line: str) -> None:
+    """Take a line and keep nothing of it."""

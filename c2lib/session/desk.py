@@ -1,0 +1,199 @@
+"""What a session trades with: the strategy's intents in, orders, fills and events out.
+
+Rules kept here:
+
+* an event is written before the broker is asked, and a broker's answer before the next question;
+* within a step: the venue lives through the bar, its fills are booked, the strategy decides, its orders go out;
+* texts are made at emission from integers; free text of a strategy is cleaned where it enters;
+* a strategy's answer is checked before any part of it is acted upon.
+
+The desk keeps no history: what happened is in the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from c2lib.broker.adapter import BrokerAdapter
+from c2lib.broker.fills import MakerTakerFee, NextOpen
+from c2lib.broker.mock import MockBroker
+from c2lib.core.clock import micros_text
+from c2lib.core.config import DryrunConfig
+from c2lib.core.errors import BrokerTimeoutError, OrderRejectedError, StrategyError
+from c2lib.core.model import Bar, OrderIntent, OrderRequest, PositionView, Strategy
+from c2lib.core.states import OrderStatus
+from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
+from c2lib.record.journal import Journal
+from c2lib.record.redact import clean_text
+from c2lib.session.intents import HOLD, checked_intents, decision_of
+from c2lib.session.ledger import Ledger
+from c2lib.session.lifecycle import Books
+from c2lib.session.reconcile import Mismatch, compare
+
+
+class Desk:
+    """Strategy, ledger and broker of one session."""
+
+    def __init__(self, config: DryrunConfig, journal: Journal) -> None:
+        self._grid = config.grid()
+        self._symbol = config.market.symbol
+        self._every_tick = config.tick_events == "every"
+        self._journal = journal
+        self._venue = MockBroker(NextOpen(), MakerTakerFee.of(config.broker, self._grid))
+        self._adapter = BrokerAdapter(self._venue)
+        self.ledger = Ledger(self._grid.money(config.broker.initial_cash), self._grid.notional_unit)
+        self.strategy: Strategy | None = None
+        self._view = PositionView(0, ())
+        self._cursor = 0
+        self._orders = 0
+        self._mark: int | None = None
+        self._bar_index = 0
+        self._mismatches = 0
+        self._reconciled_ts: str | None = None
+
+    def on_bar(self, bar: Bar) -> None:
+        """Take one step."""
+        self._bar_index = bar.bar_index
+        self._venue.advance(bar)
+        if self.ledger.open_orders:
+            self._book_fills()
+        self._mark = bar.close
+        if self.strategy is None:
+            raise StrategyError("the session has no strategy")
+        intents = self.strategy.on_bar(bar, self._view)
+        if intents:
+            checked = checked_intents(intents)
+            self._tick(bar, decision_of(checked))
+            for intent in checked:
+                if isinstance(intent, OrderIntent):
+                    self._place(intent)
+                else:
+                    self._cancel(intent.client_order_id, "strategy")
+            self._look()
+        elif self._every_tick:
+            self._tick(bar, HOLD)
+
+    def cancel_open(self, reason: str) -> None:
+        """Cancel every open order, oldest first; an order of unknown outcome is left to the reconciler."""
+        for client_order_id in list(self.ledger.open_orders):
+            self._cancel(client_order_id, reason)
+
+    def reconcile(self) -> tuple[str, ...]:
+        """Compare both sides, write what was found and return it."""
+        found = compare(self.ledger.open_orders.values(), self._adapter.list_open_orders())
+        self._mismatches += len(found)
+        self._journal.event(EventKind.RECONCILED, list(found))
+        for mismatch in found:
+            self._journal.audit(AuditLevel.ERROR, AuditCode.RECONCILE_MISMATCH, mismatch, {"mismatch": mismatch})
+        if not found:
+            self._reconciled_ts = self._journal.ts
+        return found
+
+    @staticmethod
+    def unknown_outcomes(mismatches: Sequence[str]) -> tuple[str, ...]:
+        """Return those of ``mismatches`` that leave an outcome unknown."""
+        return tuple(item for item in mismatches if item.startswith(f"{Mismatch.UNKNOWN_OUTCOME}:"))
+
+    def books(self) -> Books:
+        """Return position and money as the last event says them."""
+        grid, ledger, mark = self._grid, self.ledger, self._mark
+        return Books(
+            grid.quantity_text(ledger.position),
+            grid.money_text(ledger.cash),
+            None if mark is None else grid.price_text(mark),
+            grid.money_text(ledger.equity(mark)),
+        )
+
+    def counters(self) -> dict[str, Any]:
+        """Return the life-cycle counters that the desk keeps."""
+        counts = self._adapter.counts
+        return {
+            "orders_place_total": counts.place,
+            "orders_cancel_total": counts.cancel,
+            "orders_query_total": counts.query,
+            "order_state_transitions_total": self.ledger.transitions,
+            "fills_total": self.ledger.fills,
+            "reconcile_mismatches_total": self._mismatches,
+            "retry_attempts_total": counts.retries,
+            "reconciler_last_ok_ts": self._reconciled_ts,
+        }
+
+    def _look(self) -> None:
+        self._view = PositionView(self.ledger.position, tuple(self.ledger.open_orders))
+
+    def _tick(self, bar: Bar, decision: str) -> None:
+        self._journal.event(
+            EventKind.STRATEGY_TICK, bar.bar_index, micros_text(bar.time), self._grid.price_text(bar.close), decision
+        )
+
+    def _book_fills(self) -> None:
+        self._cursor, fills = self._adapter.iter_fills(self._cursor)
+        grid, apply, event = self._grid, self.ledger.apply, self._journal.event
+        for fill in fills:
+            apply(fill)
+            event(
+                EventKind.FILL,
+                fill.fill_id,
+                fill.client_order_id,
+                fill.broker_order_id,
+                self._symbol,
+                fill.side,
+                grid.quantity_text(fill.quantity),
+                grid.price_text(fill.price),
+                grid.money_text(fill.fee),
+                fill.liquidity,
+                grid.quantity_text(fill.leaves_quantity),
+                fill.bar_index,
+            )
+            if not fill.leaves_quantity:
+                self._adapter.forget(fill.client_order_id)
+        if fills:
+            self._look()
+
+    def _place(self, intent: OrderIntent) -> None:
+        self._orders += 1
+        client_order_id = f"c-{self._orders:06d}"
+        side, quantity, order_type, limit, stop, time_in_force, tag = intent
+        grid = self._grid
+        self.ledger.submit(client_order_id, side, quantity)
+        self._journal.event(
+            EventKind.ORDER_SUBMITTED,
+            client_order_id,
+            self._symbol,
+            side,
+            order_type,
+            grid.quantity_text(quantity),
+            None if limit is None else grid.price_text(limit),
+            None if stop is None else grid.price_text(stop),
+            time_in_force,
+            self._bar_index,
+            None if tag is None else clean_text(tag),
+        )
+        request = OrderRequest(client_order_id, self._symbol, side, order_type, quantity, limit, stop, time_in_force)
+        try:
+            broker_order_id = self._adapter.place_order(request)
+        except OrderRejectedError as error:
+            self._rejected(client_order_id, clean_text(error.reason))
+        except BrokerTimeoutError:
+            # the outcome is unknown: the order stays PENDING_NEW until reconciled
+            return
+        else:
+            self.ledger.acknowledge(client_order_id, broker_order_id)
+            self._journal.event(EventKind.ORDER_ACKNOWLEDGED, client_order_id, broker_order_id, None, self._bar_index)
+
+    def _rejected(self, client_order_id: str, reason: str) -> None:
+        self.ledger.reject(client_order_id)
+        self._journal.event(EventKind.ORDER_REJECTED, client_order_id, None, reason, self._bar_index)
+        meta = {"client_order_id": client_order_id, "reason": reason}
+        self._journal.audit(AuditLevel.WARN, AuditCode.ORDER_REJECTED, "the broker rejected an order", meta)
+
+    def _cancel(self, client_order_id: str, reason: str) -> None:
+        order = self.ledger.open_orders.get(client_order_id)
+        if order is None or order.broker_order_id is None:
+            return
+        broker_order_id = order.broker_order_id
+        if self._adapter.cancel_order(broker_order_id) is OrderStatus.CANCELLED:
+            self.ledger.cancel(client_order_id)
+            self._adapter.forget(client_order_id)
+            self._journal.event(EventKind.ORDER_CANCELLED, client_order_id, broker_order_id, reason, self._bar_index)

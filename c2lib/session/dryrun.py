@@ -1,0 +1,300 @@
+"""One dry run: opened, stepped, stopped.
+
+Rules kept here:
+
+* snapshot-only: the number of steps is bounded when the session opens, and nothing here loops past it;
+* how the steps are cut up changes no byte, and neither does asking twice;
+* whatever foreign code raises ends the session in an end state with a code; nothing is swallowed;
+* the NO-LIVE guard is active while session code runs, and only then.
+
+See :class:`c2lib.session.orchestrator.LiveSessionOrchestrator` for a runnable example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from c2lib.core.canon import component_seed
+from c2lib.core.clock import ClockReader, micros_text
+from c2lib.core.config import DryrunConfig
+from c2lib.core.errors import ConfigError, InvariantError, NoLiveViolationError, SinkWriteError
+from c2lib.core.model import Bar, MarketData, StrategySettings
+from c2lib.core.states import SessionPhase, SessionTrigger
+from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind, FailCode, StopReason
+from c2lib.record.journal import Journal
+from c2lib.record.redact import clean_text, clean_value, describe_exception
+from c2lib.session.desk import Desk
+from c2lib.session.lifecycle import Failure, Lifecycle, Rejection
+from c2lib.session.nolive import NoLiveGuard
+from c2lib.session.preflight import CHECKS, PreflightFacts
+from c2lib.session.rails import Rail, trip
+from c2lib.session.result import DryrunResult
+from c2lib.session.strategy import StrategySource
+
+STOPPED_EARLY = "stopped before the bound"
+
+_FOREIGN = (Exception, SystemExit)
+"""What strategies, sinks and clocks may raise; a ``sys.exit`` in a strategy must not look like a success."""
+
+
+class DryrunSession:
+    """A session made by :meth:`LiveSessionOrchestrator.open`; a context manager that stops on leaving."""
+
+    def __init__(
+        self,
+        config: DryrunConfig,
+        journal: Journal,
+        market: MarketData,
+        clock: ClockReader | None,
+        source: StrategySource | None,
+    ) -> None:
+        self.config = config
+        self._steps_planned = config.steps or 0
+        self._journal = journal
+        self._market = market
+        self._bars: Iterator[Bar] = iter(())
+        self._clock = clock
+        self._source = source
+        self._life = Lifecycle(journal, config.seed)
+        self._desk = Desk(config, journal)
+        self._guard = NoLiveGuard()
+        self._cancel: dict[str, Any] | None = None
+
+    @property
+    def phase(self) -> SessionPhase:
+        """What the session is doing."""
+        return self._life.phase
+
+    @property
+    def steps(self) -> int:
+        """Steps made."""
+        return self._life.steps
+
+    def begin(self, *, has_audit_sink: bool, enabled_override: bool) -> None:
+        """Open the record, ask the gates and announce the session; called once, by the orchestrator."""
+        try:
+            with self._guard:
+                first = next(iter(self._market.bars(1)))
+                self._bars = self._market.bars(self._steps_planned)
+                self._life.open(self._clock.text if self._clock else micros_text(first.time))
+            if self.config.enabled and enabled_override:
+                message = "the gate to live trading was overridden by a test: no evidence of a PASS"
+                self._journal.audit(AuditLevel.WARN, AuditCode.LIVE_GATE_OVERRIDDEN, message)
+            self._preflight(has_audit_sink, enabled_override)
+            if self._life.ended:
+                return
+            self._life.move(SessionTrigger.PREFLIGHT_PASSED)
+            self._announce()
+            with self._guard:
+                self._load_strategy()
+            self._check_attempts()
+        except _FOREIGN as error:
+            self._abort(error)
+
+    def step(self) -> bool:
+        """Take one step; return whether there was one to take."""
+        return self.run_n_steps(1) == 1
+
+    def run_n_steps(self, count: int) -> int:
+        """Take up to ``count`` steps, never past the bound; return how many were taken."""
+        if type(count) is not int or count < 0:
+            raise ConfigError("count", "must be a whole number, 0 or more")
+        life = self._life
+        before = life.steps
+        count = min(count, self._steps_planned - before)
+        if count < 1 or life.phase not in (SessionPhase.PREFLIGHT_OK, SessionPhase.DRYRUN_ACTIVE):
+            return 0
+        try:
+            with self._guard:
+                if life.phase is SessionPhase.PREFLIGHT_OK:
+                    life.move(SessionTrigger.FIRST_STEP)
+                for _ in range(count):
+                    self._step()
+                    life.steps += 1
+        except _FOREIGN as error:
+            self._abort(error)
+        return life.steps - before
+
+    def cancel(self, reason: str) -> None:
+        """Ask the session to end before its bound; without effect once it is ending."""
+        if self._life.phase not in (SessionPhase.PREFLIGHT_OK, SessionPhase.DRYRUN_ACTIVE):
+            return
+        self._cancel = {"step": self._life.steps, "reason": clean_text(reason)}
+        self._life.stop_reason = StopReason.CANCELLED
+        try:
+            with self._guard:
+                message = "a cancel was asked for"
+                self._journal.audit(AuditLevel.WARN, AuditCode.CANCEL_REQUESTED, message, self._cancel)
+                self._life.move(SessionTrigger.CANCELLED)
+        except _FOREIGN as error:
+            self._abort(error)
+
+    def stop(self) -> DryrunResult:
+        """End the session and return its result; a session that ended before keeps its result."""
+        if self._life.steps < self._steps_planned:
+            self.cancel(STOPPED_EARLY)
+        if not self._life.ended:
+            try:
+                with self._guard:
+                    self._wind_down()
+                self._check_attempts()
+            except _FOREIGN as error:
+                self._abort(error)
+            else:
+                self._close(SessionTrigger.CLOSED)
+        return self.result()
+
+    def result(self) -> DryrunResult:
+        """Return where the session stands."""
+        life, journal, books = self._life, self._journal, self._desk.books()
+        return DryrunResult(
+            accepted=life.announced,
+            run_id=journal.run_id,
+            strategy_id=journal.strategy_id,
+            status=life.status,
+            phase=life.phase,
+            stop_reason=life.stop_reason,
+            reject_code=life.rejection.code if life.rejection else None,
+            reject_reason=life.rejection.reason if life.rejection else None,
+            fail_code=life.failure.code if life.failure else None,
+            fail_reason=life.failure.reason if life.failure else None,
+            steps=life.steps,
+            events_emitted=journal.events_emitted,
+            audit_events=journal.chain.entries,
+            audit_last_hash=journal.chain.last_hash,
+            sink_retries=journal.sink_retries,
+            fills=self._desk.ledger.fills,
+            position=books.position,
+            cash=books.cash,
+            equity=books.equity,
+        )
+
+    def inputs(self) -> dict[str, Any]:
+        """Return what came from outside the config, as the manifest keeps it."""
+        return {
+            "cancel": self._cancel,
+            "clock_readings": [list(reading) for reading in self._clock.readings] if self._clock else None,
+            "sink_failures": [[f.sink, f.call, list(f.errors)] for f in self._journal.sink_failures],
+        }
+
+    def strategy_facts(self) -> dict[str, Any]:
+        """Return what the manifest says of the strategy."""
+        return self._source.facts() if self._source else {"origin": None, "sha256": None}
+
+    def market_facts(self) -> dict[str, Any]:
+        """Return what the manifest says of the market."""
+        market = self._market
+        return {"source": self.config.market.source, "sha256": market.sha256, "bars": market.bar_count}
+
+    def __enter__(self) -> DryrunSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _preflight(self, has_audit_sink: bool, enabled_override: bool) -> None:
+        facts = PreflightFacts(self.config, self._source is not None, has_audit_sink, self._guard, enabled_override)
+        for check in CHECKS:
+            problem = check.look(facts)
+            meta = {"check": check.name, "passed": problem is None}
+            level = AuditLevel.INFO if problem is None else AuditLevel.WARN
+            self._journal.audit(level, AuditCode.PREFLIGHT_CHECK, f"preflight check {check.name}", meta)
+            if problem is not None:
+                self._life.rejection = Rejection(check.code, clean_text(problem))
+                self._close(SessionTrigger.PREFLIGHT_REJECTED)
+                return
+
+    def _announce(self) -> None:
+        config, books = self.config, self._desk.books()
+        self._journal.event(
+            EventKind.SESSION_START,
+            config.clock_mode,
+            config.sha256(),
+            config.criteria.sha256(),
+            self._market.sha256,
+            config.market.symbol,
+            self._steps_planned,
+            books.cash,
+        )
+        self._life.announced = True
+
+    def _load_strategy(self) -> None:
+        if self._source is None:
+            raise InvariantError("strategy_known", "a strategy that passed preflight", "none")
+        market = self.config.market
+        seed = component_seed(self.config.seed, "strategy")
+        settings = StrategySettings(seed, market.symbol, market.tick_size or "", market.lot_size)
+        self._desk.strategy = self._source.factory(settings)
+
+    def _step(self) -> None:
+        bar = next(self._bars, None)
+        if bar is None:
+            trip(Rail.BAR_COUNT, f"{self._steps_planned} bars", f"{self._life.steps}")
+        self._journal.ts = self._clock.read() if self._clock else micros_text(bar.time)
+        self._desk.on_bar(bar)
+        if self._guard.attempts:
+            self._check_attempts()
+
+    def _check_attempts(self) -> None:
+        attempts = self._guard.attempts
+        if attempts:
+            raise NoLiveViolationError(f"session code tried {attempts} time(s) to leave the process")
+
+    def _wind_down(self) -> None:
+        if self._clock:
+            self._journal.ts = self._clock.read()
+        if self._life.stop_reason is None:
+            self._life.stop_reason = StopReason.COMPLETED
+            self._life.move(SessionTrigger.BOUND_REACHED)
+        self._desk.cancel_open("session_stop")
+        unknown = self._desk.unknown_outcomes(self._desk.reconcile())
+        if unknown:
+            reason = f"the outcome of {len(unknown)} order(s) is unknown: ask the broker before anything else"
+            self._life.fail(Failure(FailCode.UNKNOWN_OUTCOME, reason, SessionTrigger.OUTCOME_UNKNOWN))
+
+    def _abort(self, error: BaseException) -> None:
+        life = self._life
+        if life.ended:
+            return
+        life.fail(self._failure_of(error))
+        try:
+            with self._guard:
+                if isinstance(error, InvariantError):
+                    texts = clean_value([error.rail, error.expected, error.seen])
+                    self._journal.event(EventKind.RAIL_TRIPPED, *texts)
+                    meta = dict(zip(("rail", "expected", "seen"), texts, strict=True))
+                    self._journal.audit(AuditLevel.ERROR, AuditCode.RAIL_TRIPPED, "a rail tripped", meta)
+                self._desk.cancel_open("session_failed")
+        except Exception as second:  # the failure that ends the session is the first one; this one is noted
+            self._note_second(second)
+        self._close(SessionTrigger.EXCEPTION_RAISED)
+
+    def _note_second(self, error: Exception) -> None:
+        try:
+            meta = {"error": describe_exception(error)}
+            self._journal.audit(AuditLevel.ERROR, FailCode.EXCEPTION, "while ending a failed session", meta)
+        except SinkWriteError:
+            # the audit sink is dead, and closing will say so
+            return
+
+    def _failure_of(self, error: BaseException) -> Failure:
+        if self._guard.attempts or isinstance(error, NoLiveViolationError):
+            reason = f"session code tried {self._guard.attempts} time(s) to leave the process"
+            return Failure(FailCode.NO_LIVE_VIOLATION, reason, SessionTrigger.NO_LIVE_VIOLATED)
+        if isinstance(error, SinkWriteError):
+            return Failure(FailCode.SINK_WRITE_FAILED, str(error), SessionTrigger.SINK_FAILED)
+        if isinstance(error, InvariantError):
+            return Failure(FailCode.INVARIANT, str(error), SessionTrigger.INVARIANT_BROKEN)
+        return Failure(FailCode.EXCEPTION, describe_exception(error), SessionTrigger.EXCEPTION_RAISED)
+
+    def _close(self, trigger: SessionTrigger) -> None:
+        self._life.close(trigger, self._desk.books(), self._counters)
+
+    def _counters(self) -> dict[str, Any]:
+        rails = 1 if self._life.failure and self._life.failure.code is FailCode.INVARIANT else 0
+        return {
+            **self._desk.counters(),
+            "safety_rail_trips_total": rails,
+            "no_live_attempts_total": self._guard.attempts,
+        }

@@ -1,0 +1,102 @@
+"""Position, cash and open orders as the session believes them.
+
+Rules kept here:
+
+* integers only: lots, ticks, money units; cash after a fill = cash -/+ price x quantity x notional unit - fee;
+* a fill is applied once, to an order that is open, and never beyond its quantity: the rails see to it;
+* memory follows the open orders: an order that ended is dropped, and with it the ids of its fills.
+
+>>> ledger = Ledger(initial_cash=1000, notional_unit=1)
+>>> ledger.submit("c-1", "BUY", 2); ledger.acknowledge("c-1", "b-1")
+>>> ledger.apply(BrokerFill("f-1", "c-1", "b-1", "BUY", 2, 100, 1, "TAKER", 0, 0))
+>>> ledger.position, ledger.cash, ledger.equity(mark=101)
+(2, 799, 1001)
+"""
+
+from __future__ import annotations
+
+from c2lib.core.model import BUY, BrokerFill
+from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, next_state
+from c2lib.session.rails import Rail, trip
+
+
+class LocalOrder:
+    """An order as the session believes it; quantities in lots."""
+
+    __slots__ = ("broker_order_id", "client_order_id", "fill_ids", "filled", "quantity", "side", "status")
+
+    def __init__(self, client_order_id: str, side: str, quantity: int) -> None:
+        self.client_order_id = client_order_id
+        self.broker_order_id: str | None = None
+        self.side = side
+        self.quantity = quantity
+        self.filled = 0
+        self.fill_ids: set[str] = set()
+        self.status = OrderStatus.PENDING_NEW
+
+
+class Ledger:
+    """The session's own books; ``transitions`` counts the moves of the order machine."""
+
+    def __init__(self, initial_cash: int, notional_unit: int) -> None:
+        self.position = 0
+        self.cash = initial_cash
+        self.fills = 0
+        self.transitions = 0
+        self.open_orders: dict[str, LocalOrder] = {}
+        self._notional_unit = notional_unit
+
+    def submit(self, client_order_id: str, side: str, quantity: int) -> None:
+        """Note an order that is about to be placed."""
+        self.open_orders[client_order_id] = LocalOrder(client_order_id, side, quantity)
+
+    def acknowledge(self, client_order_id: str, broker_order_id: str) -> None:
+        """Note the broker's acknowledgement."""
+        order = self._open(client_order_id)
+        order.broker_order_id = broker_order_id
+        self._move(order, OrderTrigger.ACKNOWLEDGED)
+
+    def reject(self, client_order_id: str) -> None:
+        """Note the broker's rejection."""
+        self._move(self._open(client_order_id), OrderTrigger.REJECTED)
+
+    def cancel(self, client_order_id: str) -> None:
+        """Note a cancel that the broker confirmed."""
+        order = self._open(client_order_id)
+        self._move(order, OrderTrigger.CANCEL_REQUESTED)
+        self._move(order, OrderTrigger.CANCELLED)
+
+    def apply(self, fill: BrokerFill) -> None:
+        """Apply a fill; raise :class:`~c2lib.core.errors.InvariantError` when a rail breaks."""
+        order = self._open(fill.client_order_id)
+        if fill.fill_id in order.fill_ids:
+            trip(Rail.DUPLICATE_FILL, f"fill {fill.fill_id} once", "twice")
+        filled = order.filled + fill.quantity
+        if not 0 < fill.quantity <= order.quantity - order.filled:
+            trip(Rail.FILL_BEYOND_ORDER, f"at most {order.quantity} lots", f"{filled} lots")
+        notional = fill.price * fill.quantity * self._notional_unit
+        cash = self.cash - fill.fee + (-notional if fill.side == BUY else notional)
+        if cash < 0:
+            trip(Rail.NEGATIVE_CASH, "cash of 0 or more", f"{cash} money units after fill {fill.fill_id}")
+        self._move(order, OrderTrigger.FULL_FILL if filled == order.quantity else OrderTrigger.PARTIAL_FILL)
+        order.fill_ids.add(fill.fill_id)
+        order.filled = filled
+        self.position += fill.quantity if fill.side == BUY else -fill.quantity
+        self.cash = cash
+        self.fills += 1
+
+    def equity(self, mark: int | None) -> int:
+        """Return cash plus position at ``mark`` ticks, in money units; cash alone before the first bar."""
+        return self.cash + self.position * (mark or 0) * self._notional_unit
+
+    def _open(self, client_order_id: str) -> LocalOrder:
+        order = self.open_orders.get(client_order_id)
+        if order is None:
+            trip(Rail.UNKNOWN_ORDER, "an order that is open", client_order_id)
+        return order
+
+    def _move(self, order: LocalOrder, trigger: OrderTrigger) -> None:
+        order.status = next_state("order", ORDER_TABLE, order.status, trigger)
+        self.transitions += 1
+        if order.status in ORDER_ENDS:
+            del self.open_orders[order.client_order_id]

@@ -1,0 +1,133 @@
+"""The gates before a session may step.
+
+Rules kept here:
+
+* the checks are named and asked in the order of :class:`~c2lib.core.vocabulary.RejectCode`; each answer is
+  recorded, and the first that fails gives the code;
+* a check only looks: it changes nothing and never raises for what a config can hold.
+
+>>> [check.name for check in CHECKS][:3]
+['run_id', 'strategy_id', 'enabled']
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from c2lib.core.config import DryrunConfig
+from c2lib.core.vocabulary import RejectCode
+from c2lib.record.redact import secret_field
+from c2lib.session.nolive import NoLiveGuard
+
+MAX_SINK_RETRIES = 100
+"""Most retries of a sink that preflight lets pass: bounded means bounded."""
+
+_STRATEGY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightFacts:
+    """What the checks look at."""
+
+    config: DryrunConfig
+    strategy_known: bool
+    has_audit_sink: bool
+    guard: NoLiveGuard
+    enabled_override: bool = False
+
+
+Problem = str | None
+
+
+class Check(NamedTuple):
+    """A named gate: ``look`` says what is wrong, or ``None``."""
+
+    name: str
+    code: RejectCode
+    look: Callable[[PreflightFacts], Problem]
+
+
+def _run_id(facts: PreflightFacts) -> Problem:
+    return None if (facts.config.run_id or "").strip() else "run_id is empty: name the run, or leave run_id out"
+
+
+def _strategy_id(facts: PreflightFacts) -> Problem:
+    return None if facts.config.strategy_id.strip() else "strategy_id is empty: name a strategy"
+
+
+def _enabled(facts: PreflightFacts) -> Problem:
+    if facts.config.enabled and not facts.enabled_override:
+        return "enabled is true: this package runs dry only, leave enabled at false"
+    return None
+
+
+def _allowlist(facts: PreflightFacts) -> Problem:
+    return None if facts.config.strategy_allowlist else "strategy_allowlist is missing or empty: name what may run"
+
+
+def _allowlist_form(facts: PreflightFacts) -> Problem:
+    names = facts.config.strategy_allowlist or ()
+    if len(set(names)) != len(names):
+        return "strategy_allowlist names a strategy twice"
+    if not all(_STRATEGY_NAME.fullmatch(name) for name in names):
+        return "strategy_allowlist holds something that is no plain name (letters, digits, . _ : -)"
+    return None
+
+
+def _allowed(facts: PreflightFacts) -> Problem:
+    if facts.config.strategy_id in (facts.config.strategy_allowlist or ()):
+        return None
+    return f"strategy {facts.config.strategy_id!r} is not on strategy_allowlist: add it if it may run"
+
+
+def _known(facts: PreflightFacts) -> Problem:
+    if facts.strategy_known:
+        return None
+    return f"strategy {facts.config.strategy_id!r} is neither built in nor handed over"
+
+
+def _mock(facts: PreflightFacts) -> Problem:
+    kind = facts.config.broker.kind
+    return None if kind == "mock" else f"broker.kind is {kind!r}: only 'mock' exists here"
+
+
+def _audit_sink(facts: PreflightFacts) -> Problem:
+    return None if facts.has_audit_sink else "there is no audit sink: hand one over as audit_sink"
+
+
+def _retries(facts: PreflightFacts) -> Problem:
+    retries = facts.config.max_sink_retries
+    if 0 <= retries <= MAX_SINK_RETRIES:
+        return None
+    return f"max_sink_retries is {retries}: it must lie between 0 and {MAX_SINK_RETRIES}"
+
+
+def _no_secret(facts: PreflightFacts) -> Problem:
+    field = secret_field(facts.config.model_dump(mode="json"))
+    return f"{field} looks like a secret: take it out of the config" if field else None
+
+
+def _guard(facts: PreflightFacts) -> Problem:
+    required = facts.config.no_live_required
+    if required != facts.guard.layer:
+        return f"no_live_required is {required!r}, but only the layer {facts.guard.layer!r} is there"
+    return facts.guard.canary_problem()
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("run_id", RejectCode.MISSING_RUN_ID, _run_id),
+    Check("strategy_id", RejectCode.MISSING_STRATEGY_ID, _strategy_id),
+    Check("enabled", RejectCode.LIVE_ENABLED, _enabled),
+    Check("allowlist", RejectCode.ALLOWLIST_MISSING, _allowlist),
+    Check("allowlist_form", RejectCode.ALLOWLIST_MALFORMED, _allowlist_form),
+    Check("strategy_allowed", RejectCode.STRATEGY_NOT_ALLOWED, _allowed),
+    Check("strategy_known", RejectCode.UNKNOWN_STRATEGY, _known),
+    Check("broker_mock", RejectCode.BROKER_NOT_MOCK, _mock),
+    Check("audit_sink", RejectCode.NO_AUDIT_SINK, _audit_sink),
+    Check("sink_retries", RejectCode.BAD_RETRY_CONFIG, _retries),
+    Check("no_secret", RejectCode.SECRET_IN_CONFIG, _no_secret),
+    Check("no_live_guard", RejectCode.NO_LIVE_GUARD, _guard),
+)

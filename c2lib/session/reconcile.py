@@ -1,0 +1,54 @@
+"""Compares what the session believes with what the broker reports.
+
+Rules kept here:
+
+* every difference has a name from a closed vocabulary and the client order id that it is about;
+* an order whose outcome is unknown is named, never taken for a rejection;
+* comparing changes nothing on either side.
+
+>>> compare([], [])
+()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from c2lib.core.model import OrderReport
+from c2lib.core.states import OrderStatus
+from c2lib.session.ledger import LocalOrder
+
+
+class Mismatch(StrEnum):
+    """The differences that can be named."""
+
+    MISSING_ON_BROKER = "missing_on_broker"
+    GHOST_BROKER_ORDER = "ghost_broker_order"
+    PARTIAL_FILL_MISMATCH = "partial_fill_mismatch"
+    STATUS_MISMATCH = "status_mismatch"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+
+
+def _between(local: LocalOrder, report: OrderReport | None) -> Mismatch | None:
+    if local.status is OrderStatus.PENDING_NEW:
+        return Mismatch.UNKNOWN_OUTCOME
+    if report is None:
+        return Mismatch.MISSING_ON_BROKER
+    if local.filled != report.filled_quantity:
+        return Mismatch.PARTIAL_FILL_MISMATCH
+    if local.status is not report.status:
+        return Mismatch.STATUS_MISMATCH
+    return None
+
+
+def compare(local_orders: Iterable[LocalOrder], reports: Iterable[OrderReport]) -> tuple[str, ...]:
+    """Return the mismatches between the open orders of both sides, each as ``name:client_order_id``."""
+    reported = {report.client_order_id: report for report in reports}
+    found = []
+    for local in local_orders:
+        mismatch = _between(local, reported.pop(local.client_order_id, None))
+        if mismatch:
+            found.append(f"{mismatch}:{local.client_order_id}")
+    found.extend(f"{Mismatch.GHOST_BROKER_ORDER}:{client_order_id}" for client_order_id in reported)
+    return tuple(found)

@@ -1,0 +1,67 @@
+"""What a session came to.
+
+Rules kept here:
+
+* the result holds counts and heads, never the record itself, so that it stays small however long the run was.
+
+>>> DryrunResult.__dataclass_params__.frozen
+True
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from c2lib.core.states import SessionPhase, SessionStatus
+from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class DryrunResult:
+    """The outcome of a dry run.
+
+    ``accepted`` says whether preflight let it step. ``position``, ``cash`` and ``equity`` are decimal text.
+    ``run_digest`` and ``path`` are set when a run directory was published, ``reproduced`` when one of the same
+    bytes was there already; ``staging`` names the folder that stays when a sink failed.
+    """
+
+    accepted: bool
+    run_id: str
+    strategy_id: str
+    status: SessionStatus
+    phase: SessionPhase
+    stop_reason: StopReason | None
+    reject_code: RejectCode | None
+    reject_reason: str | None
+    fail_code: FailCode | None
+    fail_reason: str | None
+    steps: int
+    events_emitted: int
+    audit_events: int
+    audit_last_hash: str
+    sink_retries: int
+    fills: int
+    position: str
+    cash: str
+    equity: str
+    run_digest: str | None = None
+    path: str | None = None
+    reproduced: bool = False
+    staging: str | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts that the command line prints, as plain JSON values."""
+        return {
+            "accepted": self.accepted,
+            "run_id": self.run_id,
+            "status": self.status.value,
+            "stop_reason": self.stop_reason.value if self.stop_reason else None,
+            "reject_code": self.reject_code.value if self.reject_code else None,
+            "fail_code": self.fail_code.value if self.fail_code else None,
+            "steps": self.steps,
+            "fills": self.fills,
+            "run_digest": self.run_digest,
+            "path": self.path,
+            "reproduced": self.reproduced,
+        }

@@ -1,0 +1,217 @@
+import hashlib
+import json
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from c2lib.core.canon import (
+    CanonicalFormError,
+    canonical_json,
+    canonical_sha256,
+    component_seed,
+    entry_hash,
+    event_id,
+    run_digest,
+    sha256_hex,
+    text_problem,
+)
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).filter(lambda text: text_problem(text) is None)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+ENTRY = {
+    "seq": 0,
+    "ts": "2026-01-01T00:00:00+00:00",
+    "level": "INFO",
+    "code": "C2_DRYRUN_START",
+    "message": "grüezi",
+    "meta": {"b": 1, "a": [None, True]},
+    "prev_hash": "0" * 64,
+}
+
+
+def plain_sha256(value: Any) -> str:
+    """Hash the way another program would, with nothing of c2lib."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def test_canonical_json_is_sorted_compact_and_unescaped() -> None:
+    """Keys stand in code point order, nothing is escaped that need not be."""
+    value = {"z": [1, -2, {"é": 'ü\n"\\'}], "A": None, "a": True, "€": ""}
+    assert canonical_json(value) == '{"A":null,"a":true,"z":[1,-2,{"é":"ü\\n\\"\\\\"}],"€":""}'
+
+
+@settings(max_examples=60)
+@given(VALUES)
+def test_canonical_json_reads_back_as_the_same_value(value: Any) -> None:
+    """Any JSON reader gets what was written, and writing that again gives the same text."""
+    text = canonical_json(value)
+    back = json.loads(text)
+    assert back == value
+    assert canonical_json(back) == text
+    assert "\n" not in text
+
+
+def test_equal_values_have_one_text() -> None:
+    """Neither the order of keys nor the kind of sequence or mapping shows."""
+    one = canonical_json({"a": [1, 2], "b": {"c": None}})
+    assert canonical_json({"b": MappingProxyType({"c": None}), "a": (1, 2)}) == one
+
+
+def test_an_integer_enum_is_written_as_its_number() -> None:
+    """An enum of numbers is a number to every reader."""
+
+    class Number(IntEnum):
+        SEVEN = 7
+
+    assert canonical_json([Number.SEVEN]) == "[7]"
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "problem"),
+    [
+        (1.0, "$", "float"),
+        ({"a": [0, float("nan")]}, "$.a[1]", "float"),
+        (float("inf"), "$", "float"),
+        ({"a": {"b": 2**53}}, "$.a.b", "2**53"),
+        ([-(2**53)], "$[0]", "2**53"),
+        ({"a": "e\u0301"}, "$.a", "NFC"),
+        (["x", "\ud800"], "$[1]", "surrogate"),
+        ({"\udfff": 1}, "$", "surrogate"),
+        ({"e\u0301": 1}, "$", "NFC"),
+        ({"a": {1: 2}}, "$.a", "not text"),
+        ({None: 2}, "$", "not text"),
+        ({b"a": 2}, "$", "not text"),
+        ({"a": b"bytes"}, "$.a", "bytes"),
+        ({"a": {1, 2}}, "$.a", "set"),
+        ([object()], "$[0]", "object"),
+    ],
+)
+def test_a_value_without_canonical_form_is_refused_by_its_place(value: Any, path: str, problem: str) -> None:
+    """What two programs could write differently is refused, and the error says where it stands."""
+    with pytest.raises(CanonicalFormError) as caught:
+        canonical_json(value)
+    assert caught.value.path == path
+    assert problem in caught.value.problem
+    assert str(caught.value) == f"{path}: {caught.value.problem}"
+
+
+@pytest.mark.parametrize("number", [2**53 - 1, -(2**53) + 1])
+def test_the_largest_exact_integers_are_taken(number: int) -> None:
+    """The bound itself is in reach of every JSON reader."""
+    assert canonical_json(number) == str(number)
+
+
+def nested(depth: int) -> Any:
+    """Return ``depth`` lists, one inside another, around nothing."""
+    value: Any = None
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_nesting_is_bounded() -> None:
+    """Sixty-four levels are taken; one more is refused, and so is a thousand, without a RecursionError."""
+    assert canonical_json(nested(64)) == "[" * 64 + "null" + "]" * 64
+    for depth in (65, 1000):
+        with pytest.raises(CanonicalFormError, match="nested deeper than 64"):
+            canonical_json(nested(depth))
+
+
+@pytest.mark.parametrize("text", ["", "plain", "tab\tand\x00nul", "ü €", "日本", "\U0001f600", "\u2028"])
+def test_ordinary_text_has_no_problem(text: str) -> None:
+    """Anything in NFC that UTF-8 can carry may stand in an artifact."""
+    assert text_problem(text) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "ts_sim", "payload", "expected"),
+    [
+        (
+            "SESSION_START",
+            0,
+            {"clock_mode": "fixed"},
+            "f4c46d4318ed7fd625b8c3ce95cb0eb260ea42d163885c59e583d7da55ca1f76",
+        ),
+        ("SESSION_STOP", 2, {"result": "ok"}, "1042425a909514117c930bc5268d0d558251b1a3de508b23ff11c898b9b94c1d"),
+    ],
+)
+def test_an_event_id_is_the_one_that_another_program_made(
+    kind: str, ts_sim: int, payload: dict[str, Any], expected: str
+) -> None:
+    """Two ids computed by foreign code pin the preimage."""
+    assert event_id("run_demo_001", "strat_demo", kind, ts_sim, payload) == expected
+
+
+@settings(max_examples=30)
+@given(TEXTS, TEXTS, TEXTS, st.integers(0, 2**53 - 1), st.dictionaries(TEXTS, VALUES, max_size=3))
+def test_an_event_id_is_a_plain_hash_of_six_keys(
+    run: str, strategy: str, kind: str, ts_sim: int, payload: dict[str, Any]
+) -> None:
+    """Anybody can compute it with a JSON writer and SHA-256."""
+    preimage = {
+        "kind": "c2_dryrun_event",
+        "run_id": run,
+        "strategy_id": strategy,
+        "event_type": kind,
+        "ts_sim": ts_sim,
+        "payload": payload,
+    }
+    assert event_id(run, strategy, kind, ts_sim, payload) == plain_sha256(preimage)
+
+
+def test_an_entry_hash_covers_all_but_itself() -> None:
+    """The golden hash stays whatever ``entry_hash`` says, and goes when anything else changes."""
+    golden = "030ac7c6bd6011fe8c42e2ba9428fae35b00f2edc3e1e00bde1087dcce6c1836"
+    assert plain_sha256(ENTRY) == golden
+    assert entry_hash(ENTRY) == golden
+    assert entry_hash({**ENTRY, "entry_hash": "f" * 64}) == golden
+    for key in ENTRY:
+        assert entry_hash({**ENTRY, key: "changed"}) != golden
+
+
+def test_a_run_digest_covers_all_but_itself() -> None:
+    """The golden digest stays whatever ``run_digest`` says, and goes when anything else changes."""
+    manifest = {
+        "schema_version": "C2_RUN_MANIFEST_V1",
+        "run_id": "r",
+        "status": "COMPLETED",
+        "audit": {"entries": 2, "last_hash": "f" * 64},
+    }
+    golden = "1901fb9faadaec7a712594e274859f38dec76adc13205f19b7c5c8ce9017059f"
+    assert plain_sha256(manifest) == golden
+    assert run_digest(manifest) == golden
+    assert run_digest({**manifest, "run_digest": "0" * 64}) == golden
+    for key in manifest:
+        assert run_digest({**manifest, key: "changed"}) != golden
+
+
+@pytest.mark.parametrize(
+    ("seed", "component", "expected"),
+    [
+        (123, "market", 4332913867577872864),
+        (123, "strategy", 2160606959213368466),
+        (0, "broker", 5457007118743272090),
+        (-7, "é", 12628832099666556725),
+    ],
+)
+def test_a_component_seed_is_the_head_of_a_hash(seed: int, component: str, expected: int) -> None:
+    """Eight bytes, big-endian, of the SHA-256 of seed, bar, name; the literals pin it."""
+    digest = hashlib.sha256(f"{seed}|{component}".encode()).hexdigest()
+    assert int(digest[:16], 16) == expected
+    assert component_seed(seed, component) == expected
+
+
+def test_the_hashes_are_of_the_utf8_bytes() -> None:
+    """The published test vector of SHA-256, and the canonical bytes of a text with an umlaut."""
+    assert sha256_hex(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert canonical_sha256("ü") == hashlib.sha256(b'"\xc3\xbc"').hexdigest()

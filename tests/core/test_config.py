@@ -1,0 +1,198 @@
+from typing import Any
+
+import pytest
+
+from c2lib.core.config import BrokerConfig, DryrunConfig, LimitsConfig, MarketConfig, SyntheticMarket
+from c2lib.core.errors import ConfigError
+from tests.core.configs import SECRET, config
+
+
+def complaint(**values: Any) -> ConfigError:
+    """Return the error that these values raise."""
+    with pytest.raises(ConfigError) as caught:
+        config(**values)
+    return caught.value
+
+
+def test_the_config_has_the_fields_of_the_design() -> None:
+    """Each from the start, so that formats and digests stay put."""
+    listed = (
+        "run_id, strategy_id, seed, clock_mode, clock_start, steps, max_sink_retries, strategy_allowlist, enabled, "
+        "tick_events, market, broker, limits, reconcile_every, faults, criteria, no_live_required"
+    )
+    assert sorted(DryrunConfig.model_fields) == sorted(listed.split(", "))
+
+
+def test_no_field_of_the_config_is_a_path() -> None:
+    """Where to read and write is said beside it; a market file is named by its content."""
+    models = (DryrunConfig, MarketConfig, SyntheticMarket, BrokerConfig, LimitsConfig)
+    names = {name for model in models for name in model.model_fields}
+    assert not {name for name in names if "path" in name or "dir" in name or name in ("file", "out")}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("run_id", ""),
+        ("strategy_id", ""),
+        ("max_sink_retries", -1),
+        ("enabled", True),
+        ("strategy_allowlist", ()),
+        ("strategy_allowlist", None),
+        ("strategy_allowlist", ("", "twice", "twice")),
+        ("broker", BrokerConfig(kind="live")),
+        ("run_id", "../x"),
+        ("run_id", SECRET),
+    ],
+)
+def test_what_is_well_formed_is_kept_for_preflight(name: str, value: object) -> None:
+    """Not allowed is not malformed: preflight rejects it with full artifacts."""
+    assert getattr(config(**{name: value}), name) == value
+    assert getattr(config(**{name: value}).sealed(), name) == value
+
+
+def test_a_list_will_do_for_a_tuple() -> None:
+    """JSON and YAML know lists alone."""
+    assert config(strategy_allowlist=["a", "b"]).strategy_allowlist == ("a", "b")
+    assert config(faults=[]).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"reconcile_every": 1}, "reconcile_every"),
+        ({"reconcile_every": False}, "reconcile_every"),
+        ({"faults": ["sink"]}, "faults"),
+        ({"faults": None}, "faults"),
+        ({"market": {"rounding": "nearest"}}, "market.rounding"),
+        ({"broker": {"fill_model": "close"}}, "broker.fill_model"),
+        ({"broker": {"slippage_ticks": 1}}, "broker.slippage_ticks"),
+        ({"broker": {"latency_steps": 1}}, "broker.latency_steps"),
+        ({"broker": {"participation": "0.1"}}, "broker.participation"),
+        ({"broker": {"reject_rate": "0.1"}}, "broker.reject_rate"),
+        ({"broker": {"rate_limit": 5}}, "broker.rate_limit"),
+        ({"broker": {"max_retries": 1}}, "broker.max_retries"),
+        ({"limits": {"max_position": "1"}}, "limits.max_position"),
+        ({"limits": {"max_order_quantity": "1"}}, "limits.max_order_quantity"),
+        ({"limits": {"max_open_orders": 1}}, "limits.max_open_orders"),
+    ],
+)
+def test_a_field_without_its_feature_refuses_all_but_its_neutral_value(values: dict[str, Any], field: str) -> None:
+    """Nothing is promised that is not built; the dotted name is in the message."""
+    error = complaint(**values)
+    assert error.field == field
+    assert str(error).startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"seed": "123"}, "seed"),
+        ({"seed": True}, "seed"),
+        ({"seed": 1.0}, "seed"),
+        ({"seed": None}, "seed"),
+        ({"seed": 2**53}, "seed"),
+        ({"strategy_id": None}, "strategy_id"),
+        ({"strategy_id": "e\u0301"}, "strategy_id"),
+        ({"run_id": 7}, "run_id"),
+        ({"run_id": "x" * 1025}, "run_id"),
+        ({"clock_mode": "wall"}, "clock_mode"),
+        ({"clock_start": "noon"}, "clock_start"),
+        ({"clock_start": "2026-01-01T00:00:00"}, "clock_start"),
+        ({"steps": 0}, "steps"),
+        ({"steps": 100_000_001}, "steps"),
+        ({"steps": "5"}, "steps"),
+        ({"max_sink_retries": "0"}, "max_sink_retries"),
+        ({"enabled": 0}, "enabled"),
+        ({"enabled": "false"}, "enabled"),
+        ({"strategy_allowlist": "strat_demo"}, "strategy_allowlist"),
+        ({"strategy_allowlist": ["a", 1]}, "strategy_allowlist.1"),
+        ({"tick_events": "none"}, "tick_events"),
+        ({"market": "AAPL"}, "market"),
+        ({"market": {"source": "web"}}, "market.source"),
+        ({"market": {"tick_size": "0"}}, "market.tick_size"),
+        ({"market": {"lot_size": 1}}, "market.lot_size"),
+        ({"market": {"file_sha256": "A" * 64}}, "market.file_sha256"),
+        ({"market": {"synthetic": {"start_price": "-1"}}}, "market.synthetic.start_price"),
+        ({"market": {"synthetic": {"start_time": "noon"}}}, "market.synthetic.start_time"),
+        ({"market": {"synthetic": {"interval_seconds": 0}}}, "market.synthetic.interval_seconds"),
+        ({"market": {"synthetic": {"volatility_ticks": 10_001}}}, "market.synthetic.volatility_ticks"),
+        ({"broker": {"initial_cash": "-1"}}, "broker.initial_cash"),
+        ({"broker": {"taker_fee_rate": "0,1"}}, "broker.taker_fee_rate"),
+        ({"broker": {"kind": None}}, "broker.kind"),
+        ({"criteria": {"min_fills": -1}}, "criteria.min_fills"),
+        ({"criteria": {"status": "FINE"}}, "criteria.status"),
+        ({"no_live_required": "none"}, "no_live_required"),
+    ],
+)
+def test_a_malformed_value_is_refused_by_the_name_of_its_field(values: dict[str, Any], field: str) -> None:
+    """Nothing is coerced: a number in quotes is no number, a yes is no boolean."""
+    assert complaint(**values).field == field
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sead": 1}, "sead: unknown field (did you mean 'seed'?)"),
+        ({"out_dir": "x"}, "out_dir: unknown field (remove it)"),
+        ({"market": {"tick": "1"}}, "market.tick: unknown field (did you mean 'tick_size'?)"),
+        (
+            {"market": {"synthetic": {"start_prise": "1"}}},
+            "market.synthetic.start_prise: unknown field (did you mean 'start_price'?)",
+        ),
+        ({"criteria": {"fills": 1}}, "criteria.fills: unknown field (did you mean 'min_fills'?)"),
+    ],
+)
+def test_an_unknown_field_is_refused_with_the_likely_name(values: dict[str, Any], message: str) -> None:
+    """A slip of the pen never silently means the default."""
+    assert str(complaint(**values)) == message
+
+
+def test_a_missing_field_is_named() -> None:
+    """A strategy and a seed are asked for."""
+    with pytest.raises(ConfigError, match=r"^seed: is missing$"):
+        DryrunConfig.parse({"strategy_id": "strat_demo"})
+    with pytest.raises(ConfigError, match=r"^strategy_id: is missing$"):
+        DryrunConfig.parse({"seed": 1})
+
+
+def test_a_field_name_that_is_no_text_is_refused() -> None:
+    """YAML reads ``NO`` and ``1`` as something else than names."""
+    strange: dict[Any, Any] = {"strategy_id": "strat_demo", "seed": 1, False: 2}
+    with pytest.raises(ConfigError, match="False: a field name must be text"):
+        DryrunConfig.parse(strange)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"seed": SECRET},
+        {"clock_start": SECRET},
+        {"clock_mode": SECRET},
+        {"steps": SECRET},
+        {"enabled": SECRET},
+        {"strategy_id": SECRET * 100},
+        {"strategy_allowlist": SECRET},
+        {"faults": [SECRET]},
+        {"market": {"tick_size": SECRET}},
+        {"market": {"symbol": SECRET + " "}},
+        {"market": {"file_sha256": SECRET}},
+        {"market": {"synthetic": {"start_time": SECRET}}},
+        {"broker": {"initial_cash": SECRET}},
+        {"broker": {"reject_rate": SECRET}},
+        {"limits": {"max_position": SECRET}},
+        {"password": SECRET},
+    ],
+)
+def test_no_error_quotes_the_value(values: dict[str, Any]) -> None:
+    """A secret in the wrong field is not written to the screen or a log, nor kept as the error's cause."""
+    error = complaint(**values)
+    assert "hunter2" not in str(error)
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+
+
+def test_a_config_cannot_be_changed() -> None:
+    """It is frozen; a changed one is another one."""
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(config(), "enabled", True)  # noqa: B010 - mypy refuses the plain assignment, which is what is tried

@@ -1,0 +1,223 @@
+import json
+from typing import Any
+
+import pytest
+
+from c2lib.core.config import DryrunConfig, check_run_id_for_directory
+from c2lib.core.errors import ConfigError
+from tests.core.configs import GOLDEN_CONFIG, GOLDEN_RUN_ID, GOLDEN_SHA256, config, plain_sha256
+
+SHA, OTHER_SHA = "a" * 64, "b" * 64
+
+
+def test_the_default_config_is_pinned() -> None:
+    """Sealed, it is this very object, with this run id and this hash; a change of any of them is a change of format."""
+    sealed = config().sealed()
+    assert plain_sha256(GOLDEN_CONFIG)[:12] == GOLDEN_RUN_ID.removeprefix("dry-")
+    assert plain_sha256({**GOLDEN_CONFIG, "run_id": GOLDEN_RUN_ID}) == GOLDEN_SHA256
+    assert sealed.canonical() == {**GOLDEN_CONFIG, "run_id": GOLDEN_RUN_ID}
+    assert sealed.run_id == GOLDEN_RUN_ID
+    assert sealed.sha256() == GOLDEN_SHA256
+
+
+def test_a_sealed_config_comes_back_from_its_canonical_form() -> None:
+    """The manifest holds all that a replay needs, and sealing again changes nothing."""
+    sealed = config(market={"tick_size": "0.00050"}, broker={"initial_cash": "1e59"}, faults=[]).sealed()
+    again = DryrunConfig.parse(json.loads(json.dumps(sealed.canonical())))
+    assert again == sealed
+    assert again.sealed() == sealed
+
+
+def test_the_seed_may_be_negative_and_the_call_of_the_runbook_is_taken() -> None:
+    """The keyword arguments of the runbook's own call, and its derived neighbours."""
+    runbook = DryrunConfig(
+        strategy_id="strat_demo", run_id="run_demo_001", seed=123, clock_mode="fixed", max_sink_retries=0
+    )
+    assert runbook.sealed().run_id == "run_demo_001"
+    assert config(seed=-5).seed == -5
+
+
+def test_times_of_a_config_are_kept_in_utc() -> None:
+    """Two spellings of one instant hash equally."""
+    east = config(clock_start="2026-01-01T02:00:00+02:00", market={"synthetic": {"start_time": "2026-01-01T00:00:00Z"}})
+    assert east.sealed() == config().sealed()
+    assert config(clock_start=None).clock_start is None
+
+
+def test_sealing_fills_in_what_was_left_out() -> None:
+    """Steps, tick, clock and run id are concrete, and what was said stays."""
+    plain = config().sealed()
+    assert (plain.steps, plain.market.tick_size, plain.clock_start) == (64, "0.01", "2026-01-01T00:00:00+00:00")
+    said = config(run_id="r", steps=7, market={"tick_size": "0.5"}, clock_start="2025-06-01T00:00:00Z")
+    sealed = said.sealed(tick_size="0.25", bar_count=9)
+    assert (sealed.run_id, sealed.steps, sealed.market.tick_size) == ("r", 7, "0.5")
+    assert sealed.clock_start == "2025-06-01T00:00:00+00:00"
+
+
+def test_sealing_with_a_file_names_it_by_its_hash() -> None:
+    """The file offers its bars and its tick where the config leaves them out."""
+    sealed = config().sealed(file_sha256=SHA, tick_size="0.0001", bar_count=500)
+    assert (sealed.market.source, sealed.market.file_sha256) == ("file", SHA)
+    assert (sealed.market.tick_size, sealed.steps) == ("0.0001", 500)
+    assert config(market={"source": "file", "file_sha256": SHA}).sealed(file_sha256=SHA).market.file_sha256 == SHA
+
+
+def test_a_walk_may_have_more_steps_than_its_default() -> None:
+    """Only a file ends."""
+    assert config(steps=1000).sealed().steps == 1000
+    assert config(steps=500).sealed(file_sha256=SHA, bar_count=500).steps == 500
+
+
+@pytest.mark.parametrize(
+    ("values", "handed_over", "field"),
+    [
+        ({"market": {"source": "file"}}, {}, "market.source"),
+        ({"market": {"file_sha256": SHA}}, {}, "market.file_sha256"),
+        ({"market": {"file_sha256": SHA}}, {"file_sha256": OTHER_SHA}, "market.file_sha256"),
+        ({"steps": 11}, {"file_sha256": SHA, "bar_count": 10}, "steps"),
+        ({"clock_mode": "market"}, {"clock_injected": True}, "clock_mode"),
+        ({"clock_mode": "injected"}, {}, "clock_mode"),
+        ({"clock_start": "2026-01-01T00:00:00Z"}, {"clock_injected": True}, "clock_start"),
+        ({"clock_start": "2026-01-01T00:00:00Z", "clock_mode": "market"}, {}, "clock_start"),
+        (
+            {"clock_start": "2026-01-01T00:00:00Z", "clock_mode": "injected"},
+            {"clock_injected": True},
+            "clock_start",
+        ),
+    ],
+)
+def test_a_config_that_does_not_go_with_what_was_handed_over_is_refused(
+    values: dict[str, Any], handed_over: dict[str, Any], field: str
+) -> None:
+    """Market, clock and config must tell one story; the field that does not is named."""
+    with pytest.raises(ConfigError) as caught:
+        config(**values).sealed(**handed_over)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(("mode", "injected"), [("injected", True), ("fixed", True), ("market", False)])
+def test_a_clock_from_elsewhere_has_no_start(mode: str, injected: bool) -> None:
+    """Only the built-in fixed clock stands at a time that the config says."""
+    assert config(clock_mode=mode).sealed(clock_injected=injected).clock_start is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"strategy_id": "sma_cross"},
+        {"seed": 124},
+        {"clock_mode": "market"},
+        {"clock_start": "2026-01-02T00:00:00Z"},
+        {"steps": 65},
+        {"max_sink_retries": 1},
+        {"strategy_allowlist": ("strat_demo",)},
+        {"enabled": True},
+        {"tick_events": "decisions"},
+        {"market": {"symbol": "OTHER"}},
+        {"market": {"tick_size": "0.02"}},
+        {"market": {"lot_size": "2"}},
+        {"market": {"synthetic": {"start_price": "101"}}},
+        {"market": {"synthetic": {"start_time": "2026-01-02T00:00:00Z"}}},
+        {"market": {"synthetic": {"interval_seconds": 61}}},
+        {"market": {"synthetic": {"volatility_ticks": 9}}},
+        {"broker": {"kind": "other"}},
+        {"broker": {"initial_cash": "1"}},
+        {"broker": {"maker_fee_rate": "0.1"}},
+        {"broker": {"taker_fee_rate": "0.1"}},
+        {"criteria": {"min_fills": 2}},
+        {"no_live_required": "namespace"},
+    ],
+)
+def test_the_derived_run_id_changes_with_any_parameter(values: dict[str, Any]) -> None:
+    """So that a changed parameter never collides with an earlier run."""
+    run_id = config(**values).sealed().run_id
+    assert run_id is not None
+    assert run_id != GOLDEN_RUN_ID
+    assert len(run_id) == len(GOLDEN_RUN_ID)
+    check_run_id_for_directory(run_id)
+
+
+def test_the_derived_run_id_changes_with_the_market_file() -> None:
+    """Two files are two runs."""
+    one, other = config().sealed(file_sha256=SHA), config().sealed(file_sha256=OTHER_SHA)
+    assert one.run_id != other.run_id
+
+
+def test_a_run_id_of_ones_own_stays_out_of_the_derived_one() -> None:
+    """The derived name is of everything else."""
+    assert config(run_id="mine").sealed().derived_run_id() == GOLDEN_RUN_ID
+
+
+@pytest.mark.parametrize(
+    ("values", "money_scale"),
+    [
+        ({}, 2 + 0 + 4),
+        ({"broker": {"maker_fee_rate": "0.00001"}}, 2 + 0 + 5),
+        ({"broker": {"taker_fee_rate": "0"}}, 2),
+        ({"broker": {"taker_fee_rate": "0", "initial_cash": "0.123456"}}, 6),
+        ({"market": {"tick_size": "0.0001", "lot_size": "0.001"}}, 4 + 3 + 4),
+    ],
+)
+def test_a_money_unit_is_fine_enough(values: dict[str, Any], money_scale: int) -> None:
+    """Tick, lot and fee decimals together, or those of the initial cash when they are more."""
+    sealed = config(**values).sealed()
+    assert sealed.grid().money_scale == money_scale
+    assert sealed.grid().money_text(sealed.grid().money(sealed.broker.initial_cash)) == sealed.broker.initial_cash
+
+
+def test_a_config_that_is_not_sealed_has_the_grid_of_the_walk() -> None:
+    """Without a tick of its own it counts in hundredths."""
+    assert config().grid() == config().sealed().grid()
+
+
+@pytest.mark.parametrize(
+    "run_id", ["r", "run_demo_001", GOLDEN_RUN_ID, "2026-01-01.a_b-C", "x" * 128, "console", "com10"]
+)
+def test_a_plain_run_id_names_a_directory(run_id: str) -> None:
+    """Letters, digits, dot, underscore and dash, up to 128 of them."""
+    check_run_id_for_directory(run_id)
+
+
+@pytest.mark.parametrize(
+    "run_id",
+    [
+        "",
+        "../x",
+        "..",
+        ".",
+        "a/b",
+        "a\\b",
+        "/a",
+        "a\n",
+        "\n",
+        "a b",
+        "a\x00b",
+        "x" * 129,
+        "x" * 300,
+        ".hidden",
+        ".staging-x",
+        "-rf",
+        "_x",
+        "trailing.",
+        "CON",
+        "nul.txt",
+        "Com1",
+        "lpt9.a.b",
+        "ü",
+        "a:b",
+    ],
+)
+def test_a_run_id_that_cannot_name_a_directory_is_refused(run_id: str) -> None:
+    """On no file system does a run end up anywhere but below its root, and the name is not repeated."""
+    with pytest.raises(ConfigError) as caught:
+        check_run_id_for_directory(run_id)
+    assert caught.value.field == "run_id"
+    assert caught.value.problem == "cannot name a run directory"
+
+
+@pytest.mark.parametrize("run_id", ["AK" + "IA" + "QWERTYUIOP012345", "run_gh" + "p_" + "Ab3" * 12])
+def test_a_run_id_that_looks_like_a_secret_is_refused(run_id: str) -> None:
+    """It would stand in every line; the message does not repeat it."""
+    with pytest.raises(ConfigError, match="run_id: looks like a secret") as caught:
+        check_run_id_for_directory(run_id)
+    assert run_id not in str(caught.value)

@@ -1,0 +1,61 @@
+import hashlib
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from c2lib.core.criteria import Criteria
+
+DEFAULTS = {
+    "status": "COMPLETED",
+    "stop_reason": "completed",
+    "steps_as_planned": True,
+    "min_fills": 1,
+    "max_rail_trips": 0,
+    "max_no_live_attempts": 0,
+}
+GOLDEN = "e18f1063c8757d2d21b32c38bba55795bf1d4eae33f2d6155561476fd9179d33"
+
+
+def test_the_defaults_are_what_a_pass_means() -> None:
+    """Completed, as planned, at least one fill, nothing tripped, nothing attempted."""
+    assert Criteria().canonical() == DEFAULTS
+
+
+def test_the_hash_of_the_defaults_is_pinned() -> None:
+    """Event 0 carries this very hash; anybody can compute it."""
+    text = json.dumps(DEFAULTS, sort_keys=True, separators=(",", ":"))
+    assert hashlib.sha256(text.encode()).hexdigest() == GOLDEN
+    assert Criteria().sha256() == GOLDEN
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        Criteria(status="REJECTED"),
+        Criteria(stop_reason="cancelled"),
+        Criteria(stop_reason=None),
+        Criteria(steps_as_planned=False),
+        Criteria(min_fills=0),
+        Criteria(max_rail_trips=1),
+        Criteria(max_no_live_attempts=1),
+    ],
+)
+def test_every_criterion_is_in_the_hash(changed: Criteria) -> None:
+    """None can be loosened afterwards without its hash telling."""
+    assert changed.sha256() != GOLDEN
+
+
+def test_criteria_cannot_be_changed_after_the_fact() -> None:
+    """They are frozen."""
+    criteria = Criteria()
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(criteria, "min_fills", 0)  # noqa: B010 - mypy refuses the plain assignment, which is what is tried
+    assert criteria.min_fills == 1
+
+
+@pytest.mark.parametrize("name", ["min_fills", "max_rail_trips", "max_no_live_attempts"])
+def test_a_count_is_not_negative(name: str) -> None:
+    """Fewer than none cannot be asked for."""
+    with pytest.raises(ValidationError, match=name):
+        Criteria.model_validate({name: -1})

@@ -1,0 +1,117 @@
+import pickle
+
+import pytest
+
+from c2lib.core import errors
+from c2lib.core.errors import (
+    BrokerError,
+    BrokerTimeoutError,
+    BrokerUnavailableError,
+    C2Error,
+    ConfigError,
+    DefectError,
+    ForbiddenTransitionError,
+    InputError,
+    InvalidRequestError,
+    InvariantError,
+    MarketDataError,
+    MissingExtraError,
+    NoLiveViolationError,
+    OrderRejectedError,
+    OutputError,
+    PermanentBrokerError,
+    RateLimitedError,
+    RunConflictError,
+    RunPathError,
+    SinkWriteError,
+    StrategyError,
+    StrategyLoadError,
+    TransientBrokerError,
+)
+
+CONFLICT = (
+    "out/r exists and differs from this run, first in events.jsonl, line 3: published aa, computed bb "
+    "(nothing was changed; use another run_id or leave it out)"
+)
+
+EXAMPLES: tuple[tuple[C2Error, type[C2Error], str], ...] = (
+    (ConfigError("seed", "is missing"), InputError, "seed: is missing"),
+    (ConfigError("seed", "is '11'", hint="drop the quotes"), InputError, "seed: is '11' (drop the quotes)"),
+    (MarketDataError("bars.csv", 7, "high below low"), InputError, "bars.csv, line 7: high below low"),
+    (
+        MarketDataError("bars.csv", 0, "no bars", hint="add some"),
+        InputError,
+        "bars.csv: no bars (add some)",
+    ),
+    (StrategyLoadError("no class X"), InputError, "no class X"),
+    (RunPathError("is a symlink"), InputError, "is a symlink"),
+    (
+        RunConflictError("out/r", "events.jsonl", 3, "aa", "bb"),
+        InputError,
+        CONFLICT,
+    ),
+    (
+        MissingExtraError("Parquet", "data"),
+        InputError,
+        "Parquet needs the extra 'data': pip install 'c2lib[data]'",
+    ),
+    (StrategyError("answered 3"), C2Error, "answered 3"),
+    (NoLiveViolationError("socket.connect"), StrategyError, "socket.connect"),
+    (BrokerTimeoutError("no answer"), TransientBrokerError, "no answer"),
+    (BrokerUnavailableError("down"), TransientBrokerError, "down"),
+    (RateLimitedError("too many"), TransientBrokerError, "too many"),
+    (InvalidRequestError("no such order"), PermanentBrokerError, "no such order"),
+    (OrderRejectedError("no funds"), PermanentBrokerError, "the broker rejected the order: no funds"),
+    (SinkWriteError("audit", 3, "disk full"), OutputError, "sink 'audit' failed 3 time(s), the last with: disk full"),
+    (
+        ForbiddenTransitionError("session", "STOPPED", "FIRST_STEP"),
+        DefectError,
+        "session: no transition from STOPPED on FIRST_STEP",
+    ),
+    (InvariantError("cash", "at least 0", "-1"), DefectError, "cash: expected at least 0, seen -1"),
+)
+
+
+@pytest.mark.parametrize(("error", "blamed", "message"), EXAMPLES)
+def test_an_error_blames_one_culprit_and_says_what_is_wrong(
+    error: C2Error, blamed: type[C2Error], message: str
+) -> None:
+    """Whoever catches by culprit gets the error, and the message carries its particulars."""
+    assert isinstance(error, blamed)
+    assert str(error) == message
+
+
+@pytest.mark.parametrize(("error", "blamed", "message"), EXAMPLES)
+def test_an_error_survives_the_way_out_of_a_child_process(error: C2Error, blamed: type[C2Error], message: str) -> None:
+    """A pickled error comes back with its class, message and fields; a pool would hang up on it otherwise."""
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is type(error)
+    assert str(back) == message
+    assert vars(back) == vars(error)
+
+
+def test_the_culprits_are_strangers_to_each_other() -> None:
+    """No error has two culprits, so that catching one never swallows another's."""
+    culprits = (InputError, StrategyError, BrokerError, OutputError, DefectError)
+    for one in culprits:
+        assert [other for other in culprits if issubclass(one, other)] == [one]
+
+
+def test_every_error_is_named_so_and_hangs_below_the_root() -> None:
+    """The module holds no stray exception and no error without its suffix."""
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert len(classes) > len({type(error) for error, _, _ in EXAMPLES})
+    for each in classes:
+        assert issubclass(each, C2Error)
+        assert each.__name__.endswith("Error")
+
+
+def test_the_fields_of_an_error_can_be_read_back() -> None:
+    """A program need not take a message apart."""
+    conflict = RunConflictError("out/r", "events.jsonl", 3, "aa", "bb")
+    assert (conflict.path, conflict.file, conflict.line) == ("out/r", "events.jsonl", 3)
+    assert (conflict.published, conflict.computed) == ("aa", "bb")
+    market = MarketDataError("bars.csv", 7, "high below low")
+    assert (market.file, market.line, market.problem) == ("bars.csv", 7, "high below low")
+    sink = SinkWriteError("audit", 3, "disk full")
+    assert (sink.sink, sink.attempts, sink.cause) == ("audit", 3, "disk full")

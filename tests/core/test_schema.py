@@ -1,0 +1,224 @@
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from c2lib.core.contract import METRICS_FIELDS, PAYLOADS
+from c2lib.core.fields import Field, FieldKind
+from c2lib.core.schema import SCHEMA_FILES, schema_text, schemas
+from c2lib.core.vocabulary import Artifact, EventKind
+
+SHA, TIME = "0" * 64, "2026-01-01T00:00:00+00:00"
+EXAMPLE_OF_KIND: dict[FieldKind, Any] = {
+    FieldKind.INTEGER: 3,
+    FieldKind.DECIMAL: "1.25",
+    FieldKind.TIME: TIME,
+    FieldKind.SHA256: SHA,
+    FieldKind.IDENTIFIER: "o-00000001",
+    FieldKind.TEXT: "words | and\nlines",
+    FieldKind.TEXT_LIST: ["ghost_broker_order:o-1"],
+    FieldKind.OBJECT: {"any": ["thing", 1]},
+}
+FILL = {
+    "fill_id": "f-1",
+    "client_order_id": "o-1",
+    "broker_order_id": "b-1",
+    "symbol": "BTC/USD",
+    "side": "BUY",
+    "quantity": "2",
+    "price": "100.25",
+    "fee": "0.0401",
+    "liquidity": "TAKER",
+    "leaves_quantity": "0",
+    "bar_index": 4,
+}
+SNAPSHOT = {
+    "schema_version": "C2_DRYRUN_STATE_V1",
+    "run_id": "run_demo_001",
+    "strategy_id": "strat_demo",
+    "status": "INIT",
+    "phase": "INIT",
+    "ts_sim": 0,
+    "started_ts": TIME,
+    "ended_ts": None,
+    "step": 0,
+    "events_emitted": 0,
+    "sink_retries": 0,
+    "reject_code": None,
+    "reject_reason": None,
+    "fail_code": None,
+    "fail_reason": None,
+    "meta": {},
+}
+ENTRY = {
+    "seq": 0,
+    "ts": TIME,
+    "level": "INFO",
+    "code": "C2_DRYRUN_START",
+    "message": "the session opens",
+    "meta": {},
+    "prev_hash": SHA,
+    "entry_hash": SHA,
+}
+MANIFEST = {
+    "schema_version": "C2_RUN_MANIFEST_V1",
+    "run_id": "run_demo_001",
+    "strategy_id": "strat_demo",
+    "status": "COMPLETED",
+    "behaviour_version": 1,
+    "config": {},
+    "config_sha256": SHA,
+    "criteria_sha256": SHA,
+    "market": {},
+    "strategy": {},
+    "inputs": {},
+    "artifacts": {},
+    "audit": {},
+    "run_digest": SHA,
+}
+
+
+def example(field: Field) -> Any:
+    """Return a value that fits a field."""
+    return field.choices[0] if field.choices else EXAMPLE_OF_KIND[field.kind]
+
+
+def event(kind: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Return an event line of a kind."""
+    return {
+        "schema_version": "C2_DRYRUN_V1",
+        "event_id": SHA,
+        "run_id": "run_demo_001",
+        "strategy_id": "strat_demo",
+        "event_type": kind,
+        "ts_sim": 0,
+        "ts_utc": TIME,
+        "payload": payload,
+    }
+
+
+GOOD: dict[Artifact, dict[str, Any]] = {
+    Artifact.EVENTS: event("FILL", FILL),
+    Artifact.SNAPSHOTS: SNAPSHOT,
+    Artifact.AUDIT: ENTRY,
+    Artifact.METRICS: {field.name: example(field) for field in METRICS_FIELDS},
+    Artifact.MANIFEST: MANIFEST,
+}
+
+
+def fits(artifact: Artifact, value: Any) -> bool:
+    """Whether a line or object fits the schema of its artifact."""
+    return Draft202012Validator(schemas()[SCHEMA_FILES[artifact]]).is_valid(value)
+
+
+def test_every_sealed_artifact_has_its_schema() -> None:
+    """The five files of the contract, by the names that other programs fetch."""
+    assert set(schemas()) == {
+        "event.schema.json",
+        "state_snapshot.schema.json",
+        "audit_entry.schema.json",
+        "metrics.schema.json",
+        "run_manifest.schema.json",
+    }
+    assert set(SCHEMA_FILES) == set(GOOD)
+
+
+@pytest.mark.parametrize("name", schemas())
+def test_a_schema_is_one(name: str) -> None:
+    """It fits the meta schema of draft 2020-12 and says so."""
+    schema = schemas()[name]
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("artifact", GOOD)
+def test_a_good_line_fits_and_its_keys_are_exact(artifact: Artifact) -> None:
+    """One key less, one more, or null in a first key, and it does not."""
+    line = GOOD[artifact]
+    assert fits(artifact, line)
+    assert not fits(artifact, {**line, "extra": 1})
+    assert not fits(artifact, [line])
+    for key in line:
+        assert not fits(artifact, {name: value for name, value in line.items() if name != key})
+
+
+@pytest.mark.parametrize(
+    ("artifact", "key", "value"),
+    [
+        (Artifact.EVENTS, "schema_version", "C2_DRYRUN_V2"),
+        (Artifact.EVENTS, "event_id", SHA[1:]),
+        (Artifact.EVENTS, "event_id", SHA + "\n"),
+        (Artifact.EVENTS, "event_type", "FILLED"),
+        (Artifact.EVENTS, "ts_sim", -1),
+        (Artifact.EVENTS, "ts_sim", "0"),
+        (Artifact.EVENTS, "ts_utc", "2026-01-01T00:00:00Z"),
+        (Artifact.EVENTS, "payload", None),
+        (Artifact.SNAPSHOTS, "status", "STOPPED"),
+        (Artifact.SNAPSHOTS, "phase", "RUNNING"),
+        (Artifact.SNAPSHOTS, "reject_code", "C2_ABORT_EXCEPTION"),
+        (Artifact.SNAPSHOTS, "started_ts", None),
+        (Artifact.AUDIT, "level", "DEBUG"),
+        (Artifact.AUDIT, "code", "C2_SOMETHING"),
+        (Artifact.AUDIT, "prev_hash", "G" * 64),
+        (Artifact.METRICS, "fills_total", 1.5),
+        (Artifact.METRICS, "seed", 2**53),
+        (Artifact.MANIFEST, "config", "{}"),
+        (Artifact.MANIFEST, "run_digest", None),
+    ],
+)
+def test_a_wrong_value_does_not_fit(artifact: Artifact, key: str, value: Any) -> None:
+    """Versions, vocabularies, hashes, times and counts are held to their forms."""
+    assert not fits(artifact, {**GOOD[artifact], key: value})
+
+
+@pytest.mark.parametrize(
+    ("artifact", "key", "value"),
+    [
+        (Artifact.SNAPSHOTS, "ended_ts", TIME),
+        (Artifact.SNAPSHOTS, "reject_code", "C2_REJECT_LIVE_ENABLED"),
+        (Artifact.SNAPSHOTS, "fail_code", "C2_ABORT_EXCEPTION"),
+        (Artifact.AUDIT, "code", "C2_REJECT_LIVE_ENABLED"),
+        (Artifact.AUDIT, "code", "C2_ABORT_EXCEPTION"),
+        (Artifact.METRICS, "seed", -1),
+        (Artifact.METRICS, "last_audit_event_ts", None),
+    ],
+)
+def test_a_rarer_value_fits_as_well(artifact: Artifact, key: str, value: Any) -> None:
+    """Null where it means something, every group of codes, a negative seed."""
+    assert fits(artifact, {**GOOD[artifact], key: value})
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_an_event_is_held_to_the_payload_of_its_kind(kind: EventKind) -> None:
+    """Every field of the table is required, null only where it may be; more is allowed."""
+    payload = {field.name: example(field) for field in PAYLOADS[kind]}
+    assert fits(Artifact.EVENTS, event(kind.value, payload))
+    assert fits(Artifact.EVENTS, event(kind.value, {**payload, "more": [1]}))
+    for field in PAYLOADS[kind]:
+        rest = {name: value for name, value in payload.items() if name != field.name}
+        assert not fits(Artifact.EVENTS, event(kind.value, rest))
+        assert fits(Artifact.EVENTS, event(kind.value, {**payload, field.name: None})) is field.nullable
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EventKind if kind is not EventKind.FILL])
+def test_the_payload_of_a_fill_is_no_other_kinds(kind: EventKind) -> None:
+    """The rule that applies is the one of the event's own kind."""
+    assert not fits(Artifact.EVENTS, event(kind.value, FILL))
+
+
+@pytest.mark.parametrize("name", schemas())
+def test_the_text_of_a_schema_is_stable_and_readable(name: str) -> None:
+    """Keys sorted, indented, one newline at the end, and the same schema when read back."""
+    schema = schemas()[name]
+    text = schema_text(schema)
+    assert json.loads(text) == schema
+    assert text == json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    assert schema_text(dict(reversed(schema.items()))) == text
+
+
+def test_a_schema_handed_out_can_be_changed_without_harm() -> None:
+    """Each call gives objects of its own."""
+    first = schemas()
+    first["event.schema.json"]["properties"].clear()
+    assert "payload" in schemas()["event.schema.json"]["properties"]

@@ -1,0 +1,162 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from c2lib.core.sealed import (
+    EmptyTuple,
+    Integer,
+    NonNegativeDecimal,
+    PositiveDecimal,
+    Sealed,
+    Sha256,
+    Symbol,
+    Text,
+    TextTuple,
+    Zero,
+    config_error,
+)
+
+SECRET = "pass" + "word=hunter2hunter2"
+
+
+class Inner(Sealed):
+    """A model inside another."""
+
+    symbol: Symbol = "A"
+    digest: Sha256 | None = None
+
+
+class Outer(Sealed):
+    """One field of each kind."""
+
+    name: Text
+    count: Integer = 0
+    none_yet: Zero = 0
+    amount: NonNegativeDecimal = "0"
+    price: PositiveDecimal = "1"
+    words: TextTuple = ()
+    nothing: EmptyTuple = ()
+    inner: Inner = Inner()
+
+
+def complaint(**values: Any) -> str:
+    """Return what is said about a model of these values."""
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(values)
+    return str(config_error(caught.value, Outer))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "name: is missing"),
+        ({"name": 1}, "name: input should be a valid string"),
+        ({"name": "e\u0301"}, "name: text is not in Unicode NFC"),
+        ({"name": "x" * 1025}, "name: string should have at most 1024 characters"),
+        ({"name": "n", "count": True}, "count: input should be a valid integer"),
+        ({"name": "n", "count": "1"}, "count: input should be a valid integer"),
+        ({"name": "n", "count": 1.0}, "count: input should be a valid integer"),
+        ({"name": "n", "count": 2**53}, "count: must lie below 2**53 in magnitude"),
+        ({"name": "n", "none_yet": 1}, "none_yet: input should be less than or equal to 0"),
+        ({"name": "n", "none_yet": False}, "none_yet: input should be a valid integer"),
+        ({"name": "n", "amount": "-1"}, "amount: must not be negative"),
+        ({"name": "n", "amount": 1}, "amount: input should be a valid string"),
+        ({"name": "n", "amount": "1e60"}, "amount: is not a decimal number of at most 60 digits"),
+        ({"name": "n", "price": "0.0"}, "price: must be greater than 0"),
+        ({"name": "n", "price": "-2"}, "price: must be greater than 0"),
+        ({"name": "n", "words": ["a", 2]}, "words.1: input should be a valid string"),
+        ({"name": "n", "nothing": ["a"]}, "nothing: tuple should have at most 0 items after validation, not 1"),
+        ({"name": "n", "inner": 3}, "inner: input should be a valid dictionary or instance of Inner"),
+        ({"name": "n", "inner": {"digest": "f" * 63}}, "inner.digest: string should match pattern '^[0-9a-f]{64}$'"),
+        ({"name": "n", "nam": 1}, "nam: unknown field (did you mean 'name'?)"),
+        ({"name": "n", "zzz": 1}, "zzz: unknown field (remove it)"),
+        ({"name": "n", "inner": {"symbl": 1}}, "inner.symbl: unknown field (did you mean 'symbol'?)"),
+    ],
+)
+def test_the_first_complaint_names_its_field(values: dict[str, Any], message: str) -> None:
+    """The dotted name, what is wrong, and the likely name of an unknown field."""
+    assert complaint(**values) == message
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": SECRET + "\ud800"},
+        {"name": SECRET + "e\u0301"},
+        {"name": SECRET * 100},
+        {"name": "n", "count": SECRET},
+        {"name": "n", "none_yet": SECRET},
+        {"name": "n", "amount": SECRET},
+        {"name": "n", "price": SECRET},
+        {"name": "n", "words": SECRET},
+        {"name": "n", "nothing": [SECRET]},
+        {"name": "n", "inner": SECRET},
+        {"name": "n", "inner": {"symbol": SECRET + " "}},
+        {"name": "n", "inner": {"digest": SECRET}},
+        {"name": "n", "zzz": SECRET},
+    ],
+)
+def test_a_complaint_never_quotes_the_value(values: dict[str, Any]) -> None:
+    """Neither c2lib's message nor the one below it repeats what may be a secret in the wrong place."""
+    assert "hunter2" not in complaint(**values)
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(values)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_complaint_about_the_whole_is_named_config() -> None:
+    """Where there is no field, the config itself is meant."""
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(["a list"])
+    assert config_error(caught.value, Outer).field == "config"
+
+
+def test_an_unknown_field_below_something_that_is_no_model_gets_no_guess() -> None:
+    """The search for the likely name stops where the models do."""
+    error = ValidationError.from_exception_data(
+        "Outer", [{"type": "extra_forbidden", "loc": ("words", 0, "nam"), "input": 1}]
+    )
+    assert str(config_error(error, Outer)) == "words.0.nam: unknown field (did you mean 'name'?)"
+
+
+def test_equal_decimals_are_stored_alike() -> None:
+    """Two spellings of one amount hash equally."""
+    assert Outer(name="n", amount="1.50", price="1e2") == Outer(name="n", amount="+01.5", price="100.0")
+    assert Outer(name="n", amount="-0").amount == "0"
+
+
+def test_the_canonical_form_is_plain_json() -> None:
+    """Tuples become lists, models become objects, a list is taken for a tuple."""
+    model = Outer.model_validate({"name": "n", "words": ["a"], "nothing": [], "inner": {"symbol": "B"}})
+    assert model.canonical() == {
+        "name": "n",
+        "count": 0,
+        "none_yet": 0,
+        "amount": "0",
+        "price": "1",
+        "words": ["a"],
+        "nothing": [],
+        "inner": {"symbol": "B", "digest": None},
+    }
+
+
+def test_the_canonical_form_holds_no_secret() -> None:
+    """What is hashed and written is redacted, in lists and inner models too; the model keeps what it was given."""
+    model = Outer(name=SECRET, words=("plain", SECRET), inner=Inner(symbol="AK" + "IA" + "QWERTYUIOP012345"))
+    canonical = model.canonical()
+    assert canonical["name"] == "[REDACTED:assignment]"
+    assert canonical["words"] == ["plain", "[REDACTED:assignment]"]
+    assert canonical["inner"]["symbol"] == "[REDACTED:aws-key-id]"
+    assert model.name == SECRET
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USD:perp", "EURUSD=X", "^GSPC", "A\n", "A B", "", "Ä"])
+def test_a_symbol_is_an_identifier(symbol: str) -> None:
+    """ASCII without blanks or quotes, beginning with a letter or digit; a newline at the end does not slip by."""
+    good = symbol in ("BTC/USD:perp", "EURUSD=X")
+    if good:
+        assert Inner(symbol=symbol).symbol == symbol
+    else:
+        with pytest.raises(ValidationError, match="symbol"):
+            Inner(symbol=symbol)

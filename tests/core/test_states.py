@@ -1,0 +1,144 @@
+from itertools import product
+
+import pytest
+
+from c2lib.core.errors import ForbiddenTransitionError
+from c2lib.core.states import (
+    ORDER_ENDS,
+    ORDER_TABLE,
+    SESSION_ENDS,
+    SESSION_TABLE,
+    STATUS_OF_PHASE,
+    OrderStatus,
+    OrderTrigger,
+    SessionPhase,
+    SessionTrigger,
+    next_state,
+    successors,
+)
+
+MAY_GO_TO = {
+    "INIT": {"PREFLIGHT_OK", "PREFLIGHT_FAILED", "ERROR_REQUIRES_OPERATOR"},
+    "PREFLIGHT_OK": {"DRYRUN_ACTIVE", "STOPPING", "ERROR_REQUIRES_OPERATOR"},
+    "DRYRUN_ACTIVE": {"STOPPING", "ERROR_REQUIRES_OPERATOR"},
+    "STOPPING": {"STOPPED", "ERROR_REQUIRES_OPERATOR"},
+    "STOPPED": set(),
+    "PREFLIGHT_FAILED": set(),
+    "ERROR_REQUIRES_OPERATOR": set(),
+}
+STATUSES = {
+    "INIT": "INIT",
+    "PREFLIGHT_OK": "INIT",
+    "DRYRUN_ACTIVE": "RUNNING",
+    "STOPPING": "RUNNING",
+    "STOPPED": "COMPLETED",
+    "PREFLIGHT_FAILED": "REJECTED",
+    "ERROR_REQUIRES_OPERATOR": "FAILED",
+}
+FAILURES = ("SINK_FAILED", "EXCEPTION_RAISED", "INVARIANT_BROKEN", "OUTCOME_UNKNOWN", "NO_LIVE_VIOLATED")
+SESSION_ROWS = {
+    ("INIT", "PREFLIGHT_PASSED", "PREFLIGHT_OK"),
+    ("INIT", "PREFLIGHT_REJECTED", "PREFLIGHT_FAILED"),
+    ("PREFLIGHT_OK", "FIRST_STEP", "DRYRUN_ACTIVE"),
+    ("PREFLIGHT_OK", "CANCELLED", "STOPPING"),
+    ("DRYRUN_ACTIVE", "BOUND_REACHED", "STOPPING"),
+    ("DRYRUN_ACTIVE", "CANCELLED", "STOPPING"),
+    ("STOPPING", "CLOSED", "STOPPED"),
+} | {
+    (phase, failure, "ERROR_REQUIRES_OPERATOR")
+    for phase in ("INIT", "PREFLIGHT_OK", "DRYRUN_ACTIVE", "STOPPING")
+    for failure in FAILURES
+}
+ORDER_ROWS = {
+    ("PENDING_NEW", "ACKNOWLEDGED", "NEW"),
+    ("PENDING_NEW", "REJECTED", "REJECTED"),
+    ("NEW", "PARTIAL_FILL", "PARTIALLY_FILLED"),
+    ("NEW", "FULL_FILL", "FILLED"),
+    ("NEW", "CANCEL_REQUESTED", "PENDING_CANCEL"),
+    ("NEW", "EXPIRED", "EXPIRED"),
+    ("PARTIALLY_FILLED", "PARTIAL_FILL", "PARTIALLY_FILLED"),
+    ("PARTIALLY_FILLED", "FULL_FILL", "FILLED"),
+    ("PARTIALLY_FILLED", "CANCEL_REQUESTED", "PENDING_CANCEL"),
+    ("PARTIALLY_FILLED", "EXPIRED", "EXPIRED"),
+    ("PENDING_CANCEL", "PARTIAL_FILL", "PENDING_CANCEL"),
+    ("PENDING_CANCEL", "FULL_FILL", "FILLED"),
+    ("PENDING_CANCEL", "CANCELLED", "CANCELLED"),
+    ("PENDING_CANCEL", "CANCEL_REJECTED", "NEW"),
+    ("PENDING_CANCEL", "CANCEL_REJECTED_PARTIAL", "PARTIALLY_FILLED"),
+}
+
+
+def test_the_phases_may_go_where_the_design_says() -> None:
+    """The relation of phases is the one of the design's table, no arrow more or less."""
+    assert {phase.value: {after.value for after in successors(phase)} for phase in SessionPhase} == MAY_GO_TO
+
+
+def test_each_phase_shows_the_status_of_the_design() -> None:
+    """The artifacts say what the phase means."""
+    assert {phase.value: status.value for phase, status in STATUS_OF_PHASE.items()} == STATUSES
+
+
+@pytest.mark.parametrize(("before", "trigger", "after"), sorted(SESSION_ROWS))
+def test_a_session_moves_as_listed(before: str, trigger: str, after: str) -> None:
+    """Each listed trigger leads where the list says."""
+    assert next_state("session", SESSION_TABLE, SessionPhase(before), SessionTrigger(trigger)) == after
+
+
+@pytest.mark.parametrize(
+    ("phase", "trigger"),
+    [pair for pair in product(SessionPhase, SessionTrigger) if pair not in {(row[0], row[1]) for row in SESSION_ROWS}],
+)
+def test_a_session_makes_no_other_move(phase: SessionPhase, trigger: SessionTrigger) -> None:
+    """Every pair that is not listed raises, and says which machine, state and trigger."""
+    with pytest.raises(ForbiddenTransitionError) as caught:
+        next_state("session", SESSION_TABLE, phase, trigger)
+    assert (caught.value.machine, caught.value.state, caught.value.trigger) == ("session", phase.value, trigger.value)
+
+
+@pytest.mark.parametrize(("before", "trigger", "after"), sorted(ORDER_ROWS))
+def test_an_order_moves_as_listed(before: str, trigger: str, after: str) -> None:
+    """Each listed trigger leads where the list says."""
+    assert next_state("order", ORDER_TABLE, OrderStatus(before), OrderTrigger(trigger)) == after
+
+
+@pytest.mark.parametrize(
+    ("status", "trigger"),
+    [pair for pair in product(OrderStatus, OrderTrigger) if pair not in {(row[0], row[1]) for row in ORDER_ROWS}],
+)
+def test_an_order_makes_no_other_move(status: OrderStatus, trigger: OrderTrigger) -> None:
+    """Every pair that is not listed raises, a fill after the end among them."""
+    with pytest.raises(ForbiddenTransitionError) as caught:
+        next_state("order", ORDER_TABLE, status, trigger)
+    assert (caught.value.machine, caught.value.state, caught.value.trigger) == ("order", status.value, trigger.value)
+
+
+def test_a_forbidden_move_leaves_the_state_as_it_was() -> None:
+    """The caller's assignment does not happen."""
+    phase = SessionPhase.STOPPED
+    with pytest.raises(ForbiddenTransitionError):
+        phase = next_state("session", SESSION_TABLE, phase, SessionTrigger.FIRST_STEP)
+    assert phase is SessionPhase.STOPPED
+
+
+def test_the_ends_are_where_nothing_leads_on() -> None:
+    """An end has no row, and every other state has one."""
+    assert {"STOPPED", "PREFLIGHT_FAILED", "ERROR_REQUIRES_OPERATOR"} == SESSION_ENDS
+    assert {"FILLED", "CANCELLED", "REJECTED", "EXPIRED"} == ORDER_ENDS
+    assert set(SessionPhase) - {phase for phase, _ in SESSION_TABLE} == SESSION_ENDS
+    assert set(OrderStatus) - {status for status, _ in ORDER_TABLE} == ORDER_ENDS
+
+
+def test_every_state_can_be_reached_and_every_trigger_is_used() -> None:
+    """The vocabularies hold no dead word."""
+    assert set(SESSION_TABLE.values()) | {SessionPhase.INIT} == set(SessionPhase)
+    assert set(ORDER_TABLE.values()) | {OrderStatus.PENDING_NEW} == set(OrderStatus)
+    assert {trigger for _, trigger in SESSION_TABLE} == set(SessionTrigger)
+    assert {trigger for _, trigger in ORDER_TABLE} == set(OrderTrigger)
+
+
+def test_every_open_phase_can_fail() -> None:
+    """Whatever goes wrong, wherever it does before the end, there is a way to the operator."""
+    for phase in set(SessionPhase) - SESSION_ENDS:
+        for failure in FAILURES:
+            after = next_state("session", SESSION_TABLE, phase, SessionTrigger(failure))
+            assert after is SessionPhase.ERROR_REQUIRES_OPERATOR
