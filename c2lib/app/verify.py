@@ -20,7 +20,7 @@ from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
 from c2lib.core.model import Clock, MarketData
-from c2lib.core.vocabulary import BEHAVIOUR_VERSION, Artifact
+from c2lib.core.vocabulary import Artifact
 from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.examine import examine
@@ -91,7 +91,7 @@ def verify_run(
     elif not _is_replayable(seen):
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
     else:
-        finding = _replay(Path(path), seen, market, strategy)
+        finding = _replay(Path(path), market, strategy)
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
     return VerifyReport(os.fspath(path), seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
@@ -108,7 +108,7 @@ def _impossible(seen: str, expected: str) -> Finding:
 
 
 def _replay(
-    place: Path, seen: Examination, market: str | os.PathLike[str] | None, strategy: StrategySource | None
+    place: Path, market: str | os.PathLike[str] | None, strategy: StrategySource | None
 ) -> Finding | None:
     try:
         manifest = strict_json((place / Artifact.MANIFEST).read_bytes())
@@ -125,12 +125,10 @@ def _replay(
         return _impossible(f"{type(error).__name__} in the manifest", "a manifest that can be executed again")
     if difference is None:
         return None
-    event_id = None
     return Finding(
         FindingCode.REPLAY_DIVERGED,
         difference.file,
         difference.line,
-        event_id,
         expected=difference.computed,
         seen=difference.published,
     )
@@ -157,6 +155,3 @@ def _job(
         clock = RecordedClock([(int(index), str(text)) for index, text in readings])
     sealed = seal_config(config, data, clock)
     return Job(sealed, data, clock, source, inputs)
-
-
-__all__ = ["BEHAVIOUR_VERSION", "VerifyReport", "verify_run"]

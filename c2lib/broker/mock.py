@@ -84,7 +84,7 @@ class MockBroker:
         if order.status not in ORDER_ENDS:
             order.move(OrderTrigger.CANCEL_REQUESTED)
             order.move(OrderTrigger.CANCELLED)
-            del self._open[broker_order_id]
+            del self._open[order.broker_order_id]
         return order.status
 
     def query_order(self, order_id: str) -> OrderReport:

@@ -60,6 +60,9 @@ class Journal:
         """Write the next audit entry, unless the audit sink is dead; message and meta are cleaned here."""
         if self._audit.dead:
             return
+        if self._queue:
+            # left by a write that failed for good
+            self._drain()
         line, entry_hash = self.chain.line(self.ts, level, code, clean_text(message), clean_value(meta or {}))
         self._audit.write(line)
         self.chain.advance(entry_hash, self.ts)
@@ -104,8 +107,8 @@ class Journal:
                 }
             )
 
+        # the last attempt drained the queue when it was composed
         self._sinks[Artifact.METRICS].write_composed(compose)
-        self._drain()
 
     def flush(self, *artifacts: Artifact) -> None:
         """Flush the sinks of ``artifacts`` that are alive."""
@@ -117,6 +120,11 @@ class Journal:
     def is_dead(self, artifact: Artifact) -> bool:
         """Whether the sink of ``artifact`` failed for good."""
         return self._sinks[artifact].dead
+
+    @property
+    def dead_sinks(self) -> tuple[str, ...]:
+        """The artifacts whose sink failed for good."""
+        return tuple(name.value for name, sink in self._sinks.items() if sink.dead)
 
     @property
     def sink_failures(self) -> tuple[SinkFailure, ...]:

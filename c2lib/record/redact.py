@@ -21,7 +21,11 @@ from c2lib.core.secrets import find_secret, redact_secrets
 MAX_FREE_TEXT = 2000
 """Longest free text in an artifact, in characters; what is beyond is cut and marked."""
 
+FOREIGN = (Exception, SystemExit)
+"""What strategies, sinks and clocks may raise; a ``sys.exit`` of theirs must not look like a success."""
+
 _CUT_MARK = "…[cut]"
+_MOST_PASSES = 10
 _OWN_HASH_SUFFIXES = ("_sha256", "sha256", "_hash", "run_digest", "event_id")
 
 
@@ -30,16 +34,27 @@ def clean_text(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
         text = unicodedata.normalize("NFC", text)
-    text = redact_secrets(text)
-    if len(text) > MAX_FREE_TEXT:
-        text = text[: MAX_FREE_TEXT - len(_CUT_MARK)] + _CUT_MARK
+    # a cut or a replacement can make another detector's find, so the passes go on until one changes nothing
+    for _ in range(_MOST_PASSES):
+        cleaned = _cut(redact_secrets(text))
+        if cleaned == text:
+            break
+        text = cleaned
     return text
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_FREE_TEXT else text[: MAX_FREE_TEXT - len(_CUT_MARK)] + _CUT_MARK
+
+
 def describe_exception(error: BaseException) -> str:
-    """Return the type and the cleaned message of an exception."""
-    message = clean_text(str(error))
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    """Return the type and the message of an exception, cleaned."""
+    try:
+        message = str(error)
+    except FOREIGN:  # its own way of telling is foreign code too
+        message = "cannot say why"
+    kind = type(error).__name__
+    return clean_text(f"{kind}: {message}" if message else kind)
 
 
 def is_own_hash(field: str) -> bool:

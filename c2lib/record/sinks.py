@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from c2lib.core.errors import ConfigError, SinkWriteError
+from c2lib.record.redact import FOREIGN, clean_text
 
 
 class SinkFailure(NamedTuple):
@@ -62,53 +63,57 @@ class RetryingSink:
         self.calls = 0
         self.failures: list[SinkFailure] = []
         self._max_retries = max(max_retries, 0)
-        self._on_retry = on_retry
+        self._on_retry = on_retry or _unheard
         self._write = line_writer(sink, name) if sink is not None else _nowhere
         flush = getattr(sink, "flush", None)
         self._flush: Callable[[], object] | None = flush if callable(flush) else None
 
     def write(self, line: str) -> None:
         """Hand on one line; raise :class:`SinkWriteError` when every attempt failed, or earlier ones had."""
-        if self.dead:
-            raise SinkWriteError(self.name, 0, "dead since an earlier failure")
-        self.calls += 1
+        self._begin()
         try:
             self._write(line)
-        except Exception as error:  # whatever a foreign sink raises is a failed write
-            self._again(lambda: self._write(line), error)
+        except FOREIGN as error:
+            self._again(self._write, lambda: line, error)
 
     def write_composed(self, compose: Callable[[], str]) -> None:
-        """Hand on one line that is composed anew at each attempt; raises as :meth:`write`."""
-        self._attempt(lambda: self._write(compose()))
+        """Hand on one line that is composed anew at each attempt; raises as :meth:`write`.
+
+        What ``compose`` itself raises is no failure of this sink.
+        """
+        self._begin()
+        line = compose()
+        try:
+            self._write(line)
+        except FOREIGN as error:
+            self._again(self._write, compose, error)
 
     def flush(self) -> None:
         """Flush the sink when it can be flushed; raises as :meth:`write`."""
-        if self._flush is not None:
-            self._attempt(self._flush)
+        flush = self._flush
+        if flush is None:
+            return
+        self._begin()
+        try:
+            flush()
+        except FOREIGN as error:
+            self._again(lambda _: flush(), lambda: "", error)
 
-    def _attempt(self, action: Callable[[], object]) -> None:
+    def _begin(self) -> None:
         if self.dead:
             raise SinkWriteError(self.name, 0, "dead since an earlier failure")
         self.calls += 1
-        try:
-            action()
-        except SinkWriteError:  # another sink's, met while composing: not this sink's failure
-            raise
-        except Exception as error:  # whatever a foreign sink raises is a failed write
-            self._again(action, error)
 
-    def _again(self, action: Callable[[], object], error: Exception) -> None:
-        errors = [type(error).__name__]
+    def _again(self, act: Callable[[str], object], compose: Callable[[], str], error: BaseException) -> None:
+        errors = [_class_name(error)]
         while len(errors) <= self._max_retries:
-            if self._on_retry is not None:
-                self._on_retry(self.name, errors[-1])
+            self._on_retry(self.name, errors[-1])
+            line = compose()
             try:
-                action()
-            except SinkWriteError:
-                raise
-            except Exception as again:  # the same: a failed write
+                act(line)
+            except FOREIGN as again:
                 error = again
-                errors.append(type(again).__name__)
+                errors.append(_class_name(again))
             else:
                 self.failures.append(SinkFailure(self.name, self.calls - 1, tuple(errors)))
                 return
@@ -117,5 +122,13 @@ class RetryingSink:
         raise SinkWriteError(self.name, len(errors), errors[-1]) from error
 
 
+def _class_name(error: BaseException) -> str:
+    return clean_text(type(error).__name__)
+
+
 def _nowhere(line: str) -> None:
     """Take a line and keep nothing of it."""
+
+
+def _unheard(sink: str, error: str) -> None:
+    """Take word of a retry and do nothing about it."""

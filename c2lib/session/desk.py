@@ -2,10 +2,11 @@
 
 Rules kept here:
 
-* an event is written before the broker is asked, and a broker's answer before the next question;
+* an order's event is written before the broker is asked, and a broker's answer before the next question;
 * within a step: the venue lives through the bar, its fills are booked, the strategy decides, its orders go out;
 * texts are made at emission from integers; free text of a strategy is cleaned where it enters;
-* a strategy's answer is checked before any part of it is acted upon.
+* a strategy's answer is checked before any part of it is acted upon, and what it raises is its own: an error of
+  c2lib's in its mouth is no word on sinks or rails.
 
 The desk keeps no history: what happened is in the journal.
 """
@@ -20,12 +21,12 @@ from c2lib.broker.fills import MakerTakerFee, NextOpen
 from c2lib.broker.mock import MockBroker
 from c2lib.core.clock import micros_text
 from c2lib.core.config import DryrunConfig
-from c2lib.core.errors import BrokerTimeoutError, OrderRejectedError, StrategyError
-from c2lib.core.model import Bar, OrderIntent, OrderRequest, PositionView, Strategy
+from c2lib.core.errors import BrokerTimeoutError, C2Error, OrderRejectedError, SinkWriteError, StrategyError
+from c2lib.core.model import Bar, BrokerFill, OrderIntent, OrderRequest, PositionView, Strategy
 from c2lib.core.states import OrderStatus
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
 from c2lib.record.journal import Journal
-from c2lib.record.redact import clean_text
+from c2lib.record.redact import clean_text, describe_exception
 from c2lib.session.intents import HOLD, checked_intents, decision_of
 from c2lib.session.ledger import Ledger
 from c2lib.session.lifecycle import Books
@@ -57,27 +58,42 @@ class Desk:
         self._bar_index = bar.bar_index
         self._venue.advance(bar)
         if self.ledger.open_orders:
-            self._book_fills()
+            self.book_fills()
         self._mark = bar.close
-        if self.strategy is None:
-            raise StrategyError("the session has no strategy")
-        intents = self.strategy.on_bar(bar, self._view)
-        if intents:
-            checked = checked_intents(intents)
-            self._tick(bar, decision_of(checked))
-            for intent in checked:
-                if isinstance(intent, OrderIntent):
-                    self._place(intent)
-                else:
-                    self._cancel(intent.client_order_id, "strategy")
-            self._look()
-        elif self._every_tick:
-            self._tick(bar, HOLD)
+        intents = checked_intents(self._answer(bar))
+        if not intents:
+            if self._every_tick:
+                self._tick(bar, HOLD)
+            return
+        self._tick(bar, decision_of(intents))
+        for intent in intents:
+            if isinstance(intent, OrderIntent):
+                self._place(intent)
+            else:
+                self._cancel(intent.client_order_id, "strategy")
+        self._look()
 
     def cancel_open(self, reason: str) -> None:
-        """Cancel every open order, oldest first; an order of unknown outcome is left to the reconciler."""
+        """Cancel every open order, oldest first; an order of unknown outcome is left to the reconciler.
+
+        A sink that dies on the way keeps no order open: its error is raised after the last cancel.
+        """
+        died: SinkWriteError | None = None
         for client_order_id in list(self.ledger.open_orders):
-            self._cancel(client_order_id, reason)
+            try:
+                self._cancel(client_order_id, reason)
+            except SinkWriteError as error:
+                died = died or error
+        if died:
+            raise died
+
+    def book_fills(self) -> None:
+        """Apply and write the venue's fills that were not read yet."""
+        self._cursor, fills = self._adapter.iter_fills(self._cursor)
+        for fill in fills:
+            self._book(fill)
+        if fills:
+            self._look()
 
     def reconcile(self) -> tuple[str, ...]:
         """Compare both sides, write what was found and return it."""
@@ -127,29 +143,36 @@ class Desk:
             EventKind.STRATEGY_TICK, bar.bar_index, micros_text(bar.time), self._grid.price_text(bar.close), decision
         )
 
-    def _book_fills(self) -> None:
-        self._cursor, fills = self._adapter.iter_fills(self._cursor)
-        grid, apply, event = self._grid, self.ledger.apply, self._journal.event
-        for fill in fills:
-            apply(fill)
-            event(
-                EventKind.FILL,
-                fill.fill_id,
-                fill.client_order_id,
-                fill.broker_order_id,
-                self._symbol,
-                fill.side,
-                grid.quantity_text(fill.quantity),
-                grid.price_text(fill.price),
-                grid.money_text(fill.fee),
-                fill.liquidity,
-                grid.quantity_text(fill.leaves_quantity),
-                fill.bar_index,
-            )
-            if not fill.leaves_quantity:
-                self._adapter.forget(fill.client_order_id)
-        if fills:
-            self._look()
+    def _answer(self, bar: Bar) -> object:
+        if self.strategy is None:
+            raise StrategyError("the session has no strategy")
+        try:
+            return self.strategy.on_bar(bar, self._view)
+        except C2Error as error:
+            raise StrategyError(f"the strategy raised {describe_exception(error)}") from error
+
+    def _book(self, fill: BrokerFill) -> None:
+        order, grid = self.ledger.open_orders.get(fill.client_order_id), self._grid
+        if order is not None and order.broker_order_id is None:
+            # the fill tells what a time-out hid: the venue has the order
+            self._acknowledged(fill.client_order_id, fill.broker_order_id)
+        self.ledger.apply(fill)
+        self._journal.event(
+            EventKind.FILL,
+            fill.fill_id,
+            fill.client_order_id,
+            fill.broker_order_id,
+            self._symbol,
+            fill.side,
+            grid.quantity_text(fill.quantity),
+            grid.price_text(fill.price),
+            grid.money_text(fill.fee),
+            fill.liquidity,
+            grid.quantity_text(fill.leaves_quantity),
+            fill.bar_index,
+        )
+        if not fill.leaves_quantity:
+            self._adapter.forget(fill.client_order_id)
 
     def _place(self, intent: OrderIntent) -> None:
         self._orders += 1
@@ -179,8 +202,11 @@ class Desk:
             # the outcome is unknown: the order stays PENDING_NEW until reconciled
             return
         else:
-            self.ledger.acknowledge(client_order_id, broker_order_id)
-            self._journal.event(EventKind.ORDER_ACKNOWLEDGED, client_order_id, broker_order_id, None, self._bar_index)
+            self._acknowledged(client_order_id, broker_order_id)
+
+    def _acknowledged(self, client_order_id: str, broker_order_id: str) -> None:
+        self.ledger.acknowledge(client_order_id, broker_order_id)
+        self._journal.event(EventKind.ORDER_ACKNOWLEDGED, client_order_id, broker_order_id, None, self._bar_index)
 
     def _rejected(self, client_order_id: str, reason: str) -> None:
         self.ledger.reject(client_order_id)

@@ -4,7 +4,8 @@ Rules kept here:
 
 * snapshot-only: the number of steps is bounded when the session opens, and nothing here loops past it;
 * how the steps are cut up changes no byte, and neither does asking twice;
-* whatever foreign code raises ends the session in an end state with a code; nothing is swallowed;
+* whatever foreign code raises ends the session in an end state with a code; nothing is swallowed; an interrupt from
+  the keyboard does the same and goes on its way, since half a step cannot be continued;
 * the NO-LIVE guard is active while session code runs, and only then.
 
 See :class:`c2lib.session.orchestrator.LiveSessionOrchestrator` for a runnable example.
@@ -13,29 +14,29 @@ See :class:`c2lib.session.orchestrator.LiveSessionOrchestrator` for a runnable e
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import ClockReader, micros_text
 from c2lib.core.config import DryrunConfig
-from c2lib.core.errors import ConfigError, InvariantError, NoLiveViolationError, SinkWriteError
+from c2lib.core.errors import C2Error, ConfigError, NoLiveViolationError, SinkWriteError, StrategyError
 from c2lib.core.model import Bar, MarketData, StrategySettings
 from c2lib.core.states import SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind, FailCode, StopReason
 from c2lib.record.journal import Journal
-from c2lib.record.redact import clean_text, clean_value, describe_exception
+from c2lib.record.redact import FOREIGN, clean_text, describe_exception
 from c2lib.session.desk import Desk
-from c2lib.session.lifecycle import Failure, Lifecycle, Rejection
+from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
 from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.preflight import CHECKS, PreflightFacts
-from c2lib.session.rails import Rail, trip
+from c2lib.session.rails import Rail, broken_rail, trip
 from c2lib.session.result import DryrunResult
 from c2lib.session.strategy import StrategySource
 
 STOPPED_EARLY = "stopped before the bound"
 
-_FOREIGN = (Exception, SystemExit)
-"""What strategies, sinks and clocks may raise; a ``sys.exit`` in a strategy must not look like a success."""
+_STEPPABLE = (SessionPhase.PREFLIGHT_OK, SessionPhase.DRYRUN_ACTIVE)
 
 
 class DryrunSession:
@@ -60,6 +61,7 @@ class DryrunSession:
         self._desk = Desk(config, journal)
         self._guard = NoLiveGuard()
         self._cancel: dict[str, Any] | None = None
+        self._rail_trips = 0
 
     @property
     def phase(self) -> SessionPhase:
@@ -72,25 +74,27 @@ class DryrunSession:
         return self._life.steps
 
     def begin(self, *, has_audit_sink: bool, enabled_override: bool) -> None:
-        """Open the record, ask the gates and announce the session; called once, by the orchestrator."""
-        try:
-            with self._guard:
-                first = next(iter(self._market.bars(1)))
-                self._bars = self._market.bars(self._steps_planned)
-                self._life.open(self._clock.text if self._clock else micros_text(first.time))
+        """Open the record, ask the gates and announce the session; called once, by the orchestrator.
+
+        Raises :class:`ConfigError` when the market has no bar, and whatever reading its first bar raises.
+        """
+        with self._guard:
+            first = next(iter(self._market.bars(1)), None)
+            self._bars = iter(self._market.bars(self._steps_planned))
+        if first is None:
+            raise ConfigError("market", "has no bars")
+        started_ts = self._clock.text if self._clock else micros_text(first.time)
+        with self._ending_on_errors():
+            self._life.open(started_ts, enabled=self.config.enabled)
             if self.config.enabled and enabled_override:
                 message = "the gate to live trading was overridden by a test: no evidence of a PASS"
                 self._journal.audit(AuditLevel.WARN, AuditCode.LIVE_GATE_OVERRIDDEN, message)
-            self._preflight(has_audit_sink, enabled_override)
-            if self._life.ended:
-                return
-            self._life.move(SessionTrigger.PREFLIGHT_PASSED)
-            self._announce()
-            with self._guard:
-                self._load_strategy()
-            self._check_attempts()
-        except _FOREIGN as error:
-            self._abort(error)
+            if self._passes_preflight(has_audit_sink, enabled_override):
+                self._life.move(SessionTrigger.PREFLIGHT_PASSED)
+                self._announce()
+                with self._guard:
+                    self._load_strategy()
+                self._check_attempts()
 
     def step(self) -> bool:
         """Take one step; return whether there was one to take."""
@@ -103,45 +107,38 @@ class DryrunSession:
         life = self._life
         before = life.steps
         count = min(count, self._steps_planned - before)
-        if count < 1 or life.phase not in (SessionPhase.PREFLIGHT_OK, SessionPhase.DRYRUN_ACTIVE):
+        if count < 1 or life.phase not in _STEPPABLE:
             return 0
-        try:
-            with self._guard:
-                if life.phase is SessionPhase.PREFLIGHT_OK:
-                    life.move(SessionTrigger.FIRST_STEP)
-                for _ in range(count):
-                    self._step()
-                    life.steps += 1
-        except _FOREIGN as error:
-            self._abort(error)
+        with self._ending_on_errors(), self._guard:
+            if life.phase is SessionPhase.PREFLIGHT_OK:
+                life.move(SessionTrigger.FIRST_STEP)
+            for _ in range(count):
+                self._step()
+                life.steps += 1
         return life.steps - before
 
     def cancel(self, reason: str) -> None:
         """Ask the session to end before its bound; without effect once it is ending."""
-        if self._life.phase not in (SessionPhase.PREFLIGHT_OK, SessionPhase.DRYRUN_ACTIVE):
+        if type(reason) is not str:
+            raise ConfigError("reason", "must be text")
+        if self._life.phase not in _STEPPABLE:
             return
         self._cancel = {"step": self._life.steps, "reason": clean_text(reason)}
         self._life.stop_reason = StopReason.CANCELLED
-        try:
-            with self._guard:
-                message = "a cancel was asked for"
-                self._journal.audit(AuditLevel.WARN, AuditCode.CANCEL_REQUESTED, message, self._cancel)
-                self._life.move(SessionTrigger.CANCELLED)
-        except _FOREIGN as error:
-            self._abort(error)
+        with self._ending_on_errors(), self._guard:
+            message = "a cancel was asked for"
+            self._journal.audit(AuditLevel.WARN, AuditCode.CANCEL_REQUESTED, message, self._cancel)
+            self._life.move(SessionTrigger.CANCELLED)
 
     def stop(self) -> DryrunResult:
         """End the session and return its result; a session that ended before keeps its result."""
         if self._life.steps < self._steps_planned:
             self.cancel(STOPPED_EARLY)
         if not self._life.ended:
-            try:
+            with self._ending_on_errors():
                 with self._guard:
                     self._wind_down()
                 self._check_attempts()
-            except _FOREIGN as error:
-                self._abort(error)
-            else:
                 self._close(SessionTrigger.CLOSED)
         return self.result()
 
@@ -149,7 +146,7 @@ class DryrunSession:
         """Return where the session stands."""
         life, journal, books = self._life, self._journal, self._desk.books()
         return DryrunResult(
-            accepted=life.announced,
+            accepted=life.accepted,
             run_id=journal.run_id,
             strategy_id=journal.strategy_id,
             status=life.status,
@@ -168,6 +165,7 @@ class DryrunSession:
             position=books.position,
             cash=books.cash,
             equity=books.equity,
+            dead_sinks=journal.dead_sinks,
         )
 
     def inputs(self) -> dict[str, Any]:
@@ -193,7 +191,17 @@ class DryrunSession:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _preflight(self, has_audit_sink: bool, enabled_override: bool) -> None:
+    @contextmanager
+    def _ending_on_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except FOREIGN as error:
+            self._abort(error)
+        except BaseException as error:
+            self._abort(error)
+            raise
+
+    def _passes_preflight(self, has_audit_sink: bool, enabled_override: bool) -> bool:
         facts = PreflightFacts(self.config, self._source is not None, has_audit_sink, self._guard, enabled_override)
         for check in CHECKS:
             problem = check.look(facts)
@@ -203,7 +211,8 @@ class DryrunSession:
             if problem is not None:
                 self._life.rejection = Rejection(check.code, clean_text(problem))
                 self._close(SessionTrigger.PREFLIGHT_REJECTED)
-                return
+                return False
+        return True
 
     def _announce(self) -> None:
         config, books = self.config, self._desk.books()
@@ -220,12 +229,14 @@ class DryrunSession:
         self._life.announced = True
 
     def _load_strategy(self) -> None:
-        if self._source is None:
-            raise InvariantError("strategy_known", "a strategy that passed preflight", "none")
+        assert self._source is not None, "preflight lets no session pass without a strategy"
         market = self.config.market
         seed = component_seed(self.config.seed, "strategy")
         settings = StrategySettings(seed, market.symbol, market.tick_size or "", market.lot_size)
-        self._desk.strategy = self._source.factory(settings)
+        try:
+            self._desk.strategy = self._source.factory(settings)
+        except C2Error as error:
+            raise StrategyError(f"the strategy raised {describe_exception(error)}") from error
 
     def _step(self) -> None:
         bar = next(self._bars, None)
@@ -247,6 +258,7 @@ class DryrunSession:
         if self._life.stop_reason is None:
             self._life.stop_reason = StopReason.COMPLETED
             self._life.move(SessionTrigger.BOUND_REACHED)
+        self._desk.book_fills()
         self._desk.cancel_open("session_stop")
         unknown = self._desk.unknown_outcomes(self._desk.reconcile())
         if unknown:
@@ -254,47 +266,42 @@ class DryrunSession:
             self._life.fail(Failure(FailCode.UNKNOWN_OUTCOME, reason, SessionTrigger.OUTCOME_UNKNOWN))
 
     def _abort(self, error: BaseException) -> None:
-        life = self._life
-        if life.ended:
-            return
-        life.fail(self._failure_of(error))
-        try:
-            with self._guard:
-                if isinstance(error, InvariantError):
-                    texts = clean_value([error.rail, error.expected, error.seen])
-                    self._journal.event(EventKind.RAIL_TRIPPED, *texts)
-                    meta = dict(zip(("rail", "expected", "seen"), texts, strict=True))
-                    self._journal.audit(AuditLevel.ERROR, AuditCode.RAIL_TRIPPED, "a rail tripped", meta)
-                self._desk.cancel_open("session_failed")
-        except Exception as second:  # the failure that ends the session is the first one; this one is noted
-            self._note_second(second)
+        self._life.fail(failure_of(error, self._guard.attempts))
+        for part in (lambda: self._tell(error), lambda: self._desk.cancel_open("session_failed")):
+            try:
+                with self._guard:
+                    part()
+            except FOREIGN as second:  # the failure that ends the session is the first one; this one is noted
+                self._note_second(second)
         self._close(SessionTrigger.EXCEPTION_RAISED)
 
-    def _note_second(self, error: Exception) -> None:
+    def _tell(self, error: BaseException) -> None:
+        rail = broken_rail(error)
+        if rail is not None:
+            self._rail_trips += 1
+            self._journal.event(EventKind.RAIL_TRIPPED, *rail)
+            self._journal.audit(AuditLevel.ERROR, AuditCode.RAIL_TRIPPED, "a rail tripped", rail._asdict())
+        elif isinstance(error, SinkWriteError):
+            self._life.tell_sink_death(error)
+
+    def _note_second(self, error: BaseException) -> None:
         try:
-            meta = {"error": describe_exception(error)}
-            self._journal.audit(AuditLevel.ERROR, FailCode.EXCEPTION, "while ending a failed session", meta)
+            if isinstance(error, SinkWriteError):
+                self._life.tell_sink_death(error)
+            else:
+                meta = {"error": describe_exception(error)}
+                self._journal.audit(AuditLevel.ERROR, FailCode.EXCEPTION, "while ending a failed session", meta)
         except SinkWriteError:
             # the audit sink is dead, and closing will say so
             return
 
-    def _failure_of(self, error: BaseException) -> Failure:
-        if self._guard.attempts or isinstance(error, NoLiveViolationError):
-            reason = f"session code tried {self._guard.attempts} time(s) to leave the process"
-            return Failure(FailCode.NO_LIVE_VIOLATION, reason, SessionTrigger.NO_LIVE_VIOLATED)
-        if isinstance(error, SinkWriteError):
-            return Failure(FailCode.SINK_WRITE_FAILED, str(error), SessionTrigger.SINK_FAILED)
-        if isinstance(error, InvariantError):
-            return Failure(FailCode.INVARIANT, str(error), SessionTrigger.INVARIANT_BROKEN)
-        return Failure(FailCode.EXCEPTION, describe_exception(error), SessionTrigger.EXCEPTION_RAISED)
-
     def _close(self, trigger: SessionTrigger) -> None:
-        self._life.close(trigger, self._desk.books(), self._counters)
+        with self._guard:
+            self._life.close(trigger, self._desk.books(), self._counters)
 
     def _counters(self) -> dict[str, Any]:
-        rails = 1 if self._life.failure and self._life.failure.code is FailCode.INVARIANT else 0
         return {
             **self._desk.counters(),
-            "safety_rail_trips_total": rails,
+            "safety_rail_trips_total": self._rail_trips,
             "no_live_attempts_total": self._guard.attempts,
         }

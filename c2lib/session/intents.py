@@ -3,7 +3,7 @@
 Rules kept here:
 
 * a strategy is foreign code: every part of its answer is looked at, by exact type, since a ``True`` is no lot;
-* the decision that a tick shows is a function of the answer.
+* the decision that a tick shows is a function of the answer, and bounded however long the answer is.
 
 >>> decision_of(checked_intents([OrderIntent("BUY", 1)]))
 'BUY'
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from c2lib.core.canon import MAX_INTEGER
 from c2lib.core.contract import ORDER_TYPES, SIDES, TIMES_IN_FORCE
 from c2lib.core.errors import StrategyError
 from c2lib.core.model import CancelIntent, OrderIntent
@@ -24,25 +25,35 @@ _CANCEL = "CANCEL"
 _PRICED = {"MARKET": (False, False), "LIMIT": (True, False), "STOP": (False, True), "STOP_LIMIT": (True, True)}
 
 
+def _whole(number: object) -> bool:
+    return type(number) is int and 1 <= number <= MAX_INTEGER
+
+
 def _intent_problem(intent: object) -> str | None:
-    if isinstance(intent, CancelIntent):
-        return None if isinstance(intent.client_order_id, str) else "client_order_id is not text"
-    if not isinstance(intent, OrderIntent):
+    if type(intent) is CancelIntent:
+        return None if type(intent.client_order_id) is str else "client_order_id is not text"
+    if type(intent) is not OrderIntent:
         return f"{type(intent).__name__} is neither OrderIntent nor CancelIntent"
-    if intent.side not in SIDES or intent.order_type not in ORDER_TYPES or intent.time_in_force not in TIMES_IN_FORCE:
+    words = (intent.side, intent.order_type, intent.time_in_force)
+    known = (SIDES, ORDER_TYPES, TIMES_IN_FORCE)
+    if not all(type(word) is str and word in choices for word, choices in zip(words, known, strict=True)):
         return "side, order_type or time_in_force is none of the known words"
-    if type(intent.quantity) is not int or intent.quantity < 1:
-        return "quantity must be a whole number of lots, 1 or more"
+    if not _whole(intent.quantity):
+        return "quantity must be a whole number of lots, 1 to 2**53 - 1"
     for price, wanted in zip((intent.limit_price, intent.stop_price), _PRICED[intent.order_type], strict=True):
-        if (price is not None) != wanted or (wanted and (type(price) is not int or price < 1)):
-            return f"a {intent.order_type} order has the wrong prices; they are whole ticks, 1 or more"
-    return None if intent.tag is None or isinstance(intent.tag, str) else "tag is not text"
+        if (price is not None) != wanted or (wanted and not _whole(price)):
+            return f"a {intent.order_type} order has the wrong prices; they are whole ticks, 1 to 2**53 - 1"
+    return None if intent.tag is None or type(intent.tag) is str else "tag is not text"
 
 
-def checked_intents(intents: object) -> Sequence[OrderIntent | CancelIntent]:
-    """Return a strategy's answer as it is, or raise :class:`StrategyError` saying what is wrong with it."""
-    if not isinstance(intents, list | tuple):
-        raise StrategyError(f"on_bar must return a list or tuple of intents, not {type(intents).__name__}")
+def checked_intents(answer: object) -> Sequence[OrderIntent | CancelIntent]:
+    """Return the intents of a strategy's answer, or raise :class:`StrategyError` saying what is wrong with it."""
+    if answer is None:
+        return ()
+    if type(answer) is not list and type(answer) is not tuple:
+        raise StrategyError(f"on_bar must return a list or tuple of intents, not {type(answer).__name__}")
+    # a copy: what was looked at is what is acted upon, whatever the strategy does to its list
+    intents = tuple(answer)
     for intent in intents:
         problem = _intent_problem(intent)
         if problem:
@@ -51,5 +62,6 @@ def checked_intents(intents: object) -> Sequence[OrderIntent | CancelIntent]:
 
 
 def decision_of(intents: Sequence[OrderIntent | CancelIntent]) -> str:
-    """Return what a tick says of an answer: ``BUY``, ``SELL``, ``CANCEL``, several joined by ``+``."""
-    return "+".join([intent.side if isinstance(intent, OrderIntent) else _CANCEL for intent in intents])
+    """Return what a tick says of intents: ``BUY``, ``SELL``, ``CANCEL``, each once, joined by ``+``; or ``HOLD``."""
+    words = dict.fromkeys(intent.side if isinstance(intent, OrderIntent) else _CANCEL for intent in intents)
+    return "+".join(words) or HOLD

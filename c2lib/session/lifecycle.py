@@ -6,8 +6,8 @@ Rules kept here:
   status after it;
 * closing has one order: last event, flush, audit, metrics, flush, final snapshot, flush, and only then does the
   phase reach an end; each part is tried even when an earlier sink died;
-* a sink that dies turns the outcome into FAILED; when the closing entries were written already, they are written
-  again for the outcome that holds: the last ``C2_PHASE_TRANSITION`` counts.
+* a sink that dies, or an attempt that the guard refuses, turns the outcome into FAILED; when the closing entries
+  were written already, they are written again for the outcome that holds: the last ``C2_PHASE_TRANSITION`` counts.
 
 >>> from c2lib.record.sinks import Sinks
 >>> life = Lifecycle(Journal("run_demo_001", "strat_demo", Sinks(), 0), seed=1)
@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from c2lib.core.errors import SinkWriteError
+from c2lib.core.errors import NoLiveViolationError, SinkWriteError
 from c2lib.core.states import (
     SESSION_ENDS,
     SESSION_TABLE,
@@ -33,7 +33,8 @@ from c2lib.core.states import (
 )
 from c2lib.core.vocabulary import Artifact, AuditCode, AuditLevel, EventKind, FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
-from c2lib.record.redact import clean_text
+from c2lib.record.redact import clean_text, describe_exception
+from c2lib.session.rails import broken_rail
 
 
 class Failure(NamedTuple):
@@ -42,6 +43,18 @@ class Failure(NamedTuple):
     code: FailCode
     reason: str
     trigger: SessionTrigger
+
+
+def failure_of(error: BaseException, attempts: int) -> Failure:
+    """Return what ``error`` makes of a session in which the guard refused ``attempts`` attempts."""
+    if attempts or isinstance(error, NoLiveViolationError):
+        reason = f"session code tried {attempts} time(s) to leave the process"
+        return Failure(FailCode.NO_LIVE_VIOLATION, reason, SessionTrigger.NO_LIVE_VIOLATED)
+    if isinstance(error, SinkWriteError):
+        return Failure(FailCode.SINK_WRITE_FAILED, str(error), SessionTrigger.SINK_FAILED)
+    if broken_rail(error):
+        return Failure(FailCode.INVARIANT, str(error), SessionTrigger.INVARIANT_BROKEN)
+    return Failure(FailCode.EXCEPTION, describe_exception(error), SessionTrigger.EXCEPTION_RAISED)
 
 
 class Rejection(NamedTuple):
@@ -60,6 +73,10 @@ class Books(NamedTuple):
     equity: str
 
 
+Counters = Callable[[], Mapping[str, Any]]
+"""Gives the life-cycle counters as they stand."""
+
+
 class Lifecycle:
     """Phase, outcome and closing of one session; ``steps`` is counted by whoever steps."""
 
@@ -70,10 +87,12 @@ class Lifecycle:
         self.rejection: Rejection | None = None
         self.failure: Failure | None = None
         self.stop_reason: StopReason | None = None
+        self.accepted = False
         self.announced = False
         self._seed = seed
         self._started_ts = ""
         self._end_written = False
+        self._metrics_written = False
 
     @property
     def status(self) -> SessionStatus:
@@ -85,17 +104,20 @@ class Lifecycle:
         """Whether the phase is an end."""
         return self.phase in SESSION_ENDS
 
-    def open(self, started_ts: str) -> None:
-        """Write the first snapshot and the first audit entry."""
+    def open(self, started_ts: str, *, enabled: bool = False) -> None:
+        """Write the first snapshot and the first audit entry, each even when the other's sink is dead."""
         self._started_ts = self.journal.ts = started_ts
-        self._snapshot(self.phase, None)
-        self.journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, "dry run opened, NO-LIVE", {"enabled": False})
+        try:
+            self._snapshot(self.phase, None)
+        finally:
+            self.journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, "dry run opened, NO-LIVE", {"enabled": enabled})
 
     def move(self, trigger: SessionTrigger) -> None:
         """Make a move that leads to no end."""
         after = next_state("session", SESSION_TABLE, self.phase, trigger)
         self._audit_move(after, trigger)
         before, self.phase = self.phase, after
+        self.accepted = self.accepted or trigger is SessionTrigger.PREFLIGHT_PASSED
         if STATUS_OF_PHASE[after] is not STATUS_OF_PHASE[before]:
             self._snapshot(after, None)
 
@@ -104,45 +126,58 @@ class Lifecycle:
         if self.failure is None:
             self.failure = failure._replace(reason=clean_text(failure.reason))
 
-    def close(self, trigger: SessionTrigger, books: Books, counters: Callable[[], Mapping[str, Any]]) -> None:
+    def close(self, trigger: SessionTrigger, books: Books, counters: Counters) -> None:
         """Write everything that ends a session, in the one order, and reach the end."""
-
-        def end() -> tuple[SessionPhase, SessionTrigger]:
-            by = self.failure.trigger if self.failure else trigger
-            return next_state("session", SESSION_TABLE, self.phase, by), by
-
         if self.failure:
             self.stop_reason = StopReason.FAILED
+
+        def audit_end() -> None:
+            self._audit_end(*self._end(trigger), counters())
+
+        def metrics() -> None:
+            self._metrics(self._end(trigger)[0], counters())
+
         parts: tuple[Callable[[], None], ...] = (
             lambda: self._last_event(books),
             lambda: self.journal.flush(Artifact.EVENTS),
-            lambda: self._audit_end(*end(), counters()),
-            lambda: self._metrics(end()[0], counters()),
-            lambda: self.journal.flush(Artifact.AUDIT, Artifact.METRICS),
-            lambda: self._snapshot(end()[0], self.journal.ts),
-            lambda: self.journal.flush(Artifact.SNAPSHOTS, Artifact.AUDIT),
+            audit_end,
+            metrics,
+            # once more, for when it was the audit sink that died while they were composed
+            metrics,
+            lambda: self.journal.flush(Artifact.AUDIT),
+            lambda: self.journal.flush(Artifact.METRICS),
+            lambda: self._snapshot(self._end(trigger)[0], self.journal.ts),
+            lambda: self.journal.flush(Artifact.SNAPSHOTS),
+            lambda: self.journal.flush(Artifact.AUDIT),
         )
         for part in parts:
             try:
                 part()
             except SinkWriteError as error:
-                self._sink_died(error, end, counters)
-        self.phase = end()[0]
+                self._turn(error, audit_end, counters)
+            if self.failure is None and counters()["no_live_attempts_total"]:
+                self._turn(NoLiveViolationError(), audit_end, counters)
+        self.phase = self._end(trigger)[0]
 
-    def _sink_died(
-        self,
-        error: SinkWriteError,
-        end: Callable[[], tuple[SessionPhase, SessionTrigger]],
-        counters: Callable[[], Mapping[str, Any]],
-    ) -> None:
-        if self.failure is None:
-            self.fail(Failure(FailCode.SINK_WRITE_FAILED, str(error), SessionTrigger.SINK_FAILED))
-            self.stop_reason = StopReason.FAILED
-        try:
+    def tell_sink_death(self, error: SinkWriteError) -> None:
+        """Write of a sink that failed for good, once: what was tried on a dead sink is no news."""
+        if error.attempts:
             meta = {"sink": error.sink, "attempts": error.attempts, "error": error.cause}
             self.journal.audit(AuditLevel.ERROR, AuditCode.SINK_WRITE_FAILED, str(error), meta)
+
+    def _end(self, trigger: SessionTrigger) -> tuple[SessionPhase, SessionTrigger]:
+        by = self.failure.trigger if self.failure else trigger
+        return next_state("session", SESSION_TABLE, self.phase, by), by
+
+    def _turn(self, error: Exception, audit_end: Callable[[], None], counters: Counters) -> None:
+        """Let what went wrong while closing count, and say so where that can still be said."""
+        self.fail(failure_of(error, counters()["no_live_attempts_total"]))
+        self.stop_reason = StopReason.FAILED
+        try:
+            if isinstance(error, SinkWriteError):
+                self.tell_sink_death(error)
             if self._end_written:
-                self._audit_end(*end(), counters())
+                audit_end()
                 self.journal.flush(Artifact.AUDIT)
         except SinkWriteError:
             # the audit sink died as well: the result in memory is what is left to tell
@@ -182,7 +217,7 @@ class Lifecycle:
         self.journal.audit(level, AuditCode.PHASE_TRANSITION, f"{self.phase} -> {after}", meta)
 
     def _metrics(self, after: SessionPhase, counters: Mapping[str, Any]) -> None:
-        if self.journal.is_dead(Artifact.METRICS):
+        if self._metrics_written or self.journal.is_dead(Artifact.METRICS):
             return
         self.journal.metrics(
             {
@@ -192,6 +227,7 @@ class Lifecycle:
                 "orchestrator_state": after.value,
             }
         )
+        self._metrics_written = True
 
     def _snapshot(self, phase: SessionPhase, ended_ts: str | None) -> None:
         if self.journal.is_dead(Artifact.SNAPSHOTS):

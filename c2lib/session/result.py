@@ -23,7 +23,8 @@ class DryrunResult:
 
     ``accepted`` says whether preflight let it step. ``position``, ``cash`` and ``equity`` are decimal text.
     ``run_digest`` and ``path`` are set when a run directory was published, ``reproduced`` when one of the same
-    bytes was there already; ``staging`` names the folder that stays when a sink failed.
+    bytes was there already; ``staging`` names the folder that stays when a sink failed. ``dead_sinks`` names the
+    artifacts whose sink failed for good, whatever the session failed of first: such a run is never published.
     """
 
     accepted: bool
@@ -45,6 +46,7 @@ class DryrunResult:
     position: str
     cash: str
     equity: str
+    dead_sinks: tuple[str, ...] = ()
     run_digest: str | None = None
     path: str | None = None
     reproduced: bool = False

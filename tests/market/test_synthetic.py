@@ -1,5 +1,7 @@
 """The seeded walk: the same bars everywhere, sane bars, and a price that goes somewhere."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,7 +94,7 @@ def test_the_walk_wanders() -> None:
     """Over a thousand bars the price moves further than many bars are wide, and gaps now and then."""
     bars = all_bars(walk(steps=1000))
     closes = [bar.close for bar in bars]
-    gaps = [bar for last, bar in zip(bars, bars[1:], strict=False) if bar.open != last.close]
+    gaps = [bar for last, bar in pairwise(bars) if bar.open != last.close]
     assert max(closes) - min(closes) > 50
     assert len(set(closes)) > 50
     assert 20 < len(gaps) < 120

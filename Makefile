@@ -1,0 +1,64 @@
+# Needs Python 3.11, pip and make; everything else goes into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+SCRATCH = $(shell mktemp -d)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+setup: $(STAMP) ## make .venv from the hash-pinned lock
+
+dryrun: setup ## the main job: one dry run by papermill, up to the evidence draft
+	mkdir -p out/notebooks
+	$(BIN)/papermill --engine c2lib --no-progress-bar notebooks/01_dryrun.ipynb out/notebooks/01_dryrun.ipynb
+	@find out/finish_c -name 'EV-*.md'
+
+lab: setup ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+test: lint types layers unit notebooks-check generated-check ## everything that CI checks
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: setup
+	$(BIN)/mypy
+
+layers: setup
+	$(BIN)/lint-imports --no-cache
+
+unit: setup
+	$(BIN)/python -m pytest --cov --cov-config=pyproject.toml --cov-report=term
+
+notebooks-check: setup
+	C2LIB_OUT=$(SCRATCH) $(BIN)/python -m pytest --no-cov -p no:cacheprovider --nbval --nbval-current-env $(NOTEBOOKS)
+
+generated-check: setup
+	$(BIN)/c2lib schema --check
+
+generate: setup ## write the generated pages of docs/contract again
+	$(BIN)/c2lib schema
+
+notebooks: setup ## execute the committed notebooks again, in place and normalised
+	for notebook in $(NOTEBOOKS); do \
+	  C2LIB_OUT=$(SCRATCH) $(BIN)/papermill --engine c2lib --no-progress-bar $$notebook $$notebook || exit 1; done
+
+lock: ## pin the dependencies again (needs uv on the path)
+	uv pip compile pyproject.toml --all-extras --group build --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header --upgrade -o requirements.lock
+
+clean: ## remove .venv and caches, but no run artifacts
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

@@ -1,0 +1,88 @@
+"""The command line.
+
+Rules kept here:
+
+* results go to stdout, one JSON line or a table, progress and messages to stderr;
+* exit 0 done and good, 1 done and not good, 2 could not do it; no traceback for anything that a user can cause;
+* what a command does not need is not imported, so that help is quick.
+
+>>> main(["--version"])
+c2lib 0.1.0
+0
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+from typing import Any
+
+from c2lib.core.errors import C2Error, RunConflictError
+
+GOOD, NOT_GOOD, COULD_NOT = 0, 1, 2
+_INTERRUPTED = 130
+
+_COMMANDS = {
+    "dryrun": "run a dry run and publish its run directory",
+    "verify": "check run directories: refold the log, and execute the session again",
+    "evidence": "render the evidence draft of a run",
+    "schema": "write or check the generated pages of the contract",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser, name = _parser(words)
+    try:
+        options = parser.parse_args(words)
+    except SystemExit as stop:
+        return GOOD if not stop.code else COULD_NOT
+    if options.version or name is None:
+        print(f"c2lib {metadata.version('c2lib')}" if options.version else parser.format_help().rstrip())
+        return GOOD if options.version else COULD_NOT
+    try:
+        code: int = _command(name).run(options)
+    except RunConflictError as error:
+        return _complain(error, NOT_GOOD)
+    except C2Error as error:
+        return _complain(error, COULD_NOT)
+    except BrokenPipeError:
+        # whoever read stdout has gone: nothing is left to say, and nowhere to say it
+        sys.stdout = None  # type: ignore[assignment]  # keeps the interpreter from flushing it at exit
+        return NOT_GOOD
+    except KeyboardInterrupt:
+        print("c2lib: interrupted; a staging folder of an unfinished run may be left", file=sys.stderr)
+        return _INTERRUPTED
+    return code
+
+
+def _complain(error: C2Error, code: int) -> int:
+    text = str(error).encode("utf-8", "backslashreplace").decode()
+    print(f"c2lib: {text}", file=sys.stderr)
+    return code
+
+
+def _command(name: str) -> Any:
+    return import_module(f"c2lib.app.commands.{name}")
+
+
+def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, str | None]:
+    """Return the parser, with the options of the one command that is asked for, and that command's name."""
+    parser = argparse.ArgumentParser(
+        prog="c2lib", description="Deterministic, bounded, NO-LIVE dry runs, and evidence that anybody can check."
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and stop")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    asked = next((word for word in words if not word.startswith("-")), None)
+    for name, purpose in _COMMANDS.items():
+        sub = commands.add_parser(name, help=purpose, description=purpose[:1].upper() + purpose[1:] + ".")
+        if name == asked:
+            _command(name).add_options(sub)
+    return parser, asked
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""``c2lib dryrun``: one seeded dry run.
+
+Rules kept here:
+
+* a flag is a config field or a run option, never both; flags win over ``--config``;
+* one JSON line on stdout, whatever the session came to; exit 1 when it was REJECTED or FAILED.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+_FIELDS: tuple[tuple[str, str, type, str], ...] = (
+    ("--run-id", "run_id", str, "name of the run; left out: derived from the config"),
+    ("--strategy-id", "strategy_id", str, "strategy: strat_demo, sma_cross, or your own with --strategy-file"),
+    ("--seed", "seed", int, "seed of every random number"),
+    ("--steps", "steps", int, "most steps; left out: every bar of the file, 64 of the walk"),
+    ("--symbol", "market.symbol", str, "instrument"),
+    ("--tick-size", "market.tick_size", str, "smallest step of a price; left out: proposed from the data"),
+    ("--lot-size", "market.lot_size", str, "smallest step of a quantity"),
+    ("--clock-mode", "clock_mode", str, "fixed or market"),
+    ("--clock-start", "clock_start", str, "time of the fixed clock, ISO 8601 with a zone"),
+    ("--max-sink-retries", "max_sink_retries", int, "how often a failing write is tried again"),
+    ("--tick-events", "tick_events", str, "every or decisions"),
+    ("--initial-cash", "broker.initial_cash", str, "cash before the first step"),
+    ("--min-fills", "criteria.min_fills", int, "least number of fills for a PASS"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    fields = parser.add_argument_group("config fields")
+    for flag, field, kind, meaning in _FIELDS:
+        name = flag[2:].upper().replace("-", "_")
+        fields.add_argument(flag, dest=field, type=kind, default=None, metavar=name, help=meaning)
+    fields.add_argument(
+        "--allow", action="append", metavar="ID", help="strategy that may run; may be given again; replaces the default"
+    )
+    fields.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="any other field, dotted; the value is JSON or text",
+    )
+    options = parser.add_argument_group("run options")
+    options.add_argument("--config", metavar="FILE", help="config fields as YAML or JSON; flags win")
+    options.add_argument("--market", metavar="FILE", help="market file: CSV or .csv.gz")
+    options.add_argument(
+        "--strategy-file", metavar="FILE:CLASS", help="your own strategy, with --strategy-id and --allow"
+    )
+    options.add_argument("--out", metavar="DIR", help="output root; left out: $C2LIB_OUT, the checkout's out/, ./out")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it and print the summary."""
+    from c2lib.app.config_files import config_of, parse_assignment, read_config_file
+    from c2lib.app.runner import run_dryrun
+    from c2lib.app.strategy_files import strategy_from_file
+
+    base = read_config_file(options.config) if options.config else {}
+    flags: list[tuple[list[str], Any]] = [
+        (field.split("."), getattr(options, field)) for _, field, _, _ in _FIELDS if getattr(options, field) is not None
+    ]
+    if options.allow:
+        flags.append((["strategy_allowlist"], options.allow))
+    flags.extend(parse_assignment(assignment) for assignment in options.set)
+    config = config_of(base, flags)
+    source = strategy_from_file(options.strategy_file) if options.strategy_file else None
+    with _Progress() as progress:
+        result = run_dryrun(config, out_dir=options.out, market=options.market, strategy=source, progress=progress)
+    print(json.dumps(result.summary()))
+    for problem in (result.reject_reason, result.fail_reason):
+        if problem:
+            print(f"c2lib: {result.status.value}: {problem}", file=sys.stderr)
+    if result.staging:
+        print(f"c2lib: not published; what was written is in {result.staging}", file=sys.stderr)
+    return 0 if result.status.value == "COMPLETED" else 1
+
+
+class _Progress:
+    """A progress bar on stderr, for long runs at a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __call__(self, done: int, planned: int) -> None:
+        if self._bar is None and done < planned and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=planned, unit="step", leave=False, file=sys.stderr)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

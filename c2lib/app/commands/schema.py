@@ -1,0 +1,47 @@
+"""``c2lib schema``: the generated pages of the contract.
+
+Rules kept here:
+
+* the pages are a function of the contract table and the state tables, and of nothing else;
+* ``--check`` changes nothing and fails when a page on disk is stale or missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("--out", metavar="DIR", help="folder of the pages; left out: docs/contract of the checkout")
+    parser.add_argument("--check", action="store_true", help="only say which pages are stale")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write or check the pages."""
+    from c2lib.app.places import checkout
+    from c2lib.core.diagrams import generated_pages
+    from c2lib.core.errors import ConfigError, OutputError
+
+    root = checkout()
+    if options.out is None and root is None:
+        raise ConfigError("--out", "there is no checkout here; name a folder")
+    folder = Path(options.out) if options.out else Path(str(root)) / "docs" / "contract"
+    stale = []
+    try:
+        for name, text in generated_pages().items():
+            page = folder / name
+            if options.check:
+                if not page.is_file() or page.read_text(encoding="utf-8") != text:
+                    stale.append(str(page))
+                continue
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(text, encoding="utf-8")
+            print(page)
+    except OSError as error:
+        raise OutputError(f"{error.filename}: {error.strerror}") from None
+    for name in stale:
+        print(f"c2lib: stale: {name} (write it again with: c2lib schema)", file=sys.stderr)
+    return 1 if stale else 0

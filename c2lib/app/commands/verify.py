@@ -1,0 +1,61 @@
+"""``c2lib verify``: check run directories.
+
+Rules kept here:
+
+* exit 0 when nothing was found in any of them, 1 when something was, 2 when one could not be reported on;
+* every directory is reported on, also after one that could not be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="run directory")
+    parser.add_argument("--no-replay", action="store_true", help="do not execute the session again")
+    parser.add_argument("--require-sealed", action="store_true", help="anything less than SEALED is a finding")
+    parser.add_argument("--expect-digest", metavar="HEX", help="run_digest that the run must have")
+    parser.add_argument("--market", metavar="FILE", help="market file for the replay; its hash must be the sealed one")
+    parser.add_argument("--strategy-file", metavar="FILE:CLASS", help="strategy for the replay, when it was one's own")
+    parser.add_argument("--json", action="store_true", help="one JSON line per directory")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Report on each directory."""
+    from c2lib.app.strategy_files import strategy_from_file
+    from c2lib.app.verify import verify_run
+    from c2lib.core.errors import RunPathError
+
+    source = strategy_from_file(options.strategy_file) if options.strategy_file else None
+    codes = []
+    for path in options.paths:
+        try:
+            report = verify_run(
+                path,
+                not options.no_replay,
+                require_sealed=options.require_sealed,
+                expect_digest=options.expect_digest,
+                market=options.market,
+                strategy=source,
+            )
+        except RunPathError as error:
+            print(f"c2lib: {error}", file=sys.stderr)
+            codes.append(2)
+            continue
+        print(json.dumps(report.facts()) if options.json else _text(report))
+        codes.append(0 if report.ok else 1)
+    return max(codes)
+
+
+def _text(report: Any) -> str:
+    verdict = f"{report.verdict} {'OK' if report.ok else 'NOT OK'}"
+    replay = "executed again" if report.replayed else "not executed again"
+    lines = [f"{verdict}  {report.path}  ({replay}; run_digest {report.summary.run_digest})"]
+    lines += [f"  finding: {finding.text()}" for finding in report.findings]
+    lines += [f"  unchecked: {what}" for what in report.unchecked]
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""Puts the evidence draft and its pictures beside a run.
+
+Rules kept here:
+
+* the draft is a pure function of the run directory, the verify report, the date and the owner;
+* what is in ``evidence/`` already and is different is the operator's: it is never written over;
+* pictures need the extra ``notebooks``; without them the draft says that there are none.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from c2lib.app.places import resource
+from c2lib.app.verify import VerifyReport, verify_run
+from c2lib.core.canon import sha256_hex
+from c2lib.core.errors import MissingExtraError, OutputError, RunPathError
+from c2lib.core.vocabulary import EVIDENCE_DIR
+from c2lib.evidence.claims import Claim, Verification, evaluate, passed
+from c2lib.evidence.render import evidence_name, render
+from c2lib.session.strategy import StrategySource
+from c2lib.witness.series import read_series
+
+TEMPLATE = "EV-FINISH_C2-ORCH-DRYRUN.md"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceDraft:
+    """A draft as it was written: where, what it says, and the claims behind it."""
+
+    path: str
+    passed: bool
+    text: str
+    claims: tuple[Claim, ...]
+    plots: dict[str, str]
+    report: VerifyReport
+
+
+def draw_plots(run_dir: str | os.PathLike[str]) -> dict[str, bytes]:
+    """Return the pictures of a run, by file name; raise :class:`MissingExtraError` without matplotlib."""
+    try:
+        from c2lib.evidence.plots import plot_files
+    except ImportError:
+        raise MissingExtraError("drawing plots", "notebooks") from None
+    return dict(plot_files(read_series(run_dir)))
+
+
+def write_evidence(
+    run_dir: str | os.PathLike[str],
+    *,
+    date: str,
+    owner: str,
+    market: str | os.PathLike[str] | None = None,
+    strategy: StrategySource | None = None,
+    plots: bool = True,
+) -> EvidenceDraft:
+    """Verify the run at ``run_dir`` with replay, draw it, and write the draft into its ``evidence`` folder.
+
+    ``date`` is ISO 8601, ``owner`` a name. ``market`` and ``strategy`` are what the replay needs. Raises
+    :class:`RunPathError` when a different file of that name is there already.
+    """
+    report = verify_run(run_dir, replay=True, market=market, strategy=strategy)
+    verification = Verification(
+        verdict=report.verdict,
+        findings=len(report.findings),
+        replayed=report.replayed,
+        reproduced=report.replayed and report.ok,
+    )
+    claims = evaluate(report.summary, verification)
+    pictures = draw_plots(run_dir) if plots else {}
+    digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
+    template = (resource("evidence_templates") / TEMPLATE).read_text(encoding="utf-8")
+    text = render(template, report.summary, claims, verification, date=date, owner=owner, plots=digests)
+    folder = Path(run_dir) / EVIDENCE_DIR
+    name = evidence_name(date, passed(claims))
+    for file_name, data in {**pictures, name: text.encode()}.items():
+        _put(folder, file_name, data)
+    return EvidenceDraft(str(folder / name), passed(claims), text, claims, digests, report)
+
+
+def _put(folder: Path, name: str, data: bytes) -> None:
+    place = folder / name
+    try:
+        if folder.is_symlink():
+            raise RunPathError(f"{folder} is a symlink: nothing is written through it")
+        folder.mkdir(exist_ok=True)
+        try:
+            handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        except FileExistsError:
+            if not place.is_symlink() and place.is_file() and place.read_bytes() == data:
+                return
+            raise RunPathError(f"{place} is there already and differs: move it away first") from None
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise OutputError(f"{place} cannot be written: {error.strerror}") from None

@@ -1,0 +1,237 @@
+"""Checks of one line against the contract: strict JSON, canonical text, exact keys, field forms.
+
+Rules kept here:
+
+* the tables of :mod:`c2lib.core.contract` are the only source; the tests that are compiled from them accept at
+  once what is beyond doubt, and everything else is judged by :meth:`~c2lib.core.fields.Field.problem_with`;
+* a line equals the reference canonical JSON of the value that it holds;
+* an object has exactly the keys of its table; a payload has those of its event kind and may carry more;
+* a value that breaks the contract is handed to nobody, so that what comes after never meets it.
+
+>>> findings = Findings()
+>>> check = LineCheck("events.jsonl", {}, findings)
+>>> check.value(1, b'{"a":1}'), findings.all()
+({'a': 1}, ())
+>>> check.value(2, b'{ "a":1.5}') is None, [finding.code.value for finding in findings.all()]
+(True, ['CONTRACT_BROKEN'])
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from c2lib.core.canon import MAX_INTEGER, CanonicalFormError, canonical_json
+from c2lib.core.contract import PAYLOADS
+from c2lib.core.decimals import DECIMAL_PATTERN
+from c2lib.core.fields import IDENTIFIER_PATTERN, SHA256_PATTERN, TIME_PATTERN, Field, FieldKind
+from c2lib.core.vocabulary import EventKind
+from c2lib.witness.facts import FindingCode
+from c2lib.witness.findings import Findings
+from c2lib.witness.reader import MAX_INTEGER_CHARS, MAX_LINE, JsonProblem, may_be_deep, strict_json
+
+MAX_DECIMAL = 400
+"""Longest decimal text, in characters; no product or sum of a run's decimals comes near."""
+
+_PATTERNS = {
+    FieldKind.DECIMAL: DECIMAL_PATTERN,
+    FieldKind.TIME: TIME_PATTERN,
+    FieldKind.SHA256: SHA256_PATTERN,
+    FieldKind.IDENTIFIER: IDENTIFIER_PATTERN,
+}
+
+Test = Callable[[Any], object]
+
+
+def _never(value: Any) -> bool:
+    del value
+    return False
+
+
+def quick_test(field: Field) -> Test:
+    """Return a test that is true only for values that are good in ``field``; false says nothing."""
+    if field.kind is FieldKind.INTEGER:
+        return lambda value: type(value) is int and 0 <= value <= MAX_INTEGER
+    if field.kind is FieldKind.CHOICE:
+        choices = frozenset(field.choices)
+        return lambda value: type(value) is str and value in choices
+    if field.kind is FieldKind.TEXT:
+        return lambda value: type(value) is str
+    if field.kind is FieldKind.OBJECT:
+        return lambda value: type(value) is dict
+    pattern = _PATTERNS.get(field.kind)
+    if pattern is None:
+        return _never
+    match = re.compile(pattern, re.ASCII).fullmatch
+    if field.kind is FieldKind.DECIMAL:
+        return lambda value: type(value) is str and len(value) <= MAX_DECIMAL and match(value)
+    return lambda value: type(value) is str and match(value)
+
+
+def field_problem(field: Field, value: Any) -> str | None:
+    """Say what is wrong with ``value`` in ``field``, or ``None``."""
+    problem = field.problem_with(value)
+    if problem is None and field.kind is FieldKind.DECIMAL and value is not None and len(value) > MAX_DECIMAL:
+        return f"has more than {MAX_DECIMAL} characters"
+    return problem
+
+
+class ObjectCheck:
+    """The compiled check of an object; a ``closed`` one may have no keys beside its fields."""
+
+    def __init__(self, fields: Iterable[Field], *, closed: bool) -> None:
+        self._fields = tuple((field.name, quick_test(field), field) for field in fields)
+        self._names = frozenset(name for name, _, _ in self._fields)
+        self._closed = closed
+
+    def problems(self, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield ``(field, problem)`` for everything that is wrong with ``value``."""
+        if self._closed and value.keys() != self._names:
+            for name in sorted(value.keys() - self._names):
+                yield name, "is no field of the contract"
+        for name, test, field in self._fields:
+            if name not in value:
+                yield name, "is missing"
+                continue
+            item = value[name]
+            if not test(item):
+                problem = field_problem(field, item)
+                if problem:
+                    yield name, problem
+
+
+PAYLOAD_CHECKS: Mapping[str, ObjectCheck] = {
+    kind.value: ObjectCheck(PAYLOADS[kind], closed=False) for kind in EventKind
+}
+
+encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+"""The canonical text of a value that was read by :func:`plain_object` or passed ``canonical_json``."""
+
+
+def _small_integer(text: str) -> int:
+    number = int(text) if len(text) <= MAX_INTEGER_CHARS else MAX_INTEGER + 1
+    if not -MAX_INTEGER <= number <= MAX_INTEGER:
+        raise JsonProblem("an integer that a closer look must judge")
+    return number
+
+
+def _refused(text: str) -> None:
+    raise JsonProblem("a number that a closer look must judge")
+
+
+_PLAIN = json.JSONDecoder(parse_int=_small_integer, parse_float=_refused, parse_constant=_refused).decode
+
+
+def plain_object(data: bytes) -> dict[str, Any] | None:
+    """Return the object of an ASCII line that is canonical beyond doubt; ``None`` asks for a closer look."""
+    if not data.isascii() or may_be_deep(data):
+        return None
+    text = data.decode("ascii")
+    try:
+        value = _PLAIN(text)
+    except ValueError:
+        return None
+    return value if type(value) is dict and encode(value) == text else None
+
+
+class RunName:
+    """The run and strategy that all files of a directory must name; the first line that names them counts."""
+
+    def __init__(self) -> None:
+        self.run_id = ""
+        self.strategy_id = ""
+        self._known = False
+
+    def differs(self, value: Mapping[str, Any]) -> str | None:
+        """Return the field in which ``value`` names another run or strategy, or ``None``."""
+        if not self._known:
+            self.run_id, self.strategy_id, self._known = value["run_id"], value["strategy_id"], True
+        if value["run_id"] != self.run_id:
+            return "run_id"
+        return "strategy_id" if value["strategy_id"] != self.strategy_id else None
+
+
+class LineCheck:
+    """Turns the lines of one file into objects that keep the contract, and the rest into findings.
+
+    ``run`` is left out for a file whose lines name no run; ``limit`` is the longest line in bytes.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        fields: Iterable[Field],
+        findings: Findings,
+        run: RunName | None = None,
+        limit: int = MAX_LINE,
+    ) -> None:
+        fields = tuple(fields)
+        self._file = file
+        self._run = run
+        self._check = ObjectCheck(fields, closed=bool(fields))
+        self._findings = findings
+        self._limit = limit
+
+    def value(self, number: int, data: bytes) -> dict[str, Any] | None:
+        """Return the object of a line, or ``None`` when it cannot be used; both with findings for what is wrong."""
+        value = plain_object(data)
+        if value is None:
+            value = self._looked_closely(number, data)
+        if value is None or self.breaks(number, self._check, value):
+            return None
+        if self._run is not None:
+            self._compare_run(number, self._run, value)
+        return value
+
+    def _compare_run(self, number: int, run: RunName, value: Mapping[str, Any]) -> None:
+        field = run.differs(value)
+        if field:
+            expected = getattr(run, field)
+            self._findings.add(FindingCode.WRONG_RUN, self._file, number, expected=expected, seen=value[field])
+
+    def breaks(self, number: int, check: ObjectCheck, value: Mapping[str, Any], event_id: str | None = None) -> bool:
+        """Whether ``value`` breaks ``check``; each problem is a finding."""
+        broken = False
+        for name, problem in check.problems(value):
+            broken = True
+            self._findings.add(
+                FindingCode.CONTRACT_BROKEN,
+                self._file,
+                number,
+                expected=f"field {name} by the contract",
+                seen=problem,
+                event_id=event_id,
+            )
+        return broken
+
+    def _looked_closely(self, number: int, data: bytes) -> dict[str, Any] | None:
+        add, file = self._findings.add, self._file
+        try:
+            value = strict_json(data, self._limit)
+            if not isinstance(value, dict):
+                add(FindingCode.MALFORMED_LINE, file, number, expected="a JSON object", seen=type(value).__name__)
+                return None
+            canonical = canonical_json(value).encode()
+        except CanonicalFormError as error:
+            add(FindingCode.CONTRACT_BROKEN, file, number, expected="a value with a canonical form", seen=str(error))
+            return None
+        except JsonProblem as error:
+            add(FindingCode.MALFORMED_LINE, file, number, expected="strict JSON", seen=str(error))
+            return None
+        if canonical != data:
+            add(FindingCode.NOT_CANONICAL, file, number, expected="canonical JSON", seen=_difference(canonical, data))
+        return value
+
+
+def _difference(canonical: bytes, data: bytes) -> str:
+    """Return where two texts that are not the same part."""
+    same, end = 0, min(len(canonical), len(data))
+    while same < end:
+        middle = (same + end + 1) // 2
+        if canonical[:middle] == data[:middle]:
+            same = middle
+        else:
+            end = middle - 1
+    return f"another text from byte {same} on"

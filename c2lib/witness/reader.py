@@ -1,0 +1,203 @@
+r"""Reads the files of a run directory that may be damaged, hostile or no files at all.
+
+Rules kept here:
+
+* a file is opened once, never through a symlink, never waiting (a FIFO is no file), and must be a regular one;
+* one pass: what is hashed, measured and parsed are the same bytes;
+* lines end in ``\n`` and in nothing else; a line is bounded, and one that is too long is skipped, not kept;
+* JSON is strict: UTF-8 without a mark, no key twice, no NaN, bounded integers, bounded nesting;
+* whatever is wrong with a file becomes a finding, never an exception.
+
+>>> strict_json(b'{"a":[1,true]}')
+{'a': [1, True]}
+>>> strict_json(b'{"a":1,"a":2}')
+Traceback (most recent call last):
+c2lib.witness.reader.JsonProblem: has a key twice in one object
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from typing import Any
+
+from c2lib.core.canon import MAX_DEPTH
+from c2lib.witness.facts import FileFacts, FindingCode
+from c2lib.witness.findings import Findings
+
+MAX_LINE = 1 << 20
+"""Longest line, in bytes, its end not counted."""
+
+MAX_OBJECT = 64 << 20
+"""Longest manifest, in bytes: the readings of an injected clock stand in it, one for each step at worst."""
+
+MAX_INTEGER_CHARS = 17
+"""Most characters of an integer, its sign included; more is far beyond what an artifact may hold."""
+
+_CHUNK = 1 << 18
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NESTING = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
+
+
+class JsonProblem(ValueError):
+    """Bytes that are no strict JSON; the message says why."""
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_INTEGER_CHARS:
+        raise JsonProblem(f"has an integer of more than {MAX_INTEGER_CHARS} characters")
+    return int(text)
+
+
+def _constant(name: str) -> None:
+    raise JsonProblem(f"has {name}, which is no JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise JsonProblem("has a key twice in one object")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object)
+
+
+def may_be_deep(data: bytes) -> bool:
+    """Whether ``data`` has brackets enough to be nested deeper than an artifact may be."""
+    return data.count(b"[") + data.count(b"{") > MAX_DEPTH
+
+
+def _is_deep(data: bytes) -> bool:
+    depth, in_text = 0, False
+    for match in _NESTING.finditer(data):
+        token = match.group()
+        if token == b'"':
+            in_text = not in_text
+        elif not in_text and token in b"[{":
+            depth += 1
+        elif not in_text and token in b"]}":
+            depth -= 1
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+def strict_json(data: bytes, limit: int = MAX_LINE) -> Any:
+    """Return the value of JSON bytes, or raise :class:`JsonProblem`.
+
+    Floats are returned as floats: they are JSON, and the contract's to refuse.
+    """
+    if len(data) > limit:
+        raise JsonProblem(f"is longer than {limit} bytes")
+    if data.startswith(codecs.BOM_UTF8):
+        raise JsonProblem("begins with a byte order mark")
+    if may_be_deep(data) and _is_deep(data):
+        raise JsonProblem(f"is nested deeper than {MAX_DEPTH}")
+    try:
+        return _DECODER.decode(data.decode())
+    except UnicodeDecodeError as error:
+        raise JsonProblem(f"is not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise JsonProblem(f"is no JSON: {error.msg} at character {error.pos}") from None
+
+
+def open_regular(directory: int, name: str) -> int:
+    """Return a descriptor of the regular file ``name`` in an open directory; raise :class:`OSError` otherwise."""
+    descriptor = os.open(name, _FLAGS, dir_fd=directory)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def why(error: OSError) -> str:
+    """Return the reason of an operating system error in words that no locale changes."""
+    if error.errno == errno.EINVAL:
+        return "not a regular file"
+    if error.errno == errno.ELOOP:
+        return "a symbolic link"
+    return errno.errorcode.get(error.errno or 0, "unreadable")
+
+
+class ArtifactFile:
+    """One file of a run directory, read once by :meth:`lines`; ``facts`` is there when it was read to its end."""
+
+    def __init__(self, directory: int, name: str, findings: Findings, limit: int = MAX_LINE) -> None:
+        self.name = name
+        self.facts: FileFacts | None = None
+        self._directory = directory
+        self._findings = findings
+        self._limit = limit
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the number, from 1, and the bytes of every line that is not too long, its end left off."""
+        try:
+            descriptor = open_regular(self._directory, self.name)
+        except FileNotFoundError:
+            self._findings.add(FindingCode.MISSING_FILE, self.name)
+            return
+        except OSError as error:
+            self._unreadable(error)
+            return
+        try:
+            yield from self._split(descriptor)
+        except OSError as error:
+            self._unreadable(error)
+        finally:
+            os.close(descriptor)
+
+    def _unreadable(self, error: OSError) -> None:
+        self._findings.add(FindingCode.UNREADABLE_FILE, self.name, expected="a regular file", seen=why(error))
+
+    def _split(self, descriptor: int) -> Iterator[tuple[int, bytes]]:
+        digest, size, number = hashlib.sha256(), 0, 0
+        begun: list[bytes] = []
+        length = 0
+        while chunk := os.read(descriptor, _CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            first, *others = chunk.split(b"\n")
+            length = self._keep(begun, length, first)
+            for part in others:
+                number += 1
+                line = self._whole(number, begun, length)
+                if line is not None:
+                    yield number, line
+                begun = []
+                length = self._keep(begun, 0, part)
+        self.facts = FileFacts(digest.hexdigest(), size, number)
+        if length:
+            number += 1
+            self._findings.add(
+                FindingCode.MALFORMED_LINE, self.name, number, expected="a line that ends", seen="no line end"
+            )
+            line = self._whole(number, begun, length)
+            if line is not None:
+                yield number, line
+
+    def _keep(self, begun: list[bytes], length: int, part: bytes) -> int:
+        """Add ``part`` to a line that was begun, unless the line is too long already; return its length."""
+        length += len(part)
+        if length > self._limit:
+            begun.clear()
+        else:
+            begun.append(part)
+        return length
+
+    def _whole(self, number: int, begun: list[bytes], length: int) -> bytes | None:
+        """Return the line that was begun, or ``None`` when it was too long to keep."""
+        if length <= self._limit:
+            return b"".join(begun)
+        expected = f"a line of at most {self._limit} bytes"
+        self._findings.add(FindingCode.MALFORMED_LINE, self.name, number, expected=expected, seen=f"{length} bytes")
+        return None
