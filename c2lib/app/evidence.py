@@ -37,6 +37,11 @@ class EvidenceDraft:
     plots: dict[str, str]
     report: VerifyReport
 
+    @property
+    def failed_claims(self) -> tuple[str, ...]:
+        """The names of the claims that do not hold."""
+        return tuple(claim.name for claim in self.claims if not claim.passed)
+
 
 def draw_plots(run_dir: str | os.PathLike[str]) -> dict[str, bytes]:
     """Return the pictures of a run, by file name; raise :class:`MissingExtraError` without matplotlib."""

@@ -41,8 +41,9 @@ FEW_BARS = 120
 
 INK, GREY = "#222222", "#6E6E6E"
 SIDE_COLOURS = {BUY: "#0072B2", SELL: "#D55E00"}
-SIDE_SHAPES = {BUY: 6, SELL: 7}
-"""Triangles that touch the price with their tip, BUY from below, SELL from above, so that neither hides the other."""
+SIDE_SHAPES = {BUY: "^", SELL: "v"}
+SIDE_SHIFTS = {BUY: -0.5, SELL: 0.5}
+"""A triangle touches the price with its tip, BUY from below, SELL from above, so that neither hides the other."""
 
 LINE_COLOUR, POSITION_COLOUR, EQUITY_COLOUR = "#4D4D4D", "#CC79A7", "#009E73"
 BAND_COLOURS = {
@@ -225,12 +226,12 @@ def _draw_price(figure: Figure, series: RunSeries) -> None:
     dot = "." if len(indices) <= FEW_BARS else ""
     axes.plot(indices, closes, color=LINE_COLOUR, linewidth=0.9, marker=dot, label=f"close ({len(indices)})", zorder=2)
     crowd = max(len(series.orders), len(series.fills))
-    size = 9.0 if crowd <= 40 else 6.0 if crowd <= 400 else 3.5
+    size = 8.0 if crowd <= 40 else 5.0 if crowd <= 400 else 3.0
     for side in (BUY, SELL):
         orders = [(order.bar_index, _close_at(indices, closes, order)) for order in series.orders if order.side == side]
         fills = [(fill.bar_index, _number(fill.price)) for fill in series.fills if fill.side == side]
-        _mark(axes, orders, f"{side} ordered", side, size, "none", SIDE_COLOURS[side])
-        _mark(axes, fills, f"{side} filled", side, size, SIDE_COLOURS[side], "white")
+        _mark(axes, orders, f"{side} ordered", side, size, "none")
+        _mark(axes, fills, f"{side} filled", side, size, SIDE_COLOURS[side])
     axes.set_ylabel(visible(f"price of {series.summary.symbol}", 60, ascii_only=True))
     _grid(axes)
     _bar_axis(axes, series)
@@ -242,17 +243,18 @@ def _close_at(indices: Sequence[int], closes: Sequence[float], order: OrderPoint
     return closes[max(bisect_right(indices, order.bar_index) - 1, 0)]
 
 
-def _mark(
-    axes: Axes, points: Sequence[tuple[int, float]], label: str, side: str, size: float, face: str, edge: str
-) -> None:
+def _mark(axes: Axes, points: Sequence[tuple[int, float]], label: str, side: str, size: float, face: str) -> None:
+    from matplotlib.transforms import offset_copy
+
     axes.plot(
         [x for x, _ in points],
         [y for _, y in points],
+        transform=offset_copy(axes.transData, axes.get_figure(root=True), y=SIDE_SHIFTS[side] * size, units="points"),
         linestyle="none",
         marker=SIDE_SHAPES[side],
         markersize=size,
         markerfacecolor=face,
-        markeredgecolor=edge,
+        markeredgecolor=SIDE_COLOURS[side],
         markeredgewidth=min(1.1, size / 8),
         label=f"{label} ({len(points)})",
         zorder=3 if face == "none" else 4,

@@ -22,7 +22,7 @@ from c2lib.broker.mock import MockBroker
 from c2lib.core.clock import micros_text
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import BrokerTimeoutError, C2Error, OrderRejectedError, SinkWriteError, StrategyError
-from c2lib.core.model import Bar, BrokerFill, OrderIntent, OrderRequest, PositionView, Strategy
+from c2lib.core.model import Bar, BrokerFill, OrderIntent, OrderRequest, PositionView, Strategy, StrategySettings
 from c2lib.core.states import OrderStatus
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
 from c2lib.record.journal import Journal
@@ -31,6 +31,7 @@ from c2lib.session.intents import HOLD, checked_intents, decision_of
 from c2lib.session.ledger import Ledger
 from c2lib.session.lifecycle import Books
 from c2lib.session.reconcile import Mismatch, compare
+from c2lib.session.strategy import StrategyFactory
 
 
 class Desk:
@@ -44,7 +45,7 @@ class Desk:
         self._venue = MockBroker(NextOpen(), MakerTakerFee.of(config.broker, self._grid))
         self._adapter = BrokerAdapter(self._venue)
         self.ledger = Ledger(self._grid.money(config.broker.initial_cash), self._grid.notional_unit)
-        self.strategy: Strategy | None = None
+        self._strategy: Strategy | None = None
         self._view = PositionView(0, ())
         self._cursor = 0
         self._orders = 0
@@ -52,6 +53,13 @@ class Desk:
         self._bar_index = 0
         self._mismatches = 0
         self._reconciled_ts: str | None = None
+
+    def load_strategy(self, factory: StrategyFactory, settings: StrategySettings) -> None:
+        """Make the strategy that decides from the first bar on."""
+        try:
+            self._strategy = factory(settings)
+        except C2Error as error:
+            raise _in_the_strategys_mouth(error) from error
 
     def on_bar(self, bar: Bar) -> None:
         """Take one step."""
@@ -144,12 +152,11 @@ class Desk:
         )
 
     def _answer(self, bar: Bar) -> object:
-        if self.strategy is None:
-            raise StrategyError("the session has no strategy")
+        assert self._strategy is not None, "a strategy is loaded before the first step"
         try:
-            return self.strategy.on_bar(bar, self._view)
+            return self._strategy.on_bar(bar, self._view)
         except C2Error as error:
-            raise StrategyError(f"the strategy raised {describe_exception(error)}") from error
+            raise _in_the_strategys_mouth(error) from error
 
     def _book(self, fill: BrokerFill) -> None:
         order, grid = self.ledger.open_orders.get(fill.client_order_id), self._grid
@@ -223,3 +230,7 @@ class Desk:
             self.ledger.cancel(client_order_id)
             self._adapter.forget(client_order_id)
             self._journal.event(EventKind.ORDER_CANCELLED, client_order_id, broker_order_id, reason, self._bar_index)
+
+
+def _in_the_strategys_mouth(error: C2Error) -> StrategyError:
+    return StrategyError(f"the strategy raised {describe_exception(error)}")

@@ -13,14 +13,14 @@ See :class:`c2lib.session.orchestrator.LiveSessionOrchestrator` for a runnable e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import ClockReader, micros_text
 from c2lib.core.config import DryrunConfig
-from c2lib.core.errors import C2Error, ConfigError, NoLiveViolationError, SinkWriteError, StrategyError
+from c2lib.core.errors import ConfigError, NoLiveViolationError, SinkWriteError
 from c2lib.core.model import Bar, MarketData, StrategySettings
 from c2lib.core.states import SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind, FailCode, StopReason
@@ -31,7 +31,7 @@ from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
 from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.preflight import CHECKS, PreflightFacts
 from c2lib.session.rails import Rail, broken_rail, trip
-from c2lib.session.result import DryrunResult
+from c2lib.session.result import DryrunResult, result_of
 from c2lib.session.strategy import StrategySource
 
 STOPPED_EARLY = "stopped before the bound"
@@ -139,34 +139,13 @@ class DryrunSession:
                 with self._guard:
                     self._wind_down()
                 self._check_attempts()
-                self._close(SessionTrigger.CLOSED)
+        if not self._life.ended:
+            self._close(SessionTrigger.CLOSED)
         return self.result()
 
     def result(self) -> DryrunResult:
         """Return where the session stands."""
-        life, journal, books = self._life, self._journal, self._desk.books()
-        return DryrunResult(
-            accepted=life.accepted,
-            run_id=journal.run_id,
-            strategy_id=journal.strategy_id,
-            status=life.status,
-            phase=life.phase,
-            stop_reason=life.stop_reason,
-            reject_code=life.rejection.code if life.rejection else None,
-            reject_reason=life.rejection.reason if life.rejection else None,
-            fail_code=life.failure.code if life.failure else None,
-            fail_reason=life.failure.reason if life.failure else None,
-            steps=life.steps,
-            events_emitted=journal.events_emitted,
-            audit_events=journal.chain.entries,
-            audit_last_hash=journal.chain.last_hash,
-            sink_retries=journal.sink_retries,
-            fills=self._desk.ledger.fills,
-            position=books.position,
-            cash=books.cash,
-            equity=books.equity,
-            dead_sinks=journal.dead_sinks,
-        )
+        return result_of(self._life, self._journal, self._desk.books(), self._desk.ledger.fills)
 
     def inputs(self) -> dict[str, Any]:
         """Return what came from outside the config, as the manifest keeps it."""
@@ -233,10 +212,7 @@ class DryrunSession:
         market = self.config.market
         seed = component_seed(self.config.seed, "strategy")
         settings = StrategySettings(seed, market.symbol, market.tick_size or "", market.lot_size)
-        try:
-            self._desk.strategy = self._source.factory(settings)
-        except C2Error as error:
-            raise StrategyError(f"the strategy raised {describe_exception(error)}") from error
+        self._desk.load_strategy(self._source.factory, settings)
 
     def _step(self) -> None:
         bar = next(self._bars, None)
@@ -267,7 +243,11 @@ class DryrunSession:
 
     def _abort(self, error: BaseException) -> None:
         self._life.fail(failure_of(error, self._guard.attempts))
-        for part in (lambda: self._tell(error), lambda: self._desk.cancel_open("session_failed")):
+        parts: tuple[Callable[[], None], ...] = (
+            lambda: self._tell(error),
+            lambda: self._desk.cancel_open("session_failed"),
+        )
+        for part in parts:
             try:
                 with self._guard:
                     part()

@@ -117,6 +117,8 @@ def seal_config(config: DryrunConfig, market: MarketData | None, clock: Clock | 
         bar_count=market.bar_count,
         clock_injected=clock is not None,
     )
+    # a market handed over is foreign: what it says of itself is held against the model once more
+    sealed = type(sealed)(**sealed.model_dump())
     if sealed.market.tick_size != market.tick_size:
         problem = f"is {sealed.market.tick_size}, but the market handed over counts in {market.tick_size}"
         raise ConfigError("market.tick_size", problem)

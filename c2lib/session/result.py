@@ -15,6 +15,8 @@ from typing import Any
 
 from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
+from c2lib.record.journal import Journal
+from c2lib.session.lifecycle import Books, Lifecycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +69,47 @@ class DryrunResult:
             "path": self.path,
             "reproduced": self.reproduced,
         }
+
+
+def result_of(life: Lifecycle, journal: Journal, books: Books, fills: int) -> DryrunResult:
+    """Return where a session stands."""
+    rejection, failure = life.rejection, life.failure
+    return DryrunResult(
+        accepted=life.accepted,
+        run_id=journal.run_id,
+        strategy_id=journal.strategy_id,
+        status=life.status,
+        phase=life.phase,
+        stop_reason=life.stop_reason,
+        reject_code=rejection.code if rejection else None,
+        reject_reason=rejection.reason if rejection else None,
+        fail_code=failure.code if failure else None,
+        fail_reason=failure.reason if failure else None,
+        steps=life.steps,
+        events_emitted=journal.events_emitted,
+        audit_events=journal.chain.entries,
+        audit_last_hash=journal.chain.last_hash,
+        sink_retries=journal.sink_retries,
+        fills=fills,
+        position=books.position,
+        cash=books.cash,
+        equity=books.equity,
+        dead_sinks=journal.dead_sinks,
+    )
+
+    def text(self) -> str:
+        """Return the outcome for people, without what differs from machine to machine."""
+        words = [
+            f"run_id      {self.run_id}",
+            f"status      {self.status.value}" + (f" ({self.stop_reason.value})" if self.stop_reason else ""),
+            f"steps       {self.steps}",
+            f"fills       {self.fills}",
+            f"position    {self.position}",
+            f"equity      {self.equity}",
+            f"run_digest  {self.run_digest}",
+        ]
+        if self.reject_code:
+            words.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
+        if self.fail_code:
+            words.append(f"failed      {self.fail_code.value}: {self.fail_reason}")
+        return "\n".join(words)

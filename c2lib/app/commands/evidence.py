@@ -36,8 +36,7 @@ def run(options: argparse.Namespace) -> int:
         strategy=strategy_from_file(options.strategy_file) if options.strategy_file else None,
         plots=not options.no_plots,
     )
-    failed = [claim.name for claim in draft.claims if not claim.passed]
-    print(json.dumps({"passed": draft.passed, "path": draft.path, "failed_claims": failed}))
+    print(json.dumps({"passed": draft.passed, "path": draft.path, "failed_claims": list(draft.failed_claims)}))
     for finding in draft.report.findings:
         print(f"c2lib: finding: {finding.text()}", file=sys.stderr)
     return 0 if draft.passed else 1

@@ -1,0 +1,204 @@
+"""What a run does not prove, and what its reviewer should weigh.
+
+Rules kept here:
+
+* each line has the fact of the run that brings it in: a line that stands always is true of every dry run;
+* a draft says less rather than more: when a fact is not known, the line that warns stays;
+* values of a run enter a line only encoded.
+
+>>> from c2lib.witness.facts import Verdict
+>>> run = Verification(Verdict.SEALED, findings=0, replayed=True, reproduced=True)
+>>> summary = RunSummary(config={"no_live_required": "hook"}, no_live_held=True)
+>>> [line for line in not_proven(summary, run) if "sandbox" in line]
+['The hook layer is an audit hook inside the process, not a sandbox: native code and ctypes could go around it.']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from c2lib.core.config import BUILT_IN_STRATEGIES
+from c2lib.core.vocabulary import EventKind, StopReason
+from c2lib.evidence.claims import Claim, Verification, failed_names
+from c2lib.evidence.encode import Encoded, bullets, code
+from c2lib.witness.facts import RunSummary, Verdict
+
+Applies = Callable[[RunSummary, Verification], bool]
+
+
+class Limit(NamedTuple):
+    """Something not proven: its name, when it must be said, and the sentence."""
+
+    name: str
+    applies: Applies
+    sentence: str
+
+
+def setting(config: Mapping[str, Any], *names: str) -> Any:
+    """Return a nested value of a sealed config, ``None`` when it is not there."""
+    value: Any = config
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _always(summary: RunSummary, verification: Verification) -> bool:
+    return True
+
+
+def _set_to(expected: object, *names: str) -> Applies:
+    return lambda summary, _: setting(summary.config, *names) == expected
+
+
+def _frictionless(summary: RunSummary, _: Verification) -> bool:
+    broker = setting(summary.config, "broker") or {}
+    return not any(setting(broker, name) for name in ("slippage_ticks", "latency_steps", "participation"))
+
+
+def _unbounded(summary: RunSummary, _: Verification) -> bool:
+    limits = setting(summary.config, "limits") or {}
+    return any(setting(limits, name) is None for name in ("max_position", "max_order_quantity", "max_open_orders"))
+
+
+def _without(kind: EventKind) -> Applies:
+    return lambda summary, _: not summary.event_counts.get(kind.value)
+
+
+LIMITS: tuple[Limit, ...] = (
+    Limit(
+        "not_sealed",
+        lambda _, verification: verification.verdict is not Verdict.SEALED,
+        "The record is not sealed: lines can be missing or altered without a trace.",
+    ),
+    Limit(
+        "layer_not_held",
+        lambda summary, _: not summary.no_live_held,
+        "That nothing could leave the process: the required NO-LIVE layer was not shown to hold.",
+    ),
+    Limit(
+        "hook_layer",
+        _set_to("hook", "no_live_required"),
+        "The hook layer is an audit hook inside the process, not a sandbox: native code and ctypes could go around it.",
+    ),
+    Limit(
+        "namespace_layer",
+        _set_to("namespace", "no_live_required"),
+        "The namespace layer takes away the network, and nothing else: files and processes stay within reach.",
+    ),
+    Limit(
+        "not_replayed",
+        lambda _, verification: verification.replayed is not True,
+        "That the run can be repeated: it was not run again for this draft.",
+    ),
+    Limit(
+        "mock_broker",
+        _always,
+        "The mock broker is no venue: no queue, no market impact, no outage and no rule of a real market was met.",
+    ),
+    Limit("profit", _always, "Nothing is said about profitability: equity is bookkeeping, not a forecast."),
+    Limit(
+        "one_run",
+        _always,
+        "One run was looked at: nothing is said about other seeds, markets, periods or parameters.",
+    ),
+    Limit(
+        "synthetic_market",
+        _set_to("synthetic", "market", "source"),
+        "The market is a seeded synthetic walk: nobody ever traded at its prices.",
+    ),
+    Limit(
+        "market_file",
+        _set_to("file", "market", "source"),
+        "The market file is known by its hash alone: where its prices come from was not checked.",
+    ),
+    Limit(
+        "fixed_clock",
+        _set_to("fixed", "clock_mode"),
+        "The clock stands still: nothing is said about timeouts, ends of day or any other course of time.",
+    ),
+    Limit(
+        "injected_clock",
+        _set_to("injected", "clock_mode"),
+        "Times come from a clock that the caller handed over: they were recorded, not checked.",
+    ),
+    Limit(
+        "market_clock",
+        _set_to("market", "clock_mode"),
+        "Times are those of the bars: nothing is said about when anything really happened.",
+    ),
+    Limit(
+        "own_strategy",
+        lambda summary, _: summary.strategy_id not in BUILT_IN_STRATEGIES,
+        "The strategy is not one of c2lib's own: its source is sealed by hash, and was not reviewed.",
+    ),
+    Limit("no_fill", lambda summary, _: summary.fills == 0, "Nothing was filled: fills and fees were not exercised."),
+    Limit("frictionless", _frictionless, "Orders met neither slippage nor latency nor partial fills."),
+    Limit("unbounded", _unbounded, "Not every limit on positions and orders was set, so not every rail could trip."),
+    Limit(
+        "no_fault",
+        _without(EventKind.FAULT_INJECTED),
+        "No fault was injected: reactions to faults were not exercised.",
+    ),
+    Limit(
+        "not_reconciled",
+        _without(EventKind.RECONCILED),
+        "No reconciliation was recorded: drift between session and broker was not looked for.",
+    ),
+    Limit(
+        "decisions_only",
+        _set_to("decisions", "tick_events"),
+        "Bars without a decision left no event: that they were seen follows from the replay alone.",
+    ),
+    Limit(
+        "unsealed_files",
+        _always,
+        "The environment file and this draft are outside the seal: versions, platform and wall time are hints.",
+    ),
+    Limit(
+        "unsigned",
+        _always,
+        "Nothing is signed: whoever can write the directory can make another run that fits itself. "
+        "Compare the run digest with one kept elsewhere.",
+    ),
+)
+
+
+def not_proven(summary: RunSummary, verification: Verification) -> list[str]:
+    """Return the sentences on what this run leaves open, in a fixed order."""
+    return [limit.sentence for limit in LIMITS if limit.applies(summary, verification)]
+
+
+def risk_notes(summary: RunSummary, verification: Verification, claims: Sequence[Claim]) -> list[str]:
+    """Return what a reviewer should look at first; one sentence says so when there is nothing."""
+    failed = failed_names(claims)
+    rejected_orders = summary.event_counts.get(EventKind.ORDER_REJECTED.value, 0)
+    seen: tuple[tuple[object, str], ...] = (
+        (failed, f"Claims that do not hold: {', '.join(map(code, failed))}."),
+        (verification.findings, f"The verifier reports {code(verification.findings)} findings: read them first."),
+        (summary.reject_code, f"Preflight rejected the run: {_because(summary.reject_code, summary.reject_reason)}."),
+        (summary.fail_code, f"The session needs its operator: {_because(summary.fail_code, summary.fail_reason)}."),
+        (summary.enabled_overridden, "A test overrode the gate to live trading: this run can never bear a PASS."),
+        (summary.rail_trips, f"Rails broken: {code(summary.rail_trips)}."),
+        (summary.no_live_attempts, f"Attempts to leave the process: {code(summary.no_live_attempts)}, all refused."),
+        (summary.stop_reason == StopReason.CANCELLED, "The session was cancelled before its bound."),
+        (summary.position != "0", f"A position of {code(summary.position)} was open at the end; it was not closed."),
+        (rejected_orders, f"Orders that the broker rejected: {code(rejected_orders)}."),
+        (summary.sink_retries, f"Writes of the record that were tried again: {code(summary.sink_retries)}."),
+    )
+    notes = [sentence for applies, sentence in seen if applies]
+    return notes or ["No retry, rejection, broken rail, refused attempt, open position or finding was recorded."]
+
+
+def _because(reason_code: str | None, reason: str | None) -> Encoded:
+    return Encoded(f"{code(reason_code)} {code(reason)}")
+
+
+def limits_section(summary: RunSummary, verification: Verification) -> str:
+    """Return the list of what is not proven."""
+    return bullets(not_proven(summary, verification))
+
+
+def risks_section(summary: RunSummary, verification: Verification, claims: Sequence[Claim]) -> str:
+    """Return the list of risk notes."""
+    return bullets(risk_notes(summary, verification, claims))
