@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from importlib import import_module, metadata
 from typing import Any
 
+from c2lib.app.console import say
 from c2lib.core.errors import C2Error, RunConflictError
 
 GOOD, NOT_GOOD, COULD_NOT = 0, 1, 2
@@ -45,23 +46,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return GOOD if options.version else COULD_NOT
     try:
         code: int = _command(name).run(options)
+        if sys.stdout is not None:
+            # at exit it would be too late to say that the result reached nobody
+            sys.stdout.flush()
     except RunConflictError as error:
-        return _complain(error, NOT_GOOD)
+        say(str(error))
+        return NOT_GOOD
     except C2Error as error:
-        return _complain(error, COULD_NOT)
+        say(str(error))
+        return COULD_NOT
     except BrokenPipeError:
         # whoever read stdout has gone: nothing is left to say, and nowhere to say it
-        sys.stdout = None  # type: ignore[assignment]  # keeps the interpreter from flushing it at exit
+        sys.stdout = None  # keeps the interpreter from flushing it at exit
         return NOT_GOOD
+    except OSError as error:
+        say(f"{error.filename or 'output'}: {error.strerror}")
+        return COULD_NOT
     except KeyboardInterrupt:
-        print("c2lib: interrupted; a staging folder of an unfinished run may be left", file=sys.stderr)
+        say("interrupted; a staging folder of an unfinished run may be left")
         return _INTERRUPTED
-    return code
-
-
-def _complain(error: C2Error, code: int) -> int:
-    text = str(error).encode("utf-8", "backslashreplace").decode()
-    print(f"c2lib: {text}", file=sys.stderr)
     return code
 
 

@@ -44,16 +44,32 @@ def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _parse_json(text: str, shown: str) -> Any:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        if len(set(names)) != len(names):
-            raise ConfigError(shown, "a field stands there twice")
-        return dict(pairs)
-
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        return _plain_json(text, shown)
     except (ValueError, RecursionError) as error:
         raise ConfigError(shown, f"is no JSON: {_first_line(error)}") from None
+
+
+def _plain_json(text: str, shown: str) -> Any:
+    """Return the value of a JSON text; raise :class:`ConfigError` for what is JSON but not plain data."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) != len(pairs):
+            raise ConfigError(shown, "a field stands there twice")
+        return values
+
+    value = json.loads(text, object_pairs_hook=unique)
+    if _is_deep(value, MAX_NESTING):
+        raise ConfigError(shown, f"nested deeper than {MAX_NESTING}")
+    return value
+
+
+def _is_deep(value: Any, bound: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return bound < 1 or any(_is_deep(item, bound - 1) for item in inner)
 
 
 def parse_yaml(text: str, shown: str) -> Any:
@@ -65,9 +81,12 @@ def parse_yaml(text: str, shown: str) -> Any:
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             # the stubs leave peek_event untyped
-            mark = cast(Any, self).peek_event().start_mark
+            event = cast(Any, self).peek_event()
+            mark = event.start_mark
             if self.check_event(yaml.AliasEvent):
                 raise yaml.composer.ComposerError(None, None, "aliases are refused", mark)
+            if event.tag is not None:
+                raise yaml.composer.ComposerError(None, None, "tags are refused", mark)
             self.depth += 1
             if self.depth > MAX_NESTING:
                 raise yaml.composer.ComposerError(None, None, f"nested deeper than {MAX_NESTING}", mark)
@@ -100,7 +119,7 @@ def parse_assignment(assignment: str) -> tuple[list[str], Any]:
     if not equals or not all(part.isidentifier() for part in field.split(".")):
         raise ConfigError("--set", "write FIELD=VALUE, such as broker.initial_cash='\"5000\"'")
     try:
-        return field.split("."), json.loads(text)
+        return field.split("."), _plain_json(text, f"--set {field}")
     except (ValueError, RecursionError):
         return field.split("."), text
 

@@ -16,29 +16,22 @@ import ast
 from typing import Any
 
 import click
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine
-from papermill.log import logger
-from traitlets.config import Config
 
+from c2lib.app.console import one_line
 from c2lib.app.notebook import check_parameters
 from c2lib.core.errors import ConfigError
 
 PARAMETERS_TAG, INJECTED_TAG = "parameters", "injected-parameters"
 
 
-class RefusedParameterError(ConfigError, click.ClickException):
+class RefusedParameterError(click.ClickException):
     """A parameter was refused; papermill's command line shows the message and exits with 2."""
 
     exit_code = 2
 
-    def __init__(self, field: str, problem: str, *, hint: str = "") -> None:
-        ConfigError.__init__(self, field, problem, hint=hint)
-        self.message = str(self)
-
 
 class UnfinishedNotebookError(click.ClickException):
-    """A cell of the notebook never ran."""
+    """A cell of the notebook never ran to its end, whatever the notebook looks like."""
 
 
 def parameter_names(notebook: Any) -> set[str]:
@@ -70,7 +63,7 @@ def normalise(notebook: Any) -> Any:
     return notebook
 
 
-class ReproducibleEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
+class ReproducibleEngine:
     """The engine; see the module's rules."""
 
     @classmethod
@@ -80,42 +73,42 @@ class ReproducibleEngine(NBClientEngine):  # type: ignore[misc]  # papermill has
         try:
             check_parameters(given, parameter_names(nb))
         except ConfigError as error:
-            raise RefusedParameterError(error.field, error.problem, hint=error.hint) from None
-        done = super().execute_notebook(nb, kernel_name, **options)
-        failed = any(output.output_type == "error" for cell in done.cells for output in cell.get("outputs", ()))
-        unrun = [n for n, cell in enumerate(done.cells) if cell.cell_type == "code" and cell.execution_count is None]
-        if unrun and not failed:
-            raise UnfinishedNotebookError(f"cell {unrun[0]} never ran: the kernel was ended before it")
+            raise RefusedParameterError(one_line(str(error))) from None
+        done = _papermill().execute_notebook(nb, kernel_name, **options)
+        problem = _unfinished(done)
+        if problem:
+            raise UnfinishedNotebookError(problem)
         return normalise(done)
 
     @classmethod
-    def execute_managed_notebook(
-        cls,
-        nb_man: Any,
-        kernel_name: str,
-        log_output: bool = False,
-        stdout_file: Any = None,
-        stderr_file: Any = None,
-        start_timeout: int = 60,
-        execution_timeout: int | None = None,
-        **options: Any,
-    ) -> Any:
-        """Execute over IPC, without timing, with streams joined as they would be in one piece."""
-        options.pop("input_path", None)
-        config = Config()
-        config.KernelManager.transport = "ipc"
-        client = PapermillNotebookClient(
-            nb_man,
-            config=config,
-            record_timing=False,
-            coalesce_streams=True,
-            timeout=execution_timeout,
-            startup_timeout=start_timeout,
-            kernel_name=kernel_name,
-            log=logger,
-            log_output=log_output,
-            stdout_file=stdout_file,
-            stderr_file=stderr_file,
-            **options,
-        )
-        return client.execute()
+    def nb_kernel_name(cls, nb: Any, name: str | None = None) -> Any:
+        """Return the kernel that papermill would choose."""
+        return _papermill().nb_kernel_name(nb, name)
+
+    @classmethod
+    def nb_language(cls, nb: Any, language: str | None = None) -> Any:
+        """Return the language that papermill would choose."""
+        return _papermill().nb_language(nb, language)
+
+
+def _papermill() -> Any:
+    from c2lib.app.papermill_client import QuietEngine
+
+    return QuietEngine
+
+
+def _unfinished(notebook: Any) -> str | None:
+    """Say why an executed notebook is no success although papermill may take it for one, or ``None``."""
+    code_cells = [(number, cell) for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    for number, cell in code_cells:
+        errors = [output.ename for output in cell.outputs if output.output_type == "error"]
+        if "SystemExit" in errors:
+            return f"cell {number} left with SystemExit: what stands behind it never ran"
+        if errors:
+            # papermill tells of it better
+            return None
+        if cell.metadata.get("papermill", {}).get("exception"):
+            return f"cell {number} failed without saying how"
+        if cell.execution_count is None:
+            return f"cell {number} never ran: the kernel was ended before it"
+    return None

@@ -3,7 +3,8 @@
 Rules kept here:
 
 * the draft is a pure function of the run directory, the verify report, the date and the owner;
-* what is in ``evidence/`` already and is different is the operator's: it is never written over;
+* what is in ``evidence/`` already and is different is the operator's: it is never written over, and nothing is
+  written beside it;
 * pictures need the extra ``notebooks``; without them the draft says that there are none.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from c2lib.app.places import resource
 from c2lib.app.verify import VerifyReport, verify_run
@@ -20,7 +22,6 @@ from c2lib.core.errors import MissingExtraError, OutputError, RunPathError
 from c2lib.core.vocabulary import EVIDENCE_DIR
 from c2lib.evidence.claims import Claim, Verification, evaluate, passed
 from c2lib.evidence.render import evidence_name, render
-from c2lib.session.strategy import StrategySource
 from c2lib.witness.series import read_series
 
 TEMPLATE = "EV-FINISH_C2-ORCH-DRYRUN.md"
@@ -58,7 +59,7 @@ def write_evidence(
     date: str,
     owner: str,
     market: str | os.PathLike[str] | None = None,
-    strategy: StrategySource | None = None,
+    strategy: Any = None,
     plots: bool = True,
 ) -> EvidenceDraft:
     """Verify the run at ``run_dir`` with replay, draw it, and write the draft into its ``evidence`` folder.
@@ -80,24 +81,39 @@ def write_evidence(
     text = render(template, report.summary, claims, verification, date=date, owner=owner, plots=digests)
     folder = Path(run_dir) / EVIDENCE_DIR
     name = evidence_name(date, passed(claims))
-    for file_name, data in {**pictures, name: text.encode()}.items():
-        _put(folder, file_name, data)
+    files = {**pictures, name: text.encode()}
+    missing = [file_name for file_name, data in files.items() if not _is_there(folder, file_name, data)]
+    for file_name in missing:
+        _put(folder, file_name, files[file_name])
     return EvidenceDraft(str(folder / name), passed(claims), text, claims, digests, report)
+
+
+def _is_there(folder: Path, name: str, data: bytes) -> bool:
+    """Return whether the same file is there; raise :class:`RunPathError` when another one is."""
+    place = folder / name
+    if folder.is_symlink() or place.is_symlink():
+        raise RunPathError(f"{folder if folder.is_symlink() else place} is a symlink: nothing is written through it")
+    try:
+        if place.read_bytes() == data:
+            return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise RunPathError(f"{place} is there already and cannot be read: {error.strerror}") from None
+    raise RunPathError(f"{place} is there already and differs: move it away first")
 
 
 def _put(folder: Path, name: str, data: bytes) -> None:
     place = folder / name
     try:
-        if folder.is_symlink():
-            raise RunPathError(f"{folder} is a symlink: nothing is written through it")
         folder.mkdir(exist_ok=True)
+        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         try:
-            handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-        except FileExistsError:
-            if not place.is_symlink() and place.is_file() and place.read_bytes() == data:
-                return
-            raise RunPathError(f"{place} is there already and differs: move it away first") from None
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+        except OSError:
+            # half a file would be taken for the operator's
+            place.unlink()
+            raise
     except OSError as error:
         raise OutputError(f"{place} cannot be written: {error.strerror}") from None

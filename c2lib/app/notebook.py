@@ -12,8 +12,8 @@ True
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
@@ -22,6 +22,7 @@ from c2lib.core.canon import sha256_hex
 from c2lib.core.config import DEFAULT_CLOCK_START, MAX_STEPS, DryrunConfig, check_run_id_for_directory
 from c2lib.core.errors import ConfigError
 from c2lib.core.sealed import Integer, Sealed, Text, config_error
+from c2lib.evidence.render import evidence_name
 
 
 class NotebookParameters(Sealed):
@@ -51,9 +52,9 @@ class NotebookParameters(Sealed):
     @classmethod
     def _is_a_date(cls, text: str) -> str:
         try:
-            datetime.date.fromisoformat(text)
-        except ValueError:
-            raise ValueError("is not a date: write YYYY-MM-DD") from None
+            evidence_name(text, passed=True)
+        except ConfigError as error:
+            raise ValueError(error.problem) from None
         return text
 
     def config(self) -> DryrunConfig:
@@ -81,14 +82,17 @@ def check_parameters(values: Mapping[str, Any], known: set[str]) -> None:
 
 def show_png(data: bytes) -> None:
     """Show a picture in the notebook and print its sha256."""
-    from IPython.display import Image, display
-
     print(f"sha256 {sha256_hex(data)}")
-    display(Image(data, format="png"))
+    ipython = _ipython_display()
+    ipython.display(ipython.Image(data, format="png"))
 
 
 def show_markdown(text: str) -> None:
     """Show markdown in the notebook; pictures beside the file become links, since a notebook has no such files."""
-    from IPython.display import Markdown, display
+    ipython = _ipython_display()
+    ipython.display(ipython.Markdown(text.replace("![", "[")))
 
-    display(Markdown(text.replace("![", "[")))
+
+def _ipython_display() -> Any:
+    # half of IPython is typed, and none of what is called here
+    return import_module("IPython.display")

@@ -3,12 +3,13 @@
 Rules kept here:
 
 * the same orchestrator makes the lines; only the sinks differ;
-* the first difference is kept with both sides, and the published files are only read;
+* the first difference is kept with both sides, and the published files are only read, never waited for;
 * a replay opens no path and runs no code that the manifest names: both come from the caller.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.seal import ArtifactDigest
+from c2lib.witness.reader import MAX_OBJECT, open_regular
 
 _SHOWN = 120
 
@@ -29,6 +31,23 @@ class Difference:
     line: int
     published: str
     computed: str
+
+
+def open_published(folder: Path, name: str) -> BinaryIO:
+    """Return a file of a run directory, opened to be read; raise :class:`OSError` for anything but a regular file."""
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return os.fdopen(open_regular(directory, name), "rb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from None
+    finally:
+        os.close(directory)
+
+
+def read_manifest(folder: Path) -> bytes:
+    """Return the bytes of a published manifest, no more than one may have and one; raise :class:`OSError`."""
+    with open_published(folder, Artifact.MANIFEST) as file:
+        return file.read(MAX_OBJECT + 1)
 
 
 def compare_text(name: str, published: bytes, computed: bytes) -> Difference | None:
@@ -51,9 +70,9 @@ def _shown(data: bytes) -> str:
 class ComparingSink:
     """A sink that reads a published file along with the lines that it is given."""
 
-    def __init__(self, path: Path) -> None:
-        self._name = path.name
-        self._file: BinaryIO = path.open("rb")
+    def __init__(self, folder: Path, name: str) -> None:
+        self._name = name
+        self._file = open_published(folder, name)
         self._line = 0
         self._digest = ArtifactDigest()
         self.difference: Difference | None = None
@@ -100,7 +119,7 @@ class ComparedRun:
         self._sinks: dict[Artifact, ComparingSink] = {}
         try:
             for artifact in SEALED_BY_MANIFEST:
-                self._sinks[artifact] = ComparingSink(folder / artifact.value)
+                self._sinks[artifact] = ComparingSink(folder, artifact.value)
         except OSError:
             self.close()
             raise
@@ -108,6 +127,11 @@ class ComparedRun:
     def sink(self, artifact: Artifact) -> ComparingSink:
         """Return the sink of one of the four files."""
         return self._sinks[artifact]
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the events part, the file that is looked at first: no further step can change the answer."""
+        return self._sinks[Artifact.EVENTS].difference is not None
 
     def seal(self) -> dict[str, Any]:
         """Return what a manifest says of each computed file."""

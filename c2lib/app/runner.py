@@ -19,13 +19,13 @@ from typing import Any
 
 from c2lib.app.environment import environment_facts
 from c2lib.app.places import output_root
-from c2lib.app.replay import ComparedRun, Difference, compare_text, failing_again
+from c2lib.app.replay import ComparedRun, Difference, compare_text, failing_again, read_manifest
 from c2lib.app.strategy_files import strategy_from_object
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, check_run_id_for_directory
-from c2lib.core.errors import RunConflictError, RunPathError
+from c2lib.core.errors import InputError, RunConflictError, RunPathError
 from c2lib.core.model import Clock, MarketData
-from c2lib.core.vocabulary import Artifact, FailCode
+from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, run_path
 from c2lib.record.lines import object_line
@@ -37,6 +37,9 @@ from c2lib.session.strategy import StrategySource
 
 Progress = Callable[[int, int], None]
 """Told ``(steps made, steps planned)`` now and then."""
+
+StopAsked = Callable[[], bool]
+"""Says whether further steps are of no use."""
 
 _CHUNK = 4096
 
@@ -54,8 +57,10 @@ class Job:
     inputs: Mapping[str, Any]
     progress: Progress | None = None
 
-    def execute(self, sinks: StagedRun | ComparedRun) -> tuple[DryrunSession, DryrunResult]:
-        """Run the session into ``sinks``."""
+    def execute(
+        self, sinks: StagedRun | ComparedRun, stop_asked: StopAsked = lambda: False
+    ) -> tuple[DryrunSession, DryrunResult]:
+        """Run the session into ``sinks``; it ends early when ``stop_asked`` says so between two chunks of steps."""
         sink = {
             artifact: failing_again(sinks.sink(artifact), artifact, self.inputs)
             for artifact in (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
@@ -70,7 +75,7 @@ class Job:
             market=self.market,
             strategy=self.source,
         )
-        self._step(session)
+        self._step(session, stop_asked)
         return session, session.stop()
 
     def manifest(self, session: DryrunSession, result: DryrunResult, artifacts: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,10 +103,10 @@ class Job:
         clock = RecordedClock(readings) if self.clock is not None and readings else None
         return replace(self, clock=clock, inputs=inputs, progress=None)
 
-    def _step(self, session: DryrunSession) -> None:
+    def _step(self, session: DryrunSession, stop_asked: StopAsked) -> None:
         planned, cancel = session.config.steps or 0, self.inputs["cancel"]
         bound = cancel["step"] if cancel else planned
-        while session.steps < bound:
+        while session.steps < bound and not stop_asked():
             if not session.run_n_steps(min(_CHUNK, bound - session.steps)):
                 break
             if self.progress is not None:
@@ -128,7 +133,7 @@ def run_dryrun(
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
     root = output_root(out_dir)
-    source = strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
+    source = source_of(strategy)
     with opened_market(config, market) as data:
         sealed = seal_config(config, data, clock)
         job = Job(sealed, data, clock, source, _NO_INPUTS, progress)
@@ -148,10 +153,20 @@ def opened_market(config: DryrunConfig, path: str | os.PathLike[str] | None) -> 
         yield data
 
 
+def source_of(strategy: Any) -> StrategySource | None:
+    """Return the source of a strategy that a caller handed over: a class, a source already, or nothing."""
+    return strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
+
+
 def _published(job: Job, root: Path, hints: Mapping[str, Any]) -> DryrunResult:
     with StagedRun(root, job.config.run_id or "") as staged:
-        session, result = job.execute(staged)
-        if result.fail_code is FailCode.SINK_WRITE_FAILED:
+        try:
+            session, result = job.execute(staged)
+        except InputError:
+            # what was handed over in Python can prove malformed as late as when the session opens
+            staged.discard()
+            raise
+        if result.dead_sinks:
             return replace(result, staging=str(staged.path))
         manifest = job.manifest(session, result, staged.seal())
         staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(hints)))
@@ -165,8 +180,9 @@ def _published(job: Job, root: Path, hints: Mapping[str, Any]) -> DryrunResult:
 
 
 def _compared(job: Job, place: Path) -> DryrunResult:
-    if place.is_symlink() or not place.is_dir():
-        raise RunPathError(f"{place} is a symlink or no folder: take it away, or use another run_id")
+    for folder in (place.parent.parent, place.parent, place):
+        if folder.is_symlink() or not folder.is_dir():
+            raise RunPathError(f"{folder} is a symlink or no folder: take it away, or write elsewhere")
     difference, manifest, result = compare_with(job, place)
     if difference is not None:
         fields = differing_fields(_published_config(place), manifest["config"])
@@ -183,9 +199,9 @@ def compare_with(job: Job, place: Path) -> tuple[Difference | None, dict[str, An
     :class:`RunPathError` when a file of the directory cannot be read.
     """
     try:
-        published = (place / Artifact.MANIFEST).read_bytes()
+        published = read_manifest(place)
         with ComparedRun(place) as compared:
-            session, result = job.execute(compared)
+            session, result = job.execute(compared, lambda: compared.diverged)
             difference = compared.finish()
             artifacts = compared.seal()
     except OSError as error:
@@ -199,7 +215,7 @@ def compare_with(job: Job, place: Path) -> tuple[Difference | None, dict[str, An
 
 def _published_config(place: Path) -> Any:
     try:
-        manifest = json.loads((place / Artifact.MANIFEST).read_bytes())
+        manifest = json.loads(read_manifest(place))
         return manifest["config"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # the directory is damaged: the difference itself says where

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.runner import Job, compare_with, opened_market
+from c2lib.app.replay import read_manifest
+from c2lib.app.runner import Job, compare_with, opened_market, source_of
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
@@ -25,7 +26,7 @@ from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.examine import examine
 from c2lib.witness.facts import Examination, Finding, FindingCode, RunSummary, Verdict
-from c2lib.witness.reader import strict_json
+from c2lib.witness.reader import MAX_OBJECT, strict_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,15 @@ def verify_run(
     require_sealed: bool = False,
     expect_digest: str | None = None,
     market: str | os.PathLike[str] | None = None,
-    strategy: StrategySource | None = None,
+    strategy: Any = None,
 ) -> VerifyReport:
     """Return the report on a run directory.
 
-    ``replay`` executes the session again; ``market`` and ``strategy`` are what it needs when the run used a file
-    or a strategy of one's own. Raises :class:`RunPathError` when there is no directory to report on, and an
-    :class:`~c2lib.core.errors.InputError` when ``market`` cannot be used.
+    ``replay`` executes the session again; ``market``, a path, and ``strategy``, a class or a source, are what it
+    needs when the run used a file or a strategy of one's own, and a finding when they cannot be used. Raises
+    :class:`RunPathError` when there is no directory to report on.
     """
+    source = source_of(strategy)
     seen = examine(path)
     findings = list(seen.findings)
     unchecked = list(seen.unchecked)
@@ -91,7 +93,7 @@ def verify_run(
     elif not _is_replayable(seen):
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
     else:
-        finding = _replay(Path(path), market, strategy)
+        finding = _replay(Path(path), market, source)
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
     return VerifyReport(os.fspath(path), seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
@@ -107,11 +109,9 @@ def _impossible(seen: str, expected: str) -> Finding:
     return Finding(FindingCode.REPLAY_IMPOSSIBLE, Artifact.MANIFEST, expected=expected, seen=seen)
 
 
-def _replay(
-    place: Path, market: str | os.PathLike[str] | None, strategy: StrategySource | None
-) -> Finding | None:
+def _replay(place: Path, market: str | os.PathLike[str] | None, strategy: StrategySource | None) -> Finding | None:
     try:
-        manifest = strict_json((place / Artifact.MANIFEST).read_bytes())
+        manifest = strict_json(read_manifest(place), MAX_OBJECT)
         config = DryrunConfig.parse(manifest["config"])
         source = _strategy_for(manifest["strategy"], config.strategy_id, strategy)
         if config.market.source == "file" and market is None:

@@ -30,14 +30,7 @@ from c2lib.core.decimals import canonical_decimal, format_scaled, parse_decimal
 from c2lib.core.vocabulary import Artifact
 from c2lib.witness.facts import RunSummary, Verdict
 
-ALWAYS = (
-    "criteria_sealed",
-    "sealed_and_clean",
-    "reproduced",
-    "no_live_held",
-    "enabled_off",
-    "accounts",
-)
+ALWAYS = ("criteria_sealed", "sealed_and_clean", "reproduced", "no_live_held", "enabled_off", "accounts")
 """Names of the claims that a PASS needs whatever the criteria are."""
 
 NO_LIVE_LAYERS = ("hook", "namespace")
@@ -98,9 +91,8 @@ def failed_names(claims: Sequence[Claim]) -> tuple[str, ...]:
 
 
 def _sealed_criteria(config: Mapping[str, Any]) -> Criteria | None:
-    values = config.get("criteria")
     try:
-        return Criteria.model_validate(values)
+        return Criteria.model_validate(config.get("criteria"))
     except ValidationError:
         return None
 
@@ -151,7 +143,7 @@ def _outcome_claims(asked: Criteria, summary: RunSummary) -> list[Claim]:
             Claim(
                 "steps_as_planned",
                 "The session made the steps that were planned before the first one, no more and no fewer.",
-                _counted(summary.steps_planned, "steps"),
+                "as many as planned" if summary.steps_planned is None else f"{summary.steps_planned} steps",
                 _counted(summary.steps, "steps"),
                 summary.steps == summary.steps_planned,
                 _found(summary.bearers.get("session_start"), _last_event(summary)),
@@ -191,14 +183,23 @@ def _bound_claims(asked: Criteria, summary: RunSummary) -> tuple[Claim, ...]:
     )
 
 
+def announced_criteria(summary: RunSummary) -> str | None:
+    """Return the hash of the criteria that event 0 carries, ``None`` when there is no such event.
+
+    Without a ``SESSION_START`` the summary's hash is the manifest's, which is written after the run.
+    """
+    return summary.criteria_sha256 if summary.criteria_sha256 and "session_start" in summary.bearers else None
+
+
 def _criteria_sealed(sealed: Criteria | None, summary: RunSummary) -> Claim:
     expected = canonical_sha256(summary.config["criteria"]) if sealed else "criteria in the sealed config"
+    announced = announced_criteria(summary)
     return Claim(
         "criteria_sealed",
         "Event 0 carries the hash of these criteria, so they were fixed before the first step.",
         expected,
-        summary.criteria_sha256 or NOT_RECORDED,
-        sealed is not None and summary.criteria_sha256 == expected,
+        announced or NOT_RECORDED,
+        sealed is not None and announced == expected,
         _found(summary.bearers.get("session_start") or summary.bearers.get("rejected")),
     )
 
@@ -246,7 +247,7 @@ def _no_live_held(summary: RunSummary) -> Claim:
 
 def _enabled_off(summary: RunSummary) -> Claim:
     enabled = summary.config.get("enabled", NOT_RECORDED)
-    observed = "gate overridden by a test" if summary.enabled_overridden else f"enabled is {str(enabled).lower()}"
+    observed = "the gate was overridden by a test" if summary.enabled_overridden else f"enabled is {enabled}".lower()
     return Claim(
         "enabled_off",
         "The gate to live trading stayed shut.",

@@ -39,14 +39,15 @@ _ALNUM = "[A-Za-z0-9]"
 # a dot behind a w stays no dot: renderers make a link of www.
 _ENTITIES = re.compile(
     rf"(?<={_ALNUM})(?:[-_]|(?<![wW])\.)(?={_ALNUM})"
-    r"|(?<=[0-9])[:+](?=[0-9])"
+    r"|(?<=[0-9])[:+](?=[0-9])|(?<=[A-Za-z])\.(?= |$)"
     r"|([!-+./:-@\[-`{-~-]|^ | $| (?= ))",
     re.ASCII,
 )
 
 # characters that Unicode calls letters, marks or symbols and that show nothing
 _SHAPELESS = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0"
+    + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
 
 
@@ -65,7 +66,7 @@ def visible(text: str, limit: int = MAX_SHOWN, *, ascii_only: bool = False) -> s
         for char in text[:limit]
     )
     more = len(text) - limit
-    return f"{shown}... ({more} more characters)" if more > 0 else shown
+    return f"{shown}... (and {more} more)" if more > 0 else shown
 
 
 def inline(text: str, limit: int = MAX_SHOWN) -> Encoded:

@@ -129,9 +129,15 @@ def _drawn(summary: RunSummary, what: str, draw: Callable[[Figure, RunSeries], N
 
 
 def _title(summary: RunSummary, what: str) -> str:
-    name = visible(summary.run_id, ascii_only=True) or "(no run_id)"
-    lines = [name[at : at + _TITLE_WIDTH] for at in range(0, min(len(name), 3 * _TITLE_WIDTH), _TITLE_WIDTH)]
+    name = _fitted(summary.run_id, 3 * _TITLE_WIDTH) or "(no run_id)"
+    lines = [name[at : at + _TITLE_WIDTH] for at in range(0, len(name), _TITLE_WIDTH)]
     return "\n".join([f"NO-LIVE dry run: {what}", *lines])
+
+
+def _fitted(text: str, width: int) -> str:
+    """Return a text of a run in at most ``width`` characters, each of which the font has."""
+    shown = visible(text, ascii_only=True)
+    return shown if len(shown) <= width else f"{shown[: width - 3]}..."
 
 
 def _number(text: str) -> float:
@@ -149,7 +155,7 @@ def _draw_nothing(figure: Figure, series: RunSeries) -> None:
     axes.set_axis_off()
     code = summary.reject_code or summary.fail_code
     lines = ["This run has no bars to draw.", f"status {summary.status or 'not recorded'}", code or ""]
-    text = "\n".join(visible(line, 80, ascii_only=True) for line in lines)
+    text = "\n".join(_fitted(line, 80) for line in lines)
     axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=13, color=INK, linespacing=1.8)
 
 
@@ -173,7 +179,7 @@ def _draw_bands(axes: Axes, name: str, bands: Sequence[Band], last: int) -> None
         axes.plot([band.start], [row], marker="D", markersize=6, color=colour, markeredgecolor=INK)
         right = band.start > last / 2
         axes.annotate(
-            visible(band.note, 80, ascii_only=True),
+            _fitted(band.note, 80),
             (band.start, row - 0.21),
             xytext=(-6 if right else 6, 0),
             textcoords="offset points",
@@ -182,7 +188,7 @@ def _draw_bands(axes: Axes, name: str, bands: Sequence[Band], last: int) -> None
             fontsize=8,
             color=INK,
         )
-        labels.append(visible(band.label, 30, ascii_only=True))
+        labels.append(_fitted(band.label, 32))
     if not bands:
         axes.text(0.5, 0.5, "none recorded", transform=axes.transAxes, ha="center", va="center", color=INK)
     if len(bands) > MAX_BANDS:
@@ -203,7 +209,7 @@ def _bar_axis(axes: Axes, series: RunSeries) -> None:
     else:
         ends += f"  to  {last.bar_index} at {last.bar_time}"
         _whole_numbers(axes)
-    axes.set_xlabel(f"bar index ({visible(ends, ascii_only=True)})")
+    axes.set_xlabel(f"bar index ({_fitted(ends, 100)})")
     margin = max(0.5, 0.02 * (last.bar_index - first.bar_index))
     axes.set_xlim(first.bar_index - margin, last.bar_index + margin)
 
@@ -232,7 +238,7 @@ def _draw_price(figure: Figure, series: RunSeries) -> None:
         fills = [(fill.bar_index, _number(fill.price)) for fill in series.fills if fill.side == side]
         _mark(axes, orders, f"{side} ordered", side, size, "none")
         _mark(axes, fills, f"{side} filled", side, size, SIDE_COLOURS[side])
-    axes.set_ylabel(visible(f"price of {series.summary.symbol}", 60, ascii_only=True))
+    axes.set_ylabel(_fitted(f"price of {series.summary.symbol}", 60))
     _grid(axes)
     _bar_axis(axes, series)
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, frameon=False, borderaxespad=0.2)

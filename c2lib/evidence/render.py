@@ -38,7 +38,7 @@ _PLOT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}\.png", re.ASCII)
 _SHA256 = re.compile(SHA256_PATTERN, re.ASCII)
 
 
-def evidence_name(date: str, passed: bool) -> str:  # noqa: FBT001 (the contract's own signature)
+def evidence_name(date: str, passed: bool) -> str:
     """Return the file name of a draft; raise :class:`ConfigError` unless ``date`` is a day as ``YYYY-MM-DD``."""
     return f"EV-{_day(date):%Y%m%d}-FINISH_C2-ORCH-DRYRUN-{'PASS' if passed else 'FAIL'}.md"
 
@@ -74,7 +74,7 @@ def render(
         "verify_outcome": sections.verify_outcome(verification),
         "run_digest": code(summary.run_digest),
         "hash_command": sections.hash_command(),
-        "criteria_sha256": code(summary.criteria_sha256),
+        "first_event": sections.first_event(summary),
         "safety": sections.safety_section(summary),
         "limits": limits_section(summary, verification),
         "risks": risks_section(summary, verification, claims),

@@ -13,17 +13,21 @@ Rules kept here:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from c2lib.core.config import BUILT_IN_STRATEGIES, check_run_id_for_directory
 from c2lib.core.errors import ConfigError
+from c2lib.core.fields import SHA256_PATTERN
 from c2lib.core.secrets import find_secret
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, Artifact
-from c2lib.evidence.claims import Claim, Verification
-from c2lib.evidence.encode import Encoded, bullets, code, short, table
+from c2lib.evidence.claims import Claim, Verification, announced_criteria
+from c2lib.evidence.encode import Encoded, bullets, code, inline, short, table
 from c2lib.evidence.limits import setting
 from c2lib.witness.facts import RunSummary
+
+_SHA256 = re.compile(SHA256_PATTERN, re.ASCII)
 
 LISTED_FILES = (*SEALED_BY_MANIFEST, Artifact.MANIFEST)
 
@@ -42,19 +46,22 @@ def _facts(rows: Mapping[str, Encoded]) -> str:
 def scope_section(summary: RunSummary) -> str:
     """Return what was run, on what, and what came of it."""
     config = summary.config
+    steps = (code(summary.steps), "made,", code(summary.steps_planned), "planned")
+    times = ("from", code(summary.started_ts), "to", code(summary.ended_ts))
     return _facts(
         {
             "Run": code(summary.run_id),
-            "Strategy, seed": _words(code(summary.strategy_id), code(summary.seed)),
-            "Market": _words(code(summary.symbol), code(setting(config, "market", "source"))),
+            "Strategy": code(summary.strategy_id),
+            "Seed": code(summary.seed),
+            "Market": _words(code(summary.symbol), "from source", code(setting(config, "market", "source"))),
             "Market sha256": code(summary.market_sha256),
-            "Clock": _words(
-                code(setting(config, "clock_mode")), "from", code(summary.started_ts), "to", code(summary.ended_ts)
-            ),
-            "Steps": _words(code(summary.steps), "made,", code(summary.steps_planned), "planned"),
-            "Outcome": _words(code(summary.status), "stop reason", code(summary.stop_reason)),
-            "Fills, fees": _words(code(summary.fills), code(summary.fees)),
-            "Position, cash, equity": _words(code(summary.position), code(summary.cash), code(summary.equity)),
+            "Clock": _words(code(setting(config, "clock_mode")), *times),
+            "Steps": _words(*steps),
+            "Outcome": _words(code(summary.status), "for the reason", code(summary.stop_reason)),
+            "Fills": _words(code(summary.fills), "with fees of", code(summary.fees)),
+            "Position": _words(code(summary.position), "at a mark price of", code(summary.mark_price)),
+            "Cash": code(summary.cash),
+            "Equity": code(summary.equity),
             "Config sha256": code(summary.config_sha256),
             "Behaviour version": code(summary.behaviour_version),
         }
@@ -68,7 +75,7 @@ def claims_section(claims: Sequence[Claim]) -> str:
         [
             (
                 code(claim.name),
-                Encoded(claim.sentence),
+                inline(claim.sentence),
                 code(claim.expected),
                 code(claim.observed),
                 Encoded("PASS" if claim.passed else "FAIL"),
@@ -98,7 +105,7 @@ def artifacts_section(summary: RunSummary) -> str:
         rows.append((code(name.value), *sizes, *(() if facts else (Encoded("missing"),))))
     digests = {
         "run_digest": code(summary.run_digest),
-        "criteria_sha256 in event 0": code(summary.criteria_sha256),
+        "criteria_sha256 in event 0": code(announced_criteria(summary)),
         "Audit entries": code(summary.audit_entries),
         "Last entry_hash": code(summary.audit_last_hash),
     }
@@ -106,8 +113,10 @@ def artifacts_section(summary: RunSummary) -> str:
 
 
 def verify_command(summary: RunSummary) -> Encoded:
-    """Return the command that checks the run, with what it needs to run it again."""
+    """Return the command that checks that it is this run, and runs it again with what that needs."""
     parts = ["c2lib verify", _folder(summary.run_id), "--require-sealed"]
+    if _SHA256.fullmatch(summary.run_digest or ""):
+        parts.append(f"--expect-digest {summary.run_digest}")
     if setting(summary.config, "market", "source") == "file":
         parts.append("--market FILE")
     if summary.strategy_id not in BUILT_IN_STRATEGIES:
@@ -137,6 +146,14 @@ def verify_outcome(verification: Verification) -> Encoded:
     else:
         replay = "replay not possible"
     return code(f"{verification.verdict.value}, {verification.findings} findings, {replay}")
+
+
+def first_event(summary: RunSummary) -> str:
+    """Return what the first line of the event log must hold."""
+    announced = announced_criteria(summary)
+    if announced:
+        return f"the event <code>SESSION_START</code> with <code>criteria_sha256</code> {code(announced)}"
+    return "an event without <code>criteria_sha256</code>: no criteria were announced by this run"
 
 
 def safety_section(summary: RunSummary) -> str:

@@ -89,7 +89,10 @@ class FileSink:
 
     def _hand_on(self) -> None:
         while self._offset < len(self._pending):
-            self._offset += os.write(self._handle, memoryview(self._pending)[self._offset :])
+            written = os.write(self._handle, memoryview(self._pending)[self._offset :])
+            if written < 1:
+                raise OSError(errno.EIO, "nothing was taken")
+            self._offset += written
         self._pending, self._offset = b"", 0
 
 
@@ -111,6 +114,8 @@ def _open_runs_folder(root: str | os.PathLike[str]) -> int:
         handle = os.open(root, _FOLDER)
     except (FileExistsError, NotADirectoryError):
         raise RunPathError(f"the output root {os.fspath(root)} is no folder") from None
+    except ValueError:
+        raise RunPathError(f"the output root {os.fspath(root)!r} cannot be a path") from None
     except OSError as error:
         raise RunPathError(f"the output root {os.fspath(root)} cannot be used: {error.strerror}") from None
     shown = os.fspath(root)
@@ -176,18 +181,25 @@ class StagedRun:
                 raise PublishedAlready(f"a run {self._run_id} is there already")
             os.fsync(self._folder)
             os.rename(self._name, self._run_id, src_dir_fd=self._parent, dst_dir_fd=self._parent)
-            os.fsync(self._parent)
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                 raise PublishedAlready(f"a run {self._run_id} is there already") from None
             raise OutputError(f"{self.path} could not be published: {error.strerror}") from None
-        return run_path(self._root, self._run_id)
+        place = run_path(self._root, self._run_id)
+        try:
+            os.fsync(self._parent)
+        except OSError as error:
+            raise OutputError(f"{place} is published, but the disk did not confirm it: {error.strerror}") from None
+        return place
 
     def discard(self) -> None:
-        """Remove the staging folder, for a run that has its directory already."""
-        for name in os.listdir(self._folder):
-            os.unlink(name, dir_fd=self._folder)
-        os.rmdir(self._name, dir_fd=self._parent)
+        """Remove the staging folder, for a run that needs none; raises :class:`OutputError`."""
+        try:
+            for name in os.listdir(self._folder):
+                os.unlink(name, dir_fd=self._folder)
+            os.rmdir(self._name, dir_fd=self._parent)
+        except OSError as error:
+            raise OutputError(f"{self.path} could not be removed: {error.strerror}") from None
 
     def close(self) -> None:
         """Let go of every handle; what was staged stays."""

@@ -54,6 +54,23 @@ class DryrunResult:
     reproduced: bool = False
     staging: str | None = None
 
+    def text(self) -> str:
+        """Return the outcome for people, without what differs from machine to machine."""
+        words = [
+            f"run_id      {self.run_id}",
+            f"status      {self.status.value}" + (f" ({self.stop_reason.value})" if self.stop_reason else ""),
+            f"steps       {self.steps}",
+            f"fills       {self.fills}",
+            f"position    {self.position}",
+            f"equity      {self.equity}",
+            f"run_digest  {self.run_digest}",
+        ]
+        if self.reject_code:
+            words.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
+        if self.fail_code:
+            words.append(f"failed      {self.fail_code.value}: {self.fail_reason}")
+        return "\n".join(words)
+
     def summary(self) -> dict[str, Any]:
         """Return the facts that the command line prints, as plain JSON values."""
         return {
@@ -96,20 +113,3 @@ def result_of(life: Lifecycle, journal: Journal, books: Books, fills: int) -> Dr
         equity=books.equity,
         dead_sinks=journal.dead_sinks,
     )
-
-    def text(self) -> str:
-        """Return the outcome for people, without what differs from machine to machine."""
-        words = [
-            f"run_id      {self.run_id}",
-            f"status      {self.status.value}" + (f" ({self.stop_reason.value})" if self.stop_reason else ""),
-            f"steps       {self.steps}",
-            f"fills       {self.fills}",
-            f"position    {self.position}",
-            f"equity      {self.equity}",
-            f"run_digest  {self.run_digest}",
-        ]
-        if self.reject_code:
-            words.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
-        if self.fail_code:
-            words.append(f"failed      {self.fail_code.value}: {self.fail_reason}")
-        return "\n".join(words)

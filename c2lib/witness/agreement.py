@@ -75,6 +75,7 @@ def compare(logs: Logs, findings: Findings) -> None:
         comparison.closing()
     if _EVENTS in logs.read:
         comparison.outcome()
+        comparison.order()
         comparison.stop()
     if logs.metrics is not None:
         comparison.control_totals(logs.metrics)
@@ -94,7 +95,7 @@ class _Comparison:
             self._findings.add(code, file, expected=f"{name} {_word(expected)}", seen=_word(seen))
 
     def path(self) -> None:
-        """The snapshots are those of the path of phases, at the events at which it moved."""
+        """Expect the snapshots of the path of phases, at the events at which it moved."""
         expected = [State(SessionStatus.INIT, SessionPhase.INIT, 0)]
         for move in self._logs.audit.moves:
             status = STATUS_OF_PHASE[SessionPhase(move.after)]
@@ -109,7 +110,7 @@ class _Comparison:
             self._findings.add(_STATUS, _SNAPSHOTS, at + 1, expected=sides[0], seen=sides[1])
 
     def closing(self) -> None:
-        """The last snapshot says of the end what the audit trail says."""
+        """Expect the last snapshot to say of the end what the audit trail says."""
         audit, last = self._logs.audit, self._logs.snapshots.last
         if not last or not audit.stop_meta:
             return
@@ -117,6 +118,7 @@ class _Comparison:
         stop_reason = audit.stop_meta.get("stop_reason")
         self._same(_STATUS, _SNAPSHOTS, "meta.stop_reason", stop_reason, last["meta"].get("stop_reason"))
         self._same(_STATUS, _SNAPSHOTS, "started_ts", audit.first_ts, last["started_ts"])
+        self._same(_STATUS, _SNAPSHOTS, "ended_ts", audit.end_ts, last["ended_ts"])
         for name in ("reject_code", "fail_code"):
             if last[name] is not None and not audit.counts[last[name]]:
                 self._findings.add(_STATUS, _SNAPSHOTS, expected=f"a {name} that the audit has", seen=last[name])
@@ -125,10 +127,12 @@ class _Comparison:
             self._same(_STATUS, _AUDIT, "last trigger", str(trigger), audit.moves[-1].trigger)
         low, high = audit.end_retries, audit.retries
         if not low <= last["sink_retries"] <= high:
-            self._findings.add(_COUNTER, _SNAPSHOTS, expected=f"sink_retries {low} to {high}", seen=last["sink_retries"])
+            self._findings.add(
+                _COUNTER, _SNAPSHOTS, expected=f"sink_retries {low} to {high}", seen=last["sink_retries"]
+            )
 
     def outcome(self) -> None:
-        """The events are those of a session that ended so."""
+        """Expect the events of a session that ended so."""
         events, status = self._logs.events, self._logs.status
         counts, last = events.counts, events.last_kind
         if status is SessionStatus.REJECTED:
@@ -140,11 +144,16 @@ class _Comparison:
                 self._findings.add(_SEQUENCE, _EVENTS, expected="SESSION_STOP as the last event", seen=last or "none")
         elif events.emitted != counts[EventKind.RAIL_TRIPPED]:
             self._findings.add(_SEQUENCE, _EVENTS, expected="no event of a session never announced", seen=last)
-        for move in self._logs.audit.moves:
-            if move.ts_sim > events.emitted:
-                self._same(_COUNTER, _AUDIT, "ts_sim of a move of at most", events.emitted, move.ts_sim)
-        if self._logs.audit.moves and self._logs.audit.phase in SESSION_ENDS:
-            self._same(_COUNTER, _AUDIT, "ts_sim of the last move", events.emitted, self._logs.audit.moves[-1].ts_sim)
+
+    def order(self) -> None:
+        """Expect events and phase moves at the same counts and times; moves never go back, so the last one tells."""
+        events, audit = self._logs.events, self._logs.audit
+        if audit.moves and audit.phase in SESSION_ENDS:
+            self._same(_COUNTER, _AUDIT, "ts_sim of the last move", events.emitted, audit.moves[-1].ts_sim)
+        if events.first_ts:
+            self._same(_COUNTER, _EVENTS, "ts_utc of the first event", audit.first_ts, events.first_ts)
+        if events.last_kind in (EventKind.SESSION_STOP, EventKind.REJECTED):
+            self._same(_COUNTER, _EVENTS, "ts_utc of the last event", audit.end_ts, events.last_ts)
 
     def _rejected(self) -> None:
         events, rejection = self._logs.events, self._logs.events.books.rejection
@@ -159,7 +168,7 @@ class _Comparison:
             self._findings.add(_STATUS, _AUDIT, expected="the check that failed, and its code", seen="none")
 
     def stop(self) -> None:
-        """``SESSION_STOP`` fits the way in which the session ended."""
+        """Expect ``SESSION_STOP`` to fit the way in which the session ended."""
         events, audit = self._logs.events, self._logs.audit
         stop, start = events.books.stop, events.books.start
         if not stop or not start:
@@ -179,7 +188,7 @@ class _Comparison:
             self._findings.add(_SEQUENCE, _EVENTS, expected="RECONCILED before SESSION_STOP", seen=seen)
 
     def control_totals(self, metrics: Mapping[str, Any]) -> None:
-        """Metrics and audit trail agree."""
+        """Expect metrics that the audit trail bears out."""
         audit = self._logs.audit
         if audit.phase not in SESSION_ENDS:
             return
@@ -202,7 +211,7 @@ class _Comparison:
             self._same(_COUNTER, _SNAPSHOTS, "sink_retries", retries, snapshot["sink_retries"])
 
     def event_totals(self, metrics: Mapping[str, Any]) -> None:
-        """Metrics are what the events add up to, as far as events can tell."""
+        """Expect metrics that the events add up to, as far as events can tell."""
         events, counts, books = self._logs.events, self._logs.events.counts, self._logs.events.books
         rails, mismatches = counts[EventKind.RAIL_TRIPPED], books.mismatches
         for name, expected in (

@@ -2,8 +2,7 @@
 
 Rules kept here:
 
-* the tables of :mod:`c2lib.core.contract` are the only source; the tests that are compiled from them accept at
-  once what is beyond doubt, and everything else is judged by :meth:`~c2lib.core.fields.Field.problem_with`;
+* the tables of :mod:`c2lib.core.contract` are the only source, and a field judges its value itself;
 * a line equals the reference canonical JSON of the value that it holds;
 * an object has exactly the keys of its table; a payload has those of its event kind and may carry more;
 * a value that breaks the contract is handed to nobody, so that what comes after never meets it.
@@ -18,56 +17,19 @@ Rules kept here:
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from c2lib.core.canon import MAX_INTEGER, CanonicalFormError, canonical_json
+from c2lib.core.canon import CanonicalFormError, canonical_json
 from c2lib.core.contract import PAYLOADS
-from c2lib.core.decimals import DECIMAL_PATTERN
-from c2lib.core.fields import IDENTIFIER_PATTERN, SHA256_PATTERN, TIME_PATTERN, Field, FieldKind
+from c2lib.core.fields import Field, FieldKind
 from c2lib.core.vocabulary import EventKind
 from c2lib.witness.facts import FindingCode
 from c2lib.witness.findings import Findings
-from c2lib.witness.reader import MAX_INTEGER_CHARS, MAX_LINE, JsonProblem, may_be_deep, strict_json
+from c2lib.witness.reader import MAX_LINE, JsonError, strict_json
 
 MAX_DECIMAL = 400
 """Longest decimal text, in characters; no product or sum of a run's decimals comes near."""
-
-_PATTERNS = {
-    FieldKind.DECIMAL: DECIMAL_PATTERN,
-    FieldKind.TIME: TIME_PATTERN,
-    FieldKind.SHA256: SHA256_PATTERN,
-    FieldKind.IDENTIFIER: IDENTIFIER_PATTERN,
-}
-
-Test = Callable[[Any], object]
-
-
-def _never(value: Any) -> bool:
-    del value
-    return False
-
-
-def quick_test(field: Field) -> Test:
-    """Return a test that is true only for values that are good in ``field``; false says nothing."""
-    if field.kind is FieldKind.INTEGER:
-        return lambda value: type(value) is int and 0 <= value <= MAX_INTEGER
-    if field.kind is FieldKind.CHOICE:
-        choices = frozenset(field.choices)
-        return lambda value: type(value) is str and value in choices
-    if field.kind is FieldKind.TEXT:
-        return lambda value: type(value) is str
-    if field.kind is FieldKind.OBJECT:
-        return lambda value: type(value) is dict
-    pattern = _PATTERNS.get(field.kind)
-    if pattern is None:
-        return _never
-    match = re.compile(pattern, re.ASCII).fullmatch
-    if field.kind is FieldKind.DECIMAL:
-        return lambda value: type(value) is str and len(value) <= MAX_DECIMAL and match(value)
-    return lambda value: type(value) is str and match(value)
 
 
 def field_problem(field: Field, value: Any) -> str | None:
@@ -78,12 +40,20 @@ def field_problem(field: Field, value: Any) -> str | None:
     return problem
 
 
+_ANY_DECIMAL = Field("", FieldKind.DECIMAL, "any decimal")
+
+
+def is_decimal(value: Any) -> bool:
+    """Whether ``value`` is canonical decimal text that is not too long."""
+    return field_problem(_ANY_DECIMAL, value) is None
+
+
 class ObjectCheck:
-    """The compiled check of an object; a ``closed`` one may have no keys beside its fields."""
+    """The check of an object; a ``closed`` one may have no keys beside its fields."""
 
     def __init__(self, fields: Iterable[Field], *, closed: bool) -> None:
-        self._fields = tuple((field.name, quick_test(field), field) for field in fields)
-        self._names = frozenset(name for name, _, _ in self._fields)
+        self._fields = tuple(fields)
+        self._names = frozenset(field.name for field in self._fields)
         self._closed = closed
 
     def problems(self, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -91,49 +61,15 @@ class ObjectCheck:
         if self._closed and value.keys() != self._names:
             for name in sorted(value.keys() - self._names):
                 yield name, "is no field of the contract"
-        for name, test, field in self._fields:
-            if name not in value:
-                yield name, "is missing"
-                continue
-            item = value[name]
-            if not test(item):
-                problem = field_problem(field, item)
-                if problem:
-                    yield name, problem
+        for field in self._fields:
+            problem = field_problem(field, value[field.name]) if field.name in value else "is missing"
+            if problem:
+                yield field.name, problem
 
 
 PAYLOAD_CHECKS: Mapping[str, ObjectCheck] = {
     kind.value: ObjectCheck(PAYLOADS[kind], closed=False) for kind in EventKind
 }
-
-encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-"""The canonical text of a value that was read by :func:`plain_object` or passed ``canonical_json``."""
-
-
-def _small_integer(text: str) -> int:
-    number = int(text) if len(text) <= MAX_INTEGER_CHARS else MAX_INTEGER + 1
-    if not -MAX_INTEGER <= number <= MAX_INTEGER:
-        raise JsonProblem("an integer that a closer look must judge")
-    return number
-
-
-def _refused(text: str) -> None:
-    raise JsonProblem("a number that a closer look must judge")
-
-
-_PLAIN = json.JSONDecoder(parse_int=_small_integer, parse_float=_refused, parse_constant=_refused).decode
-
-
-def plain_object(data: bytes) -> dict[str, Any] | None:
-    """Return the object of an ASCII line that is canonical beyond doubt; ``None`` asks for a closer look."""
-    if not data.isascii() or may_be_deep(data):
-        return None
-    text = data.decode("ascii")
-    try:
-        value = _PLAIN(text)
-    except ValueError:
-        return None
-    return value if type(value) is dict and encode(value) == text else None
 
 
 class RunName:
@@ -176,16 +112,15 @@ class LineCheck:
 
     def value(self, number: int, data: bytes) -> dict[str, Any] | None:
         """Return the object of a line, or ``None`` when it cannot be used; both with findings for what is wrong."""
-        value = plain_object(data)
-        if value is None:
-            value = self._looked_closely(number, data)
+        value = self._strict(number, data)
         if value is None or self.breaks(number, self._check, value):
             return None
         if self._run is not None:
-            self._compare_run(number, self._run, value)
+            self.compare_run(number, self._run, value)
         return value
 
-    def _compare_run(self, number: int, run: RunName, value: Mapping[str, Any]) -> None:
+    def compare_run(self, number: int, run: RunName, value: Mapping[str, Any]) -> None:
+        """Note when ``value`` names another run or strategy."""
         field = run.differs(value)
         if field:
             expected = getattr(run, field)
@@ -206,7 +141,7 @@ class LineCheck:
             )
         return broken
 
-    def _looked_closely(self, number: int, data: bytes) -> dict[str, Any] | None:
+    def _strict(self, number: int, data: bytes) -> dict[str, Any] | None:
         add, file = self._findings.add, self._file
         try:
             value = strict_json(data, self._limit)
@@ -217,7 +152,7 @@ class LineCheck:
         except CanonicalFormError as error:
             add(FindingCode.CONTRACT_BROKEN, file, number, expected="a value with a canonical form", seen=str(error))
             return None
-        except JsonProblem as error:
+        except JsonError as error:
             add(FindingCode.MALFORMED_LINE, file, number, expected="strict JSON", seen=str(error))
             return None
         if canonical != data:

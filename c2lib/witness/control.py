@@ -16,14 +16,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Any, NamedTuple
 
-from c2lib.core.canon import GENESIS_HASH
+from c2lib.core.canon import GENESIS_HASH, entry_hash
 from c2lib.core.contract import AUDIT_FIELDS
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import Artifact, AuditCode
-from c2lib.witness.checks import LineCheck, encode
+from c2lib.witness.checks import LineCheck
 from c2lib.witness.facts import FindingCode, PhaseMove
 from c2lib.witness.findings import Findings
 
@@ -115,9 +114,7 @@ class AuditLog:
         self._findings.add(code, FILE, self._number, expected=expected, seen=seen)
 
     def _chain(self, entry: Mapping[str, Any]) -> None:
-        claimed = entry["entry_hash"]
-        body = {key: value for key, value in entry.items() if key != "entry_hash"}
-        expected = sha256(encode(body).encode()).hexdigest()
+        claimed, expected = entry["entry_hash"], entry_hash(entry)
         if claimed != expected:
             self._report(FindingCode.CHAIN_BROKEN, f"entry_hash {expected}", claimed)
         if self._known_hash is not None and entry["prev_hash"] != self._known_hash:
@@ -185,11 +182,14 @@ class AuditLog:
 
     def _sink_failed(self, entry: Mapping[str, Any]) -> None:
         sink = entry["meta"].get("sink")
-        name = sink if sink in set(Artifact) else FILE
+        name = sink if isinstance(sink, str) and sink in set(Artifact) else FILE
         if name not in self.dead_sinks:
             self.dead_sinks[name] = None
             self._findings.add(
-                FindingCode.INCOMPLETE_RUN, name, expected="a sink that took every line", seen="one that failed for good"
+                FindingCode.INCOMPLETE_RUN,
+                name,
+                expected="a sink that took every line",
+                seen="one that failed for good",
             )
 
     def _preflight(self, entry: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ Rules kept here:
 
 >>> log = EventLog(Findings(), RunName())
 >>> log.take(1, b"[]")
->>> log.emitted, log.counts
+>>> log.emitted, dict(log.counts)
 (1, {})
 """
 
@@ -18,15 +18,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Any
 
-from c2lib.core.canon import EVENT_ID_KIND
+from c2lib.core.canon import event_id
 from c2lib.core.contract import EVENT_FIELDS
 from c2lib.core.vocabulary import Artifact, EventKind
-from c2lib.witness.checks import PAYLOAD_CHECKS, LineCheck, RunName, encode
+from c2lib.witness.checks import PAYLOAD_CHECKS, LineCheck, RunName
 from c2lib.witness.facts import FindingCode
 from c2lib.witness.findings import Findings
+from c2lib.witness.quick import quick_event
 from c2lib.witness.refold import Books
 
 FILE = Artifact.EVENTS.value
@@ -45,19 +45,6 @@ Observer = Callable[[Mapping[str, Any], Books], None]
 """``observer(event, books)`` is told of every event that was folded, with the books after it."""
 
 
-def expected_event_id(event: Mapping[str, Any]) -> str:
-    """Return the ``event_id`` that follows from the rest of an event that keeps the contract."""
-    preimage = {
-        "event_type": event["event_type"],
-        "kind": EVENT_ID_KIND,
-        "payload": event["payload"],
-        "run_id": event["run_id"],
-        "strategy_id": event["strategy_id"],
-        "ts_sim": event["ts_sim"],
-    }
-    return sha256(encode(preimage).encode()).hexdigest()
-
-
 class EventLog:
     """The events so far; ``emitted`` counts lines, usable or not, ``counts`` the usable ones by kind."""
 
@@ -67,53 +54,59 @@ class EventLog:
         self.bearers: dict[str, str] = {}
         self.last_kind = ""
         self.before_last_kind = ""
+        self.first_ts = self.last_ts = ""
         self.clean_reconciled_ts: str | None = None
         self.books = Books(self._report)
         self._findings = findings
-        self._check = LineCheck(FILE, EVENT_FIELDS, findings, run)
+        self._check = LineCheck(FILE, EVENT_FIELDS, findings)
+        self._run = run
         self._observer = observer
         self._number = 0
         self._event_id: str | None = None
         self._next_ts_sim = 0
-        self._last_ts = ""
 
     def take(self, number: int, data: bytes) -> None:
         """Take the next line in."""
         self.emitted += 1
         self._number, self._event_id = number, None
-        event = self._check.value(number, data)
-        if event is None:
+        known = quick_event(data) or self._closely(number, data)
+        if known is None:
             self._next_ts_sim += 1
             return
+        event, expected_id = known
         kind, self._event_id = event["event_type"], event["event_id"]
-        self._identity(event)
+        if event["event_id"] != expected_id:
+            self._report(FindingCode.EVENT_ID_WRONG, expected_id, event["event_id"])
+        self._check.compare_run(number, self._run, event)
         self._order(event)
-        payload = event["payload"]
-        if self._check.breaks(number, PAYLOAD_CHECKS[kind], payload, self._event_id):
-            return
         self._place(kind)
         self.counts[kind] += 1
         self._note(kind, event)
-        self.books.apply(kind, payload)
+        self.books.apply(kind, event["payload"])
         if self._observer is not None:
             self._observer(event, self.books)
 
     def _report(self, code: FindingCode, expected: object, seen: object) -> None:
         self._findings.add(code, FILE, self._number, expected=expected, seen=seen, event_id=self._event_id)
 
-    def _identity(self, event: Mapping[str, Any]) -> None:
-        expected = expected_event_id(event)
-        if expected != event["event_id"]:
-            self._report(FindingCode.EVENT_ID_WRONG, expected, event["event_id"])
+    def _closely(self, number: int, data: bytes) -> tuple[dict[str, Any], str] | None:
+        event = self._check.value(number, data)
+        if event is None:
+            return None
+        kind, payload = event["event_type"], event["payload"]
+        if self._check.breaks(number, PAYLOAD_CHECKS[kind], payload, event["event_id"]):
+            return None
+        return event, event_id(event["run_id"], event["strategy_id"], kind, event["ts_sim"], payload)
 
     def _order(self, event: Mapping[str, Any]) -> None:
         ts_sim, ts_utc = event["ts_sim"], event["ts_utc"]
         if ts_sim != self._next_ts_sim:
             self._report(FindingCode.SEQUENCE_BROKEN, f"ts_sim {self._next_ts_sim}", ts_sim)
         self._next_ts_sim = ts_sim + 1
-        if ts_utc < self._last_ts:
-            self._report(FindingCode.CLOCK_WENT_BACK, f"a ts_utc not before {self._last_ts}", ts_utc)
-        self._last_ts = ts_utc
+        if ts_utc < self.last_ts:
+            self._report(FindingCode.CLOCK_WENT_BACK, f"a ts_utc not before {self.last_ts}", ts_utc)
+        self.first_ts = self.first_ts or ts_utc
+        self.last_ts = ts_utc
 
     def _place(self, kind: str) -> None:
         first = not self.last_kind
@@ -126,12 +119,12 @@ class EventLog:
         self.before_last_kind, self.last_kind = self.last_kind, kind
 
     def _note(self, kind: str, event: Mapping[str, Any]) -> None:
-        event_id = event["event_id"]
+        bearer = event["event_id"]
         if kind == EventKind.FILL:
-            self.bearers.setdefault("first_fill", event_id)
-            self.bearers["last_fill"] = event_id
+            self.bearers.setdefault("first_fill", bearer)
+            self.bearers["last_fill"] = bearer
         elif kind == EventKind.RECONCILED:
             if not event["payload"]["mismatches"]:
                 self.clean_reconciled_ts = event["ts_utc"]
         elif kind in _BEARS:
-            self.bearers.setdefault(_BEARS[EventKind(kind)], event_id)
+            self.bearers.setdefault(_BEARS[EventKind(kind)], bearer)

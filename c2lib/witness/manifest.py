@@ -14,14 +14,18 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from c2lib.core.canon import canonical_sha256, run_digest
-from c2lib.core.states import SESSION_ENDS
-from c2lib.core.vocabulary import BEHAVIOUR_VERSION, SEALED_BY_MANIFEST, Artifact, StopReason
+from c2lib.core.contract import LIQUIDITIES
+from c2lib.core.states import SESSION_ENDS, SessionStatus
+from c2lib.core.vocabulary import BEHAVIOUR_VERSION, SEALED_BY_MANIFEST, Artifact, AuditCode, StopReason
 from c2lib.witness.agreement import Logs
+from c2lib.witness.checks import is_decimal
 from c2lib.witness.facts import FileFacts, FindingCode
 from c2lib.witness.findings import Findings
+from c2lib.witness.refold import Books, decimal_text
 
 FILE = Artifact.MANIFEST.value
 
@@ -61,9 +65,7 @@ class ManifestCheck:
     def seal(self) -> None:
         """Recompute what the manifest says of itself."""
         manifest, same = self._manifest, self._same
-        same(
-            FindingCode.OTHER_BEHAVIOUR_VERSION, "behaviour_version", BEHAVIOUR_VERSION, manifest["behaviour_version"]
-        )
+        same(FindingCode.OTHER_BEHAVIOUR_VERSION, "behaviour_version", BEHAVIOUR_VERSION, manifest["behaviour_version"])
         same(FindingCode.RUN_DIGEST_WRONG, "run_digest", run_digest(manifest), manifest["run_digest"])
         config, code = manifest["config"], FindingCode.CONFIG_HASH_WRONG
         same(code, "config_sha256", canonical_sha256(config), manifest["config_sha256"])
@@ -78,14 +80,16 @@ class ManifestCheck:
             ("audit", ("entries", "last_hash")),
         ):
             for problem in shape_problems(manifest[name], keys):
-                self._findings.add(FindingCode.CONTRACT_BROKEN, FILE, 1, expected=f"{name} by the contract", seen=problem)
+                self._findings.add(
+                    FindingCode.CONTRACT_BROKEN, FILE, 1, expected=f"{name} by the contract", seen=problem
+                )
 
     def name(self, folder: str) -> None:
-        """The run is the one that its folder is named for."""
+        """Expect the run that its folder is named for."""
         self._same(FindingCode.WRONG_RUN, "the folder's name", folder, self._manifest["run_id"])
 
     def files(self, measured: Mapping[str, FileFacts]) -> None:
-        """The sealed files are those that were measured."""
+        """Expect the files that were measured."""
         for artifact in SEALED_BY_MANIFEST:
             facts = measured.get(artifact)
             sealed = at(self._manifest["artifacts"], artifact)
@@ -96,11 +100,11 @@ class ManifestCheck:
                 self._findings.add(FindingCode.CONTRACT_BROKEN, FILE, 1, expected=expected, seen=problem)
             for name in _MEASURES:
                 claimed, real = at(sealed, name), getattr(facts, name)
-                if claimed != real:
+                if claimed != real or type(claimed) is not type(real):
                     self._findings.add(FindingCode.DIGEST_WRONG, artifact, expected=f"{name} {claimed}", seen=real)
 
     def log(self, logs: Logs) -> None:
-        """The log is the one of this config, market and strategy."""
+        """Expect the log of this config, market and strategy."""
         manifest, same = self._manifest, self._same
         if Artifact.AUDIT in logs.read:
             same(FindingCode.CHAIN_BROKEN, "audit.entries", logs.audit.entries, at(manifest["audit"], "entries"))
@@ -113,13 +117,19 @@ class ManifestCheck:
         if Artifact.EVENTS in logs.read:
             self._start(logs.events.books.start)
             self._ticks(logs)
+            self._fees(logs.events.books)
+        gate_open = at(manifest["config"], "enabled") is not False and logs.status is not SessionStatus.REJECTED
+        if gate_open and not logs.audit.counts[AuditCode.LIVE_GATE_OVERRIDDEN]:
+            expected = "enabled false, or an override that was audited"
+            self._findings.add(FindingCode.PHASE_PATH_FORBIDDEN, FILE, expected=expected, seen="neither")
 
     def _failures(self, logs: Logs) -> None:
-        """The sink failures that a replay is told of are as many retries as were audited."""
+        """Expect a replay to be told of as many retries as were audited."""
         failures = at(self._manifest["inputs"], "sink_failures")
         if not isinstance(failures, list) or logs.audit.dead_sinks:
             return
-        retries = sum(len(item[-1]) for item in failures if isinstance(item, list) and isinstance(item[-1], list))
+        errors = [item[-1] for item in failures if isinstance(item, list) and item]
+        retries = sum(len(item) for item in errors if isinstance(item, list))
         self._same(FindingCode.COUNTER_WRONG, "inputs.sink_failures with retries", logs.audit.retries, retries)
 
     def _start(self, start: Mapping[str, Any]) -> None:
@@ -134,8 +144,25 @@ class ManifestCheck:
         cash = at(config, "broker", "initial_cash")
         self._same(FindingCode.CONFIG_HASH_WRONG, "config.broker.initial_cash", start["initial_cash"], cash)
 
+    def _fees(self, books: Books) -> None:
+        """Expect the fills to have cost what the config's rates ask for."""
+        broker = at(self._manifest["config"], "broker")
+        rates = {name: at(broker, f"{name.lower()}_fee_rate") for name in LIQUIDITIES}
+        bad = [name for name in LIQUIDITIES if not is_decimal(rates[name])]
+        if bad:
+            self._findings.add(
+                FindingCode.CONTRACT_BROKEN, FILE, 1, expected=f"a {bad[0]} fee rate", seen=rates[bad[0]]
+            )
+            return
+        own = books.fees_at({name: Decimal(rate) for name, rate in rates.items()})
+        if own != books.fees:
+            expected = f"fees of {decimal_text(own)} by the config's rates"
+            self._findings.add(
+                FindingCode.LEDGER_WRONG, Artifact.EVENTS, expected=expected, seen=decimal_text(books.fees)
+            )
+
     def _ticks(self, logs: Logs) -> None:
-        """Where the config asks for a tick on every bar, every bar has one."""
+        """Expect a tick of every bar where the config asks for it."""
         books = logs.events.books
         if at(self._manifest["config"], "tick_events") != "every" or not books.stop:
             return

@@ -12,7 +12,7 @@ Rules kept here:
 {'a': [1, True]}
 >>> strict_json(b'{"a":1,"a":2}')
 Traceback (most recent call last):
-c2lib.witness.reader.JsonProblem: has a key twice in one object
+c2lib.witness.reader.JsonError: has a key twice in one object
 """
 
 from __future__ import annotations
@@ -45,36 +45,33 @@ _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NESTING = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 
 
-class JsonProblem(ValueError):
+class JsonError(ValueError):
     """Bytes that are no strict JSON; the message says why."""
 
 
 def _integer(text: str) -> int:
     if len(text) > MAX_INTEGER_CHARS:
-        raise JsonProblem(f"has an integer of more than {MAX_INTEGER_CHARS} characters")
+        raise JsonError(f"has an integer of more than {MAX_INTEGER_CHARS} characters")
     return int(text)
 
 
 def _constant(name: str) -> None:
-    raise JsonProblem(f"has {name}, which is no JSON")
+    raise JsonError(f"has {name}, which is no JSON")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise JsonProblem("has a key twice in one object")
+        raise JsonError("has a key twice in one object")
     return value
 
 
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object)
 
 
-def may_be_deep(data: bytes) -> bool:
-    """Whether ``data`` has brackets enough to be nested deeper than an artifact may be."""
-    return data.count(b"[") + data.count(b"{") > MAX_DEPTH
-
-
 def _is_deep(data: bytes) -> bool:
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return False
     depth, in_text = 0, False
     for match in _NESTING.finditer(data):
         token = match.group()
@@ -90,22 +87,22 @@ def _is_deep(data: bytes) -> bool:
 
 
 def strict_json(data: bytes, limit: int = MAX_LINE) -> Any:
-    """Return the value of JSON bytes, or raise :class:`JsonProblem`.
+    """Return the value of JSON bytes, or raise :class:`JsonError`.
 
     Floats are returned as floats: they are JSON, and the contract's to refuse.
     """
     if len(data) > limit:
-        raise JsonProblem(f"is longer than {limit} bytes")
+        raise JsonError(f"is longer than {limit} bytes")
     if data.startswith(codecs.BOM_UTF8):
-        raise JsonProblem("begins with a byte order mark")
-    if may_be_deep(data) and _is_deep(data):
-        raise JsonProblem(f"is nested deeper than {MAX_DEPTH}")
+        raise JsonError("begins with a byte order mark")
+    if _is_deep(data):
+        raise JsonError(f"is nested deeper than {MAX_DEPTH}")
     try:
         return _DECODER.decode(data.decode())
     except UnicodeDecodeError as error:
-        raise JsonProblem(f"is not UTF-8 at byte {error.start}") from None
+        raise JsonError(f"is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
-        raise JsonProblem(f"is no JSON: {error.msg} at character {error.pos}") from None
+        raise JsonError(f"is no JSON: {error.msg} at character {error.pos}") from None
 
 
 def open_regular(directory: int, name: str) -> int:

@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 
+from c2lib.core.contract import LIQUIDITIES
 from c2lib.core.model import BUY
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
 from c2lib.core.vocabulary import EventKind, StopReason
@@ -39,6 +40,9 @@ _EXACT = Context(prec=2400, traps=[Inexact, InvalidOperation])
 """Wide enough that nothing made of texts of at most 400 characters is ever rounded."""
 
 _ZERO = Decimal(0)
+_PRICED = {"MARKET": (False, False), "LIMIT": (True, False), "STOP": (False, True), "STOP_LIMIT": (True, True)}
+"""Whether an order of a type has a limit price, and a stop price."""
+
 _LEDGER, _SEQUENCE = FindingCode.LEDGER_WRONG, FindingCode.SEQUENCE_BROKEN
 
 
@@ -52,7 +56,7 @@ def decimal_text(value: Decimal) -> str:
 class OpenOrder:
     """An order that can still change."""
 
-    __slots__ = ("bar_index", "broker_order_id", "fill_ids", "left", "partly", "side", "status", "symbol")
+    __slots__ = ("bar_index", "broker_order_id", "fill_ids", "left", "side", "status", "symbol")
 
     def __init__(self, payload: Payload) -> None:
         self.side: str = payload["side"]
@@ -69,6 +73,7 @@ class Books:
 
     def __init__(self, report: Report) -> None:
         self.position = self.cash = self.fees = _ZERO
+        self.turnover = dict.fromkeys(LIQUIDITIES, _ZERO)
         self.mark: Decimal | None = None
         self.transitions = self.mismatches = self.ticks = 0
         self.every_bar_ticked = True
@@ -138,6 +143,9 @@ class Books:
         order = OpenOrder(payload)
         if order.left <= 0:
             self._report(_LEDGER, "a quantity above 0", payload["quantity"])
+        prices = payload["limit_price"] is not None, payload["stop_price"] is not None
+        if prices != _PRICED[payload["order_type"]]:
+            self._report(_LEDGER, f"the prices of a {payload['order_type']} order", "others")
         if payload["symbol"] != self.start.get("symbol", payload["symbol"]):
             self._report(_LEDGER, f"symbol {self.start['symbol']}", payload["symbol"])
         self._open[name] = order
@@ -206,7 +214,11 @@ class Books:
             self._report(_LEDGER, f"leaves_quantity {decimal_text(order.left)}", payload["leaves_quantity"])
         trigger = OrderTrigger.PARTIAL_FILL if order.left > 0 else OrderTrigger.FULL_FILL
         self._move(payload["client_order_id"], order, trigger)
-        self._book(order.side == BUY, quantity, price, fee)
+        notional = _EXACT.multiply(price, quantity)
+        self.turnover[payload["liquidity"]] = _EXACT.add(self.turnover[payload["liquidity"]], notional)
+        if order.side != BUY:
+            quantity, notional = quantity.copy_negate(), notional.copy_negate()
+        self._book(quantity, notional, fee)
 
     def _same_terms(self, order: OpenOrder, payload: Payload) -> None:
         seen = (payload["side"], payload["symbol"])
@@ -215,14 +227,20 @@ class Books:
         if payload["bar_index"] <= order.bar_index:
             self._report(_LEDGER, f"a fill on a bar after {order.bar_index}", payload["bar_index"])
 
-    def _book(self, bought: bool, quantity: Decimal, price: Decimal, fee: Decimal) -> None:  # noqa: FBT001 - private
-        add, subtract = _EXACT.add, _EXACT.subtract
-        notional = _EXACT.multiply(price, quantity)
-        self.fees = add(self.fees, fee)
-        self.cash = subtract((subtract if bought else add)(self.cash, notional), fee)
-        self.position = (add if bought else subtract)(self.position, quantity)
+    def _book(self, quantity: Decimal, notional: Decimal, fee: Decimal) -> None:
+        """Book a fill; of a sale, quantity and notional are negative."""
+        self.fees = _EXACT.add(self.fees, fee)
+        self.cash = _EXACT.subtract(_EXACT.subtract(self.cash, notional), fee)
+        self.position = _EXACT.add(self.position, quantity)
         if self.cash < 0:
             self._report(_LEDGER, "cash of 0 or more", decimal_text(self.cash))
+
+    def fees_at(self, rates: Mapping[str, Decimal]) -> Decimal:
+        """Return the fees that the fills cost at a share of their notional, by liquidity."""
+        total = _ZERO
+        for liquidity, notional in self.turnover.items():
+            total = _EXACT.add(total, _EXACT.multiply(notional, rates[liquidity]))
+        return total
 
     def _reconciled(self, payload: Payload) -> None:
         self.mismatches += len(payload["mismatches"])

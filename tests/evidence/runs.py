@@ -80,7 +80,7 @@ def clean_summary(sealed: DryrunConfig | None = None, **changes: Any) -> RunSumm
             "session_stop": digest("session_stop"),
         },
         "config": sealed.canonical(),
-        "config_sha256": sealed.sha256(),
+        "config_sha256": digest("config"),
         "criteria_sha256": sealed.criteria.sha256(),
         "market_sha256": digest("market"),
         "behaviour_version": 1,
@@ -110,7 +110,6 @@ def rejected_summary(**changes: Any) -> RunSummary:
         "statuses": (("INIT", 0), ("REJECTED", 1)),
         "event_counts": {"REJECTED": 1},
         "bearers": {"rejected": digest("rejected")},
-        "criteria_sha256": "",
         "market_sha256": "",
     }
     return clean_summary(config(enabled=True), **(values | changes))
@@ -123,7 +122,10 @@ def bar_time(index: int) -> str:
 
 def series_of(count: int, every: int = 4, **changes: Any) -> RunSeries:
     """Return a run of ``count`` bars that buys and sells in turn every ``every`` bars."""
-    bars, orders, fills, ts_sim, position = [], [], [], 1, 0
+    bars: list[BarPoint] = []
+    orders: list[OrderPoint] = []
+    fills: list[FillPoint] = []
+    ts_sim, position = 1, 0
     for index in range(count):
         close = 10000 + (index * 7919) % 61 + (index * 31) % 17 + index // 40
         if orders and len(fills) < len(orders):

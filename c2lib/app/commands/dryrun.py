@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import Any
+
+from c2lib.app.console import is_terminal, say
 
 _FIELDS: tuple[tuple[str, str, type, str], ...] = (
     ("--run-id", "run_id", str, "name of the run; left out: derived from the config"),
@@ -75,9 +76,9 @@ def run(options: argparse.Namespace) -> int:
     print(json.dumps(result.summary()))
     for problem in (result.reject_reason, result.fail_reason):
         if problem:
-            print(f"c2lib: {result.status.value}: {problem}", file=sys.stderr)
+            say(f"{result.status.value}: {problem}")
     if result.staging:
-        print(f"c2lib: not published; what was written is in {result.staging}", file=sys.stderr)
+        say(f"not published; what was written is in {result.staging}")
     return 0 if result.status.value == "COMPLETED" else 1
 
 
@@ -88,10 +89,10 @@ class _Progress:
         self._bar: Any = None
 
     def __call__(self, done: int, planned: int) -> None:
-        if self._bar is None and done < planned and sys.stderr.isatty():
+        if self._bar is None and done < planned and is_terminal():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=planned, unit="step", leave=False, file=sys.stderr)
+            self._bar = tqdm(total=planned, unit="step", leave=False)
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
 

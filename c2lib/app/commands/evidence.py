@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from datetime import UTC, datetime
+
+from c2lib.app.console import say
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,5 +39,5 @@ def run(options: argparse.Namespace) -> int:
     )
     print(json.dumps({"passed": draft.passed, "path": draft.path, "failed_claims": list(draft.failed_claims)}))
     for finding in draft.report.findings:
-        print(f"c2lib: finding: {finding.text()}", file=sys.stderr)
+        say(f"finding: {finding.text()}")
     return 0 if draft.passed else 1

@@ -9,8 +9,9 @@ Rules kept here:
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from c2lib.app.console import say, show
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,14 +35,14 @@ def run(options: argparse.Namespace) -> int:
         for name, text in generated_pages().items():
             page = folder / name
             if options.check:
-                if not page.is_file() or page.read_text(encoding="utf-8") != text:
+                if not page.is_file() or page.read_bytes() != text.encode():
                     stale.append(str(page))
                 continue
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(text, encoding="utf-8")
-            print(page)
+            show(str(page))
     except OSError as error:
         raise OutputError(f"{error.filename}: {error.strerror}") from None
     for name in stale:
-        print(f"c2lib: stale: {name} (write it again with: c2lib schema)", file=sys.stderr)
+        say(f"stale: {name} (write it again with: c2lib schema)")
     return 1 if stale else 0

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import Any
+
+from c2lib.app.console import say, show
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,18 +45,18 @@ def run(options: argparse.Namespace) -> int:
                 strategy=source,
             )
         except RunPathError as error:
-            print(f"c2lib: {error}", file=sys.stderr)
+            say(str(error))
             codes.append(2)
             continue
-        print(json.dumps(report.facts()) if options.json else _text(report))
+        for line in [json.dumps(report.facts())] if options.json else _lines(report):
+            show(line)
         codes.append(0 if report.ok else 1)
     return max(codes)
 
 
-def _text(report: Any) -> str:
+def _lines(report: Any) -> list[str]:
     verdict = f"{report.verdict} {'OK' if report.ok else 'NOT OK'}"
     replay = "executed again" if report.replayed else "not executed again"
-    lines = [f"{verdict}  {report.path}  ({replay}; run_digest {report.summary.run_digest})"]
-    lines += [f"  finding: {finding.text()}" for finding in report.findings]
-    lines += [f"  unchecked: {what}" for what in report.unchecked]
-    return "\n".join(lines)
+    first = f"{verdict}  {report.path}  ({replay}; run_digest {report.summary.run_digest})"
+    findings = [f"  finding: {finding.text()}" for finding in report.findings]
+    return [first, *findings, *(f"  unchecked: {what}" for what in report.unchecked)]

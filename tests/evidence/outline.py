@@ -1,0 +1,36 @@
+"""A small reader of drafts: what stands in one, found line by line and without a markdown library."""
+
+import re
+from typing import NamedTuple
+
+
+class Outline(NamedTuple):
+    """Headings in order, the cells of each table row by table, and how many list items, tags and pictures there are."""
+
+    headings: list[str]
+    tables: list[list[int]]
+    bullets: int
+    tags: set[str]
+    pictures: list[str]
+
+
+def outline(text: str) -> Outline:
+    """Return the outline of a draft."""
+    headings: list[str] = []
+    tables: list[list[int]] = []
+    bullets, inside = 0, False
+    for line in text.split("\n"):
+        if line.startswith("|"):
+            if not inside:
+                tables.append([])
+            tables[-1].append(line.count("|") - 1)
+        inside = line.startswith("|")
+        headings += [line] if line.startswith("#") else []
+        bullets += line.lstrip().startswith("- ")
+    return Outline(
+        headings,
+        tables,
+        bullets,
+        set(re.findall(r"<[^>]*>?", text)),
+        re.findall(r"!\[[^\]]*\]\([^)]*\)", text),
+    )

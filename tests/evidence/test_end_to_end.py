@@ -1,0 +1,76 @@
+"""Evidence of a run that was really made, read and executed again."""
+
+from pathlib import Path
+
+import pytest
+
+from c2lib.app.runner import run_dryrun
+from c2lib.app.verify import verify_run
+from c2lib.core.config import DryrunConfig
+from c2lib.evidence.claims import Verification, evaluate, failed_names, passed
+from c2lib.evidence.plots import plot_files
+from c2lib.evidence.render import TEMPLATE_NAME, render
+from c2lib.evidence.tables import events_table
+from c2lib.witness.facts import RunSummary
+from c2lib.witness.series import read_series
+from tests.evidence.outline import outline
+
+TEMPLATE = Path(__file__).parents[2] / "evidence_templates" / TEMPLATE_NAME
+
+
+def run_in(folder: Path, **changes: object) -> Path:
+    """Run the demo session into ``folder`` and return its run directory."""
+    values = {"strategy_id": "strat_demo", "run_id": "run_demo_001", "seed": 123, "steps": 16}
+    result = run_dryrun(DryrunConfig(**(values | changes)), out_dir=folder)
+    assert result.path is not None
+    return Path(result.path)
+
+
+def verified(place: Path) -> tuple[RunSummary, Verification]:
+    """Return what verifying a run directory with replay says of it."""
+    report = verify_run(place, replay=True)
+    reproduced = report.replayed and report.ok
+    return report.summary, Verification(report.verdict, len(report.findings), report.replayed, reproduced)
+
+
+def test_a_real_run_is_a_pass_and_everything_that_bears_it_is_in_its_files(tmp_path: Path) -> None:
+    """Each event id and entry hash that bears a claim stands in the log, and the draft can be drawn and read."""
+    place = run_in(tmp_path)
+    summary, verification = verified(place)
+    claims = evaluate(summary, verification)
+    assert failed_names(claims) == ()
+    assert passed(claims)
+    log = "".join((place / name).read_text(encoding="utf-8") for name in ("events.jsonl", "audit.jsonl"))
+    hashes = {facts.sha256 for facts in summary.artifacts.values()} | {summary.run_digest}
+    assert all(digest in log for claim in claims for digest in claim.bearers if digest not in hashes)
+    text = render(
+        TEMPLATE.read_text(encoding="utf-8"), summary, claims, verification, date="2026-01-31", owner="ops", plots={}
+    )
+    assert outline(text).headings[0] == "# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS"
+    assert str(tmp_path) not in text
+    series = read_series(place)
+    assert len(series.bars) == 16
+    assert len(events_table(series, limit=5).split("\n")) == 8
+    assert len(plot_files(series)) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "claim"),
+    [({"enabled": True}, "status"), ({"criteria": {"min_fills": 999}}, "min_fills")],
+)
+def test_a_real_run_that_does_not_meet_its_criteria_is_a_fail(
+    tmp_path: Path, change: dict[str, object], claim: str
+) -> None:
+    """A rejected run, and a run with too few fills, name what failed."""
+    claims = evaluate(*verified(run_in(tmp_path, **change)))
+    assert claim in failed_names(claims)
+    assert not passed(claims)
+
+
+def test_a_real_run_altered_afterwards_is_a_fail(tmp_path: Path) -> None:
+    """One byte more in the event log, and the record is no longer clean nor reproduced."""
+    place = run_in(tmp_path)
+    events = place / "events.jsonl"
+    events.chmod(0o644)
+    events.write_bytes(events.read_bytes() + b"\n")
+    assert {"sealed_and_clean", "reproduced"} <= set(failed_names(evaluate(*verified(place))))

@@ -1,0 +1,152 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from c2lib.evidence.claims import Verification, evaluate
+from c2lib.evidence.limits import LIMITS, limits_section, not_proven, risk_notes, risks_section, setting
+from c2lib.witness.facts import RunSummary, Verdict
+from tests.evidence.runs import CLEAN, clean_summary, config, rejected_summary
+
+ALWAYS = {"mock_broker", "profit", "one_run", "unsealed_files", "unsigned"}
+USUAL = ALWAYS | {
+    "hook_layer",
+    "synthetic_market",
+    "fixed_clock",
+    "frictionless",
+    "unbounded",
+    "no_fault",
+    "not_reconciled",
+}
+
+
+def names(summary: RunSummary, verification: Verification = CLEAN) -> set[str]:
+    """Return the names of the limits whose sentences are said of a run."""
+    by_sentence = {limit.sentence: limit.name for limit in LIMITS}
+    return {by_sentence[sentence] for sentence in not_proven(summary, verification)}
+
+
+def configured(**changes: Any) -> RunSummary:
+    """Return the clean run with changes to the plain values of its config."""
+    return clean_summary(config=config().canonical() | changes)
+
+
+def test_the_usual_run_leaves_the_usual_things_open() -> None:
+    """The demo run: hook layer, synthetic walk, fixed clock, no friction, no limits, no fault, no reconciliation."""
+    assert names(clean_summary()) == USUAL
+    assert len({limit.name for limit in LIMITS}) == len({limit.sentence for limit in LIMITS}) == len(LIMITS)
+
+
+BUSY = {"slippage_ticks": 2, "kind": "mock"}
+BOUNDED = {"max_position": "5", "max_order_quantity": "1", "max_open_orders": 2}
+
+
+@pytest.mark.parametrize(
+    ("summary", "said", "unsaid"),
+    [
+        (configured(no_live_required="namespace"), {"namespace_layer"}, {"hook_layer"}),
+        (clean_summary(no_live_held=False), {"layer_not_held"}, set()),
+        (configured(market={"source": "file"}), {"market_file"}, {"synthetic_market"}),
+        (configured(clock_mode="injected"), {"injected_clock"}, {"fixed_clock"}),
+        (configured(clock_mode="market"), {"market_clock"}, {"fixed_clock"}),
+        (configured(tick_events="decisions"), {"decisions_only"}, set()),
+        (configured(broker=BUSY), set(), {"frictionless"}),
+        (configured(limits=BOUNDED), set(), {"unbounded"}),
+        (configured(limits=BOUNDED | {"max_position": None}), set(), set()),
+        (clean_summary(strategy_id="my_own"), {"own_strategy"}, set()),
+        (clean_summary(fills=0), {"no_fill"}, set()),
+        (clean_summary(event_counts={"FAULT_INJECTED": 1, "RECONCILED": 1}), set(), {"no_fault", "not_reconciled"}),
+    ],
+)
+def test_each_line_follows_its_fact(summary: RunSummary, said: set[str], unsaid: set[str]) -> None:
+    """A fact brings its line in or takes it away, and touches no other."""
+    assert names(summary) == (USUAL | said) - unsaid
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"replayed": None}, {"not_reproduced"}),
+        ({"replayed": False}, {"not_reproduced"}),
+        ({"reproduced": False}, {"not_reproduced"}),
+        ({"verdict": Verdict.UNSEALED}, {"not_sealed"}),
+        ({"verdict": Verdict.INCOMPLETE}, {"not_sealed"}),
+    ],
+)
+def test_what_was_not_verified_is_said(change: dict[str, Any], said: set[str]) -> None:
+    """Without a seal or without a replay the draft says what that leaves open."""
+    assert names(clean_summary(), replace(CLEAN, **change)) == USUAL | said
+
+
+def test_a_config_that_does_not_tell_counts_as_not_done() -> None:
+    """Of an empty summary everything is open that nothing shows to be done."""
+    nothing = Verification(Verdict.INCOMPLETE, 0, replayed=None, reproduced=False)
+    assert names(RunSummary(), nothing) == ALWAYS | {
+        "not_sealed",
+        "layer_not_held",
+        "not_reproduced",
+        "own_strategy",
+        "no_fill",
+        "frictionless",
+        "unbounded",
+        "no_fault",
+        "not_reconciled",
+    }
+    assert names(RunSummary(config={"broker": 5, "limits": [], "market": None}), nothing) == names(
+        RunSummary(), nothing
+    )
+
+
+def test_a_nested_setting_is_found_or_is_none() -> None:
+    """No config makes the look-up raise."""
+    values = {"market": {"source": "file"}, "limits": "none"}
+    assert setting(values, "market", "source") == "file"
+    assert setting(values, "market", "source", "deeper") is None
+    assert setting(values, "limits", "max_position") is None
+
+
+def notes(summary: RunSummary, verification: Verification = CLEAN) -> list[str]:
+    """Return the risk notes of a run."""
+    return risk_notes(summary, verification, evaluate(summary, verification))
+
+
+def test_a_run_without_anything_to_weigh_says_so() -> None:
+    """A flat, clean run has one sentence."""
+    flat = clean_summary(position="0", cash="100000")
+    assert notes(flat) == ["No retry, rejection, broken rail, refused attempt, open position or finding was recorded."]
+    assert risks_section(flat, CLEAN, evaluate(flat, CLEAN)) == f"- {notes(flat)[0]}"
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"position": "-3"}, "A position of <code>&#45;3</code> was open at the end; it was not closed."),
+        ({"sink_retries": 2}, "Writes of the record that were tried again: <code>2</code>."),
+        ({"rail_trips": 1}, "Rails broken: <code>1</code>."),
+        ({"no_live_attempts": 4}, "Attempts to leave the process: <code>4</code>, all refused."),
+        ({"stop_reason": "cancelled"}, "The session was cancelled before its bound."),
+        ({"enabled_overridden": True}, "A test overrode the gate to live trading: this run can never bear a PASS."),
+        ({"event_counts": {"ORDER_REJECTED": 3}}, "Orders that the broker rejected: <code>3</code>."),
+        (
+            {"fail_code": "C2_ABORT_EXCEPTION", "fail_reason": "a | b"},
+            "The session needs its operator: <code>C2_ABORT_EXCEPTION</code> <code>a &#124; b</code>.",
+        ),
+    ],
+)
+def test_each_risk_is_told_with_its_number(change: dict[str, Any], note: str) -> None:
+    """What happened stands in the notes, encoded."""
+    assert note in notes(clean_summary(**change))
+
+
+def test_findings_and_failed_claims_come_first() -> None:
+    """A reviewer reads first what is wrong."""
+    found = notes(rejected_summary(), replace(CLEAN, findings=2))
+    assert found[0].startswith("Claims that do not hold: <code>status</code>, ")
+    assert found[1] == "The verifier reports <code>2</code> findings: read them first."
+    assert found[2].startswith("Preflight rejected the run: <code>C2_REJECT_LIVE_ENABLED</code> <code>enabled is true")
+
+
+def test_the_section_is_the_list_of_the_sentences() -> None:
+    """One list item each, in the order of the table."""
+    lines = limits_section(clean_summary(), CLEAN).split("\n")
+    assert [line[2:] for line in lines] == not_proven(clean_summary(), CLEAN)

@@ -1,0 +1,196 @@
+import time
+from typing import Any
+
+import pytest
+
+from c2lib.core.errors import SinkWriteError
+from c2lib.core.states import SessionPhase
+from c2lib.core.vocabulary import Artifact, AuditCode, AuditLevel, EventKind
+from c2lib.record.journal import Journal
+from c2lib.record.sinks import Sinks
+from tests.record.contract_check import checked_audit, checked_events, checked_metrics, checked_snapshots
+from tests.record.foreign_sinks import Remembering, dead_from, every_other, failing_at
+
+TS = "2026-01-01T00:00:00+00:00"
+STATE: dict[str, Any] = {
+    "status": "INIT",
+    "phase": "INIT",
+    "started_ts": TS,
+    "ended_ts": None,
+    "step": 0,
+    "reject_code": None,
+    "reject_reason": None,
+    "fail_code": None,
+    "fail_reason": None,
+    "meta": {},
+}
+COUNTERS: dict[str, Any] = {
+    **dict.fromkeys(
+        (
+            "orders_place_total",
+            "orders_cancel_total",
+            "orders_query_total",
+            "order_state_transitions_total",
+            "fills_total",
+            "reconcile_mismatches_total",
+            "retry_attempts_total",
+            "safety_rail_trips_total",
+            "no_live_attempts_total",
+        ),
+        0,
+    ),
+    "reconciler_last_ok_ts": None,
+    "seed": 1,
+    "status": "COMPLETED",
+    "orchestrator_state": SessionPhase.STOPPED.value,
+}
+RETRY = AuditCode.SINK_WRITE_RETRY.value
+SECRET = "pass" + "word=hunter2hunter2"
+
+
+def journal_on(max_retries: int = 0, **sinks: Any) -> Journal:
+    """Return a journal at its first moment."""
+    journal = Journal("run_demo_001", "strat_demo", Sinks(**sinks), max_retries)
+    journal.ts = TS
+    return journal
+
+
+def write_some(journal: Journal) -> None:
+    """Write and flush a little of everything."""
+    for _ in range(4):
+        journal.event(EventKind.RECONCILED, [])
+        journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, "m")
+        journal.snapshot(STATE)
+    journal.flush(Artifact.EVENTS, Artifact.AUDIT)
+    journal.metrics(COUNTERS)
+    journal.flush(Artifact.METRICS, Artifact.SNAPSHOTS)
+
+
+def retries_told(entries: list[dict[str, Any]]) -> int:
+    """Return how many retries the audit tells of."""
+    return sum(entry["meta"]["retries"] for entry in entries if entry["code"] == RETRY)
+
+
+def test_everything_written_keeps_the_contract() -> None:
+    """Four artifacts, each line in its form, numbers without a gap."""
+    events, snapshots, audit, metrics = Remembering(), Remembering(), Remembering(), Remembering()
+    journal = journal_on(events=events, snapshots=snapshots, audit=audit, metrics=metrics)
+    write_some(journal)
+    assert len(checked_events(events.lines)) == journal.events_emitted == 4
+    assert len(checked_snapshots(snapshots.lines)) == journal.snapshots == 4
+    assert len(checked_audit(audit.lines)) == journal.chain.entries == 4
+    assert checked_metrics(metrics.lines)[0]["last_audit_event_ts"] == TS
+    assert (journal.dead_sinks, journal.sink_failures, journal.sink_retries) == ((), (), 0)
+
+
+def test_numbers_move_only_when_the_sink_took_the_line() -> None:
+    """A line that nobody took has no number, no place in the chain and no snapshot count."""
+    journal = journal_on(events=dead_from(0), audit=dead_from(0), snapshots=dead_from(0), metrics=dead_from(0))
+    before = (journal.events_emitted, journal.chain.entries, journal.chain.last_hash, journal.snapshots)
+    with pytest.raises(SinkWriteError):
+        journal.event(EventKind.RECONCILED, [])
+    with pytest.raises(SinkWriteError):
+        journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, "m")
+    with pytest.raises(SinkWriteError):
+        journal.snapshot(STATE)
+    with pytest.raises(SinkWriteError):
+        journal.metrics(COUNTERS)
+    assert (journal.events_emitted, journal.chain.entries, journal.chain.last_hash, journal.snapshots) == before
+    assert journal.dead_sinks == ("events.jsonl", "state_snapshots.jsonl", "audit.jsonl", "metrics.json")
+    assert journal.is_dead(Artifact.METRICS)
+
+
+def test_a_dead_audit_sink_is_left_in_peace_and_a_dead_sink_is_not_flushed() -> None:
+    """Nothing more is said there, and nothing is raised for it."""
+    audit = dead_from(0)
+    journal = journal_on(audit=audit)
+    with pytest.raises(SinkWriteError):
+        journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, "m")
+    journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_STOP, "m")
+    journal.flush(Artifact.AUDIT)
+    assert audit.calls == 1
+
+
+@pytest.mark.parametrize("sink", ["events", "snapshots", "audit", "metrics"])
+@pytest.mark.parametrize("call", range(6))
+def test_every_retry_is_audited_behind_the_line_that_was_retried(
+    sink: str, call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One retry, one entry, without any sleep; the retried entry itself comes first in the chain."""
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("slept"))
+    sinks = {name: Remembering() for name in ("events", "snapshots", "audit", "metrics")}
+    sinks[sink] = failing_at(call)
+    journal = journal_on(1, **sinks)
+    write_some(journal)
+    entries = checked_audit(sinks["audit"].lines)
+    met = call < sinks[sink].calls - 1
+    assert retries_told(entries) == journal.sink_retries == met
+    assert len([entry for entry in entries if entry["code"] == RETRY]) == met
+    if sink == "audit" and call < 4:
+        assert entries[call + 1]["code"] == RETRY
+        assert entries[call]["code"] == AuditCode.DRYRUN_START
+
+
+@pytest.mark.parametrize("flaky", ["events", "snapshots", "audit", "metrics", "all"])
+def test_flaky_sinks_are_accounted_for_to_the_last_retry(flaky: str) -> None:
+    """Every other write fails everywhere, and the audit's entries still add up to the retries made."""
+    sinks = {
+        name: every_other() if flaky in (name, "all") else Remembering()
+        for name in ("events", "snapshots", "audit", "metrics")
+    }
+    journal = journal_on(1, **sinks)
+    write_some(journal)
+    entries = checked_audit(sinks["audit"].lines)
+    assert retries_told(entries) == journal.sink_retries > 0
+    assert sum(len(failure.errors) for failure in journal.sink_failures) == journal.sink_retries
+    checked_events(sinks["events"].lines)
+    checked_snapshots(sinks["snapshots"].lines)
+
+
+def test_the_metrics_count_their_own_retries_and_entries() -> None:
+    """They are composed anew, after the entries of their own retries were written."""
+    audit, metrics = Remembering(), failing_at(0, 1)
+    journal = journal_on(2, audit=audit, metrics=metrics)
+    journal.metrics(COUNTERS)
+    (written,) = checked_metrics(metrics.lines)
+    assert (written["sink_retries"], written["audit_events"]) == (2, 2)
+    assert len(audit.lines) == 2
+
+
+def test_a_snapshot_counts_its_own_retries() -> None:
+    """It is composed anew."""
+    snapshots = failing_at(0, 1)
+    journal_on(2, snapshots=snapshots).snapshot(STATE)
+    assert checked_snapshots(snapshots.lines)[0]["sink_retries"] == 2
+
+
+def test_retries_of_a_write_that_failed_for_good_are_told_before_what_is_said_of_it() -> None:
+    """The queue is drained before the next entry."""
+    audit = Remembering()
+    journal = journal_on(2, events=dead_from(0), audit=audit)
+    with pytest.raises(SinkWriteError):
+        journal.event(EventKind.RECONCILED, [])
+    journal.audit(AuditLevel.ERROR, AuditCode.SINK_WRITE_FAILED, "m")
+    assert [entry["code"] for entry in checked_audit(audit.lines)] == [RETRY, RETRY, "C2_SINK_WRITE_FAILED"]
+
+
+def test_metrics_are_not_blamed_when_the_audit_sink_dies_while_they_are_composed() -> None:
+    """The audit sink's death is raised; the metrics sink lives and can be asked again."""
+    metrics = failing_at(0)
+    journal = journal_on(1, audit=dead_from(0), metrics=metrics)
+    with pytest.raises(SinkWriteError, match=r"audit\.jsonl"):
+        journal.metrics(COUNTERS)
+    assert not journal.is_dead(Artifact.METRICS)
+    journal.metrics(COUNTERS)
+    assert len(checked_metrics(metrics.lines)) == 1
+
+
+def test_names_messages_and_meta_are_cleaned() -> None:
+    """No secret in the run's own names, a message or a meta gets into a line."""
+    events, audit = Remembering(), Remembering()
+    journal = Journal(SECRET, SECRET, Sinks(events=events, audit=audit), 0)
+    journal.ts = TS
+    journal.event(EventKind.RECONCILED, [])
+    journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, SECRET, {SECRET: SECRET, "prev_hash": "0" * 64})
+    assert "hunter2" not in "".join(events.lines + audit.lines)
+    assert checked_audit(audit.lines)[0]["meta"]["prev_hash"] == "0" * 64

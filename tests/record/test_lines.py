@@ -1,0 +1,107 @@
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from c2lib.core.canon import MAX_INTEGER, canonical_json, entry_hash, event_id, text_problem
+from c2lib.core.contract import AUDIT_CODES, PAYLOADS
+from c2lib.core.decimals import format_scaled
+from c2lib.core.fields import IDENTIFIER_PATTERN, Field, FieldKind
+from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
+from c2lib.record.lines import audit_line, compile_event_encoder, event_encoders, object_line
+from tests.record.contract_check import checked_events
+
+AWKWARD = ('"', "\\", "\n", "\r", "\t", "\x00", "\x7f", "\u2028", "\u2029", "é", "😀", "{x}", "'", "</script>", "{{")
+TEXTS = (st.text(max_size=30) | st.lists(st.sampled_from(AWKWARD) | st.characters()).map("".join)).filter(
+    lambda text: text_problem(text) is None
+)
+TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(datetime.isoformat)  # noqa: DTZ001 - bounds are naive by Hypothesis's rule
+HASHES = st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")
+FORMS: dict[FieldKind, st.SearchStrategy[Any]] = {
+    FieldKind.DECIMAL: st.builds(format_scaled, st.integers(-(10**20), 10**20), st.integers(0, 12)),
+    FieldKind.TIME: TIMES,
+    FieldKind.SHA256: HASHES,
+    FieldKind.IDENTIFIER: st.from_regex(IDENTIFIER_PATTERN, fullmatch=True),
+    FieldKind.TEXT: TEXTS,
+    FieldKind.TEXT_LIST: st.lists(TEXTS, max_size=4),
+}
+OBJECTS = st.recursive(
+    st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def values_of(field: Field) -> st.SearchStrategy[Any]:
+    """Return what a field of the contract may hold."""
+    if field.kind is FieldKind.INTEGER:
+        values: st.SearchStrategy[Any] = st.integers(-MAX_INTEGER if field.negative else 0, MAX_INTEGER)
+    elif field.kind is FieldKind.CHOICE:
+        values = st.sampled_from(field.choices)
+    else:
+        values = FORMS[field.kind]
+    return st.none() | values if field.nullable else values
+
+
+@pytest.mark.parametrize("kind", EventKind)
+@settings(max_examples=25)
+@given(data=st.data(), run_id=TEXTS, strategy_id=TEXTS, ts_sim=st.integers(0, MAX_INTEGER), ts_utc=TIMES)
+def test_every_event_line_is_the_reference_canonical_json(
+    kind: EventKind, data: st.DataObject, run_id: str, strategy_id: str, ts_sim: int, ts_utc: str
+) -> None:
+    """The compiled encoder and the slow reference agree on the line and on the id."""
+    values = data.draw(st.tuples(*map(values_of, PAYLOADS[kind])))
+    payload = {field.name: value for field, value in zip(PAYLOADS[kind], values, strict=True)}
+    line = compile_event_encoder(kind, run_id, strategy_id)(ts_sim, ts_utc, *values)
+    assert line == object_line(
+        {
+            "schema_version": EVENT_SCHEMA,
+            "event_id": event_id(run_id, strategy_id, kind.value, ts_sim, payload),
+            "run_id": run_id,
+            "strategy_id": strategy_id,
+            "event_type": kind.value,
+            "ts_sim": ts_sim,
+            "ts_utc": ts_utc,
+            "payload": payload,
+        }
+    )
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_awkward_text_is_encoded_in_every_place(text: str) -> None:
+    """Run constants and free text alike survive quotes, braces, line ends and emoji, and make one line."""
+    line = event_encoders(text, text)[EventKind.FAULT_INJECTED](0, "2026-01-01T00:00:00+00:00", "f", "t", text)
+    (event,) = checked_events([line])
+    assert (event["run_id"], event["strategy_id"], event["payload"]["detail"]) == (text, text, text)
+    assert line.count("\n") == 1
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "seq": st.integers(0, MAX_INTEGER),
+            "ts": TIMES,
+            "level": st.sampled_from(("INFO", "WARN", "ERROR")),
+            "code": st.sampled_from([str(code) for code in AUDIT_CODES]),
+            "message": TEXTS,
+            "meta": st.dictionaries(TEXTS, OBJECTS, max_size=3),
+            "prev_hash": HASHES,
+        }
+    )
+)
+def test_every_audit_line_is_the_reference_canonical_json(entry: dict[str, Any]) -> None:
+    """The hash set into the encoded text stands where the reference puts it, and is over the rest."""
+    line, digest = audit_line(entry)
+    assert digest == entry_hash(entry)
+    assert line == canonical_json({**entry, "entry_hash": digest}) + "\n"
+
+
+@given(OBJECTS)
+def test_an_object_line_is_canonical_and_ends_in_a_line_end(value: Any) -> None:
+    """Any object goes the reference way."""
+    line = object_line({"value": value})
+    assert line == canonical_json({"value": value}) + "\n"
+    assert json.loads(line) == {"value": value}

@@ -1,0 +1,123 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from c2lib.core.errors import ForbiddenTransitionError, InvariantError
+from c2lib.core.model import BrokerFill
+from c2lib.core.states import OrderStatus
+from c2lib.session.ledger import Ledger
+
+
+def with_order(side: str = "BUY", quantity: int = 4, cash: int = 1000) -> Ledger:
+    """Return a ledger with one order at the broker."""
+    ledger = Ledger(cash, notional_unit=1)
+    ledger.submit("c-1", side, quantity)
+    ledger.acknowledge("c-1", "b-1")
+    return ledger
+
+
+def fill(fill_id: str = "f-1", quantity: int = 4, price: int = 100, fee: int = 1, side: str = "BUY") -> BrokerFill:
+    """Return a fill of that order."""
+    return BrokerFill(fill_id, "c-1", "b-1", side, quantity, price, fee, "TAKER", 0, 0)
+
+
+def state(ledger: Ledger) -> tuple[int, int, int, int]:
+    """Return what a refused fill must leave alone."""
+    return ledger.position, ledger.cash, ledger.fills, ledger.transitions
+
+
+def test_a_buy_takes_cash_and_gives_position() -> None:
+    """Price times quantity and the fee; the order that ended is dropped."""
+    ledger = with_order()
+    ledger.apply(fill())
+    assert state(ledger) == (4, 599, 1, 2)
+    assert ledger.open_orders == {}
+    assert (ledger.equity(110), ledger.equity(None)) == (1039, 599)
+
+
+def test_a_sale_gives_cash_and_takes_position() -> None:
+    """A short position weighs on the equity."""
+    ledger = with_order("SELL")
+    ledger.apply(fill(side="SELL"))
+    assert state(ledger) == (-4, 1399, 1, 2)
+    assert ledger.equity(110) == 959
+
+
+def test_parts_add_up_and_the_order_stays_open_until_the_last() -> None:
+    """Each part moves the order machine."""
+    ledger = with_order()
+    ledger.apply(fill("f-1", 1))
+    order = ledger.open_orders["c-1"]
+    assert (order.status, order.filled) == (OrderStatus.PARTIALLY_FILLED, 1)
+    ledger.apply(fill("f-2", 2))
+    assert (order.status, order.filled) == (OrderStatus.PARTIALLY_FILLED, 3)
+    ledger.apply(fill("f-3", 1))
+    assert (order.status, ledger.open_orders, ledger.transitions) == (OrderStatus.FILLED, {}, 4)
+
+
+@pytest.mark.parametrize(
+    ("second", "rail"),
+    [
+        (fill("f-1", 1), "duplicate_fill"),
+        (fill("f-2", 4), "fill_beyond_order"),
+        (fill("f-2", 0), "fill_beyond_order"),
+        (fill("f-2", -1), "fill_beyond_order"),
+        (fill("f-2", 1)._replace(client_order_id="c-2"), "unknown_order"),
+        (fill("f-2", 1, price=10**6), "negative_cash"),
+        (fill("f-2", 1, price=1, fee=10**6), "negative_cash"),
+    ],
+)
+def test_a_fill_that_breaks_a_rail_is_not_applied(second: BrokerFill, rail: str) -> None:
+    """Nothing of it reaches the books."""
+    ledger = with_order()
+    ledger.apply(fill("f-1", 1))
+    before = state(ledger)
+    with pytest.raises(InvariantError) as caught:
+        ledger.apply(second)
+    assert caught.value.rail == rail
+    assert state(ledger) == before
+    assert ledger.open_orders["c-1"].filled == 1
+
+
+def test_the_last_money_unit_may_be_spent() -> None:
+    """Cash of nothing is no breach, one unit less is."""
+    ledger = with_order(cash=401)
+    ledger.apply(fill())
+    assert ledger.cash == 0
+    with pytest.raises(InvariantError, match="negative_cash"):
+        with_order(cash=400).apply(fill())
+
+
+def test_a_rejected_or_cancelled_order_is_dropped() -> None:
+    """Memory follows the open orders; a second answer finds no order."""
+    ledger = with_order()
+    ledger.submit("c-2", "BUY", 1)
+    ledger.reject("c-2")
+    assert list(ledger.open_orders) == ["c-1"]
+    ledger.cancel("c-1")
+    assert (ledger.open_orders, ledger.transitions) == ({}, 4)
+    for answer in (ledger.reject, ledger.cancel):
+        with pytest.raises(InvariantError, match="unknown_order"):
+            answer("c-1")
+
+
+def test_the_order_table_alone_moves_an_order() -> None:
+    """An order at the broker cannot be acknowledged or rejected again."""
+    ledger = with_order()
+    with pytest.raises(ForbiddenTransitionError):
+        ledger.acknowledge("c-1", "b-1")
+    with pytest.raises(ForbiddenTransitionError):
+        ledger.reject("c-1")
+    assert (ledger.open_orders["c-1"].status, ledger.transitions) == (OrderStatus.NEW, 1)
+
+
+@given(st.lists(st.tuples(st.sampled_from(("BUY", "SELL")), st.integers(1, 9), st.integers(1, 99)), max_size=30))
+def test_memory_follows_the_open_orders(trades: list[tuple[str, int, int]]) -> None:
+    """After any number of finished orders nothing is kept of them."""
+    ledger = Ledger(10**6, 1)
+    for number, (side, quantity, price) in enumerate(trades):
+        ledger.submit("c-1", side, quantity)
+        ledger.acknowledge("c-1", "b-1")
+        ledger.apply(fill(f"f-{number}", quantity, price, 0, side))
+    assert ledger.open_orders == {}
+    assert ledger.fills == len(trades)

@@ -1,0 +1,241 @@
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from c2lib.core.clock import FixedClock
+from c2lib.core.config import DryrunConfig
+from c2lib.core.errors import ConfigError, InputError, MarketDataError
+from c2lib.core.model import Bar
+from c2lib.market.synthetic import SyntheticWalk
+from c2lib.session.orchestrator import LiveSessionOrchestrator, seal_config
+from c2lib.session.strategy import StrategySource
+from tests.session.harness import (
+    SECRET,
+    SECRET_PART,
+    Bars,
+    MovingClock,
+    Record,
+    Scripted,
+    answering,
+    config_of,
+    flat_bars,
+    open_session,
+    own_config,
+    run,
+)
+
+NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - a naive time is the point
+
+
+class Own:
+    """The least that a custom sink can be."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, line: str) -> None:
+        """Keep a line."""
+        self.text += line
+
+
+class Answering:
+    """A clock that answers one thing, or raises it."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def now(self) -> Any:
+        """Return the answer."""
+        if isinstance(self._answer, BaseException):
+            raise self._answer
+        return self._answer
+
+
+def test_the_runbooks_call_runs_as_it_is_written(tmp_path: Path) -> None:
+    """With open file handles, lists and a custom sink, each of which gets the same bytes."""
+    run_id, clock = "run_demo_001", FixedClock("2026-01-01T00:00:00+00:00")
+    texts = []
+    for kind in ("handles", "lists", "own"):
+        if kind == "handles":
+            sinks: list[Any] = [(tmp_path / name).open("w", encoding="utf-8", newline="") for name in "abcd"]
+        else:
+            sinks = [list[str]() if kind == "lists" else Own() for _ in range(4)]
+        ev_f, st_f, m_f, a_f = sinks
+
+        cfg = DryrunConfig(strategy_id="strat_demo", run_id=run_id, seed=123, clock_mode="fixed", max_sink_retries=0)
+        orch = LiveSessionOrchestrator()
+        res = orch.run_dryrun(cfg, clock=clock, event_sink=ev_f, state_sink=st_f, metrics_sink=m_f, audit_sink=a_f)
+
+        assert (res.accepted, res.status.value, res.run_id) == (True, "COMPLETED", run_id)
+        assert (res.reject_code, res.fail_code) == (None, None)
+        if kind == "handles":
+            for sink in sinks:
+                sink.close()
+            texts.append([(tmp_path / name).read_text(encoding="utf-8") for name in "abcd"])
+        else:
+            texts.append([sink.text if isinstance(sink, Own) else "".join(sink) for sink in sinks])
+    assert texts[0] == texts[1] == texts[2]
+    assert all(text.endswith("}\n") for text in texts[0])
+
+
+def test_a_clean_run_has_exactly_three_snapshots() -> None:
+    """INIT, RUNNING, COMPLETED; everything keeps the contract."""
+    record = Record()
+    run(config_of(), record)
+    assert [snapshot["status"] for snapshot in record.snapshots()] == ["INIT", "RUNNING", "COMPLETED"]
+    assert [snapshot["phase"] for snapshot in record.snapshots()] == ["INIT", "DRYRUN_ACTIVE", "STOPPED"]
+    assert record.snapshots()[-1]["meta"] == {"stop_reason": "completed"}
+    record.keeps_the_contract()
+
+
+def test_an_empty_strategy_id_is_rejected_with_exactly_one_event() -> None:
+    """It is well-formed, and not allowed."""
+    record = Record()
+    result = run(config_of(strategy_id=""), record)
+    assert result.reject_code == "C2_REJECT_MISSING_STRATEGY_ID"
+    assert [event["event_type"] for event in record.events()] == ["REJECTED"]
+
+
+def test_running_is_opening_stepping_and_stopping() -> None:
+    """These in order and nothing else."""
+    whole, cut = Record(), Record()
+    result = LiveSessionOrchestrator().run_dryrun(config_of(), **whole.keywords())
+    assert run(config_of(), cut) == result
+    assert whole.bytes() == cut.bytes()
+
+
+def test_the_synthetic_walk_takes_the_place_of_a_market() -> None:
+    """Its bars make the ticks, its hash stands in event 0, and 64 of them are the bound."""
+    record, config = Record(), config_of(steps=None).sealed()
+    result = run(config, record)
+    walk = SyntheticWalk(123, config.market.synthetic, "0.01", "1", 64)
+    assert [tick["close"] for tick in record.payloads("STRATEGY_TICK")] == [
+        config.grid().price_text(bar.close) for bar in walk.bars(64)
+    ]
+    assert record.payloads("SESSION_START")[0]["market_sha256"] == walk.sha256
+    assert result.steps == 64
+
+
+def test_a_market_handed_over_brings_its_bars_tick_and_hash() -> None:
+    """Steps left out are all of its bars."""
+    record = Record()
+    session = open_session(own_config(steps=None), record, market=flat_bars(100, 101), strategy=answering({}))
+    session.run_n_steps(99)
+    assert session.stop().steps == 2
+    assert session.market_facts() == {"source": "file", "sha256": "ab" * 32, "bars": 2}
+    assert session.strategy_facts() == {"origin": "object", "sha256": None}
+    assert [tick["close"] for tick in record.payloads("STRATEGY_TICK")] == ["1", "1.01"]
+
+
+def lying(**facts: Any) -> Bars:
+    """Return a market that says something else of itself."""
+    market = flat_bars(100, 101)
+    for name, value in facts.items():
+        setattr(market, name, value)
+    return market
+
+
+class Broken(Bars):
+    """A market whose bars cannot be read."""
+
+    def bars(self, count: int) -> Any:
+        """Raise."""
+        raise MarketDataError("bars.csv", 3, "is damaged")
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        ({"steps": 3}, {"market": flat_bars(100, 101)}, "steps: 3 steps, but the market file has 2 bars"),
+        ({"steps": None}, {"market": flat_bars()}, "steps: "),
+        ({"steps": 1}, {"market": lying(bars=lambda count: iter(()))}, "market: has no bars"),
+        ({"steps": 1}, {"market": lying(sha256='x","forged":"')}, "market.file_sha256: "),
+        ({"steps": 1}, {"market": lying(tick_size="wide")}, "market.tick_size: "),
+        ({"steps": 1}, {"market": lying(tick_size="0.010")}, "market.tick_size: is 0.01, but the market handed over"),
+        ({"steps": 1, "market": {"tick_size": "0.5"}}, {"market": flat_bars(100)}, "market.tick_size: is 0.5, but"),
+        ({"steps": 1}, {"market": Broken([])}, "steps: "),
+        ({"market": {"source": "file"}}, {}, "market.source: "),
+        ({}, {"strategy": Scripted(lambda bar, view: None)}, "strategy: must be a class or factory"),
+        ({}, {"clock": 5}, r"clock: int has no \.now\(\)"),
+        ({}, {"clock": Answering(NAIVE)}, r"clock: \.now\(\) must answer an aware datetime"),
+        ({}, {"clock": Answering("2026-01-01")}, r"clock: \.now\(\) must answer an aware datetime"),
+        ({}, {"clock": Answering(OSError(SECRET))}, r"clock: \.now\(\) raised OSError: \[REDACTED:assignment\]"),
+        ({"clock_mode": "injected"}, {}, "clock_mode: 'injected' needs a clock"),
+        ({"clock_mode": "market"}, {"clock": FixedClock("2026-01-01T00:00:00Z")}, "clock_mode: 'market' takes"),
+        ({"clock_start": "2026-01-01T00:00:00Z"}, {"clock": MovingClock()}, "clock_start: only the built-in"),
+    ],
+)
+def test_what_is_malformed_is_an_error_and_nothing_is_written(
+    values: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    """It names the field and never quotes a secret."""
+    record = Record()
+    with pytest.raises(ConfigError, match=f"^{message}") as caught:
+        open_session(config_of(**values), record, **options)
+    assert record.whole() == ""
+    assert SECRET_PART not in str(caught.value)
+
+
+def test_a_market_that_cannot_be_read_says_so_before_anything_is_written() -> None:
+    """Its own error names the line."""
+    record = Record()
+    with pytest.raises(InputError, match=r"bars\.csv, line 3: is damaged"):
+        open_session(config_of(steps=1), record, market=Broken([Bar(0, 0, 1, 1, 1, 1, 1)]))
+    assert record.whole() == ""
+
+
+@pytest.mark.parametrize("sink", ["event_sink", "state_sink", "metrics_sink", "audit_sink"])
+def test_what_is_no_sink_is_refused_before_anything_is_written(sink: str) -> None:
+    """The other three are left alone."""
+    record = Record()
+    with pytest.raises(ConfigError, match="has neither"):
+        LiveSessionOrchestrator().open(config_of(), **(record.keywords() | {sink: 5}))
+    assert record.whole() == ""
+
+
+@pytest.mark.parametrize("market", [None, flat_bars(100, 101)])
+def test_a_sealed_config_comes_back_unchanged(market: Any) -> None:
+    """Sealing is done once, and asked again it changes nothing."""
+    sealed = seal_config(config_of(run_id=None, steps=2), market, None)
+    assert seal_config(sealed, market, None) == sealed
+    assert sealed.run_id is not None
+
+
+def test_times_come_from_the_built_in_clock_the_callers_or_the_bars() -> None:
+    """Read once when the session opens, once per step and once when it stops."""
+    fixed, injected, market = Record(), Record(), Record()
+    run(config_of(steps=3, clock_start="2020-02-02T02:02:02+02:00"), fixed)
+    run(config_of(steps=3, clock_mode="injected"), injected, clock=MovingClock())
+    run(own_config(steps=3, clock_mode="market"), market, market=flat_bars(1, 2, 3), strategy=answering({}))
+    assert {event["ts_utc"] for event in fixed.events()} == {"2020-02-02T00:02:02+00:00"}
+    assert [snapshot["ended_ts"] for snapshot in injected.snapshots()] == [None, None, "2026-01-01T00:00:04+00:00"]
+    ticks = [event for event in injected.events() if event["event_type"] == "STRATEGY_TICK"]
+    assert [tick["ts_utc"][17:19] for tick in ticks] == ["01", "02", "03"]
+    ticks = [event for event in market.events() if event["event_type"] == "STRATEGY_TICK"]
+    assert [tick["ts_utc"] for tick in ticks] == [tick["payload"]["bar_time"] for tick in ticks]
+    assert market.snapshots()[0]["started_ts"] == ticks[0]["ts_utc"]
+    assert market.snapshots()[-1]["ended_ts"] == ticks[-1]["ts_utc"]
+
+
+def test_a_time_of_another_zone_is_written_in_utc() -> None:
+    """One instant has one text."""
+    record = Record()
+    moment = datetime.fromisoformat("2026-01-01T02:30:00+02:30")
+    run(config_of(), record, clock=Answering(moment))
+    assert {event["ts_utc"] for event in record.events()} == {datetime(2026, 1, 1, tzinfo=UTC).isoformat()}
+
+
+def test_a_source_is_taken_as_it_is() -> None:
+    """Its hash stands in the facts for the manifest."""
+    source = StrategySource("file", "cd" * 32, answering({}))
+    session = open_session(own_config(), strategy=source)
+    assert session.strategy_facts() == {"origin": "file", "sha256": "cd" * 32}
+    assert session.stop().status == "COMPLETED"
+
+
+def test_a_strategy_that_is_not_there_has_no_facts() -> None:
+    """A rejected session has a manifest as well."""
+    session = open_session(own_config())
+    assert session.strategy_facts() == {"origin": None, "sha256": None}

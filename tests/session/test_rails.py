@@ -1,0 +1,143 @@
+from typing import Any
+
+import pytest
+
+from c2lib.broker.mock import MockBroker
+from c2lib.core.clock import ClockReader
+from c2lib.core.errors import InvariantError
+from c2lib.core.model import BrokerFill, OrderIntent
+from c2lib.session.rails import BrokenRail, Rail, broken_rail, trip
+from tests.session.harness import SECRET, MovingClock, Record, answering, flat_bars, own_config, run
+
+BUYS_AT_0_AND_2 = answering({0: [OrderIntent("BUY", 2)], 2: [OrderIntent("BUY", 2)]})
+
+
+@pytest.mark.parametrize("rail", Rail)
+def test_a_tripped_rail_tells_its_name_and_what_was_seen(rail: Rail) -> None:
+    """The error carries the three texts that the record shows."""
+    with pytest.raises(InvariantError) as caught:
+        trip(rail, "this", "that")
+    assert broken_rail(caught.value) == BrokenRail(rail.value, "this", "that")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("negative_cash"),
+        InvariantError('x","seen":"forged', "a", "b"),
+        InvariantError("negative_cash", 5, "b"),  # type: ignore[arg-type] # foreign code does not ask mypy
+        InvariantError(["negative_cash"], "a", "b"),  # type: ignore[arg-type] # the same
+    ],
+)
+def test_only_a_known_rail_counts(error: Exception) -> None:
+    """Foreign code may raise the same error with words that would not fit a line."""
+    assert broken_rail(error) is None
+
+
+def test_the_texts_of_a_breach_are_cleaned() -> None:
+    """They are free text."""
+    assert "hunter2" not in str(broken_rail(InvariantError("negative_cash", SECRET, SECRET)))
+
+
+def test_the_clock_reader_trips_rails_of_this_vocabulary() -> None:
+    """Core names them without importing them, so that they could part."""
+    reader = ClockReader(MovingClock(5, 4))
+    reader.read()
+    with pytest.raises(InvariantError) as caught:
+        reader.read()
+    assert caught.value.rail == Rail.CLOCK_MONOTONIC
+    with pytest.raises(InvariantError) as caught:
+        ClockReader(type("Odd", (), {"now": lambda self: 5})()).read()
+    assert caught.value.rail == Rail.CLOCK_AWARE
+
+
+def told_by(monkeypatch: pytest.MonkeyPatch, change: Any) -> tuple[Record, Any]:
+    """Run a session whose venue tells its fills through ``change``."""
+    honest = MockBroker.iter_fills
+
+    def iter_fills(self: MockBroker, cursor: int) -> Any:
+        end, fills = honest(self, cursor)
+        return end, change(list(fills))
+
+    monkeypatch.setattr(MockBroker, "iter_fills", iter_fills)
+    record = Record()
+    result = run(own_config(steps=6), record, strategy=BUYS_AT_0_AND_2, market=flat_bars(*[100] * 6))
+    return record, result
+
+
+def halves(fill: BrokerFill) -> BrokerFill:
+    """Return a fill of half the quantity."""
+    return fill._replace(quantity=1, leaves_quantity=1)
+
+
+@pytest.mark.parametrize(
+    ("rail", "change"),
+    [
+        (Rail.DUPLICATE_FILL, lambda fills: [halves(fill) for fill in fills for _ in range(2)]),
+        (Rail.FILL_BEYOND_ORDER, lambda fills: [fill._replace(quantity=3) for fill in fills]),
+        (Rail.FILL_BEYOND_ORDER, lambda fills: [fill._replace(quantity=0) for fill in fills]),
+        (Rail.FILL_BEYOND_ORDER, lambda fills: [fill._replace(quantity=-1) for fill in fills]),
+        (Rail.UNKNOWN_ORDER, lambda fills: [fill._replace(client_order_id="c-999999") for fill in fills]),
+        (Rail.UNKNOWN_ORDER, lambda fills: [fill for fill in fills for _ in range(2)]),
+    ],
+)
+def test_a_venue_that_tells_rubbish_trips_a_rail(rail: Rail, change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session ends for its operator, the breach is in the log, and nothing of it is booked."""
+    record, result = told_by(monkeypatch, change)
+    assert (result.phase, result.fail_code) == ("ERROR_REQUIRES_OPERATOR", "C2_ABORT_INVARIANT")
+    (tripped,) = record.payloads("RAIL_TRIPPED")
+    assert tripped["rail"] == rail.value
+    assert record.metrics()["safety_rail_trips_total"] == 1
+    assert record.metrics()["fills_total"] == result.fills == len(record.payloads("FILL")) <= 1
+    assert record.codes().count("C2_RAIL_TRIPPED") == 1
+
+
+def test_a_fill_that_nobody_waits_for_is_found_at_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fills are read to their end even when no order is open."""
+    ghost = BrokerFill("f-9", "c-9", "b-9", "BUY", 1, 100, 0, "TAKER", 0, 0)
+    monkeypatch.setattr(MockBroker, "iter_fills", lambda self, cursor: (1, [ghost] if cursor == 0 else []))
+    record = Record()
+    result = run(own_config(), record, strategy=answering({}))
+    assert result.fail_code == "C2_ABORT_INVARIANT"
+    assert record.payloads("RAIL_TRIPPED")[0]["rail"] == "unknown_order"
+
+
+def test_a_strategy_that_overspends_trips_the_cash_rail() -> None:
+    """The order is real, the money is not: the fill is not booked, and nothing after it is."""
+    record = Record()
+    greedy = answering({0: [OrderIntent("BUY", 10**6), OrderIntent("BUY", 1)]})
+    result = run(own_config(), record, strategy=greedy)
+    assert (result.status, result.fail_code) == ("FAILED", "C2_ABORT_INVARIANT")
+    assert record.payloads("RAIL_TRIPPED")[0]["rail"] == "negative_cash"
+    assert (result.position, result.cash, result.fills) == ("0", "100000", 0)
+    kinds = [event["event_type"] for event in record.events()]
+    assert kinds[-2:] == ["RAIL_TRIPPED", "SESSION_STOP"]
+    assert record.payloads("SESSION_STOP")[0]["stop_reason"] == "failed"
+
+
+def test_a_clock_that_goes_back_trips_a_rail() -> None:
+    """At the step at which it did."""
+    record = Record()
+    result = run(own_config(clock_mode="injected"), record, strategy=answering({}), clock=MovingClock(0, 5, 6, 4))
+    assert (result.steps, result.fail_code) == (2, "C2_ABORT_INVARIANT")
+    assert record.payloads("RAIL_TRIPPED")[0]["rail"] == "clock_monotonic"
+    assert record.payloads("SESSION_STOP") == [
+        {
+            "stop_reason": "failed",
+            "steps": 2,
+            "position": "0",
+            "cash": "100000",
+            "mark_price": record.payloads("STRATEGY_TICK")[-1]["close"],
+            "equity": "100000",
+        }
+    ]
+
+
+def test_a_market_that_ends_too_soon_trips_a_rail() -> None:
+    """The number of bars was promised."""
+    market = flat_bars(100, 100)
+    market.bars = lambda count: iter(flat_bars(100).bars(count))  # type: ignore[method-assign] # a liar
+    record = Record()
+    result = run(own_config(steps=2), record, strategy=answering({}), market=market)
+    assert (result.steps, result.fail_code) == (1, "C2_ABORT_INVARIANT")
+    assert record.payloads("RAIL_TRIPPED") == [{"rail": "bar_count", "expected": "2 bars", "seen": "1"}]

@@ -1,0 +1,50 @@
+import dataclasses
+import json
+
+import pytest
+
+from tests.record.foreign_sinks import dead_from
+from tests.session.harness import Record, config_of, run
+
+
+def test_a_result_tells_what_the_record_says() -> None:
+    """Counts and heads agree with the artifacts."""
+    record = Record()
+    result = run(config_of(), record)
+    stop = record.payloads("SESSION_STOP")[0]
+    assert (result.accepted, result.status, result.phase) == (True, "COMPLETED", "STOPPED")
+    assert (result.events_emitted, result.audit_events) == (len(record.events()), len(record.audit()))
+    assert result.audit_last_hash == record.audit()[-1]["entry_hash"]
+    assert (result.position, result.cash, result.equity) == (stop["position"], stop["cash"], stop["equity"])
+    assert (result.fills, result.steps) == (len(record.payloads("FILL")), stop["steps"])
+    assert (result.stop_reason, result.dead_sinks, result.run_digest, result.path) == ("completed", (), None, None)
+
+
+def test_a_result_cannot_be_changed() -> None:
+    """It is a fact."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        run().accepted = False  # type: ignore[misc] # that is the point
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "codes"),
+    [
+        ({}, "COMPLETED", (None, None)),
+        ({"enabled": True}, "REJECTED", ("C2_REJECT_LIVE_ENABLED", None)),
+    ],
+)
+def test_the_summary_is_plain_json(values: dict[str, bool], status: str, codes: tuple[str | None, str | None]) -> None:
+    """What the command line prints needs no encoder of its own."""
+    summary = run(config_of(**values)).summary()
+    assert json.loads(json.dumps(summary)) == summary
+    assert summary["status"] == status
+    assert (summary["reject_code"], summary["fail_code"]) == codes
+    assert all(type(value) in (str, int, bool, type(None)) for value in summary.values())
+
+
+def test_a_result_names_the_sinks_that_died() -> None:
+    """Whatever else it says, so that such a run is not published."""
+    result = run(config_of(), Record(events=dead_from(0), metrics=dead_from(0)))
+    assert result.dead_sinks == ("events.jsonl", "metrics.json")
+    assert (result.accepted, result.status, result.stop_reason) == (True, "FAILED", "failed")
+    assert result.summary()["fail_code"] == "C2_ABORT_SINK_WRITE_FAILED"

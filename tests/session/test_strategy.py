@@ -1,0 +1,103 @@
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from c2lib.core.errors import ConfigError
+from c2lib.core.model import Bar, OrderIntent, PositionView, Strategy, StrategySettings
+from c2lib.session.strategy import BUILT_IN, SmaCross, StratDemo, StrategySource, built_in_source, object_source
+
+SETTINGS = StrategySettings(7, "SYNTH", "0.01", "1")
+VIEW = PositionView(0, ())
+# small numbers, so that means meet and cross often, then anything
+CLOSES = st.lists(st.integers(1, 4), max_size=90) | st.lists(st.integers(1, 2**50), max_size=60)
+
+
+def sides(strategy: Strategy, closes: Sequence[int]) -> list[str]:
+    """Return what a strategy does on bars of these closes: a side, or nothing."""
+    answers = [strategy.on_bar(Bar(i, 0, close, close, close, close, 1), VIEW) for i, close in enumerate(closes)]
+    for answer in answers:
+        assert answer is None or (len(answer) == 1 and isinstance(answer[0], OrderIntent))
+    return [answer[0].side if answer and isinstance(answer[0], OrderIntent) else "" for answer in answers]
+
+
+def crossings(closes: Sequence[int]) -> list[str]:
+    """Return what a crossing of means says, with each mean taken afresh."""
+    done, long = [], False
+    for end in range(1, len(closes) + 1):
+        seen = closes[:end]
+        above = len(seen) >= 30 and Fraction(sum(seen[-10:]), 10) > Fraction(sum(seen[-30:]), 30)
+        done.append("" if above == long or len(seen) < 30 else "BUY" if above else "SELL")
+        long = above if len(seen) >= 30 else long
+    return done
+
+
+@given(CLOSES)
+def test_sma_cross_is_long_while_the_fast_mean_is_above_the_slow_one(closes: list[int]) -> None:
+    """The running sums agree with means taken afresh at every bar."""
+    assert sides(SmaCross(SETTINGS), closes) == crossings(closes)
+
+
+def test_sma_cross_decides_first_on_bar_29() -> None:
+    """A rising market is bought as soon as there are 30 closes, and sold after it turned."""
+    done = sides(SmaCross(SETTINGS), [*range(1, 41), *range(40, 0, -1)])
+    assert done.index("BUY") == 29
+    assert done.index("SELL") > 40
+
+
+def test_strat_demo_buys_first_and_then_changes_sides() -> None:
+    """Long and flat in turn, about one bar in eight, the same for a seed whatever the prices."""
+    done = sides(StratDemo(SETTINGS), [100] * 800)
+    traded = [side for side in done if side]
+    assert done[0] == "BUY"
+    assert traded == (["BUY", "SELL"] * len(traded))[: len(traded)]
+    assert 60 < len(traded) < 140
+    assert sides(StratDemo(SETTINGS), range(1, 801)) == done
+    assert sides(StratDemo(SETTINGS._replace(seed=8)), [100] * 800) != done
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_built_in_strategies_are_known_by_name(name: str) -> None:
+    """The behaviour version stands for their source."""
+    source = built_in_source(name)
+    assert source is not None
+    assert source.facts() == {"origin": "built-in", "sha256": None}
+    assert source.factory(SETTINGS).on_bar.__self__ is not source.factory(SETTINGS).on_bar.__self__  # type: ignore[attr-defined] # a method has one
+
+
+def test_nothing_else_is_built_in() -> None:
+    """Nothing is discovered."""
+    assert built_in_source("sma") is None
+
+
+def test_a_class_or_factory_can_be_handed_over() -> None:
+    """Its source hash is kept as it is given."""
+    assert object_source(StratDemo, "ab" * 32) == StrategySource("object", "ab" * 32, StratDemo)
+    assert object_source(lambda settings: StratDemo(settings), None).facts() == {"origin": "object", "sha256": None}
+
+
+@pytest.mark.parametrize("thing", [StratDemo(SETTINGS), "strat_demo", 5])
+def test_an_instance_or_a_name_cannot(thing: Any) -> None:
+    """An instance would carry state from run to run."""
+    with pytest.raises(ConfigError, match="strategy: must be a class or factory"):
+        object_source(thing, None)
+
+
+class CallableStrategy:
+    """A strategy that can be called, which makes it no factory."""
+
+    def __call__(self, settings: StrategySettings) -> Strategy:
+        """Return another."""
+        return StratDemo(settings)
+
+    def on_bar(self, bar: Bar, view: PositionView) -> None:
+        """Hold."""
+
+
+def test_not_even_an_instance_that_can_be_called() -> None:
+    """What has ``on_bar`` already is an instance."""
+    with pytest.raises(ConfigError, match="an instance would carry state over"):
+        object_source(CallableStrategy(), None)

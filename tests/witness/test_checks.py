@@ -1,0 +1,133 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from c2lib.core.canon import canonical_json
+from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, SNAPSHOT_FIELDS
+from c2lib.core.fields import Field, FieldKind
+from c2lib.witness.checks import MAX_DECIMAL, PAYLOAD_CHECKS, LineCheck, ObjectCheck, RunName, is_decimal
+from c2lib.witness.findings import Findings
+from tests.witness.sample_runs import Line, make_run
+
+RUN = make_run()
+TABLES = {
+    "events.jsonl": EVENT_FIELDS,
+    "state_snapshots.jsonl": SNAPSHOT_FIELDS,
+    "audit.jsonl": AUDIT_FIELDS,
+    "metrics.json": METRICS_FIELDS,
+}
+
+
+def judge(file: str, data: bytes, run: RunName | None = None) -> tuple[Line | None, list[str]]:
+    """Return what a check makes of a line of ``file``, and what it found."""
+    findings = Findings()
+    value = LineCheck(file, TABLES[file], findings, run).value(1, data)
+    return value, [f"{finding.code}: {finding.expected} / {finding.seen}" for finding in findings.all()]
+
+
+@pytest.mark.parametrize("file", TABLES)
+def test_what_a_session_wrote_keeps_the_contract(file: str) -> None:
+    """Every line of every artifact passes, and comes out as it went in."""
+    for line in RUN.lines[file]:
+        assert judge(file, canonical_json(line).encode()) == (line, [])
+
+
+@pytest.mark.parametrize("file", TABLES)
+def test_a_field_taken_out_put_in_or_exchanged_breaks_the_contract(file: str) -> None:
+    """Each field of each artifact is asked for, by name and by form, and no other is let in."""
+    line = RUN.lines[file][0]
+    for field in TABLES[file]:
+        less = {name: value for name, value in line.items() if name != field.name}
+        value, found = judge(file, canonical_json(less).encode())
+        assert value is None
+        assert found == [f"CONTRACT_BROKEN: field {field.name} by the contract / is missing"]
+        value, found = judge(file, canonical_json({**line, field.name: [{}]}).encode())
+        assert value is None
+        assert found[0].startswith(f"CONTRACT_BROKEN: field {field.name} by the contract / ")
+    value, found = judge(file, canonical_json({**line, "zebra": 1, "extra": 1}).encode())
+    assert value is None
+    assert [text.split(" ")[2] for text in found] == ["extra", "zebra"]
+
+
+@pytest.mark.parametrize(
+    ("data", "finding"),
+    [
+        (b"[]", "MALFORMED_LINE: a JSON object / list"),
+        (b"null", "MALFORMED_LINE: a JSON object / NoneType"),
+        (b"{", "MALFORMED_LINE: strict JSON / is no JSON: "),
+        (b'{"a":1,"a":2}', "MALFORMED_LINE: strict JSON / has a key twice"),
+        (b'{"a":1.5}', "CONTRACT_BROKEN: a value with a canonical form / $.a: float"),
+        (b'{"a":1e999}', "CONTRACT_BROKEN: a value with a canonical form / $.a: float"),
+        (b'{"a":9007199254740992}', "CONTRACT_BROKEN: a value with a canonical form / $.a: integer"),
+        (b'{"a":"\\ud800"}', "CONTRACT_BROKEN: a value with a canonical form / $.a: has a lone surrogate"),
+        ('{"a":"e\u0301"}'.encode(), "CONTRACT_BROKEN: a value with a canonical form / $.a: is not in Unicode NFC"),
+    ],
+)
+def test_a_line_without_canonical_form_is_not_used(data: bytes, finding: str) -> None:
+    """It is told apart from a line whose fields are wrong."""
+    value, found = judge("audit.jsonl", data)
+    assert value is None
+    assert len(found) == 1
+    assert found[0].startswith(finding)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "place"),
+    [
+        (lambda text: text.replace(b":", b": ", 1), 8),
+        (lambda text: text + b" ", None),
+        (lambda text: text + b"\r", None),
+        (lambda text: text.replace(b"C2_DRYRUN_START", b"C2_DRYRUN\\u005fSTART"), 18),
+        (lambda text: b"{" + text[1:-1].split(b",", 1)[1] + b"," + text[1:-1].split(b",", 1)[0] + b"}", 2),
+    ],
+)
+def test_a_line_in_another_spelling_is_not_canonical_but_used(spoil: Any, place: int | None) -> None:
+    """What it says still counts, so that one space does not hide what else is wrong."""
+    line = RUN.audit[0]
+    text = canonical_json(line).encode()
+    value, found = judge("audit.jsonl", spoil(text))
+    at = len(text) if place is None else place
+    assert value == line
+    assert found == [f"NOT_CANONICAL: canonical JSON / another text from byte {at} on"]
+
+
+def test_all_lines_name_one_run_and_one_strategy() -> None:
+    """The first line that names them counts."""
+    run = RunName()
+    first, second = dict(RUN.snapshots[0]), dict(RUN.snapshots[1])
+    assert judge("state_snapshots.jsonl", canonical_json(first).encode(), run)[1] == []
+    second["run_id"] = "another"
+    assert judge("state_snapshots.jsonl", canonical_json(second).encode(), run)[1] == [
+        "WRONG_RUN: run_demo_001 / another"
+    ]
+    second = {**second, "run_id": "run_demo_001", "strategy_id": "other"}
+    assert judge("state_snapshots.jsonl", canonical_json(second).encode(), run)[1] == ["WRONG_RUN: strat_demo / other"]
+
+
+def test_a_payload_may_carry_more_and_never_less() -> None:
+    """What other programs rely on is there, whatever is added to it."""
+    for event in RUN.events:
+        check, payload = PAYLOAD_CHECKS[event["event_type"]], event["payload"]
+        assert list(check.problems({**payload, "more": 1})) == []
+        for name in payload:
+            less = {key: value for key, value in payload.items() if key != name}
+            assert list(check.problems(less)) == [(name, "is missing")]
+
+
+def test_a_decimal_has_a_bound() -> None:
+    """Nobody is made to multiply numbers of a million digits."""
+    check = ObjectCheck([Field("price", FieldKind.DECIMAL, "", nullable=True)], closed=True)
+    assert list(check.problems({"price": "9" * MAX_DECIMAL})) == []
+    assert list(check.problems({"price": "9" * (MAX_DECIMAL + 1)})) == [("price", "has more than 400 characters")]
+    assert list(check.problems({"price": None})) == []
+    assert [is_decimal(value) for value in ("1.5", "1.50", None, 1, "9" * 401)] == [True, False, False, False, False]
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_used_or_found_wanting(data: bytes) -> None:
+    """No line raises, and none vanishes."""
+    for file in TABLES:
+        value, found = judge(file, data)
+        assert value is not None or found

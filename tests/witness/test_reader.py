@@ -1,0 +1,194 @@
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from c2lib.core.canon import MAX_DEPTH
+from c2lib.witness import reader
+from c2lib.witness.facts import FileFacts
+from c2lib.witness.findings import Findings
+from c2lib.witness.reader import ArtifactFile, JsonError, strict_json
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b'{"a":1,"a":1}', "has a key twice in one object"),
+        (b'{"b":{"a":1,"a":2}}', "has a key twice in one object"),
+        (b"[NaN]", "has NaN, which is no JSON"),
+        (b"[Infinity]", "has Infinity, which is no JSON"),
+        (b"[-Infinity]", "has -Infinity, which is no JSON"),
+        (b"[" + b"9" * 18 + b"]", "has an integer of more than 17 characters"),
+        (b"[" + b"9" * 5000 + b"]", "has an integer of more than 17 characters"),
+        (b"[" * 65 + b"]" * 65, "is nested deeper than 64"),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "is nested deeper than 64"),
+        (b"[" * 100_000, "is nested deeper than 64"),
+        (b'["\xff"]', "is not UTF-8 at byte 2"),
+        (b'["\xed\xa0\x80"]', "is not UTF-8 at byte 2"),
+        (b"\xef\xbb\xbf{}", "begins with a byte order mark"),
+        (b"", "is no JSON: Expecting value at character 0"),
+        (b"{} {}", "is no JSON: Extra data at character 3"),
+        (b"[1", "is no JSON: Expecting ',' delimiter at character 2"),
+        (b'"' + b"x" * 10, "is longer than 10 bytes"),
+    ],
+)
+def test_json_that_is_not_strict_is_refused_with_its_reason(data: bytes, why: str) -> None:
+    """Each way in which two readers could disagree about a text is refused."""
+    limit = 10 if why.startswith("is longer") else 1 << 20
+    with pytest.raises(JsonError) as caught:
+        strict_json(data, limit)
+    assert str(caught.value) == why
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"[" * 64 + b"]" * 64, None),
+        (b"[" + b"[]," * 200 + b"[]]", [[]] * 201),
+        (b'["' + b"[{" * 100 + b'\\"]"]', ["[{" * 100 + '"]']),
+        (b"[1.5]", [1.5]),
+        ('{"a":"é"}'.encode(), {"a": "é"}),
+        (b"[12345678901234567,-1]", [12345678901234567, -1]),
+    ],
+)
+def test_json_that_is_strict_is_read(data: bytes, value: Any) -> None:
+    """Brackets inside texts are no nesting, many objects are not deep, and a float is the contract's to refuse."""
+    assert value is None or strict_json(data) == value
+    strict_json(data)
+
+
+def test_the_nesting_bound_is_that_of_canonical_json() -> None:
+    """The reader lets through what the encoder could have written."""
+    assert MAX_DEPTH == 64
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    """There is no third way out."""
+    try:
+        strict_json(data)
+    except JsonError:
+        return
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[int]:
+    """Return a descriptor of the test's own folder."""
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    yield descriptor
+    os.close(descriptor)
+
+
+def read(directory: int, limit: int = 1 << 20) -> tuple[list[tuple[int, bytes]], FileFacts | None, list[str]]:
+    """Read the file ``f``: its lines, its facts and what was found."""
+    findings = Findings()
+    file = ArtifactFile(directory, "f", findings, limit)
+    lines = list(file.lines())
+    return lines, file.facts, [finding.text() for finding in findings.all()]
+
+
+def test_lines_are_split_at_line_feeds_and_nowhere_else(tmp_path: Path, directory: int) -> None:
+    """Carriage returns and the separators of Unicode are ordinary characters."""
+    data = "a\r\n\n\u2028b\x0b\x85\x1cc\n".encode()
+    (tmp_path / "f").write_bytes(data)
+    lines, facts, found = read(directory)
+    assert lines == [(1, b"a\r"), (2, b""), (3, "\u2028b\x0b\x85\x1cc".encode())]
+    assert facts == FileFacts(hashlib.sha256(data).hexdigest(), len(data), 3)
+    assert found == []
+
+
+def test_a_last_line_without_its_end_is_found_and_read(tmp_path: Path, directory: int) -> None:
+    """A cut file is told from a whole one, and what is there is still looked at."""
+    (tmp_path / "f").write_bytes(b"a\nb")
+    lines, facts, found = read(directory)
+    assert lines == [(1, b"a"), (2, b"b")]
+    assert facts is not None
+    assert facts.lines == 1
+    assert found == ["MALFORMED_LINE f:2 expected a line that ends, seen no line end"]
+
+
+def test_an_empty_file_has_no_lines_and_its_facts(tmp_path: Path, directory: int) -> None:
+    """Nothing is a size too."""
+    (tmp_path / "f").write_bytes(b"")
+    assert read(directory) == ([], FileFacts(hashlib.sha256(b"").hexdigest(), 0, 0), [])
+
+
+@pytest.mark.parametrize("size", [11, 3 * (1 << 18) + 7])
+def test_a_line_that_is_too_long_is_skipped_and_measured(tmp_path: Path, directory: int, size: int) -> None:
+    """The lines after it keep their numbers, and the hash is that of the whole file."""
+    data = b"a\n" + b"x" * size + b"\nb\n" + b"y" * size
+    (tmp_path / "f").write_bytes(data)
+    lines, facts, found = read(directory, limit=10)
+    assert lines == [(1, b"a"), (3, b"b")]
+    assert facts == FileFacts(hashlib.sha256(data).hexdigest(), len(data), 3)
+    assert found == [
+        f"MALFORMED_LINE f:2 expected a line of at most 10 bytes, seen {size} bytes",
+        "MALFORMED_LINE f:4 expected a line that ends, seen no line end",
+        f"MALFORMED_LINE f:4 expected a line of at most 10 bytes, seen {size} bytes",
+    ]
+
+
+@given(pieces=st.lists(st.integers(min_value=0, max_value=9), max_size=12), chunk=st.integers(1, 8))
+def test_the_lines_do_not_depend_on_how_the_file_is_read(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[int], chunk: int
+) -> None:
+    """Chunks of any size give the same lines."""
+    data = b"".join(bytes([97 + number]) * number + b"\n" for number in pieces)
+    folder = tmp_path_factory.mktemp("chunks")
+    (folder / "f").write_bytes(data)
+    descriptor = os.open(folder, os.O_RDONLY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "_CHUNK", chunk)
+        lines, facts, found = read(descriptor)
+    os.close(descriptor)
+    assert [line for _, line in lines] == data.split(b"\n")[:-1]
+    assert facts == FileFacts(hashlib.sha256(data).hexdigest(), len(data), len(pieces))
+    assert found == []
+
+
+def test_a_missing_file_is_found(directory: int) -> None:
+    """It has no facts."""
+    assert read(directory) == ([], None, ["MISSING_FILE f"])
+
+
+def test_a_symlink_is_not_followed(tmp_path: Path, directory: int) -> None:
+    """Not even to a good file."""
+    (tmp_path / "g").write_bytes(b"a\n")
+    (tmp_path / "f").symlink_to("g")
+    assert read(directory) == ([], None, ["UNREADABLE_FILE f expected a regular file, seen a symbolic link"])
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path, directory: int) -> None:
+    """Opening it returns at once, and nothing is read from it."""
+    os.mkfifo(tmp_path / "f")
+    assert read(directory) == ([], None, ["UNREADABLE_FILE f expected a regular file, seen not a regular file"])
+
+
+def test_a_directory_is_no_file(tmp_path: Path, directory: int) -> None:
+    """It is said so."""
+    (tmp_path / "f").mkdir()
+    assert read(directory) == ([], None, ["UNREADABLE_FILE f expected a regular file, seen not a regular file"])
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_found(
+    tmp_path: Path, directory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing disk is a finding, and a file read in part has no facts."""
+    (tmp_path / "f").write_bytes(b"a\nb\n")
+
+    def broken(descriptor: int, size: int) -> bytes:
+        raise OSError(errno.EIO, "the disk's own words")
+
+    monkeypatch.setattr(os, "read", broken)
+    assert read(directory) == ([], None, ["UNREADABLE_FILE f expected a regular file, seen EIO"])
+
+
+def test_an_error_without_a_number_has_a_word_too() -> None:
+    """Whatever the system raises can be told."""
+    assert reader.why(OSError("odd")) == "unreadable"
