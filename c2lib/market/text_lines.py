@@ -2,13 +2,13 @@ r"""The bytes of a market file as lines of text.
 
 Rules kept here:
 
-* the bytes come in blocks and go out in blocks of lines, so memory does not grow with the file;
-* a line ends in ``\n`` (``\r\n`` passes, the CSV reader drops the ``\r``), the last one too: a file whose
-  last line has no end may have been cut in the middle of a number, which nothing else would show;
+* the bytes come in blocks and go out in blocks of whole lines, so memory does not grow with the file;
+* a line ends in ``\n`` (``\r\n`` becomes it), the last one too: a file whose last line has no end may have been
+  cut in the middle of a number, which nothing else would show;
 * text is UTF-8, with or without a byte order mark; no NUL; no line beyond 65,536 characters, no end of lines.
 
->>> list(line_blocks(iter([b"date,op", b"en\n2026,1\n"]), "day.csv"))
-[['date,open', '2026,1']]
+>>> list(line_blocks(iter([b"date,op", b"en\r\n2026,1\n"]), "day.csv"))
+['date,open\n2026,1\n']
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def read_blocks(stream: BinaryIO, file: str) -> Iterator[bytes]:
         yield block
 
 
-def line_blocks(blocks: Iterator[bytes], file: str) -> Iterator[list[str]]:
-    """Yield the lines of a file, without their ends, as many at a time as a block completes.
+def line_blocks(blocks: Iterator[bytes], file: str) -> Iterator[str]:
+    """Yield the lines of a file, as many at a time as a block completes.
 
     Raises :class:`MarketDataError` at the first line that is no text.
     """
@@ -64,9 +64,8 @@ def line_blocks(blocks: Iterator[bytes], file: str) -> Iterator[list[str]]:
         cut = data.rfind(b"\n") + 1
         tail = data[cut:]
         if cut:
-            lines = _split(data[:cut], file, line)
-            yield lines
-            line += len(lines)
+            yield _text(data[:cut], file, line)
+            line += data.count(b"\n")
         if len(tail) > MAX_LINE:
             raise _too_long(file, line)
         if line > MAX_LINES + 1:
@@ -76,7 +75,7 @@ def line_blocks(blocks: Iterator[bytes], file: str) -> Iterator[list[str]]:
         raise MarketDataError(file, line, "the last line has no line end", hint=hint)
 
 
-def _split(data: bytes, file: str, first_line: int) -> list[str]:
+def _text(data: bytes, file: str, first_line: int) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -85,13 +84,13 @@ def _split(data: bytes, file: str, first_line: int) -> list[str]:
     if "\0" in text:
         line = first_line + text.count("\n", 0, text.index("\0"))
         raise MarketDataError(file, line, "holds a NUL byte", hint="the file is damaged, or not a text file")
-    lines = text.split("\n")
-    # what stands behind the last line end is no line
-    lines.pop()
-    longest = max(lines, key=len)
-    if len(longest) > MAX_LINE:
-        raise _too_long(file, first_line + lines.index(longest))
-    return lines
+    # a line too long would fill one of these stretches, whose number is small
+    stretch = MAX_LINE // 2
+    if any(text.find("\n", at, at + stretch) < 0 for at in range(0, len(text), stretch)):
+        lengths = [len(line) > MAX_LINE for line in text.split("\n")]
+        if any(lengths):
+            raise _too_long(file, first_line + lengths.index(True))
+    return text.replace("\r\n", "\n")
 
 
 def _too_long(file: str, line: int) -> MarketDataError:

@@ -105,12 +105,13 @@ class Lifecycle:
         return self.phase in SESSION_ENDS
 
     def open(self, started_ts: str, *, enabled: bool = False) -> None:
-        """Write the first snapshot and the first audit entry, each even when the other's sink is dead."""
+        """Write the first audit entry and the first snapshot, each even when the other's sink is dead."""
         self._started_ts = self.journal.ts = started_ts
         try:
-            self._snapshot(self.phase, None)
-        finally:
+            # first of all, so that no retry of the snapshot is told before it
             self.journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, "dry run opened, NO-LIVE", {"enabled": enabled})
+        finally:
+            self._snapshot(self.phase, None)
 
     def move(self, trigger: SessionTrigger) -> None:
         """Make a move that leads to no end."""

@@ -17,19 +17,23 @@ Rules kept here:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from c2lib.core.canon import CanonicalFormError, canonical_json
+from c2lib.core.canon import MAX_DEPTH, CanonicalFormError, canonical_json
 from c2lib.core.contract import PAYLOADS
 from c2lib.core.fields import Field, FieldKind
 from c2lib.core.vocabulary import EventKind
 from c2lib.witness.facts import FindingCode
 from c2lib.witness.findings import Findings
-from c2lib.witness.reader import MAX_LINE, JsonError, strict_json
+from c2lib.witness.reader import MAX_LINE, JsonError, brackets, strict_json
 
 MAX_DECIMAL = 400
 """Longest decimal text, in characters; no product or sum of a run's decimals comes near."""
+
+ORDINARY_INTEGER = 15
+"""Most characters of an integer that lies below 2**53 beyond doubt."""
 
 
 def field_problem(field: Field, value: Any) -> str | None:
@@ -72,6 +76,38 @@ PAYLOAD_CHECKS: Mapping[str, ObjectCheck] = {
 }
 
 
+encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+"""The canonical text of a value that is known to have one."""
+
+
+def _ordinary_integer(text: str) -> int:
+    if len(text) > ORDINARY_INTEGER:
+        raise JsonError("an integer that a close look must judge")
+    return int(text)
+
+
+def _refused(text: str) -> None:
+    raise JsonError(f"{text[:20]}, which a close look must judge")
+
+
+_ORDINARY = json.JSONDecoder(parse_int=_ordinary_integer, parse_float=_refused, parse_constant=_refused).decode
+
+
+def ordinary_object(data: bytes) -> dict[str, Any] | None:
+    """Return the object of a line that is canonical beyond doubt; ``None`` asks for a close look.
+
+    In ASCII there is but one normal form, and a text that comes out as it went in has its keys once and in order.
+    """
+    if not data.isascii() or brackets(data) > MAX_DEPTH:
+        return None
+    text = data.decode("ascii")
+    try:
+        value = _ORDINARY(text)
+    except ValueError:
+        return None
+    return value if type(value) is dict and encode(value) == text else None
+
+
 class RunName:
     """The run and strategy that all files of a directory must name; the first line that names them counts."""
 
@@ -112,7 +148,9 @@ class LineCheck:
 
     def value(self, number: int, data: bytes) -> dict[str, Any] | None:
         """Return the object of a line, or ``None`` when it cannot be used; both with findings for what is wrong."""
-        value = self._strict(number, data)
+        value = ordinary_object(data)
+        if value is None:
+            value = self._strict(number, data)
         if value is None or self.breaks(number, self._check, value):
             return None
         if self._run is not None:

@@ -18,11 +18,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from c2lib.core.canon import GENESIS_HASH, entry_hash
+from c2lib.core.canon import GENESIS_HASH, sha256_hex
 from c2lib.core.contract import AUDIT_FIELDS
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import Artifact, AuditCode
-from c2lib.witness.checks import LineCheck
+from c2lib.witness.checks import LineCheck, encode
 from c2lib.witness.facts import FindingCode, PhaseMove
 from c2lib.witness.findings import Findings
 
@@ -114,7 +114,9 @@ class AuditLog:
         self._findings.add(code, FILE, self._number, expected=expected, seen=seen)
 
     def _chain(self, entry: Mapping[str, Any]) -> None:
-        claimed, expected = entry["entry_hash"], entry_hash(entry)
+        claimed = entry["entry_hash"]
+        body = {key: value for key, value in entry.items() if key != "entry_hash"}
+        expected = sha256_hex(encode(body).encode())
         if claimed != expected:
             self._report(FindingCode.CHAIN_BROKEN, f"entry_hash {expected}", claimed)
         if self._known_hash is not None and entry["prev_hash"] != self._known_hash:

@@ -69,8 +69,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object)
 
 
+def brackets(data: bytes) -> int:
+    """Return how many brackets open in ``data``, in texts or outside: it cannot be nested deeper."""
+    return data.count(b"[") + data.count(b"{")
+
+
 def _is_deep(data: bytes) -> bool:
-    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+    if brackets(data) <= MAX_DEPTH:
         return False
     depth, in_text = 0, False
     for match in _NESTING.finditer(data):

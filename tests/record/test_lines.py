@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from c2lib.core.contract import AUDIT_CODES, PAYLOADS
 from c2lib.core.decimals import format_scaled
 from c2lib.core.fields import IDENTIFIER_PATTERN, Field, FieldKind
 from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
-from c2lib.record.lines import audit_line, compile_event_encoder, event_encoders, object_line
+from c2lib.record.lines import _expression, audit_line, compile_event_encoder, event_encoders, object_line
 from tests.record.contract_check import checked_events
 
 AWKWARD = ('"', "\\", "\n", "\r", "\t", "\x00", "\x7f", "\u2028", "\u2029", "é", "😀", "{x}", "'", "</script>", "{{")
@@ -97,6 +98,14 @@ def test_every_audit_line_is_the_reference_canonical_json(entry: dict[str, Any])
     line, digest = audit_line(entry)
     assert digest == entry_hash(entry)
     assert line == canonical_json({**entry, "entry_hash": digest}) + "\n"
+
+
+@pytest.mark.parametrize(("kind", "value"), [(FieldKind.INTEGER, 5), (FieldKind.DECIMAL, "5"), (FieldKind.TEXT, '"')])
+def test_a_field_that_may_be_null_is_encoded_either_way(kind: FieldKind, value: Any) -> None:
+    """Whatever its kind, the contract's own nulls or those it may come to have."""
+    source, names = _expression(Field("n", kind, "", nullable=True)), {"_quote": encode_basestring}
+    assert eval(source, names, {"n": None}) == "null"
+    assert eval(source, names, {"n": value}) == canonical_json(value)
 
 
 @given(OBJECTS)

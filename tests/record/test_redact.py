@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from c2lib.core.canon import text_problem
 from c2lib.core.secrets import find_secret
+from c2lib.record import redact
 from c2lib.record.redact import (
     MAX_FREE_TEXT,
     clean_text,
@@ -119,3 +120,9 @@ def test_an_exception_is_told_by_type_and_clean_message(error: BaseException, to
 def test_a_class_named_like_a_secret_is_redacted() -> None:
     """A class name is free text as well."""
     assert KEY_ID not in describe_exception(type(KEY_ID, (Exception,), {})())
+
+
+def test_the_passes_of_cleaning_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no unbounded loop anywhere."""
+    monkeypatch.setattr(redact, "_MOST_PASSES", 1)
+    assert clean_text(SECRET) == "[REDACTED:assignment]"

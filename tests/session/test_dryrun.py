@@ -144,8 +144,9 @@ def test_stopping_early_is_a_cancel_with_a_word_of_its_own() -> None:
 
 def test_a_session_stops_on_leaving_its_with() -> None:
     """Even by an exception, which goes on its way."""
-    with pytest.raises(ZeroDivisionError), open_session(config_of()) as session:
-        session.step()
+    session = open_session(config_of())
+    session.step()
+    with pytest.raises(ZeroDivisionError), session:
         raise ZeroDivisionError
     assert session.result().stop_reason == "cancelled"
 

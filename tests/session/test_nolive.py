@@ -262,6 +262,10 @@ def test_the_hook_refuses_what_leaves_and_nothing_else() -> None:
     assert guard.attempts == 4
     nolive._hook("socket.connect", ())
     assert guard.attempts == 4
+    guard.testing = True
+    with guard, pytest.raises(NoLiveViolationError):
+        nolive._hook("socket.connect", ())
+    assert guard.attempts == 4
 
 
 def test_the_hook_leaves_a_bystander_alone() -> None:

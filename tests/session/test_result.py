@@ -48,3 +48,24 @@ def test_a_result_names_the_sinks_that_died() -> None:
     assert result.dead_sinks == ("events.jsonl", "metrics.json")
     assert (result.accepted, result.status, result.stop_reason) == (True, "FAILED", "failed")
     assert result.summary()["fail_code"] == "C2_ABORT_SINK_WRITE_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("values", "record", "told"),
+    [
+        ({}, Record(), "COMPLETED (completed)"),
+        ({"enabled": True}, Record(), "rejected    C2_REJECT_LIVE_ENABLED: enabled is true"),
+        (
+            {},
+            Record(events=dead_from(0)),
+            "failed      C2_ABORT_SINK_WRITE_FAILED: sink 'events.jsonl' failed 1 time(s)",
+        ),
+    ],
+)
+def test_the_text_for_people_says_how_it_ended(values: dict[str, bool], record: Record, told: str) -> None:
+    """A line each, with the reason where there is one, and nothing of the machine."""
+    result = run(config_of(**values), record)
+    text = result.text()
+    assert told in text
+    assert text.startswith(f"run_id      {result.run_id}\n")
+    assert ("rejected " in text, "failed " in text) == (bool(result.reject_code), bool(result.fail_code))

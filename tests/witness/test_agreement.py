@@ -85,75 +85,75 @@ def test_what_one_file_says_against_the_others_is_found(file: str, at: int, chan
     assert found(forged(run, tmp_path))
 
 
-def drop_snapshot(run: Run) -> None:
+def _drop_snapshot(run: Run) -> None:
     del run.snapshots[1]
     run.snapshots[1]["ts_sim"] = 1
 
 
-def double_last_snapshot(run: Run) -> None:
+def _double_last_snapshot(run: Run) -> None:
     run.snapshots.append({**run.snapshots[-1], "ts_sim": 3})
 
 
-def drop_stop(run: Run) -> None:
+def _drop_stop(run: Run) -> None:
     del run.events[-1]
 
 
-def drop_all_events(run: Run) -> None:
+def _drop_all_events(run: Run) -> None:
     run.events.clear()
 
 
-def drop_reconciliation(run: Run) -> None:
+def _drop_reconciliation(run: Run) -> None:
     del run.events[-2]
     run.events[-1]["ts_sim"] -= 1
 
 
-def shift_last_move(run: Run) -> None:
+def _shift_last_move(run: Run) -> None:
     run.audit[-1]["meta"]["ts_sim"] += 1
 
 
-def stop_otherwise(run: Run) -> None:
+def _stop_otherwise(run: Run) -> None:
     run.payloads("SESSION_STOP")[0]["stop_reason"] = "cancelled"
     run.entries("C2_DRYRUN_STOP")[0]["meta"]["stop_reason"] = "cancelled"
     run.snapshots[-1]["meta"]["stop_reason"] = "cancelled"
 
 
-def stop_early(run: Run) -> None:
+def _stop_early(run: Run) -> None:
     run.payloads("SESSION_STOP")[0]["steps"] = 7
     run.entries("C2_DRYRUN_STOP")[0]["meta"]["steps"] = 7
     run.snapshots[-1]["step"] = 7
 
 
-def say_failed(run: Run) -> None:
+def _say_failed(run: Run) -> None:
     run.payloads("SESSION_STOP")[0]["stop_reason"] = "failed"
 
 
-def hide_attempts(run: Run) -> None:
+def _hide_attempts(run: Run) -> None:
     run.entries("C2_DRYRUN_STOP")[0]["meta"]["no_live_attempts"] = 3
 
 
-def audit_a_mismatch(run: Run) -> None:
+def _audit_a_mismatch(run: Run) -> None:
     run.audit[3]["code"] = "C2_RECONCILE_MISMATCH"
 
 
-def audit_a_rail(run: Run) -> None:
+def _audit_a_rail(run: Run) -> None:
     run.audit[3]["code"] = "C2_RAIL_TRIPPED"
 
 
 @pytest.mark.parametrize(
     "forge",
     [
-        drop_snapshot,
-        double_last_snapshot,
-        drop_stop,
-        drop_all_events,
-        drop_reconciliation,
-        shift_last_move,
-        stop_otherwise,
-        stop_early,
-        say_failed,
-        hide_attempts,
-        audit_a_mismatch,
-        audit_a_rail,
+        _drop_snapshot,
+        _double_last_snapshot,
+        _drop_stop,
+        _drop_all_events,
+        _drop_reconciliation,
+        _shift_last_move,
+        _stop_otherwise,
+        _stop_early,
+        _say_failed,
+        _hide_attempts,
+        _audit_a_mismatch,
+        _audit_a_rail,
     ],
 )
 def test_a_story_that_does_not_hold_together_is_found(forge: Callable[[Run], None], tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -7,8 +8,17 @@ from hypothesis import strategies as st
 from c2lib.core.canon import canonical_json
 from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, SNAPSHOT_FIELDS
 from c2lib.core.fields import Field, FieldKind
-from c2lib.witness.checks import MAX_DECIMAL, PAYLOAD_CHECKS, LineCheck, ObjectCheck, RunName, is_decimal
+from c2lib.witness.checks import (
+    MAX_DECIMAL,
+    PAYLOAD_CHECKS,
+    LineCheck,
+    ObjectCheck,
+    RunName,
+    is_decimal,
+    ordinary_object,
+)
 from c2lib.witness.findings import Findings
+from c2lib.witness.reader import strict_json
 from tests.witness.sample_runs import Line, make_run
 
 RUN = make_run()
@@ -123,6 +133,33 @@ def test_a_decimal_has_a_bound() -> None:
     assert list(check.problems({"price": "9" * (MAX_DECIMAL + 1)})) == [("price", "has more than 400 characters")]
     assert list(check.problems({"price": None})) == []
     assert [is_decimal(value) for value in ("1.5", "1.50", None, 1, "9" * 401)] == [True, False, False, False, False]
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**54), 2**54), st.floats(), st.text(max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=2), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(value=JSON, text_in_ascii=st.booleans())
+def test_what_is_taken_for_ordinary_is_strict_and_canonical(value: Any, text_in_ascii: bool) -> None:
+    """The quick way lets nothing through that the close look would stop."""
+    data = json.dumps({"a": value}, ensure_ascii=text_in_ascii, separators=(",", ":"), sort_keys=True)
+    try:
+        line = data.encode()
+    except UnicodeEncodeError:
+        return
+    ordinary = ordinary_object(line)
+    assert ordinary is None or canonical_json(strict_json(line)).encode() == line
+    assert ordinary is None or ordinary == strict_json(line)
+
+
+def test_most_lines_are_ordinary() -> None:
+    """Else the quick way would be of no use."""
+    for file in TABLES:
+        assert all(ordinary_object(canonical_json(line).encode()) == line for line in RUN.lines[file])
+    assert ordinary_object(b'{"a":' + b"[" * 64 + b"]" * 64 + b"}") is None
 
 
 @given(st.binary(max_size=300))

@@ -1,0 +1,137 @@
+"""Cells of a market file as bars of integers, or the one row and column that forbids it.
+
+Rules kept here, whatever kind of file the cells come from:
+
+* low ≤ open, close ≤ high, in ticks; each bar lies after the one before it;
+* cells come and bars go in blocks, column by column, which is what makes it fast; a block that cannot be used is
+  read again row by row, so that the first row at fault is the one that is named.
+
+>>> columns = find_columns(["Date", "Open", "High", "Low", "Close"], 0)
+>>> reader = BarReader(columns, TimeCells().micros, price_grid("0.5"), VolumeCells("1"))
+>>> reader.read(Cells(["1970-01-01 00:01"], ["10.5"], ["11"], ["10"], ["10.5"], None))
+BarBlock(scale=1, columns=([60000000], [105], [110], [100], [105], [0]))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain, repeat
+from operator import le, lt
+from typing import Any, NamedTuple
+
+from c2lib.core.clock import micros_text
+from c2lib.market.cells import CellError, TimeCells, VolumeCells, quoted
+from c2lib.market.header import PRICE_NAMES, Columns, find_columns
+from c2lib.market.prices import PriceGrid, price_grid
+
+__all__ = ["BarBlock", "BarReader", "Cells", "TimeCells", "VolumeCells", "find_columns", "price_grid"]
+
+_NO_TIME = -(2**63)
+
+
+class Cells(NamedTuple):
+    """The cells of some rows, column by column; without ``volumes`` they are 0."""
+
+    times: Sequence[Any]
+    opens: Sequence[Any]
+    highs: Sequence[Any]
+    lows: Sequence[Any]
+    closes: Sequence[Any]
+    volumes: Sequence[Any] | None
+
+    @property
+    def prices(self) -> tuple[Sequence[Any], ...]:
+        """The columns open, high, low, close."""
+        return self[1:5]
+
+    def row(self, index: int) -> Cells:
+        """Return one row of them."""
+        return Cells(*(column and column[index : index + 1] for column in self))
+
+
+class BarBlock(NamedTuple):
+    """Some bars, column by column: microseconds of epoch, open, high, low, close at ``scale``, lots."""
+
+    scale: int
+    columns: tuple[list[int], ...]
+
+
+class BarReader:
+    """Turns the cells of one file into bars.
+
+    ``micros`` returns the time of a cell and raises :class:`CellError` when it has none.
+    """
+
+    def __init__(
+        self, columns: Columns, micros: Callable[[Any], int], prices: PriceGrid, volumes: VolumeCells
+    ) -> None:
+        self._columns = columns
+        self._micros = micros
+        self._prices = prices
+        self._volumes = volumes
+        self._last_time = _NO_TIME
+
+    def read(self, cells: Cells) -> BarBlock:
+        """Return the next bars; raise :class:`CellError`, with its ``row``, for the first row that is none."""
+        mark = self._prices.mark()
+        try:
+            return self._bars(cells)
+        except CellError:
+            self._prices.reset(mark)
+        complaints = map(self._complaint, repeat(cells), range(len(cells.times)))
+        raise next(filter(None, complaints))
+
+    def _complaint(self, cells: Cells, index: int) -> CellError | None:
+        row = cells.row(index)
+        try:
+            self._bars(row)
+        except CellError as error:
+            label = f"{self._columns.label(self._blamed(error, row))}: "
+            return CellError(label + error.problem, hint=error.hint, row=index)
+        return None
+
+    def _bars(self, cells: Cells) -> BarBlock:
+        prices, scale = self._prices, -1
+        times = list(map(self._micros, cells.times))
+        volumes = [0] * len(times) if cells.volumes is None else list(map(self._volumes.__getitem__, cells.volumes))
+        while scale != prices.scale:
+            # once more when a price was finer than all before it, so that all stand at the same scale
+            scale = prices.scale
+            start, high, low, close = (list(map(prices.__getitem__, column)) for column in cells.prices)
+        inside = (map(le, low, start), map(le, start, high), map(le, low, close), map(le, close, high))
+        if not all(map(all, inside)):
+            raise _shape_error(cells, start[0], high[0], low[0], close[0])
+        if not all(map(lt, chain((self._last_time,), times), times)):
+            raise self._order_error(cells.times[0], times[0])
+        self._last_time = times[-1]
+        return BarBlock(scale, (times, start, high, low, close, volumes))
+
+    def _order_error(self, cell: object, time: int) -> CellError:
+        shown = quoted(cell) if isinstance(cell, str) else micros_text(time)
+        # of a block that is to be read again row by row, the last time may be missing
+        last = "" if self._last_time == _NO_TIME else micros_text(self._last_time)
+        hint = "sort the file by time and drop what stands twice"
+        return CellError(f"{shown} is not after {last}, the bar before it", hint=hint, role="time")
+
+    def _blamed(self, error: CellError, row: Cells) -> int:
+        columns = self._columns
+        if error.role == "price":
+            texts = [str(cell) for (cell,) in row.prices]
+            return columns.prices[texts.index(error.text)]
+        if error.role in PRICE_NAMES:
+            return columns.prices[PRICE_NAMES.index(error.role)]
+        return columns.volume if error.role == "volume" and columns.volume is not None else columns.time
+
+
+def _shape_error(cells: Cells, start: int, high: int, low: int, close: int) -> CellError:
+    """Say what is wrong with the first row."""
+    text = {name: quoted(str(column[0])) for name, column in zip(PRICE_NAMES, cells.prices, strict=True)}
+    if high < low:
+        upper, lower = "high", "low"
+    elif high < max(start, close):
+        upper, lower = "high", "open" if start > high else "close"
+    else:
+        upper, lower = "open" if start < low else "close", "low"
+    problem = f"{upper} {text[upper]} is below {lower} {text[lower]}"
+    blamed = "high" if upper == "high" else "low"
+    return CellError(problem, hint="high and low enclose open and close", role=blamed)

@@ -1,0 +1,50 @@
+"""What the command line says to people."""
+
+import io
+import sys
+
+import pytest
+
+from c2lib.app.console import is_terminal, one_line, say, show
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain é", "plain é"),
+        ("two\nlines\r", "two\\nlines\\r"),
+        ("colour \x1b[31m", "colour \\x1b[31m"),
+        ("line\u2028separator", "line\\u2028separator"),
+        ("bytes \udce9", "bytes \\udce9"),
+    ],
+)
+def test_a_message_is_one_line(capsys: pytest.CaptureFixture[str], text: str, shown: str) -> None:
+    """What is not printable is escaped, so that no value forges a line or a colour."""
+    assert one_line(text) == shown
+    say(text)
+    show(text)
+    captured = capsys.readouterr()
+    assert (captured.err, captured.out) == (f"c2lib: {shown}\n", f"{shown}\n")
+
+
+def test_a_poor_terminal_gets_what_it_has_letters_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path in letters that stdout cannot carry is shown escaped."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    show("é")
+    sys.stdout.flush()
+    assert raw.getvalue() == b"\\xe9\n"
+
+
+def test_closed_streams_are_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without stdout and stderr there is nothing to say, and nobody at a terminal."""
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    say("nothing")
+    show("nothing")
+    assert not is_terminal()
+
+
+def test_a_pipe_is_no_terminal() -> None:
+    """A captured stderr is not watched by anybody."""
+    assert not is_terminal()

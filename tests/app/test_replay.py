@@ -1,0 +1,162 @@
+"""Re-execution: lines compared instead of written, failures that happen again."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from c2lib.app.replay import ComparedRun, ComparingSink, Difference, compare_text, failing_again, read_manifest
+from c2lib.core.errors import SinkWriteError
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
+from c2lib.record.sinks import RetryingSink
+
+LINES = ("first\n", "second\n", "third\n")
+
+
+def difference_between(folder: Path, published: bytes, lines: tuple[str, ...]) -> Difference | None:
+    """Return what comparing ``lines`` with a published file gives."""
+    (folder / "log").write_bytes(published)
+    sink = ComparingSink(folder, "log")
+    for line in lines:
+        sink.write(line)
+        sink.flush()
+    return sink.finish()
+
+
+def test_equal_lines_do_not_differ(tmp_path: Path) -> None:
+    """The facts are those of the file."""
+    data = "".join(LINES).encode()
+    (tmp_path / "log").write_bytes(data)
+    sink = ComparingSink(tmp_path, "log")
+    for line in LINES:
+        sink.write(line)
+    assert sink.finish() is None
+    assert sink.finish() is None
+    assert sink.facts() == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "lines": 3}
+
+
+@pytest.mark.parametrize(
+    ("published", "line", "seen", "computed"),
+    [
+        (b"first\nsecXnd\nthird\n", 2, "'secXnd\\n'", "'second\\n'"),
+        (b"First\nsecond\nthird\n", 1, "'First\\n'", "'first\\n'"),
+        (b"first\nsecond\n", 3, "nothing", "'third\\n'"),
+        (b"first\nsecond\nthi", 3, "'thi'", "'third\\n'"),
+        (b"first\nsecond\nthird\nfourth\n", 4, "'fourth\\n'", "nothing"),
+        (b"", 1, "nothing", "'first\\n'"),
+        (b"first\n\xff\x1b[2J\nthird\n", 2, "'\\ufffd\\x1b[2J\\nt'", "'second\\n'"),
+    ],
+)
+def test_the_first_difference_is_told_with_both_sides(
+    tmp_path: Path, published: bytes, line: int, seen: str, computed: str
+) -> None:
+    """Line, published side and computed side, safe to print whatever the file holds."""
+    assert difference_between(tmp_path, published, LINES) == Difference("log", line, seen, computed)
+
+
+def test_an_excerpt_stands_around_the_first_byte_that_differs(tmp_path: Path) -> None:
+    """In a long line the reader is shown the place, not the beginning."""
+    difference = difference_between(tmp_path, b"a" * 500 + b"X" + b"b" * 500 + b"\n", ("a" * 500 + "Y" + "b" * 500,))
+    assert difference is not None
+    assert difference.published == repr("a" * 30 + "X" + "b" * 89)
+    assert difference.computed == repr("a" * 30 + "Y" + "b" * 89)
+
+
+def test_one_line_files_are_compared_whole() -> None:
+    """A manifest that differs is told as its line 1."""
+    assert compare_text("m", b"{}\n", b"{}\n") is None
+    assert compare_text("m", b"{1}\n", b"{2}\n") == Difference("m", 1, "'{1}\\n'", "'{2}\\n'")
+
+
+def make_obstacle(path: Path, kind: str) -> None:
+    """Put something that is no regular file in a published file's place."""
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "symlink":
+        (path.parent / "real").write_bytes(b"")
+        path.symlink_to(path.parent / "real")
+
+
+@pytest.mark.parametrize("kind", ["nothing", "folder", "fifo", "symlink"])
+@pytest.mark.parametrize("name", [Artifact.METRICS, Artifact.MANIFEST])
+def test_only_a_regular_file_is_compared(published: Path, kind: str, name: Artifact) -> None:
+    """Nothing is waited for and no link is followed; the error names the file."""
+    handles = len(os.listdir("/proc/self/fd"))
+    make_obstacle(published / name, kind)
+    with pytest.raises(OSError, match=r".") as caught, ComparedRun(published):
+        read_manifest(published)
+    assert caught.value.filename == name
+    del caught
+    assert len(os.listdir("/proc/self/fd")) == handles
+
+
+def test_a_run_is_compared_file_by_file(published: Path) -> None:
+    """The first difference is that of the first file, in the order of the contract."""
+    with ComparedRun(published) as compared:
+        for artifact in reversed(SEALED_BY_MANIFEST):
+            compared.sink(artifact).write("something else\n")
+        difference = compared.finish()
+    assert difference is not None
+    assert (difference.file, difference.line) == (Artifact.EVENTS, 1)
+
+
+def test_a_run_diverges_when_its_events_do(published: Path) -> None:
+    """Another file that differs does not, since the events may differ further on and are told first."""
+    with ComparedRun(published) as compared:
+        compared.sink(Artifact.AUDIT).write("something else\n")
+        assert not compared.diverged
+        compared.sink(Artifact.EVENTS).write("something else\n")
+        assert compared.diverged
+
+
+class Keeping:
+    """A sink that keeps lines and counts flushes."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.flushes = 0
+
+    def write(self, line: str) -> None:
+        """Keep a line."""
+        self.lines.append(line)
+
+    def flush(self) -> None:
+        """Count a flush."""
+        self.flushes += 1
+
+
+def again(failures: list[Any]) -> Any:
+    """Return a sink of the events that fails as recorded."""
+    return failing_again(Keeping(), Artifact.EVENTS, {"sink_failures": failures})
+
+
+def test_a_sink_that_never_failed_is_left_alone() -> None:
+    """Failures of other sinks are none of its own."""
+    assert type(again([])) is Keeping
+    assert type(again([["audit.jsonl", 0, ["OSError"]]])) is Keeping
+
+
+def test_recorded_failures_happen_again_at_their_calls() -> None:
+    """A recorded session's sink met by the retries again gives the same record of failures."""
+    recorded = [["events.jsonl", 1, ["OSError", "Disk"]], ["events.jsonl", 2, ["OSError"]]]
+    heard: list[tuple[str, str]] = []
+    sink = RetryingSink("events.jsonl", again(recorded), 2, lambda name, error: heard.append((name, error)))
+    sink.write("a\n")
+    sink.write("b\n")
+    sink.flush()
+    sink.write("c\n")
+    assert [[f.sink, f.call, list(f.errors)] for f in sink.failures] == recorded
+    assert [error for _, error in heard] == ["OSError", "Disk", "OSError"]
+
+
+def test_a_recorded_death_happens_again() -> None:
+    """More failures than retries end the sink for good."""
+    sink = RetryingSink("events.jsonl", again([["events.jsonl", 0, ["OSError", "OSError"]]]), 1)
+    with pytest.raises(SinkWriteError):
+        sink.write("a\n")
+    assert sink.dead

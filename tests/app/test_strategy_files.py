@@ -1,0 +1,136 @@
+"""A strategy of one's own: only what the caller names is loaded, and the bytes that are hashed are those that run."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from c2lib.app.strategy_files import MAX_SOURCE_BYTES, strategy_from_file, strategy_from_object
+from c2lib.core.errors import ConfigError, StrategyLoadError
+from c2lib.core.model import Bar, PositionView, StrategySettings
+from tests.app.runs import BUYER
+
+SETTINGS = StrategySettings(1, "SYNTH", "0.01", "1")
+
+
+class Holder:
+    """A strategy that holds."""
+
+    def __init__(self, settings: StrategySettings) -> None:
+        self.settings = settings
+
+    def on_bar(self, bar: Bar, view: PositionView) -> None:
+        """Do nothing."""
+
+
+def written(folder: Path, content: str | bytes) -> Path:
+    """Write a strategy file and return its path."""
+    path = folder / "mine.py"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_the_hash_is_that_of_the_files_bytes(tmp_path: Path) -> None:
+    """Anybody can compute it with sha256sum."""
+    path = written(tmp_path, BUYER)
+    source = strategy_from_file(f"{path}:Buyer")
+    assert source.facts() == {"origin": "file", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def test_what_was_hashed_is_what_runs(tmp_path: Path) -> None:
+    """A change of the file behind the loading changes nothing."""
+    path = written(tmp_path, "class Mine:\n    said = 'first'\n    def __init__(self, settings): pass\n")
+    source = strategy_from_file(f"{path}:Mine")
+    written(tmp_path, "raise RuntimeError('changed')\n")
+    assert vars(type(source.factory(SETTINGS)))["said"] == "first"
+
+
+def test_loading_runs_no_code(tmp_path: Path) -> None:
+    """The code runs when a session makes its strategy, and anew for each."""
+    path = written(tmp_path, "made = []\nclass Mine:\n    def __init__(self, settings): made.append(1)\n")
+    before = set(sys.modules)
+    source = strategy_from_file(f"{path}:Mine")
+    assert set(sys.modules) == before
+    first, second = source.factory(SETTINGS), source.factory(SETTINGS)
+    assert type(first) is not type(second)
+    assert sys.modules[type(second).__module__].made == [1]
+
+
+def test_a_dataclass_may_be_a_strategy(tmp_path: Path) -> None:
+    """The module of the file can be looked up while its code runs."""
+    text = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+    path = written(tmp_path, f"{text}@dataclass\nclass Mine:\n    settings: object\n")
+    made = strategy_from_file(f"{path}:Mine").factory(SETTINGS)
+    assert vars(made)["settings"] is SETTINGS
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["def Mine(settings): return settings", "Mine = print", "from os import path as Mine", "import os as Mine"],
+)
+def test_a_factory_may_be_named_in_any_way_python_has(tmp_path: Path, text: str) -> None:
+    """A function, another name or an import at the top level will do."""
+    assert strategy_from_file(f"{written(tmp_path, text)}:Mine").origin == "file"
+
+
+@pytest.mark.parametrize("spec", ["", "mine.py", "mine.py:", ":Mine", "mine.py:not a name", "mine.py:a.b"])
+def test_a_spec_names_file_and_class(spec: str) -> None:
+    """The error says how to write it."""
+    with pytest.raises(StrategyLoadError, match=r"does not name a strategy: write FILE\.py:CLASS$"):
+        strategy_from_file(spec)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("class Mine:\n  def on_bar(self:\n", "mine.py, line 2: is no valid Python (SyntaxError)"),
+        ("class Mine: pass\n\0", "mine.py: is no valid Python (ValueError)"),
+        (b"\xff\xfe", "is no valid Python (SyntaxError)"),
+        ("return 1\n", "mine.py, line 1: is no valid Python (SyntaxError)"),
+        ("x = " + "(" * 300 + ")" * 300, "is no valid Python ("),
+        ("x = " + "-" * 100_000 + "1", "mine.py: is no valid Python ("),
+        ("class Other: pass\n", "mine.py defines no Mine at its top level"),
+        ("if True:\n    class Mine: pass\n", "mine.py defines no Mine at its top level"),
+        ("", "mine.py defines no Mine at its top level"),
+    ],
+)
+def test_a_file_that_holds_no_strategy_is_refused(tmp_path: Path, content: str | bytes, problem: str) -> None:
+    """The error names the file and the line, in one line."""
+    with pytest.raises(StrategyLoadError) as caught:
+        strategy_from_file(f"{written(tmp_path, content)}:Mine")
+    assert problem in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """Neither a missing file, nor a folder, nor a huge file is a strategy."""
+    with pytest.raises(StrategyLoadError, match=r"none\.py cannot be read: No such file or directory"):
+        strategy_from_file(f"{tmp_path}/none.py:Mine")
+    with pytest.raises(StrategyLoadError, match="cannot be read: Is a directory"):
+        strategy_from_file(f"{tmp_path}:Mine")
+    path = written(tmp_path, "#" * (MAX_SOURCE_BYTES + 1))
+    with pytest.raises(StrategyLoadError, match="is larger than 1000000 bytes"):
+        strategy_from_file(f"{path}:Mine")
+
+
+def test_a_class_handed_over_is_hashed_by_its_source() -> None:
+    """The text of the class as it stands in its file."""
+    source = strategy_from_object(Holder)
+    lines = Path(__file__).read_text().splitlines(keepends=True)
+    first = lines.index("class Holder:\n")
+    last = next(number for number, line in enumerate(lines) if line == '        """Do nothing."""\n')
+    text = "".join(lines[first : last + 1])
+    assert source.facts() == {"origin": "object", "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def test_a_class_without_a_source_has_no_hash() -> None:
+    """One made at run time can be run, and says that nobody can check it."""
+    made = type("Made", (Holder,), {"__module__": "nowhere"})
+    assert strategy_from_object(made).facts() == {"origin": "object", "sha256": None}
+
+
+def test_an_instance_is_refused() -> None:
+    """It would carry its state from run to run."""
+    with pytest.raises(ConfigError, match="must be a class or factory"):
+        strategy_from_object(Holder(SETTINGS))

@@ -1,0 +1,199 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from c2lib.core.canon import canonical_sha256, run_digest
+from c2lib.witness.examine import examine
+from tests.witness.sample_runs import (
+    AUDIT,
+    EVENTS,
+    MANIFEST,
+    METRICS,
+    Line,
+    Run,
+    cancelled_run,
+    examined,
+    forged,
+    found,
+    make_run,
+    retried_run,
+)
+
+
+def resealed(change: Callable[[Line], object], parent: Path, run: Run | None = None) -> set[str]:
+    """Change the manifest of a run, make its digest fit, and return what is found."""
+    run = run or make_run()
+    files = run.contents()
+    run.manifest = run.make_manifest({name: data for name, data in files.items() if name != MANIFEST})
+    change(run.manifest)
+    run.manifest["run_digest"] = run_digest(run.manifest)
+    return found(examined(run, parent))
+
+
+def test_a_seal_that_fits_is_found_to_fit(tmp_path: Path) -> None:
+    """Nothing is wrong with a manifest that nobody touched."""
+    assert resealed(lambda manifest: None, tmp_path) == set()
+
+
+def test_the_digest_is_recomputed(tmp_path: Path) -> None:
+    """A manifest that was changed and not sealed again is told at once."""
+    folder = make_run().write(tmp_path)
+    path = folder / MANIFEST
+    path.write_bytes(path.read_bytes().replace(b'"seed":123', b'"seed":124'))
+    assert f"RUN_DIGEST_WRONG {MANIFEST}" in found(examine(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "findings"),
+    [
+        ({"behaviour_version": 999}, {f"OTHER_BEHAVIOUR_VERSION {MANIFEST}"}),
+        ({"status": "FAILED"}, {f"STATUS_PATH_WRONG {MANIFEST}"}),
+        ({"config_sha256": "0" * 64}, {f"CONFIG_HASH_WRONG {MANIFEST}"}),
+        ({"criteria_sha256": "0" * 64}, {f"CONFIG_HASH_WRONG {MANIFEST}"}),
+        ({"run_id": "another"}, {f"WRONG_RUN {MANIFEST}"}),
+        ({"strategy_id": "another"}, {f"WRONG_RUN {MANIFEST}"}),
+        ({"market": {}}, {f"CONTRACT_BROKEN {MANIFEST}", f"DIGEST_WRONG {MANIFEST}"}),
+        ({"strategy": {}}, {f"CONTRACT_BROKEN {MANIFEST}"}),
+        ({"inputs": {}}, {f"CONTRACT_BROKEN {MANIFEST}"}),
+        ({"audit": {}}, {f"CONTRACT_BROKEN {MANIFEST}", f"CHAIN_BROKEN {MANIFEST}"}),
+        ({"extra": 1}, {f"CONTRACT_BROKEN {MANIFEST}"}),
+        ({"market": None}, {f"CONTRACT_BROKEN {MANIFEST}"}),
+    ],
+)
+def test_what_the_manifest_says_otherwise_is_found(change: Line, findings: set[str], tmp_path: Path) -> None:
+    """Each of its fields is held against the log or against its own table."""
+    assert resealed(lambda manifest: manifest.update(change), tmp_path) == findings
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "findings"),
+    [
+        (("audit", "entries"), 17, {f"CHAIN_BROKEN {MANIFEST}"}),
+        (("audit", "last_hash"), "0" * 64, {f"CHAIN_BROKEN {MANIFEST}"}),
+        (("market", "sha256"), "0" * 64, {f"DIGEST_WRONG {MANIFEST}"}),
+        (("artifacts", EVENTS, "sha256"), "0" * 64, {f"DIGEST_WRONG {EVENTS}"}),
+        (("artifacts", AUDIT, "bytes"), 1, {f"DIGEST_WRONG {AUDIT}"}),
+        (("artifacts", METRICS, "lines"), 2, {f"DIGEST_WRONG {METRICS}"}),
+        (("artifacts", METRICS, "lines"), True, {f"DIGEST_WRONG {METRICS}"}),
+        (("artifacts", EVENTS), [], {f"CONTRACT_BROKEN {MANIFEST}", f"DIGEST_WRONG {EVENTS}"}),
+        (("artifacts", "more.txt"), {}, {f"CONTRACT_BROKEN {MANIFEST}"}),
+        (("inputs", "sink_failures"), [["events.jsonl", 0, ["OSError"]]], {f"COUNTER_WRONG {MANIFEST}"}),
+        (("inputs", "sink_failures"), [[], 7, [8]], set()),
+        (("inputs", "sink_failures"), None, set()),
+    ],
+)
+def test_what_is_wrong_inside_a_manifests_objects_is_found(
+    path: tuple[str, ...], value: Any, findings: set[str], tmp_path: Path
+) -> None:
+    """However deep it stands."""
+
+    def change(manifest: Line) -> None:
+        target: Any = manifest
+        for name in path[:-1]:
+            target = target[name]
+        target[path[-1]] = value
+
+    assert resealed(change, tmp_path) == findings
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "finding"),
+    [
+        (("seed",), 7, f"COUNTER_WRONG {MANIFEST}"),
+        (("steps",), 7, f"CONFIG_HASH_WRONG {MANIFEST}"),
+        (("clock_mode",), "market", f"CONFIG_HASH_WRONG {MANIFEST}"),
+        (("run_id",), "another", f"WRONG_RUN {MANIFEST}"),
+        (("strategy_id",), "another", f"WRONG_RUN {MANIFEST}"),
+        (("market", "symbol"), "OTHER", f"CONFIG_HASH_WRONG {MANIFEST}"),
+        (("broker", "initial_cash"), "1", f"CONFIG_HASH_WRONG {MANIFEST}"),
+        (("broker", "taker_fee_rate"), "0.1", f"LEDGER_WRONG {EVENTS}"),
+        (("broker", "taker_fee_rate"), 1, f"CONTRACT_BROKEN {MANIFEST}"),
+        (("broker",), None, f"CONTRACT_BROKEN {MANIFEST}"),
+        (("enabled",), True, f"PHASE_PATH_FORBIDDEN {MANIFEST}"),
+        (("criteria",), {"min_fills": 0}, f"CONFIG_HASH_WRONG {MANIFEST}"),
+    ],
+)
+def test_another_config_with_all_its_hashes_made_to_fit_is_found_by_what_it_did(
+    path: tuple[str, ...], value: Any, finding: str, tmp_path: Path
+) -> None:
+    """Even when the first event is forged along: the rest of the log was made by the real one."""
+    run = make_run()
+    target: Any = run.config
+    for name in path[:-1]:
+        target = target[name]
+    target[path[-1]] = value
+    start = run.payloads("SESSION_START")[0]
+    start["config_sha256"] = canonical_sha256(run.config)
+    assert finding in found(forged(run, tmp_path))
+
+
+def test_the_config_is_the_one_that_the_first_event_names(tmp_path: Path) -> None:
+    """The log sealed its hash before the first step."""
+    run = make_run()
+    run.config["max_sink_retries"] = 5
+    assert found(examined(run, tmp_path)) == {f"CONFIG_HASH_WRONG {MANIFEST}"}
+
+
+def test_every_bar_has_a_tick_where_the_config_asks_for_it(tmp_path: Path) -> None:
+    """Ticks taken out at the end or in the middle are missed."""
+    for name, gone in (("end", 7), ("middle", 6)):
+        run = make_run()
+        run.lines[EVENTS] = [
+            event
+            for event in run.events
+            if event["event_type"] != "STRATEGY_TICK" or event["payload"]["bar_index"] != gone
+        ]
+        for number, event in enumerate(run.events):
+            event["ts_sim"] = number
+        assert f"SEQUENCE_BROKEN {EVENTS}" in found(forged(run, tmp_path / name))
+
+
+def test_retries_are_told_to_a_replay_as_often_as_they_were_audited(tmp_path: Path) -> None:
+    """One left out of the inputs would make another run of it."""
+    run = retried_run()
+    run.inputs["sink_failures"].pop()
+    assert found(examined(run, tmp_path)) == {f"COUNTER_WRONG {MANIFEST}"}
+
+
+def test_the_gate_may_be_open_where_that_was_audited(tmp_path: Path) -> None:
+    """Such a run is no PASS, which is the evidence's to say, but its record is in order."""
+    run = make_run(enabled=True, enabled_override=True)
+    examination = examined(run, tmp_path / "overridden")
+    assert examination.findings == ()
+    assert examination.summary.enabled_overridden is True
+    run = make_run(enabled=True)
+    assert examined(run, tmp_path / "rejected").findings == ()
+
+
+def test_a_run_in_the_folder_of_another_is_found(tmp_path: Path) -> None:
+    """A run directory is named for its run."""
+    folder = make_run().write(tmp_path, "another")
+    assert [finding.text() for finding in examine(folder).findings] == [
+        f"WRONG_RUN {MANIFEST} expected the folder's name another, seen run_demo_001"
+    ]
+
+
+def test_the_manifest_is_one_canonical_line(tmp_path: Path) -> None:
+    """Neither two lines nor another spelling."""
+    folder = make_run().write(tmp_path)
+    path = folder / MANIFEST
+    data = path.read_bytes()
+    for changed, finding in (
+        (data.replace(b":", b": "), f"NOT_CANONICAL {MANIFEST}"),
+        (data * 2, f"MALFORMED_LINE {MANIFEST}"),
+        (data + b"\n", f"MALFORMED_LINE {MANIFEST}"),
+        (data[:-1], f"MALFORMED_LINE {MANIFEST}"),
+        (b"", f"MALFORMED_LINE {MANIFEST}"),
+    ):
+        path.write_bytes(changed)
+        assert finding in found(examine(folder))
+
+
+def test_a_manifest_of_one_run_does_not_seal_another(tmp_path: Path) -> None:
+    """Every sealed file is told to be another."""
+    folder = make_run().write(tmp_path)
+    other = cancelled_run().contents()[MANIFEST]
+    (folder / MANIFEST).write_bytes(other)
+    assert {f"DIGEST_WRONG {name}" for name in (EVENTS, AUDIT, METRICS)} <= found(examine(folder))

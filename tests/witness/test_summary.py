@@ -1,0 +1,107 @@
+from pathlib import Path
+
+from c2lib.core.canon import canonical_sha256
+from c2lib.witness.examine import examine
+from tests.witness.sample_runs import (
+    AUDIT,
+    EVENTS,
+    MANIFEST,
+    METRICS,
+    SNAPSHOTS,
+    cancelled_run,
+    examined,
+    failed_run,
+    make_run,
+    rejected_run,
+    retried_run,
+    tripped_run,
+)
+
+
+def test_a_completed_run_is_told_by_its_log_and_its_seal(tmp_path: Path) -> None:
+    """Names, counts, books, path and hashes."""
+    run = make_run()
+    summary = examined(run, tmp_path).summary
+    stop = run.payloads("SESSION_STOP")[0]
+    assert (summary.run_id, summary.strategy_id, summary.seed) == ("run_demo_001", "strat_demo", 123)
+    assert (summary.status, summary.stop_reason, summary.steps, summary.steps_planned) == (
+        "COMPLETED",
+        "completed",
+        8,
+        8,
+    )
+    assert (summary.fills, summary.position, summary.cash) == (3, stop["position"], stop["cash"])
+    assert (summary.mark_price, summary.equity, summary.fees) == (stop["mark_price"], stop["equity"], "0.059998")
+    assert (summary.no_live_attempts, summary.no_live_held, summary.no_live_required) == (0, True, "hook")
+    assert summary.statuses == (("INIT", 0), ("RUNNING", 1), ("COMPLETED", 20))
+    assert [move.after for move in summary.phases] == ["PREFLIGHT_OK", "DRYRUN_ACTIVE", "STOPPING", "STOPPED"]
+    assert sum(summary.event_counts.values()) == len(run.events)
+    assert sum(summary.audit_counts.values()) == summary.audit_entries == len(run.audit)
+    assert summary.config == run.config
+    assert summary.config_sha256 == canonical_sha256(run.config)
+    assert summary.market_sha256 == run.payloads("SESSION_START")[0]["market_sha256"]
+    assert set(summary.artifacts) == {EVENTS, SNAPSHOTS, AUDIT, METRICS, MANIFEST}
+    assert summary.artifacts[EVENTS].lines == len(run.events)
+    assert summary.run_digest is not None
+    assert len(summary.run_digest) == 64
+    assert summary.behaviour_version == 1
+
+
+def test_a_rejected_run_tells_its_code_and_no_steps(tmp_path: Path) -> None:
+    """The guard was never asked, so nothing is claimed of it."""
+    summary = examined(rejected_run(), tmp_path).summary
+    assert (summary.status, summary.reject_code) == ("REJECTED", "C2_REJECT_ALLOWLIST_MISSING")
+    assert summary.reject_reason
+    assert (summary.steps, summary.steps_planned, summary.cash) == (0, None, "0")
+    assert summary.no_live_held is False
+    assert list(summary.bearers) == ["rejected"]
+
+
+def test_a_failed_run_tells_why(tmp_path: Path) -> None:
+    """By code and reason, and by the rail where one tripped."""
+    summary = examined(failed_run(), tmp_path / "failed").summary
+    assert (summary.status, summary.fail_code, summary.fail_reason) == (
+        "FAILED",
+        "C2_ABORT_EXCEPTION",
+        "ValueError: no idea",
+    )
+    summary = examined(tripped_run(), tmp_path / "tripped").summary
+    assert (summary.fail_code, summary.rail_trips) == ("C2_ABORT_INVARIANT", 1)
+    assert "rail_tripped" in summary.bearers
+
+
+def test_a_cancelled_run_tells_its_reason(tmp_path: Path) -> None:
+    """It stopped before its bound."""
+    summary = examined(cancelled_run(), tmp_path).summary
+    assert (summary.status, summary.stop_reason, summary.steps) == ("COMPLETED", "cancelled", 5)
+
+
+def test_retries_are_those_of_the_audit_trail(tmp_path: Path) -> None:
+    """All of them, the ones while closing too."""
+    run = retried_run()
+    retries = sum(entry["meta"]["retries"] for entry in run.entries("C2_SINK_WRITE_RETRY"))
+    assert examined(run, tmp_path).summary.sink_retries == retries
+
+
+def test_without_a_manifest_there_is_no_config(tmp_path: Path) -> None:
+    """What the log alone can tell is still told."""
+    run = make_run()
+    run.sealed = False
+    summary = examined(run, tmp_path).summary
+    assert (summary.config, summary.run_digest, summary.behaviour_version) == ({}, None, None)
+    assert (summary.seed, summary.no_live_required) == (123, None)
+    assert summary.config_sha256 == run.payloads("SESSION_START")[0]["config_sha256"]
+
+
+def test_what_is_missing_is_empty(tmp_path: Path) -> None:
+    """With snapshots alone, the status is theirs; attempts that are no number are none."""
+    folder = make_run().write(tmp_path / "snapshots")
+    for name in (EVENTS, AUDIT, METRICS, MANIFEST):
+        (folder / name).unlink()
+    summary = examine(folder).summary
+    assert (summary.status, summary.run_id, summary.seed) == ("COMPLETED", "run_demo_001", None)
+    assert summary.audit_last_hash == ""
+    run = make_run()
+    run.entries("C2_DRYRUN_STOP")[0]["meta"]["no_live_attempts"] = "none"
+    summary = examined(run, tmp_path / "attempts").summary
+    assert (summary.no_live_attempts, summary.no_live_held) == (None, False)
