@@ -149,7 +149,8 @@ def opened_market(config: DryrunConfig, path: str | os.PathLike[str] | None) -> 
     if path is None or not os.fspath(path):
         yield None
         return
-    with open_market_file(path, tick_size=config.market.tick_size, lot_size=config.market.lot_size) as data:
+    asked = config.market
+    with open_market_file(path, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding) as data:
         yield data
 
 

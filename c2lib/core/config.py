@@ -87,8 +87,9 @@ class MarketConfig(Sealed):
     """Smallest step of a price; left out: 0.01 of the walk, else the widest grid that holds every price of the file."""
     lot_size: PositiveDecimal = "1"
     """Smallest step of a quantity."""
-    rounding: Literal["refuse"] = "refuse"
-    """What happens to a price off the grid."""
+    rounding: Literal["refuse", "nearest"] = "refuse"
+    """What happens to a price off the grid: the file is refused, or the price goes to the nearest tick, from halfway
+    between two to the one further from zero. The order of two prices survives it. ``nearest`` needs a ``tick_size``."""
     file_sha256: Sha256 | None = None
     synthetic: SyntheticMarket = SyntheticMarket()
 

@@ -47,13 +47,17 @@ class ConfigError(InputError):
 
 
 class MarketDataError(InputError):
-    """A market file cannot be used; ``line`` counts from 1, the header included, and 0 means the whole file."""
+    """A market file cannot be used; ``line`` counts from 1, the header included, and 0 means the whole file.
 
-    def __init__(self, file: str, line: int, problem: str, *, hint: str = "") -> None:
+    Where ``unit`` is ``row``, for a file that is no text, ``line`` counts rows, and there is no header to count.
+    """
+
+    def __init__(self, file: str, line: int, problem: str, *, hint: str = "", unit: str = "line") -> None:
         self.file = file
         self.line = line
         self.problem = problem
-        where = f"{file}, line {line}" if line else file
+        self.unit = unit
+        where = f"{file}, {unit} {line}" if line else file
         super().__init__(f"{where}: {problem}" + (f" ({hint})" if hint else ""))
 
 

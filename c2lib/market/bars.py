@@ -6,6 +6,9 @@ Rules kept here, whatever kind of file the cells come from:
 * cells come and bars go in blocks, column by column, which is what makes it fast; a block that cannot be used is
   read again row by row, so that the first row at fault is the one that is named.
 
+>>> from c2lib.market.cells import TimeCells
+>>> from c2lib.market.header import find_columns
+>>> from c2lib.market.prices import price_grid
 >>> columns = find_columns(["Date", "Open", "High", "Low", "Close"], 0)
 >>> reader = BarReader(columns, TimeCells().micros, price_grid("0.5"), VolumeCells("1"))
 >>> reader.read(Cells(["1970-01-01 00:01"], ["10.5"], ["11"], ["10"], ["10.5"], None))
@@ -20,11 +23,9 @@ from operator import le, lt
 from typing import Any, NamedTuple
 
 from c2lib.core.clock import micros_text
-from c2lib.market.cells import CellError, TimeCells, VolumeCells, quoted
-from c2lib.market.header import PRICE_NAMES, Columns, find_columns
-from c2lib.market.prices import PriceGrid, price_grid
-
-__all__ = ["BarBlock", "BarReader", "Cells", "TimeCells", "VolumeCells", "find_columns", "price_grid"]
+from c2lib.market.cells import CellError, VolumeCells, quoted
+from c2lib.market.header import PRICE_NAMES, Columns
+from c2lib.market.prices import PriceGrid
 
 _NO_TIME = -(2**63)
 
@@ -37,16 +38,16 @@ class Cells(NamedTuple):
     highs: Sequence[Any]
     lows: Sequence[Any]
     closes: Sequence[Any]
-    volumes: Sequence[Any] | None
+    volumes: Sequence[Any] | None = None
 
     @property
     def prices(self) -> tuple[Sequence[Any], ...]:
         """The columns open, high, low, close."""
-        return self[1:5]
+        return self.opens, self.highs, self.lows, self.closes
 
     def row(self, index: int) -> Cells:
         """Return one row of them."""
-        return Cells(*(column and column[index : index + 1] for column in self))
+        return Cells(*(column[index : index + 1] for column in self if column is not None))
 
 
 class BarBlock(NamedTuple):
@@ -59,11 +60,11 @@ class BarBlock(NamedTuple):
 class BarReader:
     """Turns the cells of one file into bars.
 
-    ``micros`` returns the time of a cell and raises :class:`CellError` when it has none.
+    ``micros`` returns the times of cells and raises :class:`CellError` when one has none.
     """
 
     def __init__(
-        self, columns: Columns, micros: Callable[[Any], int], prices: PriceGrid, volumes: VolumeCells
+        self, columns: Columns, micros: Callable[[Any], list[int]], prices: PriceGrid, volumes: VolumeCells
     ) -> None:
         self._columns = columns
         self._micros = micros
@@ -86,13 +87,14 @@ class BarReader:
         try:
             self._bars(row)
         except CellError as error:
-            label = f"{self._columns.label(self._blamed(error, row))}: "
-            return CellError(label + error.problem, hint=error.hint, row=index)
+            label = self._columns.label(self._blamed(error, row))
+            text = f"{quoted(row.times[0])} " if error.role == "time" and isinstance(row.times[0], str) else ""
+            return CellError(f"{label}: {text}{error.problem}", hint=error.hint, row=index)
         return None
 
     def _bars(self, cells: Cells) -> BarBlock:
         prices, scale = self._prices, -1
-        times = list(map(self._micros, cells.times))
+        times = self._micros(cells.times)
         volumes = [0] * len(times) if cells.volumes is None else list(map(self._volumes.__getitem__, cells.volumes))
         while scale != prices.scale:
             # once more when a price was finer than all before it, so that all stand at the same scale
@@ -101,17 +103,12 @@ class BarReader:
         inside = (map(le, low, start), map(le, start, high), map(le, low, close), map(le, close, high))
         if not all(map(all, inside)):
             raise _shape_error(cells, start[0], high[0], low[0], close[0])
-        if not all(map(lt, chain((self._last_time,), times), times)):
-            raise self._order_error(cells.times[0], times[0])
+        later = list(map(lt, chain((self._last_time,), times), times))
+        if not all(later):
+            at = later.index(False)
+            raise _order_error(times[at], (self._last_time, *times)[at])
         self._last_time = times[-1]
         return BarBlock(scale, (times, start, high, low, close, volumes))
-
-    def _order_error(self, cell: object, time: int) -> CellError:
-        shown = quoted(cell) if isinstance(cell, str) else micros_text(time)
-        # of a block that is to be read again row by row, the last time may be missing
-        last = "" if self._last_time == _NO_TIME else micros_text(self._last_time)
-        hint = "sort the file by time and drop what stands twice"
-        return CellError(f"{shown} is not after {last}, the bar before it", hint=hint, role="time")
 
     def _blamed(self, error: CellError, row: Cells) -> int:
         columns = self._columns
@@ -121,6 +118,12 @@ class BarReader:
         if error.role in PRICE_NAMES:
             return columns.prices[PRICE_NAMES.index(error.role)]
         return columns.volume if error.role == "volume" and columns.volume is not None else columns.time
+
+
+def _order_error(time: int, last: int) -> CellError:
+    hint = "sort the file by time and drop what stands twice"
+    problem = f"({micros_text(time)}) is not after {micros_text(last)}, the bar before it"
+    return CellError(problem, hint=hint, role="time")
 
 
 def _shape_error(cells: Cells, start: int, high: int, low: int, close: int) -> CellError:

@@ -8,13 +8,14 @@ Rules kept here:
   kind of them;
 * a cell is looked up before it is read, for cells repeat; the memory for that is bounded.
 
->>> VolumeCells("0.1")["1.29"], VolumeCells("0.1")[1.29], TimeCells().micros("1970-01-01 00:01:00")
-(12, 12, 60000000)
+>>> VolumeCells("0.1")["1.29"], VolumeCells("0.1")[1.29], TimeCells().micros(["1970-01-01 00:01:00"])
+(12, 12, [60000000])
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -99,7 +100,7 @@ def read_decimal(text: str, role: str) -> tuple[int, int]:
     """Return value and scale of a number, the scale perhaps not the least; raise :class:`CellError` for no number."""
     whole, _, fraction = text.partition(".")
     digits = whole + fraction
-    # nearly every cell is plain, and this is several times faster than the full grammar
+    # most cells are plain, and this is several times faster than the full grammar
     if whole and len(digits) <= MAX_DECIMALS and digits.isdecimal() and digits.isascii():
         return int(digits), len(fraction)
     if not text:
@@ -151,7 +152,7 @@ class _Clocks(Remembered[str]):
             raise ValueError
         clock, fraction, zone = match.groups()
         if fraction and fraction[_FINEST_FRACTION:].strip("0"):
-            raise CellError("is finer than a microsecond", hint="round the times of the file")
+            raise CellError("is finer than a microsecond", hint="round the times of the file", role="time")
         moment = datetime.fromisoformat(f"2000-01-01T{clock or '00:00'}{zone or 'Z'}")
         self._settle(zone is None)
         return self.remember(text, (moment - datetime(2000, 1, 1, tzinfo=UTC)) // _MICROSECOND)
@@ -159,7 +160,7 @@ class _Clocks(Remembered[str]):
     def _settle(self, naive: bool) -> None:
         if self._naive not in (None, naive):
             kinds = ("has a time zone, but the times above have not", "has no time zone, but the times above have")
-            raise CellError(kinds[naive], hint="write all times alike")
+            raise CellError(kinds[naive], hint="write all times alike", role="time")
         self._naive = naive
 
 
@@ -170,20 +171,20 @@ class TimeCells:
         self._days = _Days()
         self._clocks = _Clocks()
 
-    def micros(self, text: str) -> int:
-        """Return a time in microseconds since 1970-01-01 UTC; raise :class:`CellError` when there is none."""
+    def micros(self, texts: Sequence[str]) -> list[int]:
+        """Return times in microseconds since 1970-01-01 UTC; raise :class:`CellError` when one is none."""
+        days, clocks = self._days, self._clocks
         try:
             # dates repeat over the bars of a day, times of day from day to day
-            return in_range(self._days[text[:_DATE_LENGTH]] + self._clocks[text[_DATE_LENGTH:]])
-        except CellError as error:
-            problem, hint = error.problem, error.hint
+            return in_range([days[text[:_DATE_LENGTH]] + clocks[text[_DATE_LENGTH:]] for text in texts])
+        except CellError:
+            raise
         except ValueError:
-            problem, hint = "is not an ISO 8601 time with dashes", _TIME_HINT
-        raise CellError(f"{quoted(text)} {problem}", hint=hint, role="time", text=text)
+            raise CellError("is not an ISO 8601 time with dashes", hint=_TIME_HINT, role="time") from None
 
 
-def in_range(micros: int) -> int:
-    """Return a time, in microseconds of epoch; raise :class:`CellError` when no calendar has it."""
-    if not FIRST_MOMENT <= micros <= LAST_MOMENT:
-        raise CellError("is out of range in UTC", hint="years go from 1 to 9999")
-    return micros
+def in_range(times: list[int]) -> list[int]:
+    """Return times in microseconds of epoch; raise :class:`CellError` when one is in no calendar."""
+    if min(times) < FIRST_MOMENT or max(times) > LAST_MOMENT:
+        raise CellError("is out of range in UTC", hint="years go from 1 to 9999", role="time")
+    return times

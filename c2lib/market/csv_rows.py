@@ -6,6 +6,7 @@ Rules kept here:
 * every row is whole and on one line; cells may be quoted, and a space may stand before them;
 * what has neither is split as a whole block, several times faster; both ways agree.
 
+>>> from c2lib.market.prices import price_grid
 >>> day = "Date,Open,High,Low,Close\n2026-01-02,10.5,11,10,10.5\n"
 >>> [block.columns for block in read_csv(iter([day]), "day.csv", price_grid("0.5"), VolumeCells("1"))]
 [([1767312000000000], [105], [110], [100], [105], [0])]
@@ -15,14 +16,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 
 from c2lib.core.errors import MarketDataError
 from c2lib.market.bars import BarBlock, BarReader, Cells
 from c2lib.market.cells import CellError, TimeCells, VolumeCells
 from c2lib.market.header import Columns, find_columns
-from c2lib.market.prices import PriceGrid, price_grid
-
-__all__ = ["price_grid", "read_csv"]
+from c2lib.market.prices import PriceGrid
 
 
 def _rows(lines: Iterable[str]) -> list[list[str]]:
@@ -42,7 +42,7 @@ def _table(text: str, width: int) -> Sequence[Sequence[str]] | None:
     count = text.count("\n")
     if '"' in text or "\r" in text or ", " in text or "\n " in text or text[0] == " ":
         try:
-            rows = _rows(text.splitlines())
+            rows = _rows(text.removesuffix("\n").split("\n"))
         except csv.Error:
             return None
         return list(zip(*rows, strict=True)) if {len(row) for row in rows} == {width} and len(rows) == count else None
@@ -54,28 +54,32 @@ def _table(text: str, width: int) -> Sequence[Sequence[str]] | None:
     return [cells[index :: width + 1] for index in range(width)]
 
 
+def _complaint(line: str, width: int) -> CellError | None:
+    try:
+        row = _row(line)
+    except CellError as error:
+        return error
+    if not row:
+        return CellError("the line is empty", hint="remove it")
+    if len(row) != width:
+        hint = "the line is cut, or a cell holds a comma outside quotes"
+        return CellError(f"has {len(row)} cells where the header has {width}", hint=hint)
+    return None
+
+
 def _cells(text: str, columns: Columns) -> Iterator[Cells]:
-    """Yield the rows of whole lines, one by one when one of them is none."""
+    """Yield the rows of whole lines; raise :class:`CellError` at the first line that is none, after those before it."""
+    if not text:
+        return
     width = len(columns.names)
     table = _table(text, width)
-    if table is not None:
-        yield _picked(table, columns)
-        return
-    for line in text.removesuffix("\n").split("\n"):
-        row = _row(line)
-        if not row:
-            raise CellError("the line is empty", hint="remove it")
-        if len(row) != width:
-            hint = "the line is cut, or a cell holds a comma outside quotes"
-            raise CellError(f"has {len(row)} cells where the header has {width}", hint=hint)
-        yield _picked([[cell] for cell in row], columns)
-
-
-def _picked(table: Sequence[Sequence[str]], columns: Columns) -> Cells:
-    start, high, low, close = (table[index] for index in columns.prices)
-    return Cells(
-        table[columns.time], start, high, low, close, None if columns.volume is None else table[columns.volume]
-    )
+    if table is None:
+        lines = text.removesuffix("\n").split("\n")
+        complaints = list(map(_complaint, lines, repeat(width)))
+        error = next(filter(None, complaints))
+        yield from _cells("".join(f"{line}\n" for line in lines[: complaints.index(error)]), columns)
+        raise error
+    yield Cells(*(table[index] for index in columns.used))
 
 
 def read_csv(texts: Iterator[str], file: str, prices: PriceGrid, volumes: VolumeCells) -> Iterator[BarBlock]:
@@ -92,7 +96,7 @@ def read_csv(texts: Iterator[str], file: str, prices: PriceGrid, volumes: Volume
         columns = find_columns(_row(header), 0)
         reader = BarReader(columns, TimeCells().micros, prices, volumes)
         line = 2
-        for text in filter(None, (rest, *texts)):
+        for text in chain((rest,), texts):
             for cells in _cells(text, columns):
                 yield reader.read(cells)
                 line += len(cells.times)

@@ -1,8 +1,9 @@
-r"""Market files that people have: CSV, plain or gzipped.
+r"""Market files that people have: CSV, plain or gzipped, Feather and Parquet.
 
 Rules kept here:
 
-* a file is read once: the bytes that are hashed are the bytes that are parsed;
+* a file is read once: the bytes that are hashed are the bytes that are parsed. Feather and Parquet need going to and
+  fro, so they are copied, while hashed, to an unnamed temporary file that nobody else can change, and parsed there;
 * nothing of it is given out before all of it is found good; the good bars wait in an unnamed temporary file,
   so memory stays flat and a change of the file afterwards changes nothing;
 * messages name the file by its last name only, the line and the column, and what to do.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib
 import io
 import os
 import stat
@@ -29,10 +31,12 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
-from c2lib.core.errors import MarketDataError, OutputError
+from c2lib.core.errors import MarketDataError, MissingExtraError, OutputError
 from c2lib.core.model import Bar
-from c2lib.market.cells import PriceCells, VolumeCells, positive_decimal
-from c2lib.market.csv_rows import BarRow, read_bars
+from c2lib.market.bars import BarBlock
+from c2lib.market.cells import VolumeCells, positive_decimal
+from c2lib.market.csv_rows import read_csv
+from c2lib.market.prices import PriceGrid, Rounding, price_grid
 from c2lib.market.spill import Spill
 from c2lib.market.text_lines import BLOCK_BYTES, line_blocks, read_blocks
 
@@ -41,6 +45,16 @@ if TYPE_CHECKING:
 
 PLAIN_SUFFIX = ".csv"
 GZIP_SUFFIX = ".csv.gz"
+FEATHER_SUFFIXES = (".feather", ".arrow")
+PARQUET_SUFFIX = ".parquet"
+
+_SUFFIXES = (PLAIN_SUFFIX, GZIP_SUFFIX, *FEATHER_SUFFIXES, PARQUET_SUFFIX)
+_KINDS = {
+    b"ARROW1": "a Feather file",
+    b"PAR1": "a Parquet file",
+    b"PARE": "an encrypted Parquet file",
+    b"FEA1": "a Feather file of version 1",
+}
 
 
 class MarketFile:
@@ -50,7 +64,7 @@ class MarketFile:
     ``with``, or call :meth:`close`.
     """
 
-    def __init__(self, sha256: str, prices: PriceCells, lot_size: str, spill: Spill, store: IO[bytes]) -> None:
+    def __init__(self, sha256: str, prices: PriceGrid, lot_size: str, spill: Spill, store: IO[bytes]) -> None:
         self.tick_size = prices.tick_size
         self.lot_size = lot_size
         self._sha256 = sha256
@@ -112,29 +126,69 @@ class _HashedFile(io.RawIOBase):
         return self._digest.hexdigest()
 
 
-def open_market_file(path: str | os.PathLike[str], *, tick_size: str | None = None, lot_size: str = "1") -> MarketFile:
+def open_market_file(
+    path: str | os.PathLike[str],
+    *,
+    tick_size: str | None = None,
+    lot_size: str = "1",
+    rounding: Rounding = "refuse",
+) -> MarketFile:
     """Read the whole of a market file and return its bars.
 
-    ``tick_size`` left out is proposed: the widest grid that holds every price. ``lot_size`` is the quantity that
-    a volume is counted in, rounded down. Raises :class:`~c2lib.core.errors.MarketDataError` for a file that cannot
-    be used, :class:`~c2lib.core.errors.ConfigError` for a size that is no positive decimal, and
-    :class:`~c2lib.core.errors.OutputError` when the temporary file cannot be written.
+    ``tick_size`` left out is proposed: the widest grid that holds every price. A price off a given grid is refused,
+    or with ``rounding="nearest"`` goes to the nearest tick, halfway away from zero. ``lot_size`` is the quantity that
+    a volume is counted in, rounded down.
+
+    Raises :class:`~c2lib.core.errors.MarketDataError` for a file that cannot be used,
+    :class:`~c2lib.core.errors.ConfigError` for a size that is no positive decimal or lacks where prices are to be
+    rounded, :class:`~c2lib.core.errors.MissingExtraError` for a Feather or Parquet file without pyarrow, and
+    :class:`~c2lib.core.errors.OutputError` when a temporary file cannot be written.
     """
     lot = positive_decimal(lot_size, "market.lot_size")
-    prices = PriceCells(tick_size if tick_size is None else positive_decimal(tick_size, "market.tick_size"))
+    prices = price_grid(tick_size, rounding)
     name = _shown_name(path)
-    packed = _is_packed(Path(path), name)
+    suffix = _suffix(Path(path), name)
     with ExitStack() as on_failure:
         store = on_failure.enter_context(_new_store())
         spill = Spill(store.write)
         with _open(Path(path), name) as raw:
             hashed = _HashedFile(raw)
             stream = cast(BinaryIO, io.BufferedReader(hashed, BLOCK_BYTES))
-            text = cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb")) if packed else stream
-            lines = chain.from_iterable(line_blocks(read_blocks(text, name), name))
-            _fill(spill, store, read_bars(lines, name, prices, VolumeCells(lot)), prices)
+            read = _read_text if suffix in (PLAIN_SUFFIX, GZIP_SUFFIX) else _read_binary
+            _fill(spill, store, read(stream, name, suffix, prices, VolumeCells(lot)))
         on_failure.pop_all()
         return MarketFile(hashed.hexdigest(), prices, lot, spill, store)
+
+
+def _read_text(stream: BinaryIO, name: str, suffix: str, prices: PriceGrid, volumes: VolumeCells) -> Iterator[BarBlock]:
+    text = cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb")) if suffix == GZIP_SUFFIX else stream
+    return read_csv(line_blocks(read_blocks(text, name), name), name, prices, volumes)
+
+
+def _read_binary(
+    stream: BinaryIO, name: str, suffix: str, prices: PriceGrid, volumes: VolumeCells
+) -> Iterator[BarBlock]:
+    try:
+        arrow_columns = importlib.import_module("c2lib.market.arrow_columns")
+    except ImportError:
+        raise MissingExtraError("reading Feather or Parquet", "data") from None
+    with _new_store() as copy:
+        blocks = read_blocks(stream, name)
+        first = next(blocks, b"")
+        _check_kind(first, name, suffix)
+        for block in chain((first,), blocks):
+            copy.write(block)
+        copy.flush()
+        yield from arrow_columns.read_columns(copy, name, suffix == PARQUET_SUFFIX, prices, volumes)
+
+
+def _check_kind(first: bytes, name: str, suffix: str) -> None:
+    kind = next((kind for magic, kind in _KINDS.items() if first.startswith(magic)), "of another kind")
+    expected = "a Parquet file" if suffix == PARQUET_SUFFIX else "a Feather file"
+    if not first:
+        raise MarketDataError(name, 0, "the file is empty", hint="fetch it or write it again")
+    if kind != expected:
+        raise MarketDataError(name, 0, f"is {kind}, not {expected}", hint="rename it to what it is, or write it again")
 
 
 def _shown_name(path: str | os.PathLike[str]) -> str:
@@ -143,11 +197,13 @@ def _shown_name(path: str | os.PathLike[str]) -> str:
     return name if name.isprintable() else ascii(name)
 
 
-def _is_packed(path: Path, name: str) -> bool:
+def _suffix(path: Path, name: str) -> str:
     lowered = path.name.lower()
-    if not lowered.endswith((PLAIN_SUFFIX, GZIP_SUFFIX)):
-        raise MarketDataError(name, 0, "is no kind of file that can be read", hint="supported are .csv and .csv.gz")
-    return lowered.endswith(GZIP_SUFFIX)
+    suffix = next((suffix for suffix in _SUFFIXES if lowered.endswith(suffix)), None)
+    if suffix is None:
+        supported = f"{', '.join(_SUFFIXES[:-1])} and {_SUFFIXES[-1]}"
+        raise MarketDataError(name, 0, "is no kind of file that can be read", hint=f"supported are {supported}")
+    return suffix
 
 
 def _open(path: Path, name: str) -> io.RawIOBase:
@@ -162,7 +218,7 @@ def _open(path: Path, name: str) -> io.RawIOBase:
     except ValueError:
         raise MarketDataError(name, 0, "its path holds a NUL character") from None
     kind = "is a directory" if stat.S_ISDIR(mode) else "is no regular file"
-    raise MarketDataError(name, 0, kind, hint="name a .csv or .csv.gz file")
+    raise MarketDataError(name, 0, kind, hint="name a market file")
 
 
 def _new_store() -> IO[bytes]:
@@ -172,10 +228,10 @@ def _new_store() -> IO[bytes]:
         raise OutputError(f"no temporary file can be made for the market data: {error.strerror}") from None
 
 
-def _fill(spill: Spill, store: IO[bytes], rows: Iterator[BarRow], prices: PriceCells) -> None:
+def _fill(spill: Spill, store: IO[bytes], blocks: Iterator[BarBlock]) -> None:
     try:
-        spill.fill(rows, prices)
+        spill.fill(blocks)
         store.flush()
     except OSError as error:
-        # reading the market file raises no OSError, so this one is the temporary file's
+        # reading the market file raises no OSError, so this one is a temporary file's
         raise OutputError(f"the temporary file of the market data cannot be written: {error.strerror}") from None

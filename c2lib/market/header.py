@@ -34,6 +34,11 @@ class Columns(NamedTuple):
     prices: tuple[int, ...]
     volume: int | None
 
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Where the time, open, high, low, close and, when there is one, the volume stand."""
+        return (self.time, *self.prices) if self.volume is None else (self.time, *self.prices, self.volume)
+
     def label(self, index: int) -> str:
         """Return how a message calls a column."""
         return f"column {quoted(self.names[index])}" if self.names[index] else f"column {index + 1}"
@@ -52,7 +57,7 @@ def find_columns(cells: Sequence[str], unnamed_time: int | None) -> Columns:
     if missing:
         found = ", ".join(quoted(name) for name in cells[:_MAX_NAMES_SHOWN]) or "none"
         raise CellError(
-            f"the header lacks {', '.join(missing)}; found {found}",
+            f"no column is named {' or '.join(missing)}; found {found}",
             hint="name the columns; in a CSV file the first line does, with commas between",
         )
     return Columns(
@@ -71,5 +76,5 @@ def _time_index(names: Sequence[str], unnamed: int | None) -> int:
     if named:
         return named[0]
     if unnamed is None or names[unnamed] in (*PRICE_NAMES, VOLUME_NAME):
-        raise CellError("the header lacks a time column", hint="name it timestamp, date or timestamp_utc")
+        raise CellError("no column is the time", hint="name it timestamp, date or timestamp_utc")
     return unnamed

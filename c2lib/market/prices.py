@@ -41,11 +41,11 @@ def _error(text: str, problem: str, hint: str = "a price in ticks must fit 64 bi
 class PriceGrid(Remembered[Any], ABC):
     """Looks up prices by their cell, text or number, as integers of ten to the minus ``scale``."""
 
-    def __init__(self, divisor: int, scale: int) -> None:
+    def __init__(self, divisor: int, scale: int, highest: int = MAX_INTEGER) -> None:
         super().__init__()
         self._divisor = divisor
         self.scale = scale
-        self._highest = 0
+        self._highest = highest
 
     @property
     def tick_size(self) -> str:
@@ -69,6 +69,13 @@ class PriceGrid(Remembered[Any], ABC):
 
     def __missing__(self, cell: object) -> int:
         text = str(cell)
+        whole, _, fraction = text.partition(".")
+        digits, power = whole + fraction, self.scale - len(fraction)
+        # nearly every price is plain and on the grid already, and where they do not repeat this is what takes the time
+        if whole and power >= 0 and len(digits) <= MAX_DECIMALS and digits.isdecimal() and digits.isascii():
+            number = int(digits) * _POWERS[power]
+            if 0 < number <= self._highest and not number % self._divisor:
+                return self.remember(cell, number)
         value, scale = read_decimal(text, "price")
         if value <= 0:
             raise _error(text, "is not greater than 0", "leave out bars that have no price")
@@ -151,6 +158,6 @@ def price_grid(tick_size: str | None, rounding: Rounding = "refuse") -> PriceGri
         if rounding == "nearest":
             problem = "is left out, but prices are to be rounded to the nearest tick"
             raise ConfigError("market.tick_size", problem, hint="name it, or take market.rounding 'refuse'")
-        return _FoundGrid(0, 0)
+        return _FoundGrid(0, 0, 0)
     divisor, scale = parse_decimal(positive_decimal(tick_size, "market.tick_size"))
     return _RoundedGrid(divisor, scale) if rounding == "nearest" else _GivenGrid(divisor, scale)

@@ -9,6 +9,7 @@ Rules kept here:
 * every reader has its own place: reading goes by offset and moves nothing that is shared.
 
 >>> import io
+>>> from c2lib.market.prices import price_grid
 >>> stream = io.BytesIO()
 >>> spill = Spill(stream.write)
 >>> spill.fill(iter([BarBlock(0, ([60], [10], [12], [9], [11], [5]))]))
@@ -26,9 +27,7 @@ from typing import NamedTuple
 from c2lib.core.errors import OutputError
 from c2lib.core.model import Bar
 from c2lib.market.bars import BarBlock
-from c2lib.market.prices import PriceGrid, price_grid
-
-__all__ = ["ReadAt", "Spill", "price_grid"]
+from c2lib.market.prices import PriceGrid
 
 _COLUMNS = len(Bar._fields) - 1
 _INTEGER = "q"
@@ -77,4 +76,4 @@ class Spill:
             factor, divisor = prices.ratio(chunk.scale)
             ticks = grid if factor == divisor else [[price * factor // divisor for price in column] for column in grid]
             indices = range(chunk.first, min(count, chunk.first + chunk.bars))
-            yield from map(_make_bar, zip(indices, times, *ticks, volumes))  # noqa: B905 - the last chunk may be cut
+            yield from map(_make_bar, zip(indices, times, *ticks, volumes, strict=False))

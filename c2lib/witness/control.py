@@ -5,7 +5,8 @@ Rules kept here:
 * ``entry_hash`` is recomputed, ``prev_hash`` is that of the entry before, ``seq`` grows by one from 0;
 * a phase moves by the session table alone; the first entry opens the run, the last move reaches an end;
 * after that move stand only entries of writes tried again: they came while closing;
-* where a sink died late, the closing entries stand twice, and the last move counts.
+* where a sink died late, or the NO-LIVE guard refused something while closing, the closing entries stand twice,
+  and the last move counts.
 
 >>> log = AuditLog(Findings())
 >>> log.phase.value, log.moves
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 from c2lib.core.canon import GENESIS_HASH, sha256_hex
 from c2lib.core.contract import AUDIT_FIELDS
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, SessionPhase, SessionTrigger
-from c2lib.core.vocabulary import Artifact, AuditCode
+from c2lib.core.vocabulary import Artifact, AuditCode, FailCode
 from c2lib.witness.checks import LineCheck, encode
 from c2lib.witness.facts import FindingCode, PhaseMove
 from c2lib.witness.findings import Findings
@@ -48,7 +49,8 @@ class AuditLog:
     """The audit trail so far.
 
     ``entries`` counts lines; ``end_entries``, ``end_retries`` and ``end_ts`` tell entries, retries and time at
-    the last phase move, ``tail`` what came after it; ``dead_sinks`` names the sinks that failed for good.
+    the last phase move, ``tail`` what came after it; ``dead_sinks`` names the sinks that failed for good;
+    ``closed_twice`` says that a NO-LIVE violation came late.
     """
 
     def __init__(self, findings: Findings) -> None:
@@ -62,6 +64,7 @@ class AuditLog:
         self.failed_checks = 0
         self.canary_held = False
         self.dead_sinks: dict[str, None] = {}
+        self.closed_twice = False
         self.end_entries = self.end_retries = 0
         self.end_ts: str | None = None
         self.tail: list[RetryEntry] = []
@@ -77,6 +80,7 @@ class AuditLog:
             AuditCode.PHASE_TRANSITION: self._moved,
             AuditCode.SINK_WRITE_RETRY: self._retried,
             AuditCode.SINK_WRITE_FAILED: self._sink_failed,
+            FailCode.NO_LIVE_VIOLATION: self._violated,
             AuditCode.PREFLIGHT_CHECK: self._preflight,
             AuditCode.DRYRUN_STOP: self._stopping,
         }
@@ -107,8 +111,10 @@ class AuditLog:
         """Say what only the end of the file shows."""
         if self.phase not in SESSION_ENDS:
             self._report(FindingCode.PHASE_PATH_FORBIDDEN, "a path that reaches an end phase", self.phase.value)
-        if self.counts[AuditCode.DRYRUN_STOP] != 1 and not self.dead_sinks:
-            self._report(FindingCode.SEQUENCE_BROKEN, "one C2_DRYRUN_STOP", self.counts[AuditCode.DRYRUN_STOP])
+        stops = 1 + self.closed_twice
+        if self.counts[AuditCode.DRYRUN_STOP] != stops and not self.dead_sinks:
+            seen = self.counts[AuditCode.DRYRUN_STOP]
+            self._report(FindingCode.SEQUENCE_BROKEN, f"{stops} C2_DRYRUN_STOP", seen)
 
     def _report(self, code: FindingCode, expected: object, seen: object) -> None:
         self._findings.add(code, FILE, self._number, expected=expected, seen=seen)
@@ -135,7 +141,7 @@ class AuditLog:
             self._report(FindingCode.SEQUENCE_BROKEN, "C2_DRYRUN_START as the first entry and no other", code)
         if self._number == 1:
             self.first_ts = ts
-        if self.phase in SESSION_ENDS and not self.dead_sinks and not _may_follow_an_end(code):
+        if self.phase in SESSION_ENDS and not self._may_follow_the_end(code):
             self._report(FindingCode.SEQUENCE_BROKEN, "only writes tried again after the last phase move", code)
 
     def _moved(self, entry: Mapping[str, Any]) -> None:
@@ -160,8 +166,8 @@ class AuditLog:
 
     def _follow(self, before: SessionPhase, after: SessionPhase, trigger: SessionTrigger) -> None:
         current = self.phase
-        if current in SESSION_ENDS and self.dead_sinks:
-            # the move that was written before its sink died was never made
+        if current in SESSION_ENDS and (self.dead_sinks or self.closed_twice):
+            # the move that was written before things went wrong was never made
             current = self._before_end
         if before is not current:
             self._report(FindingCode.PHASE_PATH_FORBIDDEN, f"a move from {current.value}", f"from {before.value}")
@@ -194,6 +200,10 @@ class AuditLog:
                 seen="one that failed for good",
             )
 
+    def _violated(self, entry: Mapping[str, Any]) -> None:
+        del entry
+        self.closed_twice = self.closed_twice or self.phase in SESSION_ENDS
+
     def _preflight(self, entry: Mapping[str, Any]) -> None:
         passed = entry["meta"].get("passed") is True
         self.failed_checks += not passed
@@ -203,6 +213,9 @@ class AuditLog:
     def _stopping(self, entry: Mapping[str, Any]) -> None:
         self.stop_meta = entry["meta"]
 
-
-def _may_follow_an_end(code: str) -> bool:
-    return code in (AuditCode.SINK_WRITE_RETRY, AuditCode.SINK_WRITE_FAILED)
+    def _may_follow_the_end(self, code: str) -> bool:
+        if self.dead_sinks or code in (AuditCode.SINK_WRITE_RETRY, AuditCode.SINK_WRITE_FAILED):
+            return True
+        if not self.closed_twice:
+            return code == FailCode.NO_LIVE_VIOLATION
+        return code in (AuditCode.DRYRUN_STOP, AuditCode.PHASE_TRANSITION)

@@ -42,6 +42,8 @@ NOT_CHECKED_UNSEALED = (
 
 NOT_COMPARED = "the agreement between the files: a sink failed for good, and the record is cut"
 
+NOT_COMPARED_CLOSING = "what metrics and the last snapshot say of the end: the session failed while closing"
+
 
 class Reading(NamedTuple):
     """What one pass over a directory gave."""
@@ -123,6 +125,8 @@ def look(path: str | os.PathLike[str], observer: Observer | None = None) -> tupl
     unchecked = () if folder.has_manifest else NOT_CHECKED_UNSEALED
     if logs.audit.dead_sinks:
         unchecked = (*unchecked, NOT_COMPARED)
+    elif logs.audit.closed_twice:
+        unchecked = (*unchecked, NOT_COMPARED_CLOSING)
     summary = summarise(logs, reading.run, reading.manifest, reading.measured)
     return Examination(folder.path, verdict, findings.all(), unchecked, summary), logs.read
 

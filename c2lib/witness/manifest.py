@@ -17,12 +17,12 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from c2lib.core.canon import canonical_sha256, run_digest
+from c2lib.core.canon import sha256_hex
 from c2lib.core.contract import LIQUIDITIES
 from c2lib.core.states import SESSION_ENDS, SessionStatus
 from c2lib.core.vocabulary import BEHAVIOUR_VERSION, SEALED_BY_MANIFEST, Artifact, AuditCode, StopReason
 from c2lib.witness.agreement import Logs
-from c2lib.witness.checks import is_decimal
+from c2lib.witness.checks import encode, is_decimal
 from c2lib.witness.facts import FileFacts, FindingCode
 from c2lib.witness.findings import Findings
 from c2lib.witness.refold import Books, decimal_text
@@ -50,6 +50,10 @@ def at(value: Any, *path: str) -> Any:
     return value
 
 
+def _hash(value: Any) -> str:
+    return sha256_hex(encode(value).encode())
+
+
 class ManifestCheck:
     """The checks of one manifest that keeps the contract's table."""
 
@@ -66,10 +70,11 @@ class ManifestCheck:
         """Recompute what the manifest says of itself."""
         manifest, same = self._manifest, self._same
         same(FindingCode.OTHER_BEHAVIOUR_VERSION, "behaviour_version", BEHAVIOUR_VERSION, manifest["behaviour_version"])
-        same(FindingCode.RUN_DIGEST_WRONG, "run_digest", run_digest(manifest), manifest["run_digest"])
+        body = {name: value for name, value in manifest.items() if name != "run_digest"}
+        same(FindingCode.RUN_DIGEST_WRONG, "run_digest", _hash(body), manifest["run_digest"])
         config, code = manifest["config"], FindingCode.CONFIG_HASH_WRONG
-        same(code, "config_sha256", canonical_sha256(config), manifest["config_sha256"])
-        same(code, "criteria_sha256", canonical_sha256(config.get("criteria")), manifest["criteria_sha256"])
+        same(code, "config_sha256", _hash(config), manifest["config_sha256"])
+        same(code, "criteria_sha256", _hash(config.get("criteria")), manifest["criteria_sha256"])
         for name in ("run_id", "strategy_id"):
             same(FindingCode.WRONG_RUN, f"config.{name}", manifest[name], config.get(name))
         for name, keys in (

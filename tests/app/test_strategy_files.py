@@ -85,7 +85,7 @@ def test_a_spec_names_file_and_class(spec: str) -> None:
     ("content", "problem"),
     [
         ("class Mine:\n  def on_bar(self:\n", "mine.py, line 2: is no valid Python (SyntaxError)"),
-        ("class Mine: pass\n\0", "mine.py: is no valid Python (ValueError)"),
+        ("class Mine: pass\n\0", "mine.py: is no valid Python ("),
         (b"\xff\xfe", "is no valid Python (SyntaxError)"),
         ("return 1\n", "mine.py, line 1: is no valid Python (SyntaxError)"),
         ("x = " + "(" * 300 + ")" * 300, "is no valid Python ("),

@@ -190,3 +190,26 @@ def flat_bars(*prices: int) -> Bars:
     """Return a market whose bars stand at one price each."""
     start = 1_767_225_600_000_000
     return Bars([Bar(i, start + i * 60_000_000, price, price, price, price, 10) for i, price in enumerate(prices)])
+
+
+BUY, SELL = OrderIntent("BUY", 1), OrderIntent("SELL", 1)
+
+STEPS = 12
+
+BUSY = {0: [BUY, OrderIntent("BUY", 1, "LIMIT", limit_price=1)], 3: [SELL], 6: [BUY], 11: [SELL]}
+
+FAILED = "ERROR_REQUIRES_OPERATOR"
+
+
+def ending(result: Any) -> tuple[str, str | None]:
+    """Return where a session ended and with what code."""
+    return result.phase.value, result.fail_code.value if result.fail_code else None
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    """Return what raises an error."""
+
+    def act() -> None:
+        raise error
+
+    return act

@@ -1,17 +1,9 @@
-"""The guard, tried with what really leaves a process; where it did not hold, a child at most would come of it."""
+"""The guard, tried with what really leaves a process."""
 
-import _thread
-import ctypes
-import multiprocessing
-import os
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,77 +12,7 @@ from c2lib.core.errors import NoLiveViolationError
 from c2lib.session import nolive
 from c2lib.session.nolive import NoLiveGuard
 from tests.session.harness import Record, acting, answering, deciding, open_session, own_config, run
-
-
-def fork() -> None:
-    """Fork, and end the child where there is one."""
-    if os.fork() == 0:
-        os._exit(0)
-
-
-def fork_with_terminal() -> None:
-    """Fork with a terminal of its own, and end the child where there is one."""
-    if os.forkpty()[0] == 0:
-        os._exit(0)
-
-
-def spawn() -> None:
-    """Start a fresh interpreter the way that multiprocessing does."""
-    process = multiprocessing.get_context("spawn").Process(target=print)
-    process.start()
-    process.join()
-
-
-NOWHERE = "/nonexistent/program"
-WAYS_OUT: dict[str, Callable[[], object]] = {
-    "socket": socket.socket,
-    "look-up": lambda: socket.getaddrinfo("localhost", 80),
-    "name": lambda: socket.gethostbyname("localhost"),
-    "subprocess": lambda: subprocess.run(["true"], check=True),
-    "system": lambda: os.system("true"),
-    "popen": lambda: os.popen("true").close(),
-    "fork": fork,
-    "forkpty": fork_with_terminal,
-    "exec": lambda: os.execv(NOWHERE, [NOWHERE]),
-    "posix_spawn": lambda: os.posix_spawn("/bin/true", ["true"], {}),
-    "library": lambda: ctypes.CDLL("libc.so.6"),
-    "multiprocessing": spawn,
-}
-
-
-@pytest.fixture
-def listener() -> Iterator[tuple[str, int]]:
-    """Give the address of a loopback listener."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield server.getsockname()
-
-
-def connect(address: tuple[str, int]) -> None:
-    """Connect to a listener."""
-    socket.create_connection(address, timeout=5).close()
-
-
-def swallowing(act: Callable[[], object]) -> Callable[[], object]:
-    """Return the same with whatever it raises swallowed, as careless code does."""
-
-    def silent() -> None:
-        with suppress(BaseException):
-            act()
-
-    return silent
-
-
-def in_a_thread(act: Callable[[], object]) -> Callable[[], object]:
-    """Return the same done in a thread of its own, swallowed there."""
-
-    def threaded() -> None:
-        thread = threading.Thread(target=swallowing(act))
-        thread.start()
-        thread.join()
-
-    return threaded
+from tests.session.ways_out import WAYS_OUT, connect, in_a_thread, swallowing
 
 
 @pytest.mark.parametrize("way", WAYS_OUT)
@@ -169,84 +91,6 @@ def test_a_violation_leaves_no_guard_behind(listener: tuple[str, int]) -> None:
     connect(listener)
 
 
-def test_a_thread_that_was_there_before_may_use_sockets_meanwhile(listener: tuple[str, int]) -> None:
-    """Such as a kernel's; the session waits for it in the middle of a step and is none the worse."""
-    asked, done = threading.Event(), threading.Event()
-    errors: list[BaseException] = []
-
-    def serve() -> None:
-        asked.wait(10)
-        try:
-            connect(listener)
-        except BaseException as error:
-            errors.append(error)
-        done.set()
-
-    bystander = threading.Thread(target=serve)
-    bystander.start()
-
-    def act() -> None:
-        asked.set()
-        assert done.wait(10)
-
-    result = run(own_config(), strategy=acting(act))
-    bystander.join()
-    assert (errors, result.status) == ([], "COMPLETED")
-
-
-def test_a_session_is_judged_in_whatever_thread_steps_it() -> None:
-    """Even in one that was there before it was opened, where another's code would be left alone."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(int).result()
-        session = open_session(own_config(), strategy=acting(swallowing(socket.socket)))
-        pool.submit(session.run_n_steps, 12).result()
-    assert session.stop().fail_code == "C2_ABORT_NO_LIVE_VIOLATION"
-
-
-@pytest.mark.parametrize("inner_leaves", [False, True])
-def test_two_sessions_at_the_same_time_answer_for_themselves(inner_leaves: bool) -> None:
-    """Neither the canary nor an attempt of a session in another thread counts for this one."""
-    inner: list[Any] = []
-
-    def run_inner() -> None:
-        act = swallowing(socket.socket) if inner_leaves else int
-        inner.append(run(own_config(), strategy=acting(act)))
-
-    outer = run(own_config(), strategy=acting(in_a_thread(run_inner)))
-    assert outer.status == "COMPLETED"
-    assert inner[0].fail_code == ("C2_ABORT_NO_LIVE_VIOLATION" if inner_leaves else None)
-
-
-def test_a_threads_number_given_to_another_thread_is_no_disguise() -> None:
-    """A bystander is let through while it lives, and its number no longer."""
-    leave = threading.Event()
-    bystander = threading.Thread(target=leave.wait)
-    bystander.start()
-    guard = NoLiveGuard()
-    assert bystander.ident is not None
-    assert not guard.judges(bystander.ident)
-    leave.set()
-    bystander.join()
-    assert guard.judges(bystander.ident)
-
-
-def test_a_bystander_that_threading_does_not_know_is_let_through() -> None:
-    """A thread started below ``threading`` has a number and nothing else."""
-    leave, idents = threading.Event(), list[int]()
-
-    def wait() -> None:
-        idents.append(_thread.get_ident())
-        leave.wait(10)
-
-    _thread.start_new_thread(wait, ())
-    while not idents:
-        time.sleep(0.001)
-    guard = NoLiveGuard()
-    leave.set()
-    assert not guard.judges(idents[0])
-    assert guard.judges(threading.get_ident())
-
-
 def test_the_hook_refuses_what_leaves_and_nothing_else() -> None:
     """Asked directly, since no tracer sees an audit hook run."""
     guard = NoLiveGuard()
@@ -266,15 +110,6 @@ def test_the_hook_refuses_what_leaves_and_nothing_else() -> None:
     with guard, pytest.raises(NoLiveViolationError):
         nolive._hook("socket.connect", ())
     assert guard.attempts == 4
-
-
-def test_the_hook_leaves_a_bystander_alone() -> None:
-    """Asked from a thread that was there before."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(int).result()
-        with NoLiveGuard() as guard:
-            pool.submit(nolive._hook, "socket.connect", ()).result()
-    assert guard.attempts == 0
 
 
 def test_a_child_started_below_subprocess_is_audited() -> None:

@@ -13,7 +13,7 @@ from c2lib.session.strategy import BUILT_IN, SmaCross, StratDemo, StrategySource
 SETTINGS = StrategySettings(7, "SYNTH", "0.01", "1")
 VIEW = PositionView(0, ())
 # small numbers, so that means meet and cross often, then anything
-CLOSES = st.lists(st.integers(1, 4), max_size=90) | st.lists(st.integers(1, 2**50), max_size=60)
+CLOSES = st.lists(st.integers(1, 3), min_size=28, max_size=60) | st.lists(st.integers(1, 2**50), max_size=60)
 
 
 def sides(strategy: Strategy, closes: Sequence[int]) -> list[str]:
@@ -46,6 +46,12 @@ def test_sma_cross_decides_first_on_bar_29() -> None:
     done = sides(SmaCross(SETTINGS), [*range(1, 41), *range(40, 0, -1)])
     assert done.index("BUY") == 29
     assert done.index("SELL") > 40
+
+
+def test_equal_means_are_no_crossing() -> None:
+    """Above is above: on a flat market nothing is ever bought, and what was bought before it is sold."""
+    assert not any(sides(SmaCross(SETTINGS), [100] * 90))
+    assert sides(SmaCross(SETTINGS), [*[100] * 30, 200, *[100] * 60]).count("SELL") == 1
 
 
 def test_strat_demo_buys_first_and_then_changes_sides() -> None:

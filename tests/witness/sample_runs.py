@@ -1,6 +1,8 @@
 """Run directories for tests: made by real sessions, written as the runner writes them."""
 
+import contextlib
 import json
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 from c2lib.core.canon import canonical_json, entry_hash, event_id, sha256_hex
 from c2lib.core.config import DryrunConfig
+from c2lib.core.errors import NoLiveViolationError
 from c2lib.core.model import Bar, OrderIntent, PositionView
 from c2lib.record.manifest import RunFacts, build_manifest
 from c2lib.session.dryrun import DryrunSession
@@ -33,6 +36,7 @@ class Run:
     inputs: dict[str, Any]
     run_id: str
     strategy_id: str
+    status: str
     sealed: bool = True
     manifest: dict[str, Any] = field(default_factory=dict)
 
@@ -96,7 +100,7 @@ class Run:
             RunFacts(
                 run_id=self.run_id,
                 strategy_id=self.strategy_id,
-                status=self.metrics["status"],
+                status=self.status,
                 config=self.config,
                 config_sha256=sha256_hex(canonical_json(self.config).encode()),
                 market={"source": market["source"], "sha256": sha256, "bars": self.config["steps"]},
@@ -129,6 +133,7 @@ def make_run(
     drive: Callable[[DryrunSession], object] = lambda session: session.run_n_steps(session.config.steps or 0),
     *,
     failing: Mapping[str, Sequence[int]] | None = None,
+    leaking: Mapping[str, int] | None = None,
     strategy: Any = None,
     clock: Any = None,
     enabled_override: bool = False,
@@ -136,10 +141,11 @@ def make_run(
 ) -> Run:
     """Run a session of 8 steps, or as ``values`` ask.
 
-    ``drive`` steps it, ``failing`` tells the calls, from 0, in which a sink raises.
+    ``drive`` steps it, ``failing`` tells the calls, from 0, in which a sink raises, ``leaking`` the call in which one
+    tries to leave the process.
     """
     config = DryrunConfig(**{"strategy_id": "strat_demo", "run_id": "run_demo_001", "seed": 123, "steps": 8} | values)
-    sinks = {name: FailingSink((failing or {}).get(name, ())) for name in SEALED}
+    sinks = {name: FailingSink((failing or {}).get(name, ()), (leaking or {}).get(name)) for name in SEALED}
     session = LiveSessionOrchestrator(enabled_override_for_tests=enabled_override).open(
         config,
         clock=clock,
@@ -158,23 +164,32 @@ def make_run(
         inputs=session.inputs(),
         run_id=result.run_id,
         strategy_id=result.strategy_id,
+        status=result.status.value,
     )
 
 
 class FailingSink:
-    """Takes lines; the calls of ``write`` whose numbers, from 0, it was told of raise."""
+    """Takes lines; the calls of ``write`` and ``flush`` whose numbers, from 0, it was told of raise."""
 
-    def __init__(self, failing: Sequence[int]) -> None:
+    def __init__(self, failing: Sequence[int], leaking: int | None = None) -> None:
         self.lines: list[str] = []
         self._failing = set(failing)
+        self._leaking = leaking
         self._calls = 0
 
     def write(self, line: str) -> None:
         """Take a line or raise."""
+        self.flush()
+        self.lines.append(line)
+
+    def flush(self) -> None:
+        """Do nothing or raise."""
         self._calls += 1
+        if self._calls - 1 == self._leaking:
+            with contextlib.suppress(NoLiveViolationError):
+                socket.socket()
         if self._calls - 1 in self._failing:
             raise OSError("disk full")
-        self.lines.append(line)
 
 
 class Scripted:

@@ -211,6 +211,32 @@ def test_a_session_that_was_never_announced_has_no_events(tmp_path: Path) -> Non
     assert f"SEQUENCE_BROKEN {EVENTS}" in found(forged(run, tmp_path))
 
 
+def test_a_session_may_fail_before_it_was_announced(tmp_path: Path) -> None:
+    """Then it has no events at all."""
+    run = failed_run()
+    run.events.clear()
+    assert f"SEQUENCE_BROKEN {EVENTS}" not in found(forged(run, tmp_path))
+
+
+def test_files_are_compared_as_far_as_they_are_there(tmp_path: Path) -> None:
+    """A missing one is missed once, and nothing is made up in its place."""
+    for name in (EVENTS, SNAPSHOTS, AUDIT, METRICS):
+        run = rejected_run()
+        run.sealed = False
+        del run.lines[name]
+        assert found(examined(run, tmp_path / name)) == {"INCOMPLETE_RUN .", f"MISSING_FILE {name}"}
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_where_a_session_closed_twice_the_last_snapshot_is_of_either_end(at: int, tmp_path: Path) -> None:
+    """But of one of them."""
+    run = make_run(leaking={SNAPSHOTS: 2}) if at else make_run(leaking={METRICS: 0})
+    assert run.snapshots[-1]["phase"] == ("STOPPED" if at else "ERROR_REQUIRES_OPERATOR")
+    assert found(examined(run, tmp_path / "as it was")) == set()
+    del run.snapshots[-1]
+    assert f"STATUS_PATH_WRONG {SNAPSHOTS}" in found(forged(run, tmp_path / "without"))
+
+
 def test_retries_that_came_while_closing_may_be_unknown_to_the_metrics(tmp_path: Path) -> None:
     """Only those: one entry fewer, or one more than there is, is found."""
     run = retried_run()

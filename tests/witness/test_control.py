@@ -175,7 +175,7 @@ def test_the_run_is_stopped_once() -> None:
     """The entry that says so stands once."""
     run = make_run()
     run.lines[AUDIT] = [entry for entry in run.audit if entry["code"] != "C2_DRYRUN_STOP"]
-    assert read(run)[1] == ["SEQUENCE_BROKEN:17 one C2_DRYRUN_STOP / 0"]
+    assert read(run)[1] == ["SEQUENCE_BROKEN:17 1 C2_DRYRUN_STOP / 0"]
 
 
 def test_only_retries_stand_after_the_end() -> None:
@@ -214,6 +214,30 @@ def test_a_sink_without_a_known_name_died_all_the_same(sink: Any) -> None:
     log, found = read(run)
     assert list(log.dead_sinks) == [AUDIT]
     assert found == ["INCOMPLETE_RUN:0 a sink that took every line / one that failed for good"]
+
+
+def test_a_violation_that_came_late_closes_a_second_time_and_no_third() -> None:
+    """The move that was announced before was never made."""
+    run = make_run(leaking={METRICS: 0})
+    log, found = read(run, rehash=False)
+    assert found == []
+    assert log.closed_twice
+    assert [move.after for move in log.moves[-2:]] == ["STOPPED", "ERROR_REQUIRES_OPERATOR"]
+    run.audit.extend(dict(entry) for entry in run.audit[-3:])
+    assert read(run)[1] == [
+        "SEQUENCE_BROKEN:22 only writes tried again after the last phase move / C2_ABORT_NO_LIVE_VIOLATION",
+        "SEQUENCE_BROKEN:24 2 C2_DRYRUN_STOP / 3",
+    ]
+
+
+def test_nothing_else_is_written_between_two_closings() -> None:
+    """Only a violation opens the second one, and only an end belongs to it."""
+    run = make_run(leaking={METRICS: 0})
+    run.audit.insert(-2, dict(run.audit[1]))
+    assert read(run)[1] == ["SEQUENCE_BROKEN:20 only writes tried again after the last phase move / C2_PREFLIGHT_CHECK"]
+    run = make_run()
+    run.audit.extend(dict(entry) for entry in run.audit[-2:])
+    assert read(run)[1][0] == "SEQUENCE_BROKEN:19 only writes tried again after the last phase move / C2_DRYRUN_STOP"
 
 
 def test_the_canary_is_remembered() -> None:

@@ -1,6 +1,7 @@
 import os
 import random
 import shutil
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -86,8 +87,49 @@ def test_an_honest_run_is_without_findings(name: str, tmp_path: Path) -> None:
     assert (examination.verdict, examination.unchecked) == (Verdict.UNSEALED, NOT_CHECKED_UNSEALED)
 
 
-def test_every_byte_of_every_sealed_file_counts(folder: Path) -> None:
+CALLS = st.lists(st.integers(0, 30), max_size=12)
+
+
+@settings(max_examples=60)
+@given(failing=st.fixed_dictionaries({EVENTS: CALLS, AUDIT: CALLS, SNAPSHOTS: CALLS, METRICS: CALLS}))
+def test_retries_wherever_they_fall_are_no_findings(
+    failing: dict[str, list[int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Sinks that fail now and then, at a write or at a flush, leave a record that is in order."""
+    run = make_run(max_sink_retries=40, failing=failing)
+    examination = examined(run, tmp_path_factory.mktemp("retries"))
+    assert [finding.text() for finding in examination.findings] == []
+
+
+@pytest.mark.parametrize(("sink", "calls"), [(EVENTS, 21), (SNAPSHOTS, 4), (AUDIT, 20), (METRICS, 2)])
+def test_an_attempt_to_leave_the_process_at_any_moment_leaves_a_record_in_order(
+    sink: str, calls: int, tmp_path: Path
+) -> None:
+    """Even one so late that the closing entries had to be written twice."""
+    for call in range(calls):
+        run = make_run(leaking={sink: call})
+        examination = examined(run, tmp_path / str(call))
+        assert [finding.text() for finding in examination.findings] == [], call
+        closings = len(run.entries("C2_DRYRUN_STOP"))
+        assert bool(examination.unchecked) is (closings == 2)
+        assert (examination.summary.status == "FAILED") is bool(run.entries("C2_ABORT_NO_LIVE_VIOLATION"))
+
+
+def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
+    """Four times the ticks take no more of it."""
+    peaks = []
+    for steps in (3000, 12000):
+        folder = make_run(strategy_id="sma_cross", steps=steps, run_id=f"r{steps}").write(tmp_path)
+        tracemalloc.start()
+        assert examine(folder).findings == ()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 50_000
+
+
+def test_every_byte_of_every_sealed_file_counts(tmp_path: Path) -> None:
     """One flipped bit anywhere, and something is found."""
+    folder = make_run(run_id="r", tick_events="decisions").write(tmp_path)
     flips = random.Random(7)
     silent = []
     for name in FILES:
@@ -257,7 +299,7 @@ VALUES: st.SearchStrategy[object] = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_no_value_whatever_raises(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Values of any kind in any place, with every hash made to fit, never trip the witness."""

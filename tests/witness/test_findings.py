@@ -35,6 +35,22 @@ def test_a_value_is_shown_as_people_expect(value: object, text: str) -> None:
     assert shown(value) == text
 
 
+def test_a_finding_is_told_in_one_line_and_as_plain_values() -> None:
+    """People get a line, programs a mapping."""
+    findings = Findings()
+    findings.add(FindingCode.EVENT_ID_WRONG, "events.jsonl", 3, expected="a", seen="b", event_id="c")
+    (finding,) = findings.all()
+    assert finding.text() == "EVENT_ID_WRONG events.jsonl:3 expected a, seen b (event c)"
+    assert finding.facts() == {
+        "code": "EVENT_ID_WRONG",
+        "file": "events.jsonl",
+        "line": 3,
+        "event_id": "c",
+        "expected": "a",
+        "seen": "b",
+    }
+
+
 def test_the_findings_of_one_file_are_capped_and_the_last_one_tells_how_many_more() -> None:
     """A wreck of a file does not drown the findings of the others."""
     findings = Findings()

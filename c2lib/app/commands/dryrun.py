@@ -49,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     options = parser.add_argument_group("run options")
     options.add_argument("--config", metavar="FILE", help="config fields as YAML or JSON; flags win")
-    options.add_argument("--market", metavar="FILE", help="market file: CSV or .csv.gz")
+    options.add_argument("--market", metavar="FILE", help="market file: .csv, .csv.gz, .feather, .arrow or .parquet")
     options.add_argument(
         "--strategy-file", metavar="FILE:CLASS", help="your own strategy, with --strategy-id and --allow"
     )

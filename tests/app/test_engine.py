@@ -1,0 +1,174 @@
+"""The papermill engine: parameters checked first, success that can be trusted, bytes that can be reproduced."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from c2lib.app.engine import RefusedParameterError, ReproducibleEngine, normalise, parameter_names
+
+PARAMETERS = new_code_cell(
+    'seed: int = 1  # a seed\nrun_id = ""\na, b = 1, 2\nseed + 1', metadata={"tags": ["parameters"]}
+)
+
+
+def notebook(*cells: Any) -> Any:
+    """Return a notebook of code cells for this kernel."""
+    made = new_notebook(cells=[new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    for number, cell in enumerate(made.cells):
+        cell["id"] = f"cell-{number}"
+    return made
+
+
+def executed(*cells: Any) -> Any:
+    """Return a notebook as the papermill engine gets it back."""
+    made = notebook(*cells)
+    for number, cell in enumerate(made.cells):
+        if cell.cell_type == "code":
+            cell["execution_count"] = number + 1
+    return made
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Let papermill's engine give back the notebooks of this list instead of asking a kernel."""
+    answers: list[Any] = []
+
+    def answer(cls: type, nb: Any, kernel_name: str, **options: Any) -> Any:
+        return answers.pop(0)
+
+    monkeypatch.setattr("c2lib.app.papermill_client.QuietEngine.execute_notebook", classmethod(answer))
+    return answers
+
+
+def run(**parameters: Any) -> Any:
+    """Run a notebook with parameters through the engine."""
+    made = notebook(PARAMETERS)
+    made.metadata["papermill"] = {"parameters": parameters}
+    return ReproducibleEngine.execute_notebook(made, "python3")
+
+
+def test_parameters_are_what_their_cell_assigns() -> None:
+    """Annotated or not; nothing else in the cell is one."""
+    assert parameter_names(notebook("other = 1", PARAMETERS)) == {"seed", "run_id"}
+    assert parameter_names(notebook("other = 1")) == set()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"steps": 5}, "steps: is no parameter of this notebook (it has run_id, seed)"),
+        ({"seed": "abc"}, "seed: input should be a valid integer"),
+        ({"run_id": "../x"}, "run_id: cannot name a run directory"),
+        ({"x\n= 1": 5}, "x\\n= 1: is no parameter of this notebook (it has run_id, seed)"),
+    ],
+)
+def test_a_refused_parameter_runs_nothing(kernel: list[Any], parameters: dict[str, Any], message: str) -> None:
+    """There is one line that names it, and the exit code for bad input."""
+    with pytest.raises(RefusedParameterError) as caught:
+        run(**parameters)
+    assert caught.value.message.startswith(message)
+    assert "\n" not in caught.value.message
+    assert caught.value.exit_code == 2
+
+
+def test_sound_parameters_run_it(kernel: list[Any]) -> None:
+    """The notebook comes back normalised."""
+    done = executed("1")
+    done.metadata["papermill"] = {"parameters": {"seed": 7}, "duration": 3.5, "output_path": "/somewhere/out.ipynb"}
+    kernel.append(done)
+    assert run(seed=7).metadata["papermill"] == {"parameters": {"seed": 7}}
+
+
+def broken(cell: Any, kind: str) -> Any:
+    """Return a cell that ended in an error."""
+    cell["outputs"] = [new_output("error", ename=kind, evalue="0", traceback=[])]
+    return cell
+
+
+def silent(cell: Any) -> Any:
+    """Return a cell of which papermill noted an error that has no output."""
+    cell.metadata["papermill"] = {"exception": True}
+    return cell
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([broken(new_code_cell("exit"), "SystemExit"), "2"], "cell 0 left with SystemExit"),
+        (["1", broken(new_code_cell("exit"), "SystemExit")], "cell 1 left with SystemExit"),
+        (["1", silent(new_code_cell("2"))], "cell 1 failed without saying how"),
+    ],
+)
+def test_what_papermill_takes_for_success_is_none(kernel: list[Any], cells: list[Any], message: str) -> None:
+    """A cell that left, or failed silently, is a failure."""
+    kernel.append(executed(*cells))
+    with pytest.raises(Exception, match=message):
+        run()
+
+
+def test_a_cell_that_never_ran_is_a_failure(kernel: list[Any]) -> None:
+    """Its count is missing."""
+    done = executed("1", new_markdown_cell("text"), "2")
+    done.cells[2]["execution_count"] = None
+    kernel.append(done)
+    with pytest.raises(Exception, match="cell 2 never ran"):
+        run()
+
+
+def test_a_cell_that_raised_is_papermills_to_tell(kernel: list[Any]) -> None:
+    """Its error output stays for papermill, which shows it and fails."""
+    done = executed(broken(new_code_cell("1/0"), "ZeroDivisionError"), "2")
+    done.cells[1]["execution_count"] = None
+    kernel.append(done)
+    assert run().cells[0].outputs[0].ename == "ZeroDivisionError"
+
+
+def test_normalising_takes_out_what_differs_from_run_to_run() -> None:
+    """Times, durations, versions, random ids and paths; and normalising again changes nothing."""
+    injected = new_code_cell("seed = 7", metadata={"tags": ["injected-parameters"]})
+    done = executed(injected, "1")
+    done.cells[0]["id"] = "a1b2c3"
+    done.cells[1].metadata.update(papermill={"duration": 1.5}, execution={"iopub.execute_input": "2026-01-01"})
+    done.metadata.update(
+        papermill={"start_time": "2026", "input_path": "/x"}, widgets={}, language_info={"version": "3"}
+    )
+    once = nbformat.writes(normalise(done))
+    assert not any(word in once for word in ("duration", 'execution"', "a1b2c3", "/x", "widgets", '"version"', "2026"))
+    assert '"id": "injected-parameters-0"' in once
+    assert nbformat.writes(normalise(done)) == once
+
+
+def test_papermill_finds_the_engine_and_executes_with_it(tmp_path: Path) -> None:
+    """Two executions give the same bytes, without a word of where and when; streams are joined."""
+    source = tmp_path / "in.ipynb"
+    nbformat.write(notebook(PARAMETERS, "print(seed)\nprint('two')"), source)
+    for name in ("one", "two"):
+        papermill.execute_notebook(
+            source, tmp_path / name, {"seed": 7}, engine_name="c2lib", progress_bar=False, cwd=tmp_path
+        )
+    one = (tmp_path / "one").read_bytes()
+    assert one == (tmp_path / "two").read_bytes()
+    assert str(tmp_path).encode() not in one
+    output = nbformat.reads(one, as_version=4).cells[-1].outputs
+    assert [(part.name, part.text) for part in output] == [("stdout", "7\ntwo\n")]
+
+
+@pytest.mark.parametrize("first", ["c2lib.app.engine", "c2lib.app.papermill_client", "papermill.engines"])
+def test_it_can_be_imported_in_any_order(first: str) -> None:
+    """Papermill loads its engines while it is imported, so that the two must not wait for each other."""
+    program = f"import {first}; from papermill.engines import papermill_engines as e; print(e.get_engine('c2lib'))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("<class 'c2lib.app.engine.ReproducibleEngine'>\n", "")
+
+
+def test_language_and_kernel_are_those_of_the_notebook() -> None:
+    """Papermill asks the engine for both."""
+    assert ReproducibleEngine.nb_kernel_name(notebook("1")) == "python3"
+    assert ReproducibleEngine.nb_language(notebook("1")) == "python"

@@ -1,0 +1,90 @@
+"""What a notebook cell needs: checked parameters, pictures with their hash, the draft."""
+
+from typing import Any
+
+import pytest
+
+from c2lib.app.notebook import NotebookParameters, check_parameters, show_markdown, show_png
+from c2lib.core.canon import sha256_hex
+from c2lib.core.errors import ConfigError
+
+
+def refusal(**values: Any) -> ConfigError:
+    """Return the error that parameters are refused with."""
+    with pytest.raises(ConfigError) as caught:
+        NotebookParameters(**values)
+    return caught.value
+
+
+def test_neutral_values_mean_left_out() -> None:
+    """An empty text and a zero lead to the config's own defaults."""
+    config = NotebookParameters(run_id="", steps=0, symbol="", clock_start="").config()
+    assert (config.run_id, config.steps, config.clock_start) == (None, None, None)
+    assert config.market.symbol == "SYNTH"
+
+
+def test_values_reach_the_config() -> None:
+    """Each under its own name."""
+    given = NotebookParameters(
+        run_id="r", strategy_id="sma_cross", seed=9, steps=5, symbol="ADA", clock_start="2026-02-01T00:00:00+00:00"
+    )
+    config = given.config()
+    assert (config.run_id, config.strategy_id, config.seed, config.steps) == ("r", "sma_cross", 9, 5)
+    assert (config.market.symbol, config.clock_start) == ("ADA", "2026-02-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"steps": "abc"}, "steps"),
+        ({"steps": -1}, "steps"),
+        ({"seed": "7"}, "seed"),
+        ({"seed": True}, "seed"),
+        ({"seed": 2**60}, "seed"),
+        ({"strategy_id": False}, "strategy_id"),
+        ({"run_id": "../x"}, "run_id"),
+        ({"run_id": "a/b"}, "run_id"),
+        ({"run_id": "two\nlines"}, "run_id"),
+        ({"run_id": "x" * 300}, "run_id"),
+        ({"symbol": "no symbol"}, "market.symbol"),
+        ({"clock_start": "yesterday"}, "clock_start"),
+        ({"evidence_date": "20260101"}, "evidence_date"),
+        ({"evidence_date": "2026-02-30"}, "evidence_date"),
+        ({"evidence_date": "2026-W01-1"}, "evidence_date"),
+        ({"nonsense": 1}, "nonsense"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_named(values: dict[str, Any], field: str) -> None:
+    """The model is the sealed config's, as strict as that."""
+    assert refusal(**values).field == field
+
+
+def test_a_name_that_the_notebook_does_not_have_is_refused() -> None:
+    """The error lists those that it has."""
+    with pytest.raises(ConfigError) as caught:
+        check_parameters({"sede": 1}, {"seed", "steps"})
+    assert str(caught.value) == "sede: is no parameter of this notebook (it has seed, steps)"
+    check_parameters({"seed": 1}, {"seed", "steps"})
+    check_parameters({}, set())
+
+
+@pytest.fixture
+def displayed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return what is displayed from now on."""
+    shown: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    return shown
+
+
+def test_a_picture_is_shown_with_its_hash(displayed: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """nbval compares the printed hash where it ignores the picture."""
+    data = b"\x89PNG\r\n\x1a\n" + b"\0" * 30
+    show_png(data)
+    assert capsys.readouterr().out == f"sha256 {sha256_hex(data)}\n"
+    assert displayed[0].data == data
+
+
+def test_a_draft_is_shown_without_pictures(displayed: list[Any]) -> None:
+    """A notebook has no files beside it, so that a picture becomes a link."""
+    show_markdown("# Title\n\n![phases](phases.png)\n")
+    assert displayed[0].data == "# Title\n\n[phases](phases.png)\n"
