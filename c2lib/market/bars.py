@@ -106,7 +106,7 @@ class BarReader:
         later = list(map(lt, chain((self._last_time,), times), times))
         if not all(later):
             at = later.index(False)
-            raise _order_error(times[at], (self._last_time, *times)[at])
+            raise _order_error(cells.times[at], times[at], (self._last_time, *times)[at])
         self._last_time = times[-1]
         return BarBlock(scale, (times, start, high, low, close, volumes))
 
@@ -120,10 +120,10 @@ class BarReader:
         return columns.volume if error.role == "volume" and columns.volume is not None else columns.time
 
 
-def _order_error(time: int, last: int) -> CellError:
+def _order_error(cell: object, time: int, last: int) -> CellError:
+    shown = "" if isinstance(cell, str) else f"{micros_text(time)} "
     hint = "sort the file by time and drop what stands twice"
-    problem = f"({micros_text(time)}) is not after {micros_text(last)}, the bar before it"
-    return CellError(problem, hint=hint, role="time")
+    return CellError(f"{shown}is not after {micros_text(last)}, the bar before it", hint=hint, role="time")
 
 
 def _shape_error(cells: Cells, start: int, high: int, low: int, close: int) -> CellError:

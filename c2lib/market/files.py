@@ -50,7 +50,7 @@ PARQUET_SUFFIX = ".parquet"
 
 _SUFFIXES = (PLAIN_SUFFIX, GZIP_SUFFIX, *FEATHER_SUFFIXES, PARQUET_SUFFIX)
 _KINDS = {
-    b"ARROW1": "a Feather file",
+    b"ARROW1": "a Feather file of version 2",
     b"PAR1": "a Parquet file",
     b"PARE": "an encrypted Parquet file",
     b"FEA1": "a Feather file of version 1",
@@ -183,8 +183,8 @@ def _read_binary(
 
 
 def _check_kind(first: bytes, name: str, suffix: str) -> None:
-    kind = next((kind for magic, kind in _KINDS.items() if first.startswith(magic)), "of another kind")
-    expected = "a Parquet file" if suffix == PARQUET_SUFFIX else "a Feather file"
+    kind = next((kind for magic, kind in _KINDS.items() if first.startswith(magic)), "something else")
+    expected = "a Parquet file" if suffix == PARQUET_SUFFIX else "a Feather file of version 2"
     if not first:
         raise MarketDataError(name, 0, "the file is empty", hint="fetch it or write it again")
     if kind != expected:

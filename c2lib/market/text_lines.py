@@ -21,7 +21,7 @@ from typing import BinaryIO
 from c2lib.core.config import MAX_STEPS
 from c2lib.core.errors import MarketDataError
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 16
 """How much is read at a time."""
 
 MAX_LINE = 1 << 16

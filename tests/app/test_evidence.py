@@ -95,7 +95,6 @@ def test_an_evidence_folder_that_is_a_file_is_refused(published: Path) -> None:
 
 def test_half_a_draft_is_taken_away(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fills leaves no file that would be taken for the operator's."""
-
     opened = os.fdopen
 
     class Full(io.BytesIO):

@@ -77,7 +77,7 @@ def displayed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_a_picture_is_shown_with_its_hash(displayed: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    """nbval compares the printed hash where it ignores the picture."""
+    """The notebook check compares the printed hash where it ignores the picture."""
     data = b"\x89PNG\r\n\x1a\n" + b"\0" * 30
     show_png(data)
     assert capsys.readouterr().out == f"sha256 {sha256_hex(data)}\n"

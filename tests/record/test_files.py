@@ -297,12 +297,12 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, call: str, nu
     """Each step on the way to a staging folder says where it failed, and lets go of every handle."""
     before = open_handles()
     with system(failing(call, number, code=errno.EACCES)), pytest.raises(RunPathError) as caught:
-        StagedRun(tmp_path / "root", RUN)
-    staging = f"{tmp_path}/root/finish_c/c2/.staging-{RUN}-"
+        StagedRun(tmp_path / "out", RUN)
+    staging = f"{tmp_path}/out/finish_c/c2/.staging-{RUN}-"
     text = str(caught.value)
     if staging in text:
         text = text.replace(text[len(staging) : len(staging) + 8], "", 1)
-    assert text == message.format(root=tmp_path / "root", staging=staging)
+    assert text == message.format(root=tmp_path / "out", staging=staging)
     assert open_handles() == before
 
 

@@ -187,7 +187,7 @@ class FailingSink:
         self._calls += 1
         if self._calls - 1 == self._leaking:
             with contextlib.suppress(NoLiveViolationError):
-                socket.socket()
+                socket.socket().close()
         if self._calls - 1 in self._failing:
             raise OSError("disk full")
 

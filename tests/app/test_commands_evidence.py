@@ -1,0 +1,49 @@
+"""``c2lib evidence``: the draft is written and its place printed, whatever it says."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from c2lib.core.vocabulary import Artifact
+from tests.app.conftest import Command
+from tests.app.runs import flip_byte
+
+OPTIONS = ("--date", "2026-02-03", "--owner", "Q", "--no-plots")
+
+
+def test_a_pass_is_written_and_named(command: Command, published: Path) -> None:
+    """Exit 0."""
+    answer = command("evidence", published, *OPTIONS)
+    name = "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md"
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.facts == {"passed": True, "path": str(published / "evidence" / name), "failed_claims": []}
+    assert [path.name for path in (published / "evidence").iterdir()] == [name]
+
+
+def test_a_fail_is_written_and_named_too(command: Command, published: Path) -> None:
+    """Exit 1, and the findings stand on stderr."""
+    flip_byte(published / Artifact.AUDIT, 3)
+    answer = command("evidence", published, *OPTIONS)
+    assert answer.code == 1
+    assert answer.facts["path"].endswith("-FAIL.md")
+    assert "sealed_and_clean" in answer.facts["failed_claims"]
+    assert answer.err.startswith("c2lib: finding: ")
+    assert Path(answer.facts["path"]).is_file()
+
+
+def test_the_date_left_out_is_today_in_utc(command: Command, published: Path) -> None:
+    """The only place where the wall clock decides a name."""
+    before = datetime.now(UTC).date()
+    name = Path(command("evidence", published, "--no-plots").facts["path"]).name
+    after = datetime.now(UTC).date()
+    assert name in {f"EV-{day:%Y%m%d}-FINISH_C2-ORCH-DRYRUN-PASS.md" for day in (before, after)}
+
+
+def test_what_cannot_be_written_is_one_line(command: Command, published: Path, tmp_path: Path) -> None:
+    """No run, a date that is none, a strategy file that is none, a draft of the operator's own: exit 2."""
+    assert command("evidence", tmp_path / "nothing", *OPTIONS).code == 2
+    assert command("evidence", published, "--date", "today", "--no-plots").complaint.startswith("evidence_date: ")
+    assert command("evidence", published, "--strategy-file", "none").code == 2
+    (published / "evidence").mkdir()
+    (published / "evidence" / "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md").write_text("mine")
+    answer = command("evidence", published, *OPTIONS)
+    assert (answer.code, "is there already and differs: move it away first" in answer.complaint) == (2, True)

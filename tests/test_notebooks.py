@@ -1,0 +1,249 @@
+"""The committed notebooks: thin, with outputs, the same bytes every time, and trustworthy when they fail."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from papermill.cli import papermill
+
+from c2lib.app.engine import normalise
+from c2lib.app.verify import verify_run
+from c2lib.record.files import run_path
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+DRYRUN = ROOT / "notebooks" / "01_dryrun.ipynb"
+PICTURES = {"phases.png", "price.png", "equity.png"}
+MOST_LINES = 16
+
+FORMAT: Any = nbformat
+# half typed, and not where it is called here
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+
+
+class Told(NamedTuple):
+    """What a papermill call came to."""
+
+    code: int
+    out: str
+
+
+def notebook(path: Path) -> Any:
+    """Return a notebook."""
+    return FORMAT.read(path, as_version=4)
+
+
+def code_cells(path: Path) -> list[Any]:
+    """Return the code cells of a notebook."""
+    return [cell for cell in notebook(path).cells if cell.cell_type == "code"]
+
+
+def parameters_cell(path: Path) -> Any:
+    """Return the one cell that is tagged as such."""
+    (cell,) = [cell for cell in code_cells(path) if "parameters" in cell.metadata.get("tags", ())]
+    return cell
+
+
+def output_text(path: Path) -> str:
+    """Return everything that the outputs of a notebook say, pictures left out."""
+    outputs = [output for cell in code_cells(path) for output in cell.outputs]
+    texts = [str(output.get("text", "")) for output in outputs]
+    return "\n".join(texts + [str(output.get("data", {}).get("text/markdown", "")) for output in outputs])
+
+
+def call(source: Path, target: Path, *words: str) -> Told:
+    """Run a notebook by papermill's command line, in this process; the kernel is a process of its own."""
+    options = ["--engine", "c2lib", "--no-progress-bar", "--cwd", str(target.parent)]
+    answer = CliRunner().invoke(papermill, [*options, str(source), str(target), *words])
+    error = f"\n{type(answer.exception).__name__}: {answer.exception}" if answer.exception else ""
+    return Told(answer.exit_code, answer.output + error)
+
+
+@pytest.fixture(autouse=True)
+def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the output root that every kernel of a test gets."""
+    root = tmp_path / "out"
+    monkeypatch.setenv("C2LIB_OUT", str(root))
+    return root
+
+
+@every_notebook
+def test_it_is_committed_with_its_outputs_and_counts(path: Path) -> None:
+    """Without them nbval compares nothing."""
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert any(cell.outputs for cell in cells)
+    assert all(cell.outputs for cell in cells if "print(" in cell.source or "show_" in cell.source)
+
+
+@every_notebook
+def test_it_is_committed_normalised(path: Path) -> None:
+    """Normalising it again changes nothing, and the file is written as papermill writes it."""
+    made = notebook(path)
+    assert normalise(deepcopy(made)) == made
+    assert path.read_text(encoding="utf-8") == FORMAT.writes(made)
+    assert not {"widgets", "papermill"} & set(made.metadata)
+
+
+@every_notebook
+def test_its_outputs_hold_nothing_of_a_machine(path: Path) -> None:
+    """No path, no word on whether the run was there before, no stderr, no widget, no bar."""
+    text = output_text(path)
+    assert not re.search(r"(?<![\w.:&;#/<])/[a-z]+/", text), text
+    assert str(ROOT) not in path.read_text()
+    assert not re.search(r"\b(published|reproduced)\b", text.replace("| reproduced |", "").replace("`reproduced`", ""))
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            assert output.get("name") != "stderr"
+            assert not any("widget" in kind for kind in output.get("data", {}))
+            assert output.output_type != "error"
+
+
+@every_notebook
+def test_its_parameters_are_simple_and_typed(path: Path) -> None:
+    """One tagged cell of annotated texts and numbers, each with a word on what it means."""
+    source = parameters_cell(path).source
+    for node, line in zip(ast.parse(source).body, source.splitlines(), strict=True):
+        assert isinstance(node, ast.AnnAssign), line
+        assert ast.unparse(node.annotation) in {"str", "int", "bool"}, line
+        assert isinstance(node.value, ast.Constant), line
+        assert type(node.value.value).__name__ == ast.unparse(node.annotation), line
+        assert "  # " in line, line
+
+
+@every_notebook
+def test_its_cells_are_thin(path: Path) -> None:
+    """A few lines over the package: no function, class or loop of their own."""
+    thick = (
+        ast.FunctionDef,
+        ast.AsyncFunctionDef,
+        ast.Lambda,
+        ast.ClassDef,
+        ast.For,
+        ast.AsyncFor,
+        ast.While,
+        ast.With,
+    )
+    thick += (ast.Try, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
+    for cell in code_cells(path):
+        assert not any(isinstance(node, thick) for node in ast.walk(ast.parse(cell.source))), cell.source
+        statements = re.sub(r"\([^()]*\)", "()", cell.source) if "import (" in cell.source else cell.source
+        if cell is not parameters_cell(path):
+            assert len(statements.splitlines()) <= MOST_LINES or "parameters" in cell.metadata.get("tags", ())
+
+
+@every_notebook
+def test_each_cell_answers_a_question(path: Path) -> None:
+    """There is markdown before every code cell, and the last cell asserts."""
+    cells = notebook(path).cells
+    for before, cell in zip([None, *cells], cells, strict=False):
+        if cell.cell_type == "code":
+            assert before is not None
+            assert before.cell_type == "markdown"
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cells[-1].source)))
+
+
+@every_notebook
+def test_executing_it_gives_the_committed_bytes(path: Path, tmp_path: Path, out: Path) -> None:
+    """In another process, folder, time zone and hash seed, so that any two executions are byte-identical."""
+    target = tmp_path / "deep" / path.name
+    target.parent.mkdir()
+    words = [Path(sys.executable).with_name("papermill"), "--engine", "c2lib", "--no-progress-bar", path, target]
+    env = {**os.environ, "C2LIB_OUT": str(out), "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "11"}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert target.read_bytes() == path.read_bytes()
+
+
+def test_the_dry_run_leaves_its_run_its_draft_and_its_pictures(tmp_path: Path, out: Path) -> None:
+    """With other parameters than the committed ones, on a market file."""
+    market = tmp_path / "day.csv"
+    rows = [f"2026-01-02 {n // 60:02}:{n % 60:02}:00,{100 + n % 7},110,90,{100 + n % 5}\n" for n in range(70)]
+    market.write_text("date,open,high,low,close\n" + "".join(rows))
+    given = {
+        "run_id": "nb_run",
+        "seed": "7",
+        "steps": "60",
+        "market": str(market),
+        "symbol": "ADA",
+        "evidence_date": "2026-02-03",
+        "owner": "Q",
+    }
+    words = [word for name, value in given.items() for word in ("-p", name, value)]
+    told = call(DRYRUN, tmp_path / "done.ipynb", *words)
+    assert told.code == 0, told.out
+    place = run_path(out, "nb_run")
+    assert verify_run(place, replay=True, market=market).ok
+    evidence = place / "evidence"
+    assert {path.name for path in evidence.iterdir()} == {"EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md", *PICTURES}
+    parameters = notebook(tmp_path / "done.ipynb").metadata["papermill"]["parameters"]
+    assert parameters == given | {"seed": 7, "steps": 60}
+
+
+def test_a_verdict_that_is_no_pass_fails_the_notebook(tmp_path: Path, out: Path) -> None:
+    """The run and its FAIL draft are left, and the last cell's assertion names the claims."""
+    told = call(DRYRUN, tmp_path / "done.ipynb", "-p", "run_id", "nb_run", "-p", "strategy_id", "unknown")
+    assert told.code != 0
+    assert "AssertionError" in told.out
+    (draft,) = (run_path(out, "nb_run") / "evidence").glob("EV-*.md")
+    assert draft.name.endswith("-FAIL.md")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-p", "sede", "7"), "sede: is no parameter of this notebook"),
+        (("-p", "steps", "abc"), "steps: input should be a valid integer"),
+        (("-r", "seed", "7"), "seed: input should be a valid integer"),
+        (("-p", "strategy_id", "true"), "strategy_id: input should be a valid string"),
+        (("-y", "strategy_id: NO"), "strategy_id: input should be a valid string"),
+        (("-p", "run_id", "../x"), "run_id: cannot name a run directory"),
+        (("-p", "evidence_date", "today"), "evidence_date: is not a day as YYYY-MM-DD"),
+    ],
+)
+def test_a_parameter_that_is_none_runs_nothing(tmp_path: Path, out: Path, words: tuple[str, ...], message: str) -> None:
+    """There is one line that names it, exit 2, and neither a notebook nor a run."""
+    told = call(DRYRUN, tmp_path / "done.ipynb", *words)
+    assert told.code == 2
+    assert told.out.splitlines()[-2].startswith(f"Error: {message}")
+    assert not (tmp_path / "done.ipynb").exists()
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("leave", ["import sys\nsys.exit(0)", "import os\nos._exit(0)"])
+def test_a_cell_that_leaves_fails_the_notebook(tmp_path: Path, leave: str) -> None:
+    """Papermill alone would call a notebook done whose later cells never ran."""
+    made = FORMAT.v4.new_notebook(cells=[FORMAT.v4.new_code_cell(leave), FORMAT.v4.new_code_cell("assert False")])
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    FORMAT.write(made, tmp_path / "in.ipynb")
+    assert call(tmp_path / "in.ipynb", tmp_path / "done.ipynb").code != 0
+
+
+def test_a_notebook_has_the_cells_that_a_reader_needs() -> None:
+    """The dry run's parameters are those of its issue."""
+    names = [
+        node.target.id
+        for node in ast.parse(parameters_cell(DRYRUN).source).body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    ]
+    assert names == [
+        "run_id",
+        "strategy_id",
+        "seed",
+        "steps",
+        "market",
+        "symbol",
+        "clock_start",
+        "out_dir",
+        "evidence_date",
+        "owner",
+    ]

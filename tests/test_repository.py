@@ -1,0 +1,223 @@
+"""Rules of the house that no single module can keep: what is tracked, who may import what."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "c2lib"
+MOST_LINES = 320
+
+DETERMINISTIC_ROOMS = ("core", "record", "market", "broker", "session", "witness", "evidence")
+WALL_CLOCK_AND_CHANCE = {"time", "uuid", "secrets"}
+NETWORK_CLIENTS = {
+    "aiohttp",
+    "asyncio",
+    "ftplib",
+    "grpc",
+    "http",
+    "httpx",
+    "imaplib",
+    "nntplib",
+    "poplib",
+    "requests",
+    "smtplib",
+    "socket",
+    "socketserver",
+    "ssl",
+    "telnetlib",
+    "tornado",
+    "urllib3",
+    "websockets",
+    "xmlrpc",
+    "zmq",
+    "_socket",
+    "urllib.request",
+}
+CANARY = "session/nolive.py"
+
+# put together here, so that this page does not name them
+REGISTRY_HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
+MACHINE_PATHS = ["/".join(parts) for parts in (("", "work", "main"), ("", "root", ""), ("", "work", "shared"))]
+
+
+def tracked_files() -> list[Path]:
+    """Return the files of the repository; without git, those that .gitignore does not leave out."""
+    if (ROOT / ".git").exists():
+        done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=60)
+        return [ROOT / name.decode() for name in done.stdout.split(b"\0") if name]
+    return [path for path in ROOT.rglob("*") if path.is_file() and not is_ignored(path)]
+
+
+def ignore_rules() -> list[str]:
+    """Return the lines of .gitignore that say something."""
+    lines = (ROOT / ".gitignore").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def is_ignored(path: Path) -> bool:
+    """Return whether .gitignore leaves a file out; knows as much of its language as our own file uses."""
+    name = path.relative_to(ROOT).as_posix()
+    ignored = False
+    for rule in ignore_rules():
+        pattern = rule.removeprefix("!").rstrip("/")
+        if pattern.startswith("/"):
+            parts = name.split("/")
+            heads = ["/" + "/".join(parts[: count + 1]) for count in range(len(parts))]
+            hit = any(fnmatch(head, pattern) and head.count("/") == pattern.count("/") for head in heads)
+        else:
+            hit = any(fnmatch(part, pattern) for part in name.split("/"))
+        if hit:
+            ignored = not rule.startswith("!")
+    return ignored or name.startswith(".git/")
+
+
+def modules() -> list[Path]:
+    """Return every module of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    """Return a module's path within the package."""
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the dotted name of everything that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def attributes(path: Path) -> Iterator[str]:
+    """Yield every ``a.b`` of a module as text."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Attribute):
+            yield ast.unparse(node)
+
+
+def test_no_run_artifact_is_tracked() -> None:
+    """Below out/ there is its own README and nothing else."""
+    below = {path.relative_to(ROOT).as_posix() for path in tracked_files() if path.is_relative_to(ROOT / "out")}
+    assert below == {"out/README.md"}
+
+
+def test_run_artifacts_are_ignored() -> None:
+    """An operator's run cannot be added by accident."""
+    assert {"/out/*", "!/out/README.md"} <= set(ignore_rules())
+    assert is_ignored(ROOT / "out" / "finish_c" / "c2" / "run" / "events.jsonl")
+    assert not is_ignored(ROOT / "out" / "README.md")
+    assert not is_ignored(ROOT / "c2lib" / "core" / "canon.py")
+
+
+def test_no_registry_host_and_no_path_of_a_machine_is_tracked() -> None:
+    """Nothing says where a package came from, or where the house was built."""
+    told = [*REGISTRY_HOSTS, *MACHINE_PATHS]
+    if len(ROOT.parts) > 3:
+        # a shorter one, such as /app, may be a word of its own
+        told.append(f"{ROOT}/")
+    for path in tracked_files():
+        if path.exists():
+            text = path.read_bytes().decode("utf-8", "replace")
+            found = [word for word in told if word in text]
+            assert not found, (path, found)
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_a_module_fits_into_a_head(path: Path) -> None:
+    """It has a bounded number of lines."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("room", DETERMINISTIC_ROOMS)
+def test_no_room_reads_the_wall_clock_or_draws_lots(room: str) -> None:
+    """Time and chance come from the config, through clocks and seeded generators handed over."""
+    for path in sorted((PACKAGE / room).glob("*.py")):
+        given = set(imports(path))
+        assert not given & WALL_CLOCK_AND_CHANCE, path
+        assert not {name for name in given if name.startswith("random.") and name != "random.Random"}, path
+        for used in attributes(path):
+            assert not re.search(r"\b(datetime|date)\.(now|utcnow|today)$", used), (path, used)
+            assert not used.startswith("random.") or used.startswith("random.Random"), (path, used)
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_no_module_imports_a_network_client(path: Path) -> None:
+    """The canary alone opens a socket, which must be stopped."""
+    heads = {part for name in imports(path) for part in (name, name.split(".")[0])}
+    assert heads & NETWORK_CLIENTS == ({"socket"} if name_of(path) == CANARY else set())
+
+
+def test_matplotlib_is_imported_in_one_module() -> None:
+    """Whatever else draws gets its pictures from there."""
+    found = [name_of(path) for path in modules() if any(name.split(".")[0] == "matplotlib" for name in imports(path))]
+    assert found == ["evidence/plots.py"]
+
+
+FORBIDDEN = [
+    ("the house has one way", "core/decimals.py", "import c2lib.app.runner"),
+    ("the house has one way", "broker/fills.py", "import c2lib.market.files"),
+    ("the house has one way", "stray/__init__.py", ""),
+    ("the witness never imports the actor", "witness/facts.py", "import c2lib.record.lines"),
+    ("disk is touched in record.files, market.files and app only", "session/ledger.py", "import shutil"),
+    ("run directories are written by app alone", "witness/facts.py", "import c2lib.record.files"),
+    ("matplotlib is imported in evidence.plots alone", "core/decimals.py", "import matplotlib"),
+]
+
+
+def lint_imports(house: Path) -> tuple[int, str]:
+    """Return the exit code and the output of import-linter in a copy of the house."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--config", "pyproject.toml"],
+        cwd=house,
+        env={"PYTHONPATH": str(house), "NO_COLOR": "1", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the house."""
+    copy = tmp_path_factory.mktemp("house")
+    shutil.copytree(PACKAGE, copy / "c2lib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    return copy
+
+
+def test_the_house_keeps_its_contracts(house: Path) -> None:
+    """All of them, and there are as many as are broken below."""
+    code, told = lint_imports(house)
+    assert code == 0, told
+    assert f"Contracts: {len({name for name, _, _ in FORBIDDEN})} kept, 0 broken." in told
+
+
+@pytest.mark.parametrize(("contract", "module", "line"), FORBIDDEN)
+def test_each_contract_fails_when_it_is_broken(house: Path, contract: str, module: str, line: str) -> None:
+    """One forbidden import, or a module in no room, and the contract is named."""
+    path = house / "c2lib" / module
+    before = path.read_text() if path.exists() else None
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{before or ''}\n{line}\n")
+        code, told = lint_imports(house)
+    finally:
+        if before is None:
+            shutil.rmtree(path.parent)
+        else:
+            path.write_text(before)
+    assert code == 1, told
+    assert f"{contract} BROKEN" in told
