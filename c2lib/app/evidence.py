@@ -18,9 +18,10 @@ from typing import Any
 from c2lib.app.places import resource
 from c2lib.app.verify import VerifyReport, verify_run
 from c2lib.core.canon import sha256_hex
-from c2lib.core.errors import MissingExtraError, OutputError, RunPathError
+from c2lib.core.errors import OutputError, RunPathError
 from c2lib.core.vocabulary import EVIDENCE_DIR
 from c2lib.evidence.claims import Claim, Verification, evaluate, passed
+from c2lib.evidence.plots import plot_files
 from c2lib.evidence.render import evidence_name, render
 from c2lib.witness.series import read_series
 
@@ -46,10 +47,6 @@ class EvidenceDraft:
 
 def draw_plots(run_dir: str | os.PathLike[str]) -> dict[str, bytes]:
     """Return the pictures of a run, by file name; raise :class:`MissingExtraError` without matplotlib."""
-    try:
-        from c2lib.evidence.plots import plot_files
-    except ImportError:
-        raise MissingExtraError("drawing plots", "notebooks") from None
     return dict(plot_files(read_series(run_dir)))
 
 

@@ -62,7 +62,7 @@ def _understood(file: str) -> Iterator[None]:
         raise MarketDataError(
             file, 0, problem, hint="write it with plain columns and lz4, zstd or no packing"
         ) from None
-    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError):
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, ArithmeticError):
         raise MarketDataError(file, 0, "is damaged, or encrypted", hint=hint) from None
 
 

@@ -41,7 +41,8 @@ LAST_MOMENT = utc_micros(datetime.max.replace(tzinfo=UTC))
 _DATE_LENGTH = len("2026-01-31")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # narrower than what Python reads, for that differs between its versions
-_CLOCK = re.compile(r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}([.,][0-9]+)?)?)(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?")
+_HOUR, _SIXTIETH = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+_CLOCK = re.compile(rf"(?:[T ]({_HOUR}:{_SIXTIETH}(?::{_SIXTIETH}([.,][0-9]+)?)?)(Z|[+-]{_HOUR}(?::?{_SIXTIETH})?)?)?")
 _FINEST_FRACTION = len(".000000")
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DAY = 86_400_000_000

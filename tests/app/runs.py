@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from c2lib.app.verify import verify_run
+from c2lib.core.canon import canonical_json, run_digest
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import run_path
+from c2lib.witness.facts import FindingCode
 
 RUN = "run_demo_001"
 SEALED = (*SEALED_BY_MANIFEST, Artifact.MANIFEST)
@@ -113,4 +116,24 @@ def market_csv(path: Path, bars: int = 80) -> Path:
         moment = f"2026-01-02 {number // 60:02}:{number % 60:02}:00"
         rows.append(f"{moment},{price}.5,{price + 2},{price - 2},{price}.25,{number + 1}")
     path.write_text("".join(f"{row}\n" for row in rows))
+    return path
+
+
+def codes(place: Path, **options: Any) -> list[FindingCode]:
+    """Return the codes of what verifying with a replay finds."""
+    return [finding.code for finding in verify_run(place, replay=True, **options).findings]
+
+
+def forge(place: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a manifest and give it the digest that fits, as a forger would."""
+    manifest = manifest_of(place)
+    change(manifest)
+    manifest["run_digest"] = run_digest(manifest)
+    (place / Artifact.MANIFEST).write_text(canonical_json(manifest) + "\n")
+
+
+def strategy_file(folder: Path, text: str = BUYER) -> Path:
+    """Write a strategy file."""
+    path = folder / "mine.py"
+    path.write_text(text)
     return path

@@ -98,6 +98,20 @@ def test_an_interrupt_has_its_own_exit_code(command: Command, monkeypatch: pytes
     assert answer.complaint == "interrupted; a staging folder of an unfinished run may be left"
 
 
+def test_a_broken_pipe_is_not_complained_of(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is left to read it."""
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    raising(monkeypatch, BrokenPipeError(32, "Broken pipe"))
+    answer = command("dryrun")
+    assert (answer.code, answer.out, answer.err) == (1, "", "")
+
+
+def test_a_closed_stdout_takes_nothing(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that only looks at the exit code may close it."""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["verify", str(published)]) == 0
+
+
 def test_a_defect_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """What no user can cause is not hidden."""
     raising(monkeypatch, ZeroDivisionError())

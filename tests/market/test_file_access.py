@@ -34,10 +34,11 @@ def test_a_damaged_gzip_file_is_refused() -> None:
         assert refusal(content, "day.csv.gz").problem == damaged
 
 
-@pytest.mark.parametrize("name", ["day.txt", "day.feather", "day.gz", "day", "csv"])
+@pytest.mark.parametrize("name", ["day.txt", "day.feather.gz", "day.gz", "day", "csv"])
 def test_other_kinds_of_files_are_refused(name: str) -> None:
     """The error says what is supported."""
-    assert "supported are .csv and .csv.gz" in str(refusal(text_of(HEADER, *GOOD), name))
+    supported = "(supported are .csv, .csv.gz, .feather, .arrow and .parquet)"
+    assert str(refusal(text_of(HEADER, *GOOD), name)).endswith(supported)
 
 
 def test_a_path_that_is_no_readable_file_is_refused(tmp_path: Path) -> None:
@@ -47,12 +48,13 @@ def test_a_path_that_is_no_readable_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loop.csv").symlink_to("loop.csv")
     expected = {
         "missing.csv": "missing.csv: there is no such file (check the path)",
-        "folder.csv": "folder.csv: is a directory (name a .csv or .csv.gz file)",
-        "pipe.csv": "pipe.csv: is no regular file (name a .csv or .csv.gz file)",
+        "folder.csv": "folder.csv: is a directory (name a market file)",
+        "pipe.csv": "pipe.csv: is no regular file (name a market file)",
         "loop.csv": f"loop.csv: cannot be opened: {os.strerror(errno.ELOOP)}",
         "a\0.csv": "'a\\x00.csv': its path holds a NUL character",
         "a\n.csv": "'a\\n.csv': there is no such file (check the path)",
-        ".": f"{tmp_path.name}: is no kind of file that can be read (supported are .csv and .csv.gz)",
+        ".": f"{tmp_path.name}: is no kind of file that can be read "
+        "(supported are .csv, .csv.gz, .feather, .arrow and .parquet)",
     }
     for name, message in expected.items():
         with pytest.raises(MarketDataError) as caught:

@@ -14,7 +14,7 @@ from c2lib.core.clock import micros_text
 from c2lib.core.decimals import format_scaled
 from c2lib.core.errors import MarketDataError
 from c2lib.core.model import Bar
-from c2lib.market import cells, spill, text_lines
+from c2lib.market import cells, text_lines
 from c2lib.market.files import open_market_file
 from tests.market.csv_text import FIRST, GOOD, HEADER, MINUTE, bars_of, opened, refusal, text_of
 
@@ -131,7 +131,7 @@ def test_a_tick_that_is_no_power_of_ten_is_found() -> None:
 
 def test_two_iterators_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has its own place, over chunks too."""
-    monkeypatch.setattr(spill, "CHUNK_BARS", 1)
+    monkeypatch.setattr(text_lines, "BLOCK_BYTES", 1)
     with opened(text_of(HEADER, *GOOD)) as market:
         first, second = market.bars(3), market.bars(2)
         assert [next(first).bar_index, next(second).bar_index, next(first).bar_index] == [0, 0, 1]

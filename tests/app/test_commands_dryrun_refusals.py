@@ -1,0 +1,168 @@
+"""``c2lib dryrun``: what is malformed writes nothing, what is not allowed is rejected with full artifacts."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from c2lib.core.vocabulary import Artifact
+from tests.app.conftest import Command
+from tests.app.runs import (
+    DEMO,
+    RUN,
+    manifest_of,
+    market_csv,
+    place_below,
+)
+from tests.market.csv_text import GOOD, HEADER, text_of
+
+
+@pytest.mark.parametrize("run_id", ["../x", "a/b", "", "two\nlines", "x" * 300, ".hidden", "-x", "nul", "ends.", "é"])
+def test_a_run_id_that_can_name_no_directory_is_refused(command: Command, out: Path, run_id: str) -> None:
+    """Exit 2, the field, and nothing written."""
+    answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", f"--run-id={run_id}", "--out", out)
+    assert answer.code == 2
+    assert answer.complaint.startswith("run_id: cannot name a run directory")
+    assert not out.exists()
+
+
+def test_a_run_id_that_looks_like_a_secret_is_refused(command: Command, out: Path) -> None:
+    """And not repeated."""
+    secret = "gh" + "p_" + "a1B2" * 9
+    answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", "--run-id", secret, "--out", out)
+    assert (answer.code, secret in answer.err) == (2, False)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("how", ["flag", "yaml", "json"])
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("enabled", True, "C2_REJECT_LIVE_ENABLED"),
+        ("strategy_allowlist", [], "C2_REJECT_ALLOWLIST_MISSING"),
+        ("strategy_allowlist", None, "C2_REJECT_ALLOWLIST_MISSING"),
+        ("strategy_allowlist", ["sma_cross"], "C2_REJECT_STRATEGY_NOT_ALLOWED"),
+        ("strategy_allowlist", ["strat_demo", "strat_demo"], "C2_REJECT_ALLOWLIST_MALFORMED"),
+        ("strategy_id", "", "C2_REJECT_MISSING_STRATEGY_ID"),
+        ("max_sink_retries", -1, "C2_REJECT_BAD_RETRY_CONFIG"),
+        ("broker.kind", "live", "C2_REJECT_BROKER_NOT_MOCK"),
+        ("no_live_required", "namespace", "C2_REJECT_NO_LIVE_GUARD"),
+    ],
+)
+def test_what_is_not_allowed_is_rejected_with_full_artifacts(
+    command: Command, out: Path, tmp_path: Path, how: str, field: str, value: object, code: str
+) -> None:
+    """Exit 1, the code, no step, and a run directory."""
+    if how == "flag":
+        answer = command("dryrun", *DEMO, "--set", f"{field}={json.dumps(value)}", "--out", out)
+    else:
+        group, _, name = field.rpartition(".")
+        given = {"run_id": RUN, "strategy_id": "strat_demo", "seed": 7}
+        file = tmp_path / f"run.{how}"
+        file.write_text(json.dumps(given | ({group: {name: value}} if group else {name: value})))
+        answer = command("dryrun", "--config", file, "--out", out)
+    assert answer.code == 1
+    assert (answer.facts["status"], answer.facts["accepted"], answer.facts["steps"]) == ("REJECTED", False, 0)
+    assert answer.facts["reject_code"] == code
+    assert answer.err.startswith("c2lib: REJECTED: ")
+    assert answer.err.count("\n") == 1
+    assert manifest_of(place_below(out))["status"] == "REJECTED"
+    assert len((place_below(out) / Artifact.EVENTS).read_bytes().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--set", "stepps=5"), "stepps: unknown field (did you mean 'steps'?)"),
+        (("--set", "broker.cash=5"), "broker.cash: unknown field (remove it)"),
+        (("--set", "two\nlines=1"), "--set: write FIELD=VALUE"),
+        (("--set", "é=1"), "é: unknown field"),
+        (("--set", 'seed="7"'), "seed: input should be a valid integer"),
+        (("--steps", "0"), "steps: input should be greater than or equal to 1"),
+        (("--steps", str(10**9)), "steps: input should be less than or equal to 100000000"),
+        (("--seed", str(2**53)), "seed: must lie below 2**53"),
+        (("--tick-size", "nan"), "market.tick_size: is not a decimal number"),
+        (("--clock-start", "2026-01-01"), "clock_start: has no time zone"),
+        (("--clock-mode", "injected"), "clock_mode: 'injected' needs a clock handed over in Python"),
+        (("--clock-mode", "sundial"), "clock_mode: "),
+        (("--symbol", "two\nlines"), "market.symbol: "),
+        (("--config", "none.yaml"), "none.yaml: cannot be read: No such file or directory"),
+        (("--market", "none.csv"), "none.csv: there is no such file"),
+        (("--strategy-file", "none.py:Mine"), "the strategy file none.py cannot be read: No such file"),
+        (("--strategy-file", "mine"), "'mine' does not name a strategy: write FILE.py:CLASS"),
+    ],
+)
+def test_what_is_malformed_is_refused_with_nothing_written(
+    command: Command, out: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    """Exit 2, and one line that names the field or the file."""
+    answer = command("dryrun", *DEMO, *words, "--out", out)
+    assert answer.code == 2
+    assert answer.complaint.startswith(complaint)
+    assert not out.exists()
+
+
+def test_strategy_and_seed_must_be_given(command: Command, out: Path) -> None:
+    """There is no default for what makes a run."""
+    assert command("dryrun", "--seed", "7", "--out", out).complaint == "strategy_id: is missing"
+    assert command("dryrun", "--strategy-id", "strat_demo", "--out", out).complaint == "seed: is missing"
+
+
+def test_flags_win_over_the_config_file(command: Command, out: Path, tmp_path: Path) -> None:
+    """And what only the file says stays."""
+    file = tmp_path / "run.yaml"
+    file.write_text(f"strategy_id: strat_demo\nseed: 1\nsteps: 20\nrun_id: {RUN}\nbroker: {{initial_cash: '5000'}}\n")
+    command("dryrun", "--config", file, "--seed", "7", "--symbol", "ADA", "--min-fills", "0", "--out", out)
+    config = manifest_of(place_below(out))["config"]
+    assert (config["seed"], config["steps"], config["market"]["symbol"]) == (7, 20, "ADA")
+    assert (config["broker"]["initial_cash"], config["criteria"]["min_fills"]) == ("5000", 0)
+
+
+def test_an_unknown_field_in_the_config_file_is_refused(command: Command, out: Path, tmp_path: Path) -> None:
+    """With a newline in its name it is still one line."""
+    file = tmp_path / "run.json"
+    file.write_text('{"strategy_id": "strat_demo", "seed": 1, "two\\nlines": 1}')
+    answer = command("dryrun", "--config", file, "--out", out)
+    assert (answer.code, answer.complaint) == (2, "two\\nlines: unknown field (remove it)")
+    assert not out.exists()
+
+
+def test_without_a_root_the_environment_says_where(command: Command, tmp_path: Path) -> None:
+    """The line names the place."""
+    assert command("dryrun", *DEMO).facts["path"] == str(place_below(tmp_path / "forgotten"))
+
+
+@pytest.mark.parametrize("where", ["file", "file/deeper"])
+def test_an_output_root_that_is_a_file_is_refused(command: Command, tmp_path: Path, where: str) -> None:
+    """Exit 2, and the file stays."""
+    (tmp_path / "file").write_text("mine")
+    answer = command("dryrun", *DEMO, "--out", tmp_path / where)
+    assert (answer.code, answer.complaint) == (2, f"the output root {tmp_path / where} is no folder")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+BAD_MARKETS = {
+    "a NaN": (text_of(HEADER, GOOD[0], GOOD[1].replace("2.5", "nan"), GOOD[2]), "line 3"),
+    "high below low": (text_of(HEADER, GOOD[0], GOOD[1].replace("2.5", "1.0"), GOOD[2]), "line 3"),
+    "a time that goes back": (text_of(HEADER, GOOD[0], GOOD[2], GOOD[1]), "line 4"),
+    "a line cut in the middle": (text_of(HEADER, *GOOD)[:-9], "line 4"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_MARKETS)
+def test_bad_market_data_writes_nothing(command: Command, out: Path, tmp_path: Path, kind: str) -> None:
+    """Exit 2, and the line of the file."""
+    text, line = BAD_MARKETS[kind]
+    file = tmp_path / "day.csv"
+    file.write_text(text)
+    answer = command("dryrun", *DEMO, "--market", file, "--out", out)
+    assert answer.code == 2
+    assert answer.complaint.startswith(f"day.csv, {line}: ")
+    assert not out.exists()
+
+
+def test_more_steps_than_bars_are_refused(command: Command, out: Path, tmp_path: Path) -> None:
+    """A file has no more bars than it has."""
+    market = market_csv(tmp_path / "day.csv", bars=10)
+    answer = command("dryrun", *DEMO, "--steps", "11", "--market", market, "--out", out)
+    assert (answer.code, answer.complaint) == (2, "steps: 11 steps, but the market file has 10 bars")

@@ -1,0 +1,175 @@
+"""The same name again: executed and compared, never written over."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from c2lib.app.runner import differing_fields, run_dryrun
+from c2lib.core.errors import RunConflictError, RunPathError
+from c2lib.core.vocabulary import Artifact
+from c2lib.record.files import StagedRun
+from tests.app.runs import RUN, SEALED, flip_byte, manifest_of, place_below, tree
+from tests.app.sessions import CONFIG, Ticking, config
+
+
+def test_the_same_run_again_is_reproduced_and_changes_nothing(published: Path, out: Path) -> None:
+    """Neither bytes nor times of change of anything below the output root."""
+    before = tree(out)
+    result = run_dryrun(CONFIG, out_dir=out)
+    assert (result.reproduced, result.path) == (True, str(published))
+    assert result.run_digest == manifest_of(published)["run_digest"]
+    assert tree(out) == before
+
+
+def test_another_seed_under_the_same_name_is_refused(published: Path, out: Path) -> None:
+    """The error names the first differing line and the field, and nothing changes."""
+    before = tree(out)
+    with pytest.raises(RunConflictError) as caught:
+        run_dryrun(config(seed=8), out_dir=out)
+    error = caught.value
+    assert (error.path, error.file, error.line, error.fields) == (str(published), "events.jsonl", 1, ("seed",))
+    assert error.published != error.computed
+    assert tree(out) == before
+
+
+@pytest.mark.parametrize("name", SEALED)
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_a_published_byte_that_changed_is_told_by_its_line(published: Path, out: Path, name: str, where: str) -> None:
+    """The same config does not reproduce a directory that was tampered with."""
+    path = published / name
+    data = path.read_bytes()
+    flip_byte(path, 3 if where == "first" else len(data) - 4)
+    with pytest.raises(RunConflictError) as caught:
+        run_dryrun(CONFIG, out_dir=out)
+    line = 1 if where == "first" else data.count(b"\n")
+    assert (caught.value.file, caught.value.line, caught.value.fields) == (name, line, ())
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [(lambda lines: lines[:-1], 0), (lambda lines: [*lines, lines[-1]], 1), (lambda lines: lines[1:], None)],
+)
+def test_lines_taken_out_or_put_in_are_told(
+    published: Path, out: Path, change: Callable[[list[bytes]], list[bytes]], line: int | None
+) -> None:
+    """A cut tail, a doubled line and a lost first line."""
+    path = published / Artifact.EVENTS
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(change(lines)))
+    with pytest.raises(RunConflictError) as caught:
+        run_dryrun(CONFIG, out_dir=out)
+    assert caught.value.line == (1 if line is None else len(lines) + line)
+
+
+@pytest.mark.parametrize("manifest", [b"", b"[]", b'"text"', b'{"config": 5}', b"{" * 100_000, b"\xff"])
+def test_a_damaged_manifest_is_a_difference(published: Path, out: Path, manifest: bytes) -> None:
+    """Whatever stands in it, the error says where the two part."""
+    (published / Artifact.MANIFEST).write_bytes(manifest)
+    with pytest.raises(RunConflictError) as caught:
+        run_dryrun(CONFIG, out_dir=out)
+    assert (caught.value.file, caught.value.line) == (Artifact.MANIFEST, 1)
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_a_directory_without_a_file_cannot_be_compared(published: Path, out: Path, name: str) -> None:
+    """The error names the file, and nothing is written in its place."""
+    (published / name).unlink()
+    before = tree(out)
+    with pytest.raises(RunPathError, match=f"cannot be compared: {name}: No such file or directory"):
+        run_dryrun(CONFIG, out_dir=out)
+    assert tree(out) == before
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["symlink", "dangling symlink", "file"])
+def test_a_symlink_on_the_way_is_refused(tmp_path: Path, out: Path, depth: int, kind: str) -> None:
+    """As finish_c, as c2 and as the run directory; what it points to is neither written nor taken for a run."""
+    elsewhere = tmp_path / "elsewhere"
+    run_dryrun(CONFIG, out_dir=elsewhere)
+    parts = ("finish_c", "c2", RUN)[:depth]
+    obstacle = out.joinpath(*parts)
+    obstacle.parent.mkdir(parents=True)
+    if kind == "file":
+        obstacle.write_text("mine")
+    else:
+        obstacle.symlink_to(elsewhere.joinpath(*parts) if kind == "symlink" else tmp_path / "nowhere")
+    before = tree(tmp_path)
+    with pytest.raises(RunPathError, match="is a symlink or no folder"):
+        run_dryrun(CONFIG, out_dir=out)
+    assert tree(tmp_path) == before
+
+
+def test_a_race_lost_at_the_last_moment_is_reproduced(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the place is taken while the session runs, what is there is compared, and the staging folder goes."""
+    publish = StagedRun.publish
+
+    def late(staged: StagedRun) -> Path:
+        monkeypatch.setattr(StagedRun, "publish", publish)
+        run_dryrun(config(clock_mode="injected"), out_dir=out, clock=Ticking())
+        return publish(staged)
+
+    monkeypatch.setattr(StagedRun, "publish", late)
+    result = run_dryrun(config(clock_mode="injected"), out_dir=out, clock=Ticking())
+    assert (result.reproduced, result.path) == (True, str(place_below(out)))
+    assert [path.name for path in place_below(out).parent.iterdir()] == [RUN]
+
+
+def test_a_race_lost_to_another_run_is_a_conflict(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The later one learns in which field the two differ."""
+    publish = StagedRun.publish
+
+    def late(staged: StagedRun) -> Path:
+        monkeypatch.setattr(StagedRun, "publish", publish)
+        run_dryrun(config(seed=8), out_dir=out)
+        return publish(staged)
+
+    monkeypatch.setattr(StagedRun, "publish", late)
+    with pytest.raises(RunConflictError) as caught:
+        run_dryrun(CONFIG, out_dir=out)
+    assert caught.value.fields == ("seed",)
+    assert manifest_of(place_below(out))["config"]["seed"] == 8
+
+
+def test_a_comparison_stops_where_the_events_part(published: Path, out: Path) -> None:
+    """Of a hundred million steps none is taken when the first event differs already."""
+    told: list[int] = []
+    with pytest.raises(RunConflictError) as caught:
+        run_dryrun(config(steps=100_000_000), out_dir=out, progress=lambda done, planned: told.append(done))
+    assert caught.value.fields == ("steps",)
+    assert told == []
+
+
+def test_a_difference_further_on_ends_the_comparison_too(out: Path) -> None:
+    """The steps behind the chunk in which the events part are not taken."""
+    long = config(steps=9000, tick_events="decisions")
+    run_dryrun(long, out_dir=out)
+    flip_byte(place_below(out) / Artifact.EVENTS, 5000)
+    told: list[int] = []
+    with pytest.raises(RunConflictError):
+        run_dryrun(long, out_dir=out, progress=lambda done, planned: told.append(done))
+    assert told == [4096]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "fields"),
+    [
+        ({"a": 1}, {"a": 1}, ()),
+        ({"a": 1}, {"a": 2}, ("a",)),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}, ("a.c",)),
+        ({"a": {"b": 1}}, {"a": 5}, ("a",)),
+        ({"a": 1}, {"b": 1}, ("a", "b")),
+        ({}, {}, ()),
+    ],
+)
+def test_differing_fields_have_dotted_names(left: Any, right: Any, fields: tuple[str, ...]) -> None:
+    """As a config file would name them."""
+    assert differing_fields(left, right) == fields
+
+
+def test_a_copy_elsewhere_is_the_same_run(published: Path, tmp_path: Path) -> None:
+    """A run directory can be moved to another output root and is reproduced there."""
+    shutil.copytree(published, place_below(tmp_path / "moved"))
+    assert run_dryrun(CONFIG, out_dir=tmp_path / "moved").reproduced
