@@ -15,12 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from c2lib.core.errors import ConfigError, InvariantError
 from c2lib.core.model import Clock
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_DAY, _MINUTE = 86_400_000_000, 60_000_000
+
+# the step loop writes a bar's time per event: whole seconds are put together from these
+_MINUTE_TEXTS = tuple(f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(24 * 60))
+_SECOND_TEXTS = {second * 1_000_000: f"{second:02d}+00:00" for second in range(60)}
 
 
 def parse_utc(text: str, field: str = "clock_start") -> datetime:
@@ -41,8 +47,9 @@ def parse_utc(text: str, field: str = "clock_start") -> datetime:
 
 
 def utc_text(moment: datetime) -> str:
-    """Return an aware time as the artifacts write it."""
-    return moment.astimezone(UTC).isoformat()
+    """Return an aware time as the artifacts write it; what a subclass adds to a ``datetime`` is left out."""
+    utc = moment.astimezone(UTC)
+    return datetime.combine(utc.date(), utc.time(), UTC).isoformat()
 
 
 def utc_micros(moment: datetime) -> int:
@@ -52,7 +59,17 @@ def utc_micros(moment: datetime) -> int:
 
 def micros_text(micros: int) -> str:
     """Return microseconds since 1970-01-01 UTC as the artifacts write them."""
-    return (_EPOCH + timedelta(microseconds=micros)).isoformat()
+    day, rest = divmod(micros, _DAY)
+    minute, second = divmod(rest, _MINUTE)
+    end = _SECOND_TEXTS.get(second)
+    if end is None:
+        return (_EPOCH + timedelta(microseconds=micros)).isoformat()
+    return _date_text(day) + _MINUTE_TEXTS[minute] + end
+
+
+@lru_cache(maxsize=64)
+def _date_text(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
 
 
 class FixedClock:
@@ -98,16 +115,20 @@ class ClockReader:
     def read(self) -> str:
         """Read once and return the text; raise :class:`InvariantError` when the clock misbehaves."""
         moment = self._clock.now()
-        if not isinstance(moment, datetime) or moment.utcoffset() is None:
-            raise InvariantError("clock_aware", "an aware datetime", repr(moment))
         last = self._last
-        if moment is not last:
-            if last is not None and moment < last:
-                raise InvariantError("clock_monotonic", f"a time not before {utc_text(last)}", utc_text(moment))
-            text = utc_text(moment)
-            if text != self.text:
-                self.readings.append((self._count, text))
-                self.text = text
-            self._last = moment
+        if moment is last:
+            self._count += 1
+            return self.text
+        if not isinstance(moment, datetime) or moment.utcoffset() is None:
+            # a type's name, since a repr can hold an address of this process
+            seen = "a time without a zone" if isinstance(moment, datetime) else type(moment).__name__
+            raise InvariantError("clock_aware", "an aware datetime", seen)
+        if last is not None and moment < last:
+            raise InvariantError("clock_monotonic", f"a time not before {utc_text(last)}", utc_text(moment))
+        text = utc_text(moment)
+        if text != self.text:
+            self.readings.append((self._count, text))
+            self.text = text
+        self._last = moment
         self._count += 1
         return self.text

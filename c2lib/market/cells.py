@@ -117,14 +117,17 @@ class VolumeCells(Remembered[Any]):
 
     def __init__(self, lot_size: str) -> None:
         super().__init__()
-        self._lot, self._scale = parse_decimal(lot_size)
+        self._lot, scale = parse_decimal(lot_size)
+        self._multiplier = int(10**scale)
+        self._divisors = [self._lot * 10**decimals for decimals in range(MAX_DECIMALS + 1)]
 
     def __missing__(self, cell: object) -> int:
         text = str(cell)
         value, scale = read_decimal(text, "volume")
         if value < 0:
             raise CellError(f"{quoted(text)} is negative", hint="a volume is 0 or more", role="volume", text=text)
-        lots: int = value * 10**self._scale // (self._lot * 10**scale)
+        divisor = self._divisors[scale] if scale <= MAX_DECIMALS else self._lot * int(10**scale)
+        lots = value * self._multiplier // divisor
         if lots > MAX_INTEGER:
             hint = "a volume in lots must fit 64 bits; take a larger lot size"
             raise CellError(f"{quoted(text)} is too large", hint=hint, role="volume", text=text)

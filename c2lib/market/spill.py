@@ -22,6 +22,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import repeat
+from operator import floordiv
 from typing import NamedTuple
 
 from c2lib.core.errors import OutputError
@@ -74,6 +76,12 @@ class Spill:
             numbers = array(_INTEGER, data)
             times, *grid, volumes = (numbers[at : at + chunk.bars] for at in range(0, len(numbers), chunk.bars))
             factor, divisor = prices.ratio(chunk.scale)
-            ticks = grid if factor == divisor else [[price * factor // divisor for price in column] for column in grid]
+            ticks = grid if factor == divisor else [_in_ticks(column, factor, divisor) for column in grid]
             indices = range(chunk.first, min(count, chunk.first + chunk.bars))
             yield from map(_make_bar, zip(indices, times, *ticks, volumes, strict=False))
+
+
+def _in_ticks(column: Iterable[int], factor: int, divisor: int) -> Iterable[int]:
+    # a chunk that stands at the final scale already is the rule, and worth a multiplication saved
+    finest = column if factor == 1 else map(factor.__mul__, column)
+    return map(floordiv, finest, repeat(divisor))
