@@ -70,6 +70,14 @@ def peak_rss_kib() -> int:
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
 
 
+def child_environment() -> dict[str, str]:
+    """Return the environment of a measured process: this checkout's c2lib, byte code kept."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
+    # without its byte code an import costs more than the work, and differently so for each engine
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
 def run(command: Sequence[str]) -> Answer:
     """Run a child that answers with one line of JSON; raise :class:`SystemExit` with its words when it fails."""
     return Answer(**json.loads(output(command).splitlines()[-1]))
@@ -77,10 +85,9 @@ def run(command: Sequence[str]) -> Answer:
 
 def output(command: Sequence[str]) -> str:
     """Return what a child writes to stdout; raise :class:`SystemExit` with its words when it fails."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=_TIME_LIMIT, check=False
+            command, cwd=ROOT, env=child_environment(), capture_output=True, text=True, timeout=_TIME_LIMIT, check=False
         )
     except subprocess.TimeoutExpired:
         raise SystemExit(f"out of time after {_TIME_LIMIT} s: {' '.join(command)}") from None

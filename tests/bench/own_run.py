@@ -21,6 +21,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -99,9 +100,10 @@ def parse(market: str, bars: int) -> Answer:
 
 def session(case: str, bars: int, market: str | None, folder: Path) -> Answer:
     """Run a session with its full evidence into ``folder``."""
-    from c2lib.app import runner
     from c2lib.core.config import DryrunConfig
     from tests.bench.flip import Flip
+
+    runner: Any = import_module("c2lib.app.runner")
 
     config = DryrunConfig(
         strategy_id="flip" if case == "flip" else "sma_cross",
@@ -112,7 +114,7 @@ def session(case: str, bars: int, market: str | None, folder: Path) -> Answer:
         broker={"taker_fee_rate": "0"},
     )
     seconds_of_load: list[float] = []
-    vars(runner)["open_market_file"] = _timed(runner.open_market_file, seconds_of_load)
+    runner.open_market_file = _timed(runner.open_market_file, seconds_of_load)
     began = perf_counter()
     result = runner.run_dryrun(config, out_dir=folder, market=market, strategy=Flip if case == "flip" else None)
     seconds = perf_counter() - began
