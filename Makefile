@@ -73,7 +73,7 @@ bench-quick: setup ## measure c2lib against its floors, under a minute
 	$(BIN)/python -m tests.bench.bench quick --rounds 3
 
 bench: setup $(PEERS)/.made $(NAUTILUS)/.made ## measure c2lib beside backtesting.py, backtrader and NautilusTrader
-	$(BIN)/python -m tests.bench.bench full --peers $(PEERS)/bin/python --nautilus $(NAUTILUS)/bin/python
+	$(BIN)/python -m tests.bench.bench full --peers $(PEERS)/bin/python --nautilus $(NAUTILUS)/bin/python $(if $(BARS),--bars $(BARS))
 
 lock: ## pin the dependencies again (needs uv on the path)
 	uv pip compile pyproject.toml --all-extras --group build --universal --python-version 3.11 \

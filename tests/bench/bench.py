@@ -26,6 +26,7 @@ from tests.bench.measure import ROOT, Summary, child_environment, note, output, 
 from tests.bench.write_bars import write_bars
 
 _SMALL, _FLIP_LARGE, _QUICK_LARGE, _LARGE = 50_000, 150_000, 500_000, 5_000_000
+_MOST_FOR_SLOW = 50_000
 _START_ROUNDS = 11
 _MEMORY_TARGET, _HELP_TARGET, _IMPORT_TARGET = 1.1, 8.0, 3.0
 
@@ -118,24 +119,35 @@ def memory(large: int) -> None:
     say(table(("run", f"MiB at {_SMALL} bars", "bars", "MiB", "fills", "ratio"), rows))
 
 
-def peer_commands(case: str, market: str, peers: str, nautilus: str | None) -> dict[str, Sequence[str]]:
-    """Return the commands of all peers for one case."""
+def peer_commands(
+    case: str, market: str, peers: str, nautilus: str | None, *, is_short: bool
+) -> dict[str, Sequence[str]]:
+    """Return the commands of the peers for one case; the two slow ones only where it is short."""
     backtesting = [peers, "-m", "tests.bench.peer_backtesting", case, market]
     commands: dict[str, Sequence[str]] = {
         "backtesting.py": backtesting,
         "backtesting.py, no statistics": [*backtesting, "--no-statistics"],
-        "backtrader": [peers, "-m", "tests.bench.peer_backtrader", case, market],
     }
-    if nautilus:
+    if is_short:
+        commands["backtrader"] = [peers, "-m", "tests.bench.peer_backtrader", case, market]
+    if is_short and nautilus:
         commands["NautilusTrader"] = [nautilus, "-m", "tests.bench.peer_nautilus", case, market]
     return commands
 
 
 def beside_peers(bars: int, market: str, count: int, peers: str, nautilus: str | None) -> None:
     """Print both cases beside the peers, and the targets."""
+    is_short = bars <= _MOST_FOR_SLOW
+    if not is_short:
+        say(f"backtrader and NautilusTrader are left out: more than {_MOST_FOR_SLOW} bars")
     crossover = {f"c2lib, {kind}": own(kind, bars, "--market", market) for kind in ("ticks", "decisions")}
-    crossover_found = rounds({**crossover, **peer_commands("crossover", market, peers, nautilus)}, count)
-    flip = {"c2lib": own("flip", bars, "--market", market), **peer_commands("flip", market, peers, nautilus)}
+    crossover_found = rounds(
+        {**crossover, **peer_commands("crossover", market, peers, nautilus, is_short=is_short)}, count
+    )
+    flip = {
+        "c2lib": own("flip", bars, "--market", market),
+        **peer_commands("flip", market, peers, nautilus, is_short=is_short),
+    }
     flip_found = rounds(flip, count)
     say(f"\ncrossover, {bars} bars, from the CSV file to the result, medians of {count} interleaved rounds\n")
     say(peer_table(crossover_found, is_flip=False))
