@@ -42,7 +42,7 @@ def _strategy(instrument: Any, bar_type: Any, is_crossover: bool) -> Any:
                 return
             self.long = not self.long
             side = enums.OrderSide.BUY if self.long else enums.OrderSide.SELL
-            # each round trip is a position of its own: with one for all, as netting keeps it, a fill took five times as long
+            # each round trip is a position of its own: one for all (netting) took five times as long
             held = None if self.long else self.cache.positions_open()[0].id
             self.submit_order(self.order_factory.market(instrument.id, side, self.one), position_id=held)
 
