@@ -4,10 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+MARKET ?= ../shared/data/EURUSD_1h.csv
+PEERS := .venv-peers
+NAUTILUS := .venv-nautilus
 SCRATCH = $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean
+.PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean \
+  peers bench bench-quick
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -56,9 +60,26 @@ notebooks: setup ## execute the committed notebooks again, in place and normalis
 	for notebook in $(NOTEBOOKS); do \
 	  C2LIB_OUT=$(SCRATCH) $(BIN)/papermill --engine c2lib --no-progress-bar $$notebook $$notebook || exit 1; done
 
+$(PEERS)/.made $(NAUTILUS)/.made: .venv-%/.made: tests/bench/requirements-%.lock
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+peers: setup $(PEERS)/.made ## compare trades with backtesting.py and backtrader on MARKET=FILE
+	@test -f "$(MARKET)" || { echo "no market file $(MARKET): name one with MARKET=FILE" >&2; exit 2; }
+	$(BIN)/python -m tests.bench.compare_trades "$(MARKET)" $(PEERS)/bin/python
+
+bench-quick: setup ## measure c2lib against its floors, under a minute
+	$(BIN)/python -m tests.bench.bench quick --rounds 3
+
+bench: setup $(PEERS)/.made $(NAUTILUS)/.made ## measure c2lib beside backtesting.py, backtrader and NautilusTrader
+	$(BIN)/python -m tests.bench.bench full --peers $(PEERS)/bin/python --nautilus $(NAUTILUS)/bin/python $(if $(BARS),--bars $(BARS))
+
 lock: ## pin the dependencies again (needs uv on the path)
 	uv pip compile pyproject.toml --all-extras --group build --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --upgrade -o requirements.lock
+	for name in peers nautilus; do uv pip compile tests/bench/requirements-$$name.in --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header --upgrade -o tests/bench/requirements-$$name.lock || exit 1; done
 
 clean: ## remove .venv and caches, but no run artifacts
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) $(PEERS) $(NAUTILUS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
