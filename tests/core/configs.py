@@ -42,6 +42,7 @@ GOLDEN_CONFIG: dict[str, Any] = {
         "latency_steps": 0,
         "participation": None,
         "reject_rate": "0",
+        "touch_fills": False,
         "rate_limit": None,
         "max_retries": 0,
     },
