@@ -89,5 +89,7 @@ class FillLog:
 
     def _refusal(self, cursor: int, end: int) -> InvalidRequestError:
         if 0 <= cursor < self._oldest:
-            return InvalidRequestError(f"fill cursor {cursor} was read and forgotten; the oldest kept is {self._oldest}")
+            return InvalidRequestError(
+                f"fill cursor {cursor} was read and forgotten; the oldest kept is {self._oldest}"
+            )
         return InvalidRequestError(f"fill cursor {cursor} is not between 0 and {end}")

@@ -32,7 +32,7 @@ class Participation:
 
     def __init__(self, value: int, scale: int) -> None:
         self._value = value
-        self._divisor = 10**scale
+        self._divisor = int(10**scale)
 
     @classmethod
     def of(cls, share: str) -> Participation:

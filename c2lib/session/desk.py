@@ -17,10 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from c2lib.broker.adapter import BrokerAdapter, FailedAttempt
 from c2lib.broker.build import build_broker
-from c2lib.broker.retry import TokenBucket
-from c2lib.core.clock import micros_text, parse_utc, utc_micros
+from c2lib.core.clock import micros_text
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import (
     BrokerTimeoutError,
@@ -36,6 +34,7 @@ from c2lib.core.states import OrderStatus
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
 from c2lib.record.journal import Journal
 from c2lib.record.redact import clean_text, describe_exception
+from c2lib.session.dealing import dealing_adapter
 from c2lib.session.intents import HOLD, checked_intents, decision_of
 from c2lib.session.ledger import Ledger
 from c2lib.session.lifecycle import Books
@@ -57,12 +56,7 @@ class Desk:
         self._every_tick = config.tick_events == "every"
         self._journal = journal
         self._venue = build_broker(config.broker, self._grid, config.seed)
-        self._adapter = BrokerAdapter(
-            self._venue,
-            max_retries=config.broker.max_retries,
-            bucket=self._bucket(config),
-            on_attempt=self._note_attempt,
-        )
+        self._adapter = dealing_adapter(self._venue, config.broker, journal)
         self.ledger = Ledger(self._grid.money(config.broker.initial_cash), self._grid.notional_unit)
         self._strategy: Strategy | None = None
         self._view = PositionView(0, ())
@@ -105,7 +99,7 @@ class Desk:
         self._look()
 
     def cancel_open(self, reason: str) -> None:
-        """Cancel every open order, oldest first, and close the market; one of unknown outcome is left to the reconciler.
+        """Cancel every open order, oldest first, and close the market; unknown outcomes are left to the reconciler.
 
         A sink that dies on the way keeps no order open: its error is raised after the last cancel.
         """
@@ -270,7 +264,6 @@ class Desk:
 
     def _book_ends(self) -> None:
         """Ask for the watched orders that are still open here, and book those that ended over there."""
-        booked = False
         for client_order_id, reason in list(self._watched.items()):
             order = self.ledger.open_orders.get(client_order_id)
             if order is None or order.broker_order_id is None:
@@ -278,34 +271,18 @@ class Desk:
             status = self._adapter.query_order(order.broker_order_id).status
             if status in _ENDS_WITHOUT_FILL:
                 self._ended(client_order_id, order.broker_order_id, status, reason)
-                booked = True
-        if booked:
-            self._look()
+        self._look()
 
     def _ended(self, client_order_id: str, broker_order_id: str, status: OrderStatus, reason: str) -> None:
         self._forget(client_order_id)
         kind = _ENDS_WITHOUT_FILL[status]
-        if kind is EventKind.ORDER_EXPIRED:
-            self.ledger.expire(client_order_id)
-        else:
-            self.ledger.cancel(client_order_id)
+        (self.ledger.expire if kind is EventKind.ORDER_EXPIRED else self.ledger.cancel)(client_order_id)
         self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
 
     def _forget(self, client_order_id: str) -> None:
         self._adapter.forget(client_order_id)
         if self._watched:
             self._watched.pop(client_order_id, None)
-
-    def _bucket(self, config: DryrunConfig) -> TokenBucket | None:
-        limit = config.broker.rate_limit
-        if limit is None:
-            return None
-        return TokenBucket(limit.burst, limit.per_second, lambda: utc_micros(parse_utc(self._journal.ts)))
-
-    def _note_attempt(self, failed: FailedAttempt) -> None:
-        code, verb = (AuditCode.BROKER_RETRY, "is tried again") if failed.again else (AuditCode.BROKER_FAILED, "failed")
-        meta = {"call": failed.call, "attempt": failed.attempt, "error": describe_exception(failed.error)}
-        self._journal.audit(AuditLevel.WARN, code, f"{failed.call} of the broker {verb}", meta)
 
 
 def _in_the_strategys_mouth(error: C2Error) -> StrategyError:

@@ -149,6 +149,6 @@ class Trading(RuleBasedStateMachine):
             sign = 1 if side == "BUY" else -1
             cash -= Fraction(sign * lots * price) + fee
             position += sign * lots
-        assert (self.ledger.cash, self.ledger.position) == (cash, position)
+        assert Fraction(self.ledger.cash) == cash
+        assert self.ledger.position == position
         assert self.ledger.equity(7) == cash + 7 * position
-
