@@ -1,39 +1,49 @@
-"""How orders fill against bars, and what a fill costs.
+"""The parts of a fill model, each behind a protocol: where an order fills, how much of it, what it costs.
 
 Rules kept here:
 
 * an order decided on bar *n* meets bar *n + 1* first: no look-ahead;
+* a bar has two moments: its open, and then its range, in which nothing is known of the path between high and low;
 * integers only: prices in ticks, quantities in lots, fees in money units of the grid, so nothing is rounded.
 
->>> MakerTakerFee(maker_unit=0, taker_unit=2).fee(price=100, quantity=3, liquidity="TAKER")
-600
+The parts stand in ``prices``, ``volume``, ``fees`` and ``rejects``; ``build`` puts them together.
+
+>>> from c2lib.broker.prices import price_rules
+>>> len(price_rules(slippage_ticks=0, touch_fills=False))
+8
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from c2lib.core.config import BrokerConfig
-from c2lib.core.decimals import parse_decimal
-from c2lib.core.model import MARKET, TAKER, Bar, Grid, OrderRequest
+from c2lib.core.model import Bar, OrderRequest
 
+if TYPE_CHECKING:
+    from c2lib.broker.orders import VenueOrder
+    from c2lib.broker.rejects import RejectReason
 
-class Execution(NamedTuple):
-    """What a fill model grants an order on one bar: lots, ticks, and whether it took liquidity."""
-
-    quantity: int
-    price: int
-    liquidity: str
+Price = tuple[int, str]
+"""Where an order fills: ticks, and whether it made or took liquidity."""
 
 
-class FillModel(Protocol):
-    """Decides whether and how an open order fills on a bar."""
+class PriceRule(Protocol):
+    """Says at which price an order fills on a bar; a stop that triggers hands its order on to another rule."""
 
-    order_types: frozenset[str]
-    """The order types that it can fill; a venue rejects the others."""
+    def at_open(self, order: VenueOrder, bar: Bar, step: int) -> Price | None:
+        """Return the price at the open of the bar of a step, or ``None``."""
+        ...
 
-    def execution(self, request: OrderRequest, leaves_quantity: int, bar: Bar) -> Execution | None:
-        """Return the execution of ``leaves_quantity`` lots on ``bar``, or ``None``."""
+    def in_range(self, order: VenueOrder, bar: Bar) -> Price | None:
+        """Return the price within the bar of an order that the open left as it was, or ``None``."""
+        ...
+
+
+class VolumeModel(Protocol):
+    """Bounds what all orders together fill on a bar."""
+
+    def budget(self, volume: int) -> int:
+        """Return the lots that a bar of ``volume`` lots has for the orders."""
         ...
 
 
@@ -45,40 +55,9 @@ class FeeModel(Protocol):
         ...
 
 
-class NextOpen:
-    """Market orders fill whole at the open of the first bar after the one that decided them.
+class RejectModel(Protocol):
+    """Refuses orders that are well formed."""
 
-    Price = ``bar.open``; quantity = everything left; a market order always takes liquidity.
-    """
-
-    order_types = frozenset({MARKET})
-
-    def execution(self, request: OrderRequest, leaves_quantity: int, bar: Bar) -> Execution | None:
-        """Return the whole rest at the bar's open."""
-        del request
-        return Execution(leaves_quantity, bar.open, TAKER)
-
-
-class MakerTakerFee:
-    """A share of the notional: fee = price x quantity x rate, exact.
-
-    ``maker_unit`` and ``taker_unit`` are the rates as money units per tick and lot.
-    """
-
-    def __init__(self, maker_unit: int, taker_unit: int) -> None:
-        self._maker_unit = maker_unit
-        self._taker_unit = taker_unit
-
-    @classmethod
-    def of(cls, config: BrokerConfig, grid: Grid) -> MakerTakerFee:
-        """Return the fee model of a broker config on a grid whose ``fee_scale`` holds both rates."""
-
-        def unit(rate: str) -> int:
-            value, scale = parse_decimal(rate)
-            return int(grid.tick_value * grid.lot_value * value * 10 ** (grid.fee_scale - scale))
-
-        return cls(unit(config.maker_fee_rate), unit(config.taker_fee_rate))
-
-    def fee(self, price: int, quantity: int, liquidity: str) -> int:
-        """Return the fee in money units."""
-        return price * quantity * (self._taker_unit if liquidity == TAKER else self._maker_unit)
+    def refusal(self, request: OrderRequest) -> RejectReason | None:
+        """Return why the order is refused, or ``None``; asked once for each order that is well formed."""
+        ...

@@ -2,15 +2,20 @@
 
 Rules kept here:
 
-* deterministic: ids are counted, orders fill in the order in which they were placed, no clock, no randomness;
-* it fits :class:`~c2lib.core.model.BrokerPort` exactly; the venue's own time, :meth:`MockBroker.advance`, is no
-  port operation and belongs to whoever drives the bars;
-* an order moves by the order table alone.
+* deterministic: ids are counted, orders keep their order of arrival, no clock, no chance but the seeded rejects;
+* an order placed on bar *n* meets the bars from *n + 1 + latency* on; a cancel takes as long to arrive, and what
+  fills before it, stays filled: a cancel of an order that ended changes nothing, it came too late;
+* a bar passes twice over the orders: first at its open, then in its range; the lots that the volume allows are
+  handed out in that order, earlier orders first;
+* IOC fills what it can at the first open that it meets and expires, FOK fills whole there or expires; DAY expires
+  before the first bar of a later UTC day than that of its placing (before any bar: than the first bar's);
+* it fits :class:`~c2lib.core.model.BrokerPort` exactly; the venue's own time, :meth:`MockBroker.advance` and
+  :meth:`MockBroker.close`, is no port operation and belongs to whoever drives the bars.
 
 How to use it in a test:
 
->>> from c2lib.broker.fills import MakerTakerFee, NextOpen
->>> broker = MockBroker(NextOpen(), MakerTakerFee(0, 0))
+>>> from c2lib.broker.build import plain_broker
+>>> broker = plain_broker()
 >>> broker.place_order(OrderRequest("c-1", "SYNTH", "BUY", "MARKET", 2, None, None, "GTC"))
 'b-000001'
 >>> broker.advance(Bar(0, 0, 100, 101, 99, 100, 10))
@@ -21,121 +26,194 @@ How to use it in a test:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 
-from c2lib.broker.fills import FeeModel, FillModel
+from c2lib.broker.fills import FeeModel, Price, PriceRule, RejectModel, VolumeModel
+from c2lib.broker.history import FillLog, OrderBook
+from c2lib.broker.orders import AT_ONCE, VenueOrder
+from c2lib.broker.rejects import malformation
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
-from c2lib.core.model import Bar, BrokerFill, OrderReport, OrderRequest
-from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, next_state
+from c2lib.core.model import DAY, FOK, Bar, BrokerFill, OrderReport, OrderRequest
+from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
 
+_MICROSECONDS_OF_A_DAY = 86_400_000_000
 
-class _VenueOrder:
-    """An order as the venue keeps it."""
+_AFTER_PARTIAL, _AFTER_FULL = (
+    {before: after for (before, trigger), after in ORDER_TABLE.items() if trigger is fill}
+    for fill in (OrderTrigger.PARTIAL_FILL, OrderTrigger.FULL_FILL)
+)
+"""The order table's rows of a fill: the one move that is made again and again."""
 
-    __slots__ = ("broker_order_id", "filled", "request", "status")
-
-    def __init__(self, broker_order_id: str, request: OrderRequest) -> None:
-        self.broker_order_id = broker_order_id
-        self.request = request
-        self.filled = 0
-        self.status = OrderStatus.PENDING_NEW
-
-    def move(self, trigger: OrderTrigger) -> None:
-        self.status = next_state("order", ORDER_TABLE, self.status, trigger)
-
-    def report(self) -> OrderReport:
-        request = self.request
-        return OrderReport(self.broker_order_id, request.client_order_id, self.status, request.quantity, self.filled)
+_new_fill = tuple.__new__
+"""A named tuple made of a tuple, in half the time of its own constructor."""
 
 
 class MockBroker:
-    """A venue that fills by a fill model and charges by a fee model."""
+    """A venue put together by :func:`c2lib.broker.build.build_broker`."""
 
-    def __init__(self, fill_model: FillModel, fee_model: FeeModel) -> None:
-        self._fill_model = fill_model
-        self._fee_model = fee_model
-        self._orders: dict[str, _VenueOrder] = {}
-        self._by_client_id: dict[str, _VenueOrder] = {}
-        self._open: dict[str, _VenueOrder] = {}
-        self._fills: list[BrokerFill] = []
+    def __init__(
+        self,
+        rules: Mapping[tuple[str, str], PriceRule],
+        volume: VolumeModel,
+        fees: FeeModel,
+        rejects: RejectModel | None = None,
+        latency_steps: int = 0,
+    ) -> None:
+        self._rules = rules
+        self._volume = volume
+        self._fee = fees.fee
+        self._rejects = rejects
+        self._latency = latency_steps
+        self._book = OrderBook()
+        self._open = self._book.open
+        self._log = FillLog()
+        self._cancels: deque[VenueOrder] = deque()
+        self._days: list[VenueOrder] = []
+        self._bar: Bar | None = None
+        self._step = 0
+        self._placed = 0
+        self._filled = 0
 
     def place_order(self, request: OrderRequest) -> str:
         """Accept an order and return its id.
 
-        Raises :class:`OrderRejectedError` with the venue's reason, and :class:`InvalidRequestError` when the
-        client order id was used before.
+        Raises :class:`OrderRejectedError` with a :class:`~c2lib.broker.rejects.RejectReason`, and
+        :class:`InvalidRequestError` when the client order id is that of an order still known.
         """
-        if request.client_order_id in self._by_client_id:
+        if self._book.knows(request.client_order_id):
             raise InvalidRequestError(f"client_order_id {request.client_order_id!r} was used before")
-        if request.order_type not in self._fill_model.order_types:
-            raise OrderRejectedError("unsupported_order_type")
-        if request.quantity <= 0:
-            raise OrderRejectedError("quantity_not_positive")
-        order = _VenueOrder(f"b-{len(self._orders) + 1:06d}", request)
-        order.move(OrderTrigger.ACKNOWLEDGED)
-        self._orders[order.broker_order_id] = order
-        self._by_client_id[request.client_order_id] = order
-        self._open[order.broker_order_id] = order
-        return order.broker_order_id
+        reason = malformation(request)
+        if reason is None and self._rejects is not None:
+            reason = self._rejects.refusal(request)
+        if reason is not None:
+            raise OrderRejectedError(reason.value)
+        self._placed = number = self._placed + 1
+        broker_order_id = "b-%06d" % number  # noqa: UP031 - half the time of an f-string with a width
+        rule = self._rules[request.order_type, request.side]
+        order = VenueOrder(broker_order_id, request, rule, self._step + 1 + self._latency)
+        if request.time_in_force == DAY:
+            order.day = self._bar.time // _MICROSECONDS_OF_A_DAY if self._bar else None
+            self._days.append(order)
+        self._book.add(order)
+        return broker_order_id
 
     def cancel_order(self, broker_order_id: str) -> OrderStatus:
-        """Cancel what is open of an order and return where it stands; an ended order stays as it is."""
-        order = self._known(broker_order_id)
-        if order.status not in ORDER_ENDS:
+        """Ask for a cancel and return where the order stands; an ended order stays as it is."""
+        order = self._book.find(broker_order_id)
+        if order.status not in ORDER_ENDS and order.status is not OrderStatus.PENDING_CANCEL:
             order.move(OrderTrigger.CANCEL_REQUESTED)
-            order.move(OrderTrigger.CANCELLED)
-            del self._open[order.broker_order_id]
+            if self._latency:
+                order.cancel_at = self._step + self._latency
+                self._cancels.append(order)
+            else:
+                self._end(order, OrderTrigger.CANCELLED)
         return order.status
 
     def query_order(self, order_id: str) -> OrderReport:
-        """Return the report on an order by either id; raise :class:`InvalidRequestError` when there is none."""
-        return self._known(order_id).report()
+        """Return the report on an order by either id; raise :class:`InvalidRequestError` when none is known by it."""
+        return self._book.find(order_id).report()
 
     def list_open_orders(self) -> tuple[OrderReport, ...]:
         """Return the reports on all orders that can still fill, oldest first."""
         return tuple(order.report() for order in self._open.values())
 
     def iter_fills(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
-        """Return the fills from ``cursor`` on; raise :class:`InvalidRequestError` for a cursor that was never given."""
-        end = len(self._fills)
-        if not 0 <= cursor <= end:
-            raise InvalidRequestError(f"fill cursor {cursor} is not between 0 and {end}")
-        return end, self._fills[cursor:]
+        """Return the fills from ``cursor`` on.
+
+        Raises :class:`InvalidRequestError` for a cursor that was never given, or that lies too far back.
+        """
+        return self._log.read(cursor)
 
     def advance(self, bar: Bar) -> None:
-        """Let the venue live through one bar: open orders fill, oldest first."""
+        """Let the venue live through one bar."""
+        self._step += 1
+        self._bar = bar
         if not self._open:
             return
+        if self._days:
+            self._expire_days(bar.time // _MICROSECONDS_OF_A_DAY)
+        self._trade(bar)
+        if self._cancels:
+            self._settle_cancels(self._step)
+
+    def close(self) -> None:
+        """Close the market: every cancel on its way takes effect."""
+        self._settle_cancels(self._step + self._latency)
+
+    def _trade(self, bar: Bar) -> None:
+        step, budget = self._step, self._volume.budget(bar.volume)
+        waiting = []
         for order in list(self._open.values()):
-            request = order.request
-            execution = self._fill_model.execution(request, request.quantity - order.filled, bar)
-            if execution is not None:
-                self._fill(order, bar, *execution)
+            if step < order.arrives:
+                continue
+            rule = order.rule
+            price = rule.at_open(order, bar, step)
+            if order.request.time_in_force in AT_ONCE:
+                budget -= self._at_once(order, bar, price, budget)
+            elif price is not None:
+                budget -= self._fill(order, bar, price, budget)
+            elif order.rule is rule:
+                waiting.append(order)
+        for order in waiting:
+            price = order.rule.in_range(order, bar)
+            if price is not None:
+                budget -= self._fill(order, bar, price, budget)
 
-    def _fill(self, order: _VenueOrder, bar: Bar, quantity: int, price: int, liquidity: str) -> None:
-        request = order.request
-        order.filled += quantity
-        leaves = request.quantity - order.filled
-        order.move(OrderTrigger.PARTIAL_FILL if leaves else OrderTrigger.FULL_FILL)
-        if not leaves:
-            del self._open[order.broker_order_id]
-        self._fills.append(
-            BrokerFill(
-                f"f-{len(self._fills) + 1:06d}",
-                request.client_order_id,
-                order.broker_order_id,
-                request.side,
-                quantity,
-                price,
-                self._fee_model.fee(price, quantity, liquidity),
-                liquidity,
-                leaves,
-                bar.bar_index,
-            )
+    def _at_once(self, order: VenueOrder, bar: Bar, price: Price | None, budget: int) -> int:
+        whole_or_nothing = order.request.time_in_force == FOK
+        filled = 0
+        if price is not None and not (whole_or_nothing and budget < order.leaves):
+            filled = self._fill(order, bar, price, budget)
+        if order.leaves:
+            self._end(order, OrderTrigger.EXPIRED)
+        return filled
+
+    def _fill(self, order: VenueOrder, bar: Bar, price: Price, budget: int) -> int:
+        """Fill what the budget allows of an order and return how many lots that were."""
+        request, leaves = order.request, order.leaves
+        quantity = leaves if leaves <= budget else budget
+        if not quantity:
+            return 0
+        ticks, liquidity = price
+        order.leaves = leaves = leaves - quantity
+        self._filled = number = self._filled + 1
+        fill = (
+            "f-%06d" % number,  # noqa: UP031 - as above
+            request.client_order_id,
+            order.broker_order_id,
+            request.side,
+            quantity,
+            ticks,
+            self._fee(ticks, quantity, liquidity),
+            liquidity,
+            leaves,
+            bar.bar_index,
         )
+        self._log.append(_new_fill(BrokerFill, fill))
+        if leaves:
+            order.status = _AFTER_PARTIAL[order.status]
+        else:
+            order.status = _AFTER_FULL[order.status]
+            self._book.end(order)
+        return quantity
 
-    def _known(self, order_id: str) -> _VenueOrder:
-        order = self._orders.get(order_id) or self._by_client_id.get(order_id)
-        if order is None:
-            raise InvalidRequestError(f"no order {order_id!r}")
-        return order
+    def _end(self, order: VenueOrder, trigger: OrderTrigger) -> None:
+        order.move(trigger)
+        self._book.end(order)
+
+    def _expire_days(self, day: int) -> None:
+        waiting = [order for order in self._days if order.status not in ORDER_ENDS]
+        for order in waiting:
+            if order.day is None:
+                order.day = day
+            elif order.day < day:
+                self._end(order, OrderTrigger.EXPIRED)
+        self._days = [order for order in waiting if order.status not in ORDER_ENDS]
+
+    def _settle_cancels(self, step: int) -> None:
+        cancels = self._cancels
+        while cancels and cancels[0].cancel_at <= step:
+            order = cancels.popleft()
+            if order.status is OrderStatus.PENDING_CANCEL:
+                self._end(order, OrderTrigger.CANCELLED)

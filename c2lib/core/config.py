@@ -18,9 +18,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from c2lib.core.canon import canonical_sha256
 from c2lib.core.clock import parse_utc, utc_text
@@ -52,6 +52,17 @@ DERIVED_RUN_ID_PREFIX = "dry-"
 
 _SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESERVED_NAMES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.ASCII | re.IGNORECASE)
+
+
+def _at_most_one(text: str) -> str:
+    value, scale = parse_decimal(text)
+    if value > 10**scale:
+        raise ValueError("must not be greater than 1")
+    return text
+
+
+Share = Annotated[NonNegativeDecimal, AfterValidator(_at_most_one)]
+PositiveShare = Annotated[PositiveDecimal, AfterValidator(_at_most_one)]
 
 
 class SyntheticMarket(Sealed):
@@ -94,6 +105,16 @@ class MarketConfig(Sealed):
     synthetic: SyntheticMarket = SyntheticMarket()
 
 
+class RateLimit(Sealed):
+    """A token bucket on the placing of orders: it starts full and refills with the session's time."""
+
+    burst: Integer = Field(ge=1)
+    """Orders that may be placed at one time."""
+
+    per_second: PositiveDecimal
+    """Orders a second that the bucket is refilled with."""
+
+
 class BrokerConfig(Sealed):
     """How the mock broker fills and what it takes."""
 
@@ -101,16 +122,23 @@ class BrokerConfig(Sealed):
     """Only ``mock`` passes preflight."""
     initial_cash: NonNegativeDecimal = "100000"
     fill_model: Literal["next_open"] = "next_open"
-    """Market orders fill whole at the open of the bar after the one that decided them."""
+    """Orders meet the bar after the one that decided them, first its open and then its range."""
     maker_fee_rate: NonNegativeDecimal = "0"
     taker_fee_rate: NonNegativeDecimal = "0.0002"
     """Fee as a share of price times quantity."""
-    slippage_ticks: Zero = 0
-    latency_steps: Zero = 0
-    participation: None = None
-    reject_rate: Literal["0"] = "0"
-    rate_limit: None = None
-    max_retries: Zero = 0
+    slippage_ticks: Integer = Field(default=0, ge=0, le=10_000)
+    """Ticks by which a fill of a market or stop order is worse than its price."""
+    latency_steps: Integer = Field(default=0, ge=0, le=1_000)
+    """Bars that an order or a cancel is on its way for."""
+    participation: PositiveShare | None = None
+    """Share of a bar's volume that all orders together may fill; left out: no bound."""
+    reject_rate: Share = "0"
+    """Share of well-formed orders that the venue rejects, drawn from the seed."""
+    touch_fills: bool = False
+    """Whether a limit that a bar only touches is filled; else the bar must trade through it."""
+    rate_limit: RateLimit | None = None
+    max_retries: Integer = Field(default=0, ge=0, le=20)
+    """How often a call of the broker that failed for now is tried again."""
 
 
 class LimitsConfig(Sealed):

@@ -23,8 +23,8 @@ from c2lib.core.decimals import format_scaled, parse_decimal, units_of
 from c2lib.core.states import OrderStatus
 
 BUY, SELL = "BUY", "SELL"
-MARKET = "MARKET"
-GTC = "GTC"
+MARKET, LIMIT, STOP, STOP_LIMIT = "MARKET", "LIMIT", "STOP", "STOP_LIMIT"
+GTC, IOC, FOK, DAY = "GTC", "IOC", "FOK", "DAY"
 MAKER, TAKER = "MAKER", "TAKER"
 
 

@@ -7,7 +7,9 @@ Rules kept here:
 * an end state has no row; the diagrams in ``docs/contract/states.md`` are generated from these tables;
 * the status that artifacts show is a function of the phase.
 
-The order table follows FIX 4.4, OrdStatus (39) and Appendix D, with FIX's "Canceled" spelt as the runbook does.
+The order table follows FIX 4.4, OrdStatus (39) and Appendix D, with FIX's "Canceled" spelt as the runbook does. A
+cancel of an order that nobody asked to cancel is FIX's unsolicited one (matrices E and I); a fill, an expiry or the
+cancel itself ends an order whose cancel is pending (matrices B).
 
 >>> next_state("session", SESSION_TABLE, SessionPhase.INIT, SessionTrigger.PREFLIGHT_PASSED).value
 'PREFLIGHT_OK'
@@ -132,14 +134,17 @@ ORDER_TABLE: Mapping[tuple[OrderStatus, OrderTrigger], OrderStatus] = {
     (_O.NEW, _E.PARTIAL_FILL): _O.PARTIALLY_FILLED,
     (_O.NEW, _E.FULL_FILL): _O.FILLED,
     (_O.NEW, _E.CANCEL_REQUESTED): _O.PENDING_CANCEL,
+    (_O.NEW, _E.CANCELLED): _O.CANCELLED,
     (_O.NEW, _E.EXPIRED): _O.EXPIRED,
     (_O.PARTIALLY_FILLED, _E.PARTIAL_FILL): _O.PARTIALLY_FILLED,
     (_O.PARTIALLY_FILLED, _E.FULL_FILL): _O.FILLED,
     (_O.PARTIALLY_FILLED, _E.CANCEL_REQUESTED): _O.PENDING_CANCEL,
+    (_O.PARTIALLY_FILLED, _E.CANCELLED): _O.CANCELLED,
     (_O.PARTIALLY_FILLED, _E.EXPIRED): _O.EXPIRED,
     (_O.PENDING_CANCEL, _E.PARTIAL_FILL): _O.PENDING_CANCEL,
     (_O.PENDING_CANCEL, _E.FULL_FILL): _O.FILLED,
     (_O.PENDING_CANCEL, _E.CANCELLED): _O.CANCELLED,
+    (_O.PENDING_CANCEL, _E.EXPIRED): _O.EXPIRED,
     (_O.PENDING_CANCEL, _E.CANCEL_REJECTED): _O.NEW,
     (_O.PENDING_CANCEL, _E.CANCEL_REJECTED_PARTIAL): _O.PARTIALLY_FILLED,
 }

@@ -4,6 +4,7 @@ Rules kept here:
 
 * an order's event is written before the broker is asked, and a broker's answer before the next question;
 * within a step: the venue lives through the bar, its fills are booked, the strategy decides, its orders go out;
+* an order that can end without a fill (by its time in force, or by a cancel on its way) is asked for after each bar;
 * texts are made at emission from integers; free text of a strategy is cleaned where it enters;
 * a strategy's answer is checked before any part of it is acted upon, and what it raises is its own: an error of
   c2lib's in its mouth is no word on sinks or rails.
@@ -16,22 +17,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from c2lib.broker.adapter import BrokerAdapter
-from c2lib.broker.fills import MakerTakerFee, NextOpen
-from c2lib.broker.mock import MockBroker
+from c2lib.broker.build import build_broker
 from c2lib.core.clock import micros_text
 from c2lib.core.config import DryrunConfig
-from c2lib.core.errors import BrokerTimeoutError, C2Error, OrderRejectedError, SinkWriteError, StrategyError
-from c2lib.core.model import Bar, BrokerFill, OrderIntent, OrderRequest, PositionView, Strategy, StrategySettings
+from c2lib.core.errors import (
+    BrokerTimeoutError,
+    BrokerUnavailableError,
+    C2Error,
+    OrderRejectedError,
+    RateLimitedError,
+    SinkWriteError,
+    StrategyError,
+)
+from c2lib.core.model import GTC, Bar, BrokerFill, OrderIntent, OrderRequest, PositionView, Strategy, StrategySettings
 from c2lib.core.states import OrderStatus
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
 from c2lib.record.journal import Journal
 from c2lib.record.redact import clean_text, describe_exception
+from c2lib.session.dealing import dealing_adapter
 from c2lib.session.intents import HOLD, checked_intents, decision_of
 from c2lib.session.ledger import Ledger
 from c2lib.session.lifecycle import Books
 from c2lib.session.reconcile import Mismatch, compare
 from c2lib.session.strategy import StrategyFactory
+
+RATE_LIMITED, UNAVAILABLE = "rate_limited", "unavailable"
+"""Why an order that never reached the venue is rejected."""
+
+_ENDS_WITHOUT_FILL = {OrderStatus.CANCELLED: EventKind.ORDER_CANCELLED, OrderStatus.EXPIRED: EventKind.ORDER_EXPIRED}
 
 
 class Desk:
@@ -42,11 +55,13 @@ class Desk:
         self._symbol = config.market.symbol
         self._every_tick = config.tick_events == "every"
         self._journal = journal
-        self._venue = MockBroker(NextOpen(), MakerTakerFee.of(config.broker, self._grid))
-        self._adapter = BrokerAdapter(self._venue)
+        self._venue = build_broker(config.broker, self._grid, config.seed)
+        self._adapter = dealing_adapter(self._venue, config.broker, journal)
         self.ledger = Ledger(self._grid.money(config.broker.initial_cash), self._grid.notional_unit)
         self._strategy: Strategy | None = None
         self._view = PositionView(0, ())
+        # the orders that can end without a fill, each with the reason that the event gives
+        self._watched: dict[str, str] = {}
         self._cursor = 0
         self._orders = 0
         self._mark: int | None = None
@@ -67,6 +82,8 @@ class Desk:
         self._venue.advance(bar)
         if self.ledger.open_orders:
             self.book_fills()
+            if self._watched:
+                self._book_ends()
         self._mark = bar.close
         intents = checked_intents(self._answer(bar))
         if not intents:
@@ -82,7 +99,7 @@ class Desk:
         self._look()
 
     def cancel_open(self, reason: str) -> None:
-        """Cancel every open order, oldest first; an order of unknown outcome is left to the reconciler.
+        """Cancel every open order, oldest first, and close the market; unknown outcomes are left to the reconciler.
 
         A sink that dies on the way keeps no order open: its error is raised after the last cancel.
         """
@@ -92,6 +109,8 @@ class Desk:
                 self._cancel(client_order_id, reason)
             except SinkWriteError as error:
                 died = died or error
+        self._venue.close()
+        self._book_ends()
         if died:
             raise died
 
@@ -179,7 +198,7 @@ class Desk:
             fill.bar_index,
         )
         if not fill.leaves_quantity:
-            self._adapter.forget(fill.client_order_id)
+            self._forget(fill.client_order_id)
 
     def _place(self, intent: OrderIntent) -> None:
         self._orders += 1
@@ -200,11 +219,20 @@ class Desk:
             self._bar_index,
             None if tag is None else clean_text(tag),
         )
-        request = OrderRequest(client_order_id, self._symbol, side, order_type, quantity, limit, stop, time_in_force)
+        if time_in_force != GTC:
+            self._watched[client_order_id] = time_in_force
+        self._ask(OrderRequest(client_order_id, self._symbol, side, order_type, quantity, limit, stop, time_in_force))
+
+    def _ask(self, request: OrderRequest) -> None:
+        client_order_id = request.client_order_id
         try:
             broker_order_id = self._adapter.place_order(request)
         except OrderRejectedError as error:
             self._rejected(client_order_id, clean_text(error.reason))
+        except RateLimitedError:
+            self._rejected(client_order_id, RATE_LIMITED)
+        except BrokerUnavailableError:
+            self._rejected(client_order_id, UNAVAILABLE)
         except BrokerTimeoutError:
             # the outcome is unknown: the order stays PENDING_NEW until reconciled
             return
@@ -217,19 +245,44 @@ class Desk:
 
     def _rejected(self, client_order_id: str, reason: str) -> None:
         self.ledger.reject(client_order_id)
+        self._forget(client_order_id)
         self._journal.event(EventKind.ORDER_REJECTED, client_order_id, None, reason, self._bar_index)
         meta = {"client_order_id": client_order_id, "reason": reason}
         self._journal.audit(AuditLevel.WARN, AuditCode.ORDER_REJECTED, "the broker rejected an order", meta)
 
     def _cancel(self, client_order_id: str, reason: str) -> None:
         order = self.ledger.open_orders.get(client_order_id)
-        if order is None or order.broker_order_id is None:
+        if order is None or order.broker_order_id is None or order.status is OrderStatus.PENDING_CANCEL:
             return
         broker_order_id = order.broker_order_id
-        if self._adapter.cancel_order(broker_order_id) is OrderStatus.CANCELLED:
-            self.ledger.cancel(client_order_id)
-            self._adapter.forget(client_order_id)
-            self._journal.event(EventKind.ORDER_CANCELLED, client_order_id, broker_order_id, reason, self._bar_index)
+        status = self._adapter.cancel_order(broker_order_id)
+        if status is OrderStatus.PENDING_CANCEL:
+            self.ledger.request_cancel(client_order_id)
+            self._watched[client_order_id] = reason
+        elif status is OrderStatus.CANCELLED:
+            self._ended(client_order_id, broker_order_id, status, reason)
+
+    def _book_ends(self) -> None:
+        """Ask for the watched orders that are still open here, and book those that ended over there."""
+        for client_order_id, reason in list(self._watched.items()):
+            order = self.ledger.open_orders.get(client_order_id)
+            if order is None or order.broker_order_id is None:
+                continue
+            status = self._adapter.query_order(order.broker_order_id).status
+            if status in _ENDS_WITHOUT_FILL:
+                self._ended(client_order_id, order.broker_order_id, status, reason)
+        self._look()
+
+    def _ended(self, client_order_id: str, broker_order_id: str, status: OrderStatus, reason: str) -> None:
+        self._forget(client_order_id)
+        kind = _ENDS_WITHOUT_FILL[status]
+        (self.ledger.expire if kind is EventKind.ORDER_EXPIRED else self.ledger.cancel)(client_order_id)
+        self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
+
+    def _forget(self, client_order_id: str) -> None:
+        self._adapter.forget(client_order_id)
+        if self._watched:
+            self._watched.pop(client_order_id, None)
 
 
 def _in_the_strategys_mouth(error: C2Error) -> StrategyError:

@@ -4,6 +4,8 @@ Rules kept here:
 
 * integers only: lots, ticks, money units; cash after a fill = cash -/+ price x quantity x notional unit - fee;
 * a fill is applied once, to an order that is open, and never beyond its quantity: the rails see to it;
+* a cancel that is on its way counts as a move once it has cancelled its order, so that the log, which knows no
+  request, gives the same count;
 * memory follows the open orders: an order that ended is dropped, and with it the ids of its fills.
 
 >>> ledger = Ledger(initial_cash=1000, notional_unit=1)
@@ -60,11 +62,23 @@ class Ledger:
         """Note the broker's rejection."""
         self._move(self._open(client_order_id), OrderTrigger.REJECTED)
 
+    def request_cancel(self, client_order_id: str) -> None:
+        """Note a cancel that the broker took in and did not carry out yet."""
+        self._move(self._open(client_order_id), OrderTrigger.CANCEL_REQUESTED)
+        self.transitions -= 1
+
     def cancel(self, client_order_id: str) -> None:
         """Note a cancel that the broker confirmed."""
         order = self._open(client_order_id)
-        self._move(order, OrderTrigger.CANCEL_REQUESTED)
+        if order.status is OrderStatus.PENDING_CANCEL:
+            self.transitions += 1
+        else:
+            self._move(order, OrderTrigger.CANCEL_REQUESTED)
         self._move(order, OrderTrigger.CANCELLED)
+
+    def expire(self, client_order_id: str) -> None:
+        """Note an expiry that the broker reported."""
+        self._move(self._open(client_order_id), OrderTrigger.EXPIRED)
 
     def apply(self, fill: BrokerFill) -> None:
         """Apply a fill; raise :class:`~c2lib.core.errors.InvariantError` when a rail breaks."""

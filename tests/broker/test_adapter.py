@@ -1,8 +1,17 @@
+from typing import Any
+
 import pytest
 
-from c2lib.broker.adapter import BrokerAdapter, CallCounts
+from c2lib.broker.adapter import BrokerAdapter, CallCounts, FailedAttempt
 from c2lib.broker.mock import MockBroker
-from c2lib.core.errors import BrokerTimeoutError, InvalidRequestError, OrderRejectedError
+from c2lib.broker.retry import TokenBucket
+from c2lib.core.errors import (
+    BrokerTimeoutError,
+    BrokerUnavailableError,
+    InvalidRequestError,
+    OrderRejectedError,
+    RateLimitedError,
+)
 from c2lib.core.model import BrokerPort, OrderRequest
 from c2lib.core.states import OrderStatus
 from tests.broker.venue import flat_bar, free_venue, market_order
@@ -84,3 +93,96 @@ def test_calls_are_counted_whatever_comes_of_them() -> None:
         adapter.cancel_order("b-9")
     assert adapter.iter_fills(0) == (0, [])
     assert adapter.counts == CallCounts(place=1, cancel=2, query=3, retries=0)
+
+
+class Failing:
+    """A port that fails with these errors before it behaves."""
+
+    def __init__(self, port: BrokerPort, *errors: Exception) -> None:
+        self.port = port
+        self.errors = list(errors)
+
+    def __getattr__(self, name: str) -> Any:
+        honest = getattr(self.port, name)
+
+        def call(*arguments: Any) -> Any:
+            if self.errors:
+                raise self.errors.pop(0)
+            return honest(*arguments)
+
+        return call
+
+
+CALLS: list[tuple[str, tuple[Any, ...]]] = [
+    ("place_order", (market_order("c-2"),)),
+    ("cancel_order", ("b-000001",)),
+    ("query_order", ("c-1",)),
+    ("list_open_orders", ()),
+    ("iter_fills", (0,)),
+]
+
+
+@pytest.mark.parametrize(("call", "arguments"), CALLS)
+def test_what_failed_for_now_is_tried_again(call: str, arguments: tuple[Any, ...]) -> None:
+    """With growing pauses, each attempt told, and the answer as if nothing had been."""
+    venue = free_venue()
+    venue.place_order(market_order("c-1"))
+    pauses: list[int] = []
+    told: list[FailedAttempt] = []
+    failing = Failing(venue, BrokerUnavailableError("1"), BrokerUnavailableError("2"))
+    adapter = BrokerAdapter(failing, max_retries=2, sleep=pauses.append, on_attempt=told.append)
+    assert getattr(adapter, call)(*arguments) is not None
+    assert [(failed.call, failed.attempt, failed.again) for failed in told] == [(call, 1, True), (call, 2, True)]
+    assert pauses == [100_000, 200_000]
+    assert adapter.counts.retries == 2
+
+
+@pytest.mark.parametrize(("call", "arguments"), CALLS)
+def test_retries_are_bounded(call: str, arguments: tuple[Any, ...]) -> None:
+    """The last error is raised, and told as the last."""
+    told: list[FailedAttempt] = []
+    failing = Failing(free_venue(), *(BrokerUnavailableError(str(number)) for number in range(9)))
+    adapter = BrokerAdapter(failing, max_retries=2, on_attempt=told.append)
+    with pytest.raises(BrokerUnavailableError, match="2"):
+        getattr(adapter, call)(*arguments)
+    assert [(failed.attempt, failed.again) for failed in told] == [(1, True), (2, True), (3, False)]
+
+
+def test_a_time_out_of_placing_is_never_tried_again() -> None:
+    """Its effect is unknown, also when it comes after another failure; one of a cancel has no second effect."""
+    told: list[FailedAttempt] = []
+    failing = Failing(free_venue(), BrokerUnavailableError(), BrokerTimeoutError())
+    adapter = BrokerAdapter(failing, max_retries=5, on_attempt=told.append)
+    with pytest.raises(BrokerTimeoutError):
+        adapter.place_order(market_order("c-1"))
+    assert [(failed.attempt, failed.again) for failed in told] == [(1, True), (2, False)]
+    adapter.place_order(market_order("c-1"))
+    failing.errors = [BrokerTimeoutError()]
+    assert adapter.cancel_order("b-000001") is OrderStatus.CANCELLED
+
+
+def test_a_permanent_error_is_not_tried_again() -> None:
+    """It would be the same."""
+    told: list[FailedAttempt] = []
+    adapter = BrokerAdapter(free_venue(), max_retries=5, on_attempt=told.append)
+    with pytest.raises(OrderRejectedError):
+        adapter.place_order(market_order("c-1", quantity=0))
+    assert (told, adapter.counts.retries) == ([], 0)
+
+
+def test_the_rate_limit_holds_orders_back_and_cancels_never() -> None:
+    """A sleep that moves the clock lets the order through; without one it ends rate-limited."""
+    now = 0
+
+    def sleep(micros: int) -> None:
+        nonlocal now
+        now += micros
+
+    waiting = BrokerAdapter(free_venue(), max_retries=4, bucket=TokenBucket(1, "2", lambda: now), sleep=sleep)
+    assert [waiting.place_order(market_order(name)) for name in ("x", "y")] == ["b-000001", "b-000002"]
+    assert waiting.counts.retries == 3
+    hasty = BrokerAdapter(free_venue(), max_retries=4, bucket=TokenBucket(1, "2", lambda: 0))
+    hasty.place_order(market_order("x"))
+    with pytest.raises(RateLimitedError):
+        hasty.place_order(market_order("y"))
+    assert hasty.cancel_order("x") is OrderStatus.CANCELLED

@@ -1,26 +1,14 @@
-"""The mock venue, by hand and against an independent model of venue, adapter and ledger together."""
+"""The mock venue, by hand; beside an independent model in ``test_oracle``."""
 
-from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from c2lib.broker.adapter import BrokerAdapter
-from c2lib.broker.fills import MakerTakerFee, NextOpen
-from c2lib.broker.mock import MockBroker
+from c2lib.broker.history import KEPT_FILLS, KEPT_ORDERS
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
-from c2lib.core.model import Bar, BrokerPort, OrderReport
+from c2lib.core.model import OrderReport, OrderRequest
 from c2lib.core.states import OrderStatus
-from c2lib.session.ledger import Ledger
-from tests.broker.venue import flat_bar, free_venue, market_order
-
-TICK, LOT, FEE_RATE, CASH = Fraction(1, 100), Fraction(1, 4), Fraction(3, 10000), Fraction(10**9)
-NOTIONAL_UNIT = 25 * 10**4
-"""Money units (10 to the minus 8) in a tick of 0.01 times a lot of 0.25."""
-FEE_UNIT = 25 * 3
+from tests.broker.venue import HOUR, bar, fills_of, flat_bar, free_venue, market_order, order, venue_of
 
 
 def test_ids_are_counted_and_orders_fill_in_the_order_of_placing() -> None:
@@ -46,7 +34,18 @@ def test_an_order_does_not_fill_on_the_bar_that_decided_it() -> None:
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"order_type": "LIMIT"}, "unsupported_order_type"), ({"quantity": 0}, "quantity_not_positive")],
+    [
+        ({"side": "LEND"}, "unknown_side"),
+        ({"order_type": "ICEBERG"}, "unknown_order_type"),
+        ({"time_in_force": "GTD"}, "unknown_time_in_force"),
+        ({"order_type": "STOP", "stop_price": 5, "time_in_force": "IOC"}, "unsupported_combination"),
+        ({"quantity": 0}, "quantity_not_positive"),
+        ({"order_type": "LIMIT"}, "price_missing"),
+        ({"order_type": "STOP_LIMIT", "limit_price": 5}, "price_missing"),
+        ({"limit_price": 5}, "price_not_wanted"),
+        ({"order_type": "LIMIT", "limit_price": 0}, "price_not_positive"),
+        ({"order_type": "STOP", "stop_price": -1}, "price_not_positive"),
+    ],
 )
 def test_what_the_venue_cannot_do_it_rejects_with_a_reason(change: dict[str, Any], reason: str) -> None:
     """A rejected order leaves nothing behind."""
@@ -105,126 +104,181 @@ def test_a_cursor_that_was_never_given_is_an_error(cursor: int) -> None:
         venue.iter_fills(cursor)
 
 
-class Halving(NextOpen):
-    """Fills half of what is left, and nothing on odd bars."""
+@pytest.mark.parametrize(
+    ("request_", "met", "fill"),
+    [
+        # bars are (open, high, low); a fill is (lots, price, liquidity)
+        (order("MARKET"), (50, 60, 40), (1, 50, "TAKER")),
+        (order("LIMIT", limit=55), (50, 60, 40), (1, 50, "TAKER")),
+        (order("LIMIT", limit=50), (50, 60, 40), (1, 50, "TAKER")),
+        (order("LIMIT", limit=45), (50, 60, 40), (1, 45, "MAKER")),
+        (order("LIMIT", limit=40), (50, 60, 40), None),
+        (order("LIMIT", "SELL", limit=45), (50, 60, 40), (1, 50, "TAKER")),
+        (order("LIMIT", "SELL", limit=55), (50, 60, 40), (1, 55, "MAKER")),
+        (order("LIMIT", "SELL", limit=60), (50, 60, 40), None),
+        (order("STOP", stop=45), (50, 60, 40), (1, 50, "TAKER")),
+        (order("STOP", stop=55), (50, 60, 40), (1, 55, "TAKER")),
+        (order("STOP", stop=60), (50, 60, 40), (1, 60, "TAKER")),
+        (order("STOP", stop=61), (50, 60, 40), None),
+        (order("STOP", "SELL", stop=55), (50, 60, 40), (1, 50, "TAKER")),
+        (order("STOP", "SELL", stop=40), (50, 60, 40), (1, 40, "TAKER")),
+        (order("STOP", "SELL", stop=39), (50, 60, 40), None),
+        (order("STOP_LIMIT", stop=55, limit=57), (50, 60, 40), (1, 55, "TAKER")),
+        (order("STOP_LIMIT", stop=55, limit=54), (50, 60, 40), None),
+        (order("STOP_LIMIT", stop=45, limit=50), (50, 60, 40), (1, 50, "TAKER")),
+        (order("STOP_LIMIT", stop=45, limit=49), (50, 60, 40), None),
+        (order("STOP_LIMIT", "SELL", stop=45, limit=45), (50, 60, 40), (1, 45, "TAKER")),
+    ],
+)
+def test_where_an_order_fills_on_its_first_bar(
+    request_: OrderRequest, met: tuple[int, int, int], fill: tuple[int, int, str] | None
+) -> None:
+    """At the open, at the gap, at the stop, at the limit that is traded through, or nowhere."""
+    venue = free_venue()
+    venue.place_order(request_)
+    venue.advance(bar(0, *met))
+    assert fills_of(venue) == ([(0, *fill)] if fill else [])
 
-    def execution(self, request: Any, leaves_quantity: int, bar: Bar) -> Any:
-        """Return the smaller half of the rest, at least a lot."""
-        if bar.bar_index % 2:
-            return None
-        return super().execution(request, (leaves_quantity + 1) // 2, bar)
+
+def test_a_limit_that_rests_makes_liquidity_even_at_a_later_open() -> None:
+    """It was in the book before; the better price is still its own."""
+    venue = free_venue()
+    venue.place_order(order("LIMIT", limit=50))
+    venue.advance(bar(0, 60, 60, 55))
+    venue.advance(bar(1, 45, 60, 40))
+    assert fills_of(venue) == [(1, 1, 45, "MAKER")]
 
 
-def test_a_fill_model_may_fill_in_parts_or_not_at_all() -> None:
-    """The order stays open until nothing is left."""
-    venue = MockBroker(Halving(), MakerTakerFee(0, 0))
-    venue.place_order(market_order("c-1", quantity=3))
-    seen = []
-    for index in range(5):
+def test_a_stop_limit_beyond_its_limit_rests_as_a_limit_from_the_next_bar() -> None:
+    """Triggered at 60 and worth 55 at most: the same bar's low does not count, the next one's does."""
+    venue = free_venue()
+    venue.place_order(order("STOP_LIMIT", stop=50, limit=55))
+    venue.advance(bar(0, 60, 60, 40))
+    assert fills_of(venue) == []
+    venue.advance(bar(1, 60, 60, 40))
+    assert fills_of(venue) == [(1, 1, 55, "MAKER")]
+
+
+def test_a_touch_fills_only_where_the_config_says_so() -> None:
+    """For both sides."""
+    venue = venue_of(touch_fills=True)
+    venue.place_order(order("LIMIT", limit=40))
+    venue.place_order(order("LIMIT", "SELL", limit=60, name="c-2"))
+    venue.advance(bar(0, 50, 60, 40))
+    assert fills_of(venue) == [(0, 1, 40, "MAKER"), (0, 1, 60, "MAKER")]
+
+
+def test_slippage_is_against_the_order_and_never_below_one_tick() -> None:
+    """On market and stop orders; a limit keeps its price."""
+    venue = venue_of(slippage_ticks=3)
+    for number, request in enumerate(
+        (
+            order("MARKET"),
+            order("MARKET", "SELL"),
+            order("STOP", stop=4),
+            order("LIMIT", limit=9),
+            order("STOP_LIMIT", stop=3, limit=3),
+        )
+    ):
+        venue.place_order(request._replace(client_order_id=f"c-{number}"))
+    venue.advance(bar(0, 2, 5, 2))
+    assert [price for _, _, price, _ in fills_of(venue)] == [5, 1, 2, 7, 3]
+
+
+def test_volume_is_shared_in_order_of_arrival_the_open_first() -> None:
+    """Half of ten lots: the market order that came last is served at the open, before the range."""
+    venue = venue_of(participation="0.5")
+    venue.place_order(order("LIMIT", limit=45, quantity=4, name="range"))
+    venue.place_order(order("MARKET", quantity=2, name="open"))
+    venue.place_order(order("STOP", stop=55, quantity=4, name="stop"))
+    venue.advance(bar(0, 50, 60, 40))
+    assert fills_of(venue) == [(0, 2, 50, "TAKER"), (0, 3, 45, "MAKER")]
+    venue.advance(bar(1, 52, 53, 51, volume=0))
+    venue.advance(bar(2, 52, 53, 51, volume=100))
+    # the stop triggered on bar 0, where nothing was left for it, and is a market order since
+    assert fills_of(venue)[2:] == [(2, 4, 52, "TAKER")]
+    assert venue.query_order("range") == OrderReport("b-000001", "range", OrderStatus.PARTIALLY_FILLED, 4, 3)
+
+
+def test_orders_at_once_fill_at_the_open_or_expire() -> None:
+    """IOC takes what there is, FOK all or nothing; neither waits for the range."""
+    venue = venue_of(participation="0.5")
+    venue.place_order(order("MARKET", quantity=6, tif="FOK", name="too-much"))
+    venue.place_order(order("MARKET", quantity=3, tif="FOK", name="whole"))
+    venue.place_order(order("MARKET", quantity=3, tif="IOC", name="part"))
+    venue.place_order(order("LIMIT", limit=45, tif="IOC", name="away"))
+    venue.advance(bar(0, 50, 60, 40))
+    assert [fill[1] for fill in fills_of(venue)] == [3, 2]
+    ends = {name: venue.query_order(name).status.value for name in ("too-much", "whole", "part", "away")}
+    assert ends == {"too-much": "EXPIRED", "whole": "FILLED", "part": "EXPIRED", "away": "EXPIRED"}
+    assert venue.list_open_orders() == ()
+
+
+def test_a_day_order_expires_before_the_first_bar_of_a_later_day() -> None:
+    """It does not meet that bar; one placed before any bar has the day of the first."""
+    venue = free_venue()
+    venue.place_order(order("LIMIT", limit=10, tif="DAY", name="early"))
+    venue.advance(bar(0, 50, 60, 40, time=0))
+    venue.place_order(order("LIMIT", limit=40, tif="DAY", name="filled"))
+    venue.advance(bar(1, 50, 60, 30, time=23 * HOUR))
+    assert venue.query_order("early").status is OrderStatus.NEW
+    venue.advance(bar(2, 5, 60, 5, time=24 * HOUR))
+    assert venue.query_order("early").status is OrderStatus.EXPIRED
+    assert [fill[0] for fill in fills_of(venue)] == [1]
+
+
+def test_latency_delays_orders_and_cancels_alike() -> None:
+    """Placed after bar 0 with two steps on the way, an order meets bar 3."""
+    venue = venue_of(latency_steps=2)
+    venue.advance(flat_bar(0))
+    venue.place_order(market_order("c-1"))
+    for index in (1, 2, 3):
         venue.advance(flat_bar(index))
-        seen.append((venue.query_order("c-1").status.value, venue.query_order("c-1").filled_quantity))
-    assert seen == [("PARTIALLY_FILLED", 2)] * 2 + [("FILLED", 3)] * 3
-    assert [fill.leaves_quantity for fill in venue.iter_fills(0)[1]] == [1, 0]
+    assert fills_of(venue) == [(3, 1, 100, "TAKER")]
 
 
-class Trading(RuleBasedStateMachine):
-    """Venue, adapter and ledger against lists and fractions."""
+def test_the_seed_decides_which_orders_are_rejected() -> None:
+    """Two venues agree; about a quarter is refused, all of them at a rate of one."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.venue = MockBroker(NextOpen(), MakerTakerFee(0, FEE_UNIT))
-        self.adapter: BrokerPort = BrokerAdapter(self.venue)
-        self.ledger = Ledger(int(CASH * 10**8), NOTIONAL_UNIT)
-        self.cursor = 0
-        self.bars = 0
-        self.mark = 0
-        # the model: every order as [side, lots, broker id, state], every fill as (order, price in ticks)
-        self.orders: list[list[Any]] = []
-        self.fills: list[tuple[int, int, int]] = []
-        self.seen = 0
+    def told(rate: str) -> list[str]:
+        venue, answers = venue_of(reject_rate=rate), []
+        for number in range(400):
+            try:
+                venue.place_order(market_order(f"c-{number}"))
+                answers.append("")
+            except OrderRejectedError as error:
+                answers.append(error.reason)
+        return answers
 
-    def open_orders(self) -> list[int]:
-        """Return the numbers of the orders that the model takes for open."""
-        return [number for number, order in enumerate(self.orders) if order[3] == "open"]
-
-    @rule(side=st.sampled_from(("BUY", "SELL")), lots=st.integers(1, 50), again=st.booleans())
-    def place(self, side: str, lots: int, again: bool) -> None:
-        """Place an order, perhaps twice."""
-        name = f"c-{len(self.orders)}"
-        self.ledger.submit(name, side, lots)
-        broker_order_id = self.adapter.place_order(market_order(name, side, lots))
-        if again:
-            assert self.adapter.place_order(market_order(name, side, lots)) == broker_order_id
-        self.ledger.acknowledge(name, broker_order_id)
-        self.orders.append([side, lots, broker_order_id, "open"])
-
-    @precondition(lambda self: self.open_orders())
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        """Cancel an order that is open."""
-        number = data.draw(st.sampled_from(self.open_orders()))
-        assert self.adapter.cancel_order(self.orders[number][2]) is OrderStatus.CANCELLED
-        self.ledger.cancel(f"c-{number}")
-        self.orders[number][3] = "cancelled"
-
-    @rule(opening=st.integers(1, 10**5), closing=st.integers(1, 10**5))
-    def advance(self, opening: int, closing: int) -> None:
-        """Let a bar pass; everything open fills at its open."""
-        self.venue.advance(Bar(self.bars, 0, opening, max(opening, closing), min(opening, closing), closing, 1))
-        for number in self.open_orders():
-            self.fills.append((number, opening, self.bars))
-            self.orders[number][3] = "filled"
-        self.bars, self.mark = self.bars + 1, closing
-
-    @rule(keep=st.integers(0, 5))
-    def read_fills(self, keep: int) -> None:
-        """Read the fills, and go back over some of them without booking them twice."""
-        cursor, fills = self.adapter.iter_fills(self.cursor)
-        expected = self.fills[self.seen :]
-        assert cursor == len(self.fills)
-        assert [(fill.client_order_id, fill.price, fill.bar_index) for fill in fills] == [
-            (f"c-{number}", price, bar) for number, price, bar in expected
-        ]
-        for fill in fills:
-            self.ledger.apply(fill)
-        self.cursor, self.seen = cursor, len(self.fills)
-        back = max(0, cursor - keep)
-        assert len(self.adapter.iter_fills(back)[1]) == cursor - back
-
-    @rule(beyond=st.integers(1, 9))
-    def read_beyond(self, beyond: int) -> None:
-        """Ask from a cursor outside the fills, which is refused."""
-        for cursor in (-beyond, len(self.fills) + beyond):
-            with pytest.raises(InvalidRequestError):
-                self.adapter.iter_fills(cursor)
-
-    @invariant()
-    def money_is_exact(self) -> None:
-        """Cash, position and equity are what the fractions say, to the last money unit."""
-        cash, lots = CASH, 0
-        for number, price, _ in self.fills[: self.seen]:
-            side, quantity = self.orders[number][0], self.orders[number][1]
-            notional = price * TICK * quantity * LOT
-            cash += (-notional if side == "BUY" else notional) - notional * FEE_RATE
-            lots += quantity if side == "BUY" else -quantity
-        assert Fraction(self.ledger.cash, 10**8) == cash
-        assert self.ledger.position == lots
-        assert Fraction(self.ledger.equity(self.mark), 10**8) == cash + lots * LOT * self.mark * TICK
-
-    @invariant()
-    def both_sides_list_the_same_open_orders(self) -> None:
-        """In the order of placing; once the fills are read, the ledger has the same."""
-        listed = [report.client_order_id for report in self.adapter.list_open_orders()]
-        assert listed == [f"c-{number}" for number in self.open_orders()]
-        if self.seen == len(self.fills):
-            assert list(self.ledger.open_orders) == listed
-
-    @invariant()
-    def no_fill_on_the_deciding_bar(self) -> None:
-        """Hold that an order waits for the bar after the one that decided it."""
-        for number in self.open_orders():
-            assert self.adapter.query_order(f"c-{number}").filled_quantity == 0
+    assert told("0.25") == told("0.25")
+    assert 60 < told("0.25").count("seeded_reject") < 140
+    assert set(told("1")) == {"seeded_reject"}
 
 
-TestTrading = Trading.TestCase
-TestTrading.settings = settings(max_examples=40, stateful_step_count=30)
+def test_what_ended_is_remembered_for_a_while() -> None:
+    """The last ones can be asked for, the one before them is forgotten, with a clear word."""
+    venue = free_venue()
+    for number in range(KEPT_ORDERS + 1):
+        venue.place_order(market_order(f"c-{number}"))
+        venue.cancel_order(f"c-{number}")
+    assert venue.query_order("c-1").status is OrderStatus.CANCELLED
+    for name in ("c-0", "b-000001"):
+        with pytest.raises(InvalidRequestError, match=f"among the last {KEPT_ORDERS} that ended"):
+            venue.query_order(name)
+
+
+def test_fills_that_were_read_are_kept_for_a_while() -> None:
+    """Unread ones for ever; whoever reads forward misses none, however the reads are cut."""
+    venue, total = free_venue(), 3 * KEPT_FILLS
+    for number in range(total):
+        venue.place_order(market_order(f"c-{number}"))
+        venue.advance(flat_bar(number))
+    assert len(venue.iter_fills(0)[1]) == total
+    seen: list[str] = []
+    for cursor in range(0, total, 1000):
+        seen.extend(fill.fill_id for fill in venue.iter_fills(cursor)[1][:1000])
+    assert seen == [f"f-{number + 1:06d}" for number in range(total)]
+    venue.iter_fills(total)
+    assert len(venue.iter_fills(total - KEPT_FILLS)[1]) == KEPT_FILLS
+    with pytest.raises(InvalidRequestError, match="read and forgotten"):
+        venue.iter_fills(total - KEPT_FILLS - 1)

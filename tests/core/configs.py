@@ -42,6 +42,7 @@ GOLDEN_CONFIG: dict[str, Any] = {
         "latency_steps": 0,
         "participation": None,
         "reject_rate": "0",
+        "touch_fills": False,
         "rate_limit": None,
         "max_retries": 0,
     },
@@ -58,8 +59,8 @@ GOLDEN_CONFIG: dict[str, Any] = {
     },
     "no_live_required": "hook",
 }
-GOLDEN_RUN_ID = "dry-e84563c571df"
-GOLDEN_SHA256 = "71c91c609cd9f9ae136e3c9d635c93b2a35c3d70a02e334a2a3669770dd497f5"
+GOLDEN_RUN_ID = "dry-d4495199efe8"
+GOLDEN_SHA256 = "67321f79623bb835fe7d67d57d2267faa26b3995e2436e25687db9445303415a"
 
 
 def plain_sha256(value: Any) -> str:

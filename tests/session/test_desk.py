@@ -91,10 +91,10 @@ def test_within_a_step_fills_come_before_the_tick_and_orders_after_it() -> None:
 
 def test_a_rejected_order_is_told_by_the_venues_word() -> None:
     """In the log and in the audit; the session goes on."""
-    record, result = traded({0: [LIMIT, BUY]})
+    record, result = traded({0: [LIMIT._replace(order_type="STOP_LIMIT", stop_price=100, time_in_force="IOC"), BUY]})
     assert kinds(record)[:2] == ["ORDER_SUBMITTED", "ORDER_REJECTED"]
     (rejected,) = record.payloads("ORDER_REJECTED")
-    assert (rejected["reason"], rejected["broker_order_id"]) == ("unsupported_order_type", None)
+    assert (rejected["reason"], rejected["broker_order_id"]) == ("unsupported_combination", None)
     assert record.codes().count("C2_ORDER_REJECTED") == 1
     assert (result.status, result.fills) == ("COMPLETED", 1)
     assert record.payloads("ORDER_SUBMITTED")[0]["limit_price"] == "1"

@@ -3,20 +3,12 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.broker.fills import Execution, MakerTakerFee, NextOpen
+from c2lib.broker.fees import MakerTakerFee
 from c2lib.core.config import BrokerConfig, DryrunConfig, MarketConfig
 from c2lib.core.decimals import canonical_decimal
-from c2lib.core.model import Bar, OrderRequest
 
 RATES = st.integers(0, 10**6).map(lambda number: canonical_decimal(f"{number}e-8"))
 SIZES = st.sampled_from(("0.01", "0.00005", "0.25", "1", "5", "1000"))
-
-
-def test_a_market_order_fills_whole_at_the_open() -> None:
-    """The rest of the order, the bar's open, and a taker's liquidity."""
-    request = OrderRequest("c-1", "SYNTH", "BUY", "MARKET", 5, None, None, "GTC")
-    assert NextOpen().execution(request, 3, Bar(7, 0, 101, 105, 99, 102, 1)) == Execution(3, 101, "TAKER")
-    assert NextOpen.order_types == {"MARKET"}
 
 
 @given(RATES, RATES, SIZES, SIZES, st.integers(1, 10**9), st.integers(1, 10**9), st.sampled_from(("MAKER", "TAKER")))

@@ -1,0 +1,65 @@
+"""Bugs planted into the venue: the oracle must notice each, or it proves nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from c2lib.broker.mock import MockBroker
+from c2lib.broker.orders import VenueOrder
+from c2lib.broker.prices import StopRule
+from tests.broker.trading import Trading
+
+SEARCH = settings(max_examples=2000, stateful_step_count=30, phases=(Phase.generate,), derandomize=True, database=None)
+
+
+def fill_on_the_deciding_bar(patch: pytest.MonkeyPatch) -> None:
+    """Let an order that is placed meet the bar that its sender has just seen."""
+    honest = MockBroker.place_order
+
+    def place_order(self: MockBroker, request: Any) -> str:
+        broker_order_id = honest(self, request)
+        bar = self._bar
+        if bar is not None and not self._latency:
+            self._open[broker_order_id].arrives = self._step
+            self._trade(bar)
+        return broker_order_id
+
+    patch.setattr(MockBroker, "place_order", place_order)
+
+
+def count_a_partial_twice(patch: pytest.MonkeyPatch) -> None:
+    """Let a partial fill be reported again."""
+    honest = MockBroker._fill
+
+    def fill(self: MockBroker, order: VenueOrder, *rest: Any) -> int:
+        quantity = honest(self, order, *rest)
+        if quantity and order.leaves:
+            self._log.append(self._log.read(0)[1][-1])
+        return quantity
+
+    patch.setattr(MockBroker, "_fill", fill)
+
+
+def trigger_on_the_wrong_side(patch: pytest.MonkeyPatch) -> None:
+    """Let a stop trigger when the price is on the harmless side of it."""
+
+    def reached(self: StopRule, order: VenueOrder, price: int) -> bool:
+        return (price - (order.request.stop_price or 0)) * self._sign <= 0
+
+    patch.setattr(StopRule, "_reached", reached)
+
+
+@pytest.mark.parametrize("plant", [fill_on_the_deciding_bar, count_a_partial_twice, trigger_on_the_wrong_side])
+def test_a_planted_bug_is_caught(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison with the oracle fails by its own assertion, not by an accident of the bug."""
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Trading, settings=SEARCH)
+
+
+def test_nothing_is_caught_where_no_bug_is() -> None:
+    """The same search over the honest venue is quiet."""
+    run_state_machine_as_test(Trading, settings=settings(SEARCH, max_examples=40))
