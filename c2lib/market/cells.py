@@ -32,7 +32,7 @@ MAX_INTEGER = 2**63 - 1
 MAX_QUOTED = 40
 """Most characters of a cell that a message repeats."""
 
-CACHE_SIZE = 32_768
+CACHE_SIZE = 16_384
 """Most cells that are remembered of a kind."""
 
 FIRST_MOMENT = utc_micros(datetime.min.replace(tzinfo=UTC))

@@ -140,7 +140,7 @@ FILES = [("feather", feather(table(), compression, 2)) for compression in (None,
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(FILES),
     st.lists(st.tuples(st.integers(8, 10_000), st.integers(0, 255)), min_size=1, max_size=4),
