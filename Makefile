@@ -10,7 +10,7 @@ NAUTILUS := .venv-nautilus
 SCRATCH = $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean \
+.PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean test-long \
   peers bench bench-quick
 
 help: ## list the targets
@@ -52,6 +52,9 @@ notebooks-check: setup
 
 generated-check: setup
 	$(BIN)/c2lib schema --check
+
+test-long: setup ## the broker against its oracle, 20,000 examples of 50 steps
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --no-cov tests/broker/test_oracle.py
 
 generate: setup ## write the generated pages of docs/contract again
 	$(BIN)/c2lib schema

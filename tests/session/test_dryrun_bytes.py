@@ -42,7 +42,7 @@ def reachable(*roots: object) -> int:
 
 def size_after(steps: int) -> int:
     """Return the size of ledger, adapter and journal after a run that trades on every bar and is rejected as often."""
-    order = OrderIntent("BUY", 1, "LIMIT", limit_price=1)
+    order = OrderIntent("BUY", 1, "STOP", stop_price=1, time_in_force="IOC")
     strategy = deciding(lambda bar, view: (BUY if bar.bar_index % 2 else SELL, order))
     sinks = Record(**dict.fromkeys(("events", "snapshots", "metrics")), audit=Forgetful())
     session = open_session(own_config(steps=steps), sinks, strategy=strategy)
