@@ -1,0 +1,64 @@
+"""Runs that use the whole broker: every one verifies, refolded and executed again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from c2lib import Bar, CancelIntent, DryrunConfig, OrderIntent, PositionView, StrategySettings, run_dryrun, verify_run
+
+_TYPES, _TIMES = ("MARKET", "LIMIT", "STOP", "STOP_LIMIT"), ("GTC", "IOC", "FOK", "DAY")
+
+
+class Wild:
+    """Places and cancels orders of every kind near the close, at random."""
+
+    def __init__(self, settings: StrategySettings) -> None:
+        self._random = random.Random(settings.seed)
+
+    def on_bar(self, bar: Bar, view: PositionView) -> Sequence[OrderIntent | CancelIntent]:
+        """Return up to two orders and perhaps a cancel."""
+        draw = self._random
+        intents: list[OrderIntent | CancelIntent] = []
+        if view.open_orders and draw.random() < 0.3:
+            intents.append(CancelIntent(draw.choice(view.open_orders)))
+        for _ in range(draw.choice((0, 0, 1, 2))):
+            kind = draw.choice(_TYPES)
+            limit = bar.close + draw.randint(-8, 8) if "LIMIT" in kind else None
+            stop = bar.close + draw.randint(-8, 8) if "STOP" in kind else None
+            side, quantity = draw.choice(("BUY", "SELL")), draw.randint(1, 60)
+            intents.append(OrderIntent(side, quantity, kind, limit, stop, draw.choice(_TIMES)))
+        return intents
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_wild_run_over_the_whole_broker_is_clean_and_reproduced(tmp_path: Path, seed: int) -> None:
+    """Latency, slippage, participation, rejects, rate limit and day ends leave a log that adds up."""
+    draw = random.Random(seed)
+    broker = {
+        "initial_cash": "100000000",
+        "slippage_ticks": draw.choice((0, 2)),
+        "latency_steps": draw.choice((0, 1, 3)),
+        "participation": draw.choice((None, "0.05", "0.5")),
+        "reject_rate": draw.choice(("0", "0.2")),
+        "touch_fills": draw.choice((True, False)),
+        "rate_limit": draw.choice((None, {"burst": 3, "per_second": "0.01"})),
+        "max_retries": draw.choice((0, 2)),
+    }
+    config = DryrunConfig(
+        strategy_id="wild",
+        strategy_allowlist=("wild",),
+        seed=seed,
+        steps=120,
+        broker=broker,
+        market={"synthetic": {"interval_seconds": draw.choice((60, 36_000))}},
+        clock_mode=draw.choice(("fixed", "market")),
+    )
+    result = run_dryrun(config, out_dir=tmp_path, strategy=Wild)
+    report = verify_run(str(result.path), True, strategy=Wild)
+    assert result.status == "COMPLETED"
+    assert [finding.text() for finding in report.findings] == []
+    assert report.replayed
