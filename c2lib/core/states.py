@@ -8,8 +8,8 @@ Rules kept here:
 * the status that artifacts show is a function of the phase.
 
 The order table follows FIX 4.4, OrdStatus (39) and Appendix D, with FIX's "Canceled" spelt as the runbook does. A
-cancel of an order that nobody asked to cancel is FIX's unsolicited one (matrices E and I); a fill, an expiry or the
-cancel itself ends an order whose cancel is pending (matrices B).
+cancel that nobody asked for is FIX's unsolicited one (group E). An order whose cancel is pending ends by a fill or
+by the cancel (group B), or by its time in force, which the matrices do not show and do not forbid either.
 
 >>> next_state("session", SESSION_TABLE, SessionPhase.INIT, SessionTrigger.PREFLIGHT_PASSED).value
 'PREFLIGHT_OK'
