@@ -174,14 +174,18 @@ def examine(path: str | os.PathLike[str]) -> Examination:
     return look(path)[0]
 
 
+def verdict_of(folder: Folder) -> Verdict:
+    """Return how much of a seal there is, by the files that are there."""
+    if folder.is_staging or (folder.missing and not folder.has_manifest):
+        return Verdict.INCOMPLETE
+    return Verdict.SEALED if folder.has_manifest else Verdict.UNSEALED
+
+
 def _verdict(folder: Folder, findings: Findings) -> Verdict:
+    verdict = verdict_of(folder)
     if folder.is_staging:
         findings.add(FindingCode.INCOMPLETE_RUN, ".", expected="a published run", seen="a staging folder")
-        return Verdict.INCOMPLETE
-    if folder.has_manifest:
-        return Verdict.SEALED
-    if folder.missing:
+    elif verdict is Verdict.INCOMPLETE:
         seen = f"without {', '.join(folder.missing)}"
         findings.add(FindingCode.INCOMPLETE_RUN, ".", expected="the four files of a run", seen=seen)
-        return Verdict.INCOMPLETE
-    return Verdict.UNSEALED
+    return verdict
