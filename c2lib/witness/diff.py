@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from c2lib.core.errors import RunPathError
@@ -29,12 +30,15 @@ from c2lib.witness.examine import verdict_of
 from c2lib.witness.facts import FileFacts
 from c2lib.witness.findings import Findings
 from c2lib.witness.folder import Folder
-from c2lib.witness.manifest_diff import causes
+from c2lib.witness.manifest_diff import Told, causes
 from c2lib.witness.quick import quick_event
 from c2lib.witness.reader import MAX_LINE, MAX_OBJECT, ArtifactFile
 from c2lib.witness.runbook import RunbookCheck
 from c2lib.witness.snapshots import MAX_STATES
 from c2lib.witness.steps import Event, side_by_side, steps
+
+_quick_event = lru_cache(maxsize=16)(quick_event)
+"""Two runs that are read side by side bring the same lines at nearly the same time."""
 
 MAX_DAMAGE = 10
 """Most lines that are told of one by one because they cannot be compared."""
@@ -128,7 +132,7 @@ def _check_of_object(artifact: Artifact, findings: Findings) -> tuple[LineCheck,
 
 
 def _event(data: bytes, check: LineCheck, number: int = 1) -> Mapping[str, Any] | None:
-    known = quick_event(data)
+    known = _quick_event(data)
     return known[0] if known else check.value(number, data)
 
 
@@ -152,7 +156,8 @@ def _compared(
     left: _Side, right: _Side, events: EventComparison, start: Iterable[FieldDifference], audit: AuditDiff
 ) -> RunDiff:
     same_name = left.names.run_id == right.names.run_id
-    why, notes = causes(left.manifest, right.manifest, start, same_name=same_name, same_files=_same_files(left, right))
+    told = [Told(side.manifest, side.names) for side in (left, right)]
+    why, notes = causes(told[0], told[1], start, same_files=not _other_bytes(left, right, SEALED_BY_MANIFEST))
     both = left.facts.keys() & right.facts.keys()
     audited = Artifact.AUDIT in both
     return RunDiff(
@@ -196,18 +201,20 @@ def _files(left: _Side, right: _Side) -> tuple[str, ...]:
     return (*only, *unread)
 
 
-def _same_files(left: _Side, right: _Side) -> bool:
-    return all(left.facts.get(name) == right.facts.get(name) for name in SEALED_BY_MANIFEST)
+def _other_bytes(left: _Side, right: _Side, names: Iterable[Artifact]) -> list[Artifact]:
+    """Return which of the files are not the same, byte for byte."""
+    return [name for name in names if left.facts.get(name) != right.facts.get(name)]
 
 
 def _judged(found: RunDiff, left: _Side, right: _Side) -> RunDiff:
     """Return the comparison with its outcome; where names and words are the same, the bytes must be too."""
     parts = found.causes or found.snapshots or found.phases or found.audit_first or found.metrics or found.files
-    if _same_files(left, right) and not parts:
+    sealed = (Artifact.MANIFEST,) if left.manifest and right.manifest else ()
+    other = _other_bytes(left, right, (*SEALED_BY_MANIFEST, *sealed))
+    if not parts and not other:
         return replace(found, outcome=Outcome.IDENTICAL)
     if parts or not found.events.same or found.audit_counts or found.a.damage or found.b.damage:
         return found
     if found.a.run_id != found.b.run_id:
         return replace(found, outcome=Outcome.SAME_BUT_FOR_RUN_ID)
-    names = [name for name in SEALED_BY_MANIFEST if left.facts.get(name) != right.facts.get(name)]
-    return replace(found, files=tuple(f"{name}: other bytes, though they say the same" for name in names))
+    return replace(found, files=tuple(f"{name}: other bytes, though they say the same" for name in other))
