@@ -76,7 +76,6 @@ class _Steps:
 
     def take(self, event: Event) -> Iterator[Step]:
         """Take the next event in; yield the steps that are complete with it."""
-        self._bytes += len(event.data)
         kind, bar = event.kind, event.bar_index
         if kind == EventKind.STRATEGY_TICK:
             bar = self._ticks if bar is None else bar
@@ -91,7 +90,8 @@ class _Steps:
         else:
             yield from self._at(bar)
             self._events.append(event)
-        if len(self._events) + len(self._waiting) > MAX_EVENTS or self._bytes > MAX_BYTES:
+        self._bytes += len(event.data)
+        if len(self._events) + len(self._waiting) >= MAX_EVENTS or self._bytes > MAX_BYTES:
             self._settle()
             yield self._next_part()
 
