@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from c2lib.witness.examine import examine
+from c2lib.witness.snapshots import MAX_STATES
 from tests.witness.other_program import AUDIT, EVENTS, METRICS, SNAPSHOTS, OtherRun
 from tests.witness.sample_runs import found
 
@@ -115,3 +116,12 @@ def test_phases_of_its_own_are_listed_as_unchecked(tmp_path: Path) -> None:
     seen = examine(run.write(tmp_path / "run"))
     assert seen.findings == ()
     assert "1 phase moves, which name no phases of the contract" in seen.unchecked
+
+
+def test_snapshots_are_kept_up_to_a_bound(tmp_path: Path) -> None:
+    """Though every one is judged."""
+    run = OtherRun()
+    run.snapshots[1:1] = [dict(run.snapshots[0]) for _ in range(MAX_STATES)]
+    seen = examine(run.write(tmp_path / "run"))
+    assert len(seen.summary.statuses) == MAX_STATES
+    assert len(seen.findings) > MAX_STATES
