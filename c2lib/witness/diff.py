@@ -28,7 +28,7 @@ from c2lib.witness.diff_facts import EventComparison, FieldDifference, Outcome, 
 from c2lib.witness.event_diff import EventDiff, Names, first_differences, of_its_own
 from c2lib.witness.examine import verdict_of
 from c2lib.witness.facts import FileFacts
-from c2lib.witness.findings import Findings
+from c2lib.witness.findings import Findings, shown
 from c2lib.witness.folder import Folder
 from c2lib.witness.manifest_diff import Told, causes
 from c2lib.witness.quick import quick_event
@@ -117,9 +117,9 @@ class _Side:
         return RunSide(
             path=self.folder.path,
             verdict=verdict_of(self.folder),
-            run_id=self.names.run_id,
-            strategy_id=self.names.strategy_id,
-            run_digest=digest if isinstance(digest, str) else None,
+            run_id=shown(self.names.run_id),
+            strategy_id=shown(self.names.strategy_id),
+            run_digest=shown(digest) if isinstance(digest, str) else None,
             damage=(*damage[:MAX_DAMAGE], *more),
         )
 
@@ -215,6 +215,6 @@ def _judged(found: RunDiff, left: _Side, right: _Side) -> RunDiff:
         return replace(found, outcome=Outcome.IDENTICAL)
     if parts or not found.events.same or found.audit_counts or found.a.damage or found.b.damage:
         return found
-    if found.a.run_id != found.b.run_id:
+    if left.names.run_id != right.names.run_id:
         return replace(found, outcome=Outcome.SAME_BUT_FOR_RUN_ID)
     return replace(found, files=tuple(f"{name}: other bytes, though they say the same" for name in other))

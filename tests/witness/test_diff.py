@@ -317,6 +317,28 @@ def test_every_line_has_its_place(name: str, copy: Path, folder: Path) -> None:
             assert not diff_runs(folder, copy).same
 
 
+def test_a_run_of_another_name_with_spaces_is_not_the_same(tmp_path: Path) -> None:
+    """Where no bytes can be compared, a line that is not canonical is a difference of its own."""
+    places = [make_run(run_id=name).write(tmp_path) for name in ("one", "other")]
+    text = (places[1] / METRICS).read_bytes()
+    (places[1] / METRICS).write_bytes(text.replace(b"{", b"{ ", 1))
+    found = diff_runs(*places)
+    assert (found.same, found.b.damage[0][:13], found.metrics) == (False, "NOT_CANONICAL", ())
+
+
+def test_names_are_told_as_one_bounded_line(tmp_path: Path) -> None:
+    """However long or odd they are; what differs behind the bound differs."""
+    runs = [OtherRun(), OtherRun()]
+    for run, end in zip(runs, "ab", strict=True):
+        for line in (*run.events, *run.snapshots, run.metrics):
+            line["run_id"] = "\n" * 500 + end
+        run.identify()
+    found = diff_runs(*(run.write(tmp_path / str(at)) for at, run in enumerate(runs)))
+    assert found.outcome is Outcome.SAME_BUT_FOR_RUN_ID
+    assert found.a.run_id == found.b.run_id
+    assert (len(found.a.run_id), found.a.run_id[:4]) == (200, "\\n\\n")
+
+
 def test_a_copy_with_spaces_says_the_same_and_is_not(copy: Path, folder: Path) -> None:
     """The line is told as one that cannot be compared as it stands."""
     text = (copy / EVENTS).read_bytes()
