@@ -82,16 +82,19 @@ class BrokerAdapter:
         Raises :class:`~c2lib.core.errors.RateLimitedError` when the bucket had no token for any attempt.
         """
         self.counts.place += 1
-        before = self._placed.get(request.client_order_id)
+        client_order_id = request.client_order_id
+        before = self._placed.get(client_order_id)
         if before is not None:
             if before[0] != request:
-                raise InvalidRequestError(f"client_order_id {request.client_order_id!r} stands for another order")
+                raise InvalidRequestError(f"client_order_id {client_order_id!r} stands for another order")
             return before[1]
         try:
-            broker_order_id = self._place_once(request)
+            # without a rate limit the way to the venue is one call
+            place = self._port.place_order if self._bucket is None else self._place_once
+            broker_order_id = place(request)
         except TransientBrokerError as error:
             broker_order_id = self._again(PLACE, error, lambda: self._place_once(request))
-        self._placed[request.client_order_id] = (request, broker_order_id)
+        self._placed[client_order_id] = (request, broker_order_id)
         return broker_order_id
 
     def forget(self, client_order_id: str) -> None:

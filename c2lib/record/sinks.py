@@ -70,7 +70,7 @@ class RetryingSink:
 
     def write(self, line: str) -> None:
         """Hand on one line; raise :class:`SinkWriteError` when every attempt failed, or earlier ones had."""
-        self._begin()
+        self.calls += 1
         try:
             self._write(line)
         except FOREIGN as error:
@@ -81,8 +81,9 @@ class RetryingSink:
 
         What ``compose`` itself raises is no failure of this sink.
         """
-        self._begin()
+        self._refuse_when_dead()
         line = compose()
+        self.calls += 1
         try:
             self._write(line)
         except FOREIGN as error:
@@ -93,18 +94,23 @@ class RetryingSink:
         flush = self._flush
         if flush is None:
             return
-        self._begin()
+        self._refuse_when_dead()
+        self.calls += 1
         try:
             flush()
         except FOREIGN as error:
             self._again(lambda _: flush(), lambda: "", error)
 
-    def _begin(self) -> None:
+    def _refuse_when_dead(self) -> None:
         if self.dead:
             raise SinkWriteError(self.name, 0, "dead since an earlier failure")
-        self.calls += 1
+
+    def _refuse(self, line: str) -> None:
+        del line
+        self._refuse_when_dead()
 
     def _again(self, act: Callable[[str], object], compose: Callable[[], str], error: BaseException) -> None:
+        self._refuse_when_dead()
         errors = [_class_name(error)]
         while len(errors) <= self._max_retries:
             self._on_retry(self.name, errors[-1])
@@ -118,6 +124,8 @@ class RetryingSink:
                 self.failures.append(SinkFailure(self.name, self.calls - 1, tuple(errors)))
                 return
         self.dead = True
+        # a look at each write would cost every line what only the last one needs
+        self._write = self._refuse
         self.failures.append(SinkFailure(self.name, self.calls - 1, tuple(errors)))
         raise SinkWriteError(self.name, len(errors), errors[-1]) from error
 

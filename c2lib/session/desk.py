@@ -20,7 +20,9 @@ from typing import Any
 from c2lib.broker.build import build_broker
 from c2lib.core.clock import micros_text
 from c2lib.core.config import DryrunConfig
+from c2lib.core.decimals import KnownTexts
 from c2lib.core.errors import (
+    BrokerError,
     BrokerTimeoutError,
     BrokerUnavailableError,
     C2Error,
@@ -29,13 +31,23 @@ from c2lib.core.errors import (
     SinkWriteError,
     StrategyError,
 )
-from c2lib.core.model import GTC, Bar, BrokerFill, OrderIntent, OrderRequest, PositionView, Strategy, StrategySettings
+from c2lib.core.model import (
+    GTC,
+    Bar,
+    BrokerFill,
+    CancelIntent,
+    OrderIntent,
+    OrderRequest,
+    PositionView,
+    Strategy,
+    StrategySettings,
+)
 from c2lib.core.states import OrderStatus
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
 from c2lib.record.journal import Journal
 from c2lib.record.redact import clean_text, describe_exception
 from c2lib.session.dealing import dealing_adapter
-from c2lib.session.intents import HOLD, checked_intents, decision_of
+from c2lib.session.intents import HOLD, AnswerReader, Wanted
 from c2lib.session.ledger import Ledger
 from c2lib.session.lifecycle import Books
 from c2lib.session.reconcile import Mismatch, compare
@@ -47,19 +59,34 @@ RATE_LIMITED, UNAVAILABLE = "rate_limited", "unavailable"
 _ENDS_WITHOUT_FILL = {OrderStatus.CANCELLED: EventKind.ORDER_CANCELLED, OrderStatus.EXPIRED: EventKind.ORDER_EXPIRED}
 
 
+_NOTHING = Wanted((), HOLD)
+
+_new_request = tuple.__new__
+"""A named tuple made of a tuple, in half the time of its own constructor."""
+
+
 class Desk:
     """Strategy, ledger and broker of one session."""
 
     def __init__(self, config: DryrunConfig, journal: Journal) -> None:
-        self._grid = config.grid()
+        grid = config.grid()
+        self._price_texts = KnownTexts(grid.price_text)
+        self._quantity_texts = KnownTexts(grid.quantity_text)
+        self._money_texts = KnownTexts(grid.money_text)
         self._symbol = config.market.symbol
         self._every_tick = config.tick_events == "every"
         self._journal = journal
-        self._venue = build_broker(config.broker, self._grid, config.seed)
+        self._write_tick = journal.emitter(EventKind.STRATEGY_TICK)
+        self._write_submitted = journal.emitter(EventKind.ORDER_SUBMITTED)
+        self._write_acknowledged = journal.emitter(EventKind.ORDER_ACKNOWLEDGED)
+        self._write_fill = journal.emitter(EventKind.FILL)
+        self._venue = build_broker(config.broker, grid, config.seed)
         self._adapter = dealing_adapter(self._venue, config.broker, journal)
-        self.ledger = Ledger(self._grid.money(config.broker.initial_cash), self._grid.notional_unit)
+        self.ledger = Ledger(grid.money(config.broker.initial_cash), grid.notional_unit)
         self._strategy: Strategy | None = None
-        self._view = PositionView(0, ())
+        self._answers = AnswerReader()
+        # what the strategy is shown, made anew when it asks after something changed
+        self._view: PositionView | None = None
         # the orders that can end without a fill, each with the reason that the event gives
         self._watched: dict[str, str] = {}
         self._cursor = 0
@@ -78,25 +105,23 @@ class Desk:
 
     def on_bar(self, bar: Bar) -> None:
         """Take one step."""
-        self._bar_index = bar.bar_index
+        bar_index, time, _, _, _, close, _ = bar
+        self._bar_index = bar_index
         self._venue.advance(bar)
         if self.ledger.open_orders:
             self.book_fills()
             if self._watched:
                 self._book_ends()
-        self._mark = bar.close
-        intents = checked_intents(self._answer(bar))
-        if not intents:
-            if self._every_tick:
-                self._tick(bar, HOLD)
-            return
-        self._tick(bar, decision_of(intents))
-        for intent in intents:
-            if isinstance(intent, OrderIntent):
-                self._place(intent)
-            else:
-                self._cancel(intent.client_order_id, "strategy")
-        self._look()
+        self._mark = close
+        answer = self._answer(bar)
+        if answer is None:
+            intents, decision = _NOTHING
+        else:
+            intents, decision = self._answers.read(answer)
+        if intents or self._every_tick:
+            self._write_tick(bar_index, micros_text(time), self._price_texts[close], decision)
+        if intents:
+            self._act(intents)
 
     def cancel_open(self, reason: str) -> None:
         """Cancel every open order, oldest first, and close the market; unknown outcomes are left to the reconciler.
@@ -119,8 +144,6 @@ class Desk:
         self._cursor, fills = self._adapter.iter_fills(self._cursor)
         for fill in fills:
             self._book(fill)
-        if fills:
-            self._look()
 
     def reconcile(self) -> tuple[str, ...]:
         """Compare both sides, write what was found and return it."""
@@ -140,12 +163,12 @@ class Desk:
 
     def books(self) -> Books:
         """Return position and money as the last event says them."""
-        grid, ledger, mark = self._grid, self.ledger, self._mark
+        ledger, mark = self.ledger, self._mark
         return Books(
-            grid.quantity_text(ledger.position),
-            grid.money_text(ledger.cash),
-            None if mark is None else grid.price_text(mark),
-            grid.money_text(ledger.equity(mark)),
+            self._quantity_texts[ledger.position],
+            self._money_texts[ledger.cash],
+            None if mark is None else self._price_texts[mark],
+            self._money_texts[ledger.equity(mark)],
         )
 
     def counters(self) -> dict[str, Any]:
@@ -162,86 +185,89 @@ class Desk:
             "reconciler_last_ok_ts": self._reconciled_ts,
         }
 
-    def _look(self) -> None:
-        self._view = PositionView(self.ledger.position, tuple(self.ledger.open_orders))
-
-    def _tick(self, bar: Bar, decision: str) -> None:
-        self._journal.event(
-            EventKind.STRATEGY_TICK, bar.bar_index, micros_text(bar.time), self._grid.price_text(bar.close), decision
-        )
-
     def _answer(self, bar: Bar) -> object:
         assert self._strategy is not None, "a strategy is loaded before the first step"
+        view = self._view
+        if view is None:
+            view = self._view = PositionView(self.ledger.position, tuple(self.ledger.open_orders))
         try:
-            return self._strategy.on_bar(bar, self._view)
+            return self._strategy.on_bar(bar, view)
         except C2Error as error:
             raise _in_the_strategys_mouth(error) from error
 
+    def _act(self, intents: Sequence[OrderIntent | CancelIntent]) -> None:
+        self._view = None
+        for intent in intents:
+            if isinstance(intent, OrderIntent):
+                self._place(intent)
+            else:
+                self._cancel(intent.client_order_id, "strategy")
+
     def _book(self, fill: BrokerFill) -> None:
-        order, grid = self.ledger.open_orders.get(fill.client_order_id), self._grid
+        self._view = None
+        fill_id, client_order_id, broker_order_id, side, quantity, price, fee, liquidity, leaves, bar_index = fill
+        order = self.ledger.open_orders.get(client_order_id)
         if order is not None and order.broker_order_id is None:
             # the fill tells what a time-out hid: the venue has the order
-            self._acknowledged(fill.client_order_id, fill.broker_order_id)
+            self._acknowledged(client_order_id, broker_order_id)
         self.ledger.apply(fill)
-        self._journal.event(
-            EventKind.FILL,
-            fill.fill_id,
-            fill.client_order_id,
-            fill.broker_order_id,
+        self._write_fill(
+            fill_id,
+            client_order_id,
+            broker_order_id,
             self._symbol,
-            fill.side,
-            grid.quantity_text(fill.quantity),
-            grid.price_text(fill.price),
-            grid.money_text(fill.fee),
-            fill.liquidity,
-            grid.quantity_text(fill.leaves_quantity),
-            fill.bar_index,
+            side,
+            self._quantity_texts[quantity],
+            self._price_texts[price],
+            self._money_texts[fee],
+            liquidity,
+            self._quantity_texts[leaves],
+            bar_index,
         )
-        if not fill.leaves_quantity:
-            self._forget(fill.client_order_id)
+        if not leaves:
+            self._forget(client_order_id)
 
     def _place(self, intent: OrderIntent) -> None:
-        self._orders += 1
-        client_order_id = f"c-{self._orders:06d}"
+        self._orders = number = self._orders + 1
+        client_order_id = "c-%06d" % number  # noqa: UP031 - half the time of an f-string with a width
         side, quantity, order_type, limit, stop, time_in_force, tag = intent
-        grid = self._grid
         self.ledger.submit(client_order_id, side, quantity)
-        self._journal.event(
-            EventKind.ORDER_SUBMITTED,
+        self._write_submitted(
             client_order_id,
             self._symbol,
             side,
             order_type,
-            grid.quantity_text(quantity),
-            None if limit is None else grid.price_text(limit),
-            None if stop is None else grid.price_text(stop),
+            self._quantity_texts[quantity],
+            None if limit is None else self._price_texts[limit],
+            None if stop is None else self._price_texts[stop],
             time_in_force,
             self._bar_index,
             None if tag is None else clean_text(tag),
         )
         if time_in_force != GTC:
             self._watched[client_order_id] = time_in_force
-        self._ask(OrderRequest(client_order_id, self._symbol, side, order_type, quantity, limit, stop, time_in_force))
-
-    def _ask(self, request: OrderRequest) -> None:
-        client_order_id = request.client_order_id
+        request = (client_order_id, self._symbol, side, order_type, quantity, limit, stop, time_in_force)
         try:
-            broker_order_id = self._adapter.place_order(request)
-        except OrderRejectedError as error:
-            self._rejected(client_order_id, clean_text(error.reason))
-        except RateLimitedError:
-            self._rejected(client_order_id, RATE_LIMITED)
-        except BrokerUnavailableError:
-            self._rejected(client_order_id, UNAVAILABLE)
-        except BrokerTimeoutError:
-            # the outcome is unknown: the order stays PENDING_NEW until reconciled
-            return
+            broker_order_id = self._adapter.place_order(_new_request(OrderRequest, request))
+        except BrokerError as error:
+            self._not_placed(client_order_id, error)
         else:
             self._acknowledged(client_order_id, broker_order_id)
 
+    def _not_placed(self, client_order_id: str, error: BrokerError) -> None:
+        if isinstance(error, OrderRejectedError):
+            self._rejected(client_order_id, clean_text(error.reason))
+        elif isinstance(error, RateLimitedError):
+            self._rejected(client_order_id, RATE_LIMITED)
+        elif isinstance(error, BrokerUnavailableError):
+            self._rejected(client_order_id, UNAVAILABLE)
+        elif not isinstance(error, BrokerTimeoutError):
+            # with a time-out the outcome is unknown: the order stays PENDING_NEW until reconciled
+            raise error
+
     def _acknowledged(self, client_order_id: str, broker_order_id: str) -> None:
         self.ledger.acknowledge(client_order_id, broker_order_id)
-        self._journal.event(EventKind.ORDER_ACKNOWLEDGED, client_order_id, broker_order_id, None, self._bar_index)
+        self._write_acknowledged(client_order_id, broker_order_id, None, self._bar_index)
 
     def _rejected(self, client_order_id: str, reason: str) -> None:
         self.ledger.reject(client_order_id)
@@ -271,9 +297,9 @@ class Desk:
             status = self._adapter.query_order(order.broker_order_id).status
             if status in _ENDS_WITHOUT_FILL:
                 self._ended(client_order_id, order.broker_order_id, status, reason)
-        self._look()
 
     def _ended(self, client_order_id: str, broker_order_id: str, status: OrderStatus, reason: str) -> None:
+        self._view = None
         self._forget(client_order_id)
         kind = _ENDS_WITHOUT_FILL[status]
         (self.ledger.expire if kind is EventKind.ORDER_EXPIRED else self.ledger.cancel)(client_order_id)
