@@ -16,6 +16,7 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from c2lib.core.errors import ConfigError, SinkWriteError
@@ -74,7 +75,8 @@ class RetryingSink:
         try:
             self._write(line)
         except FOREIGN as error:
-            self._again(self._write, lambda: line, error)
+            # no lambda: a variable that one closes over is slower in every call, and most calls come never here
+            self._again(self._write, partial(str, line), error)
 
     def write_composed(self, compose: Callable[[], str]) -> None:
         """Hand on one line that is composed anew at each attempt; raises as :meth:`write`.

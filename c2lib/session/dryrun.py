@@ -144,7 +144,7 @@ class DryrunSession:
 
     def result(self) -> DryrunResult:
         """Return where the session stands."""
-        return result_of(self._life, self._journal, self._desk.books(), self._desk.ledger.fills)
+        return result_of(self._life, self._journal, self._desk.books(), self._desk.dealer.ledger.fills)
 
     def inputs(self) -> dict[str, Any]:
         """Return what came from outside the config, as the manifest keeps it."""
@@ -236,9 +236,9 @@ class DryrunSession:
         if self._life.stop_reason is None:
             self._life.stop_reason = StopReason.COMPLETED
             self._life.move(SessionTrigger.BOUND_REACHED)
-        self._desk.book_fills()
-        self._desk.cancel_open("session_stop")
-        unknown = self._desk.unknown_outcomes(self._desk.reconcile())
+        self._desk.dealer.book_fills()
+        self._desk.dealer.cancel_open("session_stop")
+        unknown = self._desk.dealer.unknown_outcomes(self._desk.dealer.reconcile())
         if unknown:
             reason = f"the outcome of {len(unknown)} order(s) is unknown: ask the broker before anything else"
             self._life.fail(Failure(FailCode.UNKNOWN_OUTCOME, reason, SessionTrigger.OUTCOME_UNKNOWN))
@@ -247,7 +247,7 @@ class DryrunSession:
         self._life.fail(failure_of(error, self._guard.attempts))
         parts: tuple[Callable[[], None], ...] = (
             lambda: self._tell(error),
-            lambda: self._desk.cancel_open("session_failed"),
+            lambda: self._desk.dealer.cancel_open("session_failed"),
         )
         for part in parts:
             try:
@@ -283,7 +283,7 @@ class DryrunSession:
 
     def _counters(self) -> dict[str, Any]:
         return {
-            **self._desk.counters(),
+            **self._desk.dealer.counters(),
             "safety_rail_trips_total": self._rail_trips,
             "no_live_attempts_total": self._guard.attempts,
         }

@@ -49,7 +49,7 @@ class Log:
     def take(self, line: str) -> None:
         """Keep a line, or raise when there are two."""
         if len(self.lines) > 1:
-            raise OSError
+            raise OSError("full")
         self.lines.append(line)
 
     def settle(self) -> None:
@@ -112,7 +112,7 @@ def test_an_event_counts_once_its_line_was_taken_and_retries_are_settled_after_t
     log.retries.append("a write was tried again")
     emit([])
     assert (log.events_emitted, log.counts_when_settled) == (2, [2])
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="full"):
         emit([])
     assert (log.events_emitted, log.counts_when_settled) == (2, [2])
 
