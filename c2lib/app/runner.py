@@ -4,7 +4,8 @@ Rules kept here:
 
 * whatever is malformed is refused before the first byte is written;
 * a run whose directory is there already is executed again and compared, never written over;
-* the manifest is written last, then the directory is published by one rename; a run whose sink failed is not.
+* the manifest is written last, then the directory is published by one rename; a run whose sink failed is not,
+  nor one whose record says two things of its end.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from c2lib.app.environment import environment_facts
+from c2lib.app.namespace import run_in_namespace
 from c2lib.app.places import output_root
 from c2lib.app.replay import ComparedRun, Difference, compare_text, failing_again, read_manifest
-from c2lib.app.strategy_files import strategy_from_object
+from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, check_run_id_for_directory
 from c2lib.core.errors import InputError, RunConflictError, RunPathError
@@ -31,6 +33,7 @@ from c2lib.record.files import PublishedAlready, StagedRun, run_path
 from c2lib.record.lines import object_line
 from c2lib.record.manifest import RunFacts, build_manifest
 from c2lib.session.dryrun import DryrunSession
+from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator, seal_config
 from c2lib.session.result import DryrunResult
 from c2lib.session.strategy import StrategySource
@@ -48,7 +51,10 @@ _NO_INPUTS: Mapping[str, Any] = {"cancel": None, "clock_readings": None, "sink_f
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything a session is run with, sealed; ``inputs`` are those to play again."""
+    """Everything a session is run with, sealed; ``inputs`` are those to play again.
+
+    ``guard`` makes the NO-LIVE guard of each execution; left out: that of the layer which the config requires.
+    """
 
     config: DryrunConfig
     market: MarketData | None
@@ -56,6 +62,7 @@ class Job:
     source: StrategySource | None
     inputs: Mapping[str, Any]
     progress: Progress | None = None
+    guard: Callable[[], NoLiveGuard] | None = None
 
     def execute(
         self, sinks: StagedRun | ComparedRun, stop_asked: StopAsked = lambda: False
@@ -65,7 +72,7 @@ class Job:
             artifact: failing_again(sinks.sink(artifact), artifact, self.inputs)
             for artifact in (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
         }
-        session = LiveSessionOrchestrator().open(
+        session = LiveSessionOrchestrator(guard=self.guard).open(
             self.config,
             clock=self.clock,
             event_sink=sink[Artifact.EVENTS],
@@ -126,17 +133,33 @@ def run_dryrun(
 ) -> DryrunResult:
     """Run a dry run into ``<out_dir>/finish_c/c2/<run_id>`` and return its result.
 
-    ``market`` is a market file's path, ``strategy`` a class taking a ``StrategySettings``. Raises an
+    ``market`` is a market file's path, ``strategy`` a class taking a ``StrategySettings``, or ``"FILE.py:CLASS"``.
+    A config that requires the NO-LIVE layer ``namespace`` is run in a child process without a network. Raises an
     :class:`~c2lib.core.errors.InputError` for anything malformed, with nothing written, and
     :class:`~c2lib.core.errors.RunConflictError` when another run of that name is there.
     """
+    root, source = output_root(out_dir), source_of(strategy)
+    if config.no_live_required == "namespace":
+        return run_in_namespace(config, root, market, source, clock, progress)
+    return run_here(config, root=root, market=market, source=source, clock=clock, progress=progress)
+
+
+def run_here(
+    config: DryrunConfig,
+    *,
+    root: Path,
+    market: str | os.PathLike[str] | None = None,
+    source: StrategySource | None = None,
+    clock: Clock | None = None,
+    progress: Progress | None = None,
+    guard: Callable[[], NoLiveGuard] | None = None,
+) -> DryrunResult:
+    """Run a dry run in this process; see :func:`run_dryrun`, and :class:`Job` for ``guard``."""
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
-    root = output_root(out_dir)
-    source = source_of(strategy)
     with opened_market(config, market) as data:
         sealed = seal_config(config, data, clock)
-        job = Job(sealed, data, clock, source, _NO_INPUTS, progress)
+        job = Job(sealed, data, clock, source, _NO_INPUTS, progress, guard)
         place = run_path(root, sealed.run_id or "")
         if os.path.lexists(place):
             return _compared(job, place)
@@ -155,7 +178,9 @@ def opened_market(config: DryrunConfig, path: str | os.PathLike[str] | None) -> 
 
 
 def source_of(strategy: Any) -> StrategySource | None:
-    """Return the source of a strategy that a caller handed over: a class, a source already, or nothing."""
+    """Return the source of a strategy that a caller handed over: a class, ``FILE.py:CLASS``, a source, or nothing."""
+    if isinstance(strategy, str):
+        return strategy_from_file(strategy)
     return strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
 
 
@@ -167,7 +192,7 @@ def _published(job: Job, root: Path, hints: Mapping[str, Any]) -> DryrunResult:
             # what was handed over in Python can prove malformed as late as when the session opens
             staged.discard()
             raise
-        if result.dead_sinks:
+        if result.dead_sinks or result.violated_late:
             return replace(result, staging=str(staged.path))
         manifest = job.manifest(session, result, staged.seal())
         staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(hints)))

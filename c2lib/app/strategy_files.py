@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -29,8 +30,23 @@ def strategy_from_file(spec: str) -> StrategySource:
     file_name, colon, class_name = spec.rpartition(":")
     if not colon or not file_name or not class_name.isidentifier():
         raise StrategyLoadError(f"{spec!r} does not name a strategy: write FILE.py:CLASS")
-    source = _read(Path(file_name))
-    shown = Path(file_name).name
+    return _source_of_file(Path(file_name).name, class_name, _read(Path(file_name)))
+
+
+def sendable(source: StrategySource) -> dict[str, str] | None:
+    """Return a file's strategy as plain JSON values, the very bytes that were read; ``None`` for any other."""
+    factory = source.factory
+    if not isinstance(factory, _Factory):
+        return None
+    return {"file": factory.shown, "class": factory.class_name, "text": factory.source.decode("latin-1")}
+
+
+def received(sent: Mapping[str, str] | None) -> StrategySource | None:
+    """Return the source that :func:`sendable` was asked about."""
+    return _source_of_file(sent["file"], sent["class"], sent["text"].encode("latin-1")) if sent else None
+
+
+def _source_of_file(shown: str, class_name: str, source: bytes) -> StrategySource:
     try:
         tree = ast.parse(source, filename=shown)
         code = compile(tree, shown, "exec", dont_inherit=True)
@@ -40,7 +56,7 @@ def strategy_from_file(spec: str) -> StrategySource:
         raise StrategyLoadError(f"{shown}{where}: is no valid Python ({type(error).__name__})") from None
     if class_name not in _top_level_names(tree):
         raise StrategyLoadError(f"{shown} defines no {class_name} at its top level")
-    return StrategySource("file", sha256_hex(source), _Factory(code, class_name, sha256_hex(source)))
+    return StrategySource("file", sha256_hex(source), _Factory(shown, class_name, source, code))
 
 
 def strategy_from_object(factory: Any) -> StrategySource:
@@ -77,15 +93,17 @@ def _top_level_names(tree: ast.Module) -> set[str]:
 class _Factory:
     """Runs the file's code anew for each session and makes its strategy."""
 
-    def __init__(self, code: CodeType, class_name: str, sha256: str) -> None:
+    def __init__(self, shown: str, class_name: str, source: bytes, code: CodeType) -> None:
+        self.shown = shown
+        self.class_name = class_name
+        self.source = source
         self._code = code
-        self._class_name = class_name
-        self._module_name = f"c2lib_strategy_{sha256[:12]}"
+        self._module_name = f"c2lib_strategy_{sha256_hex(source)[:12]}"
 
     def __call__(self, settings: StrategySettings) -> Strategy:
         module = ModuleType(self._module_name)
         # dataclasses and pickle look a class's module up by name
         sys.modules[self._module_name] = module
         exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
-        strategy: Strategy = getattr(module, self._class_name)(settings)
+        strategy: Strategy = getattr(module, self.class_name)(settings)
         return strategy

@@ -242,8 +242,8 @@ def test_nothing_else_is_written_between_two_closings() -> None:
 
 def test_the_canary_is_remembered() -> None:
     """What the check of the NO-LIVE guard said is for the evidence to claim."""
-    assert read(make_run())[0].canary_held is True
-    assert read(rejected_run())[0].canary_held is False
+    assert read(make_run())[0].canary_layer == "hook"
+    assert read(rejected_run())[0].canary_layer is None
 
 
 def test_a_trail_of_endless_moves_is_not_kept() -> None:
