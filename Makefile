@@ -56,8 +56,9 @@ generated-check: setup
 test-long: setup ## the broker against its oracle, 20,000 examples of 50 steps
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --no-cov tests/broker/test_oracle.py
 
-generate: setup ## write the generated pages of docs/contract again
+generate: setup ## write the generated pages of docs/contract and the table of docs/no-live.md again
 	$(BIN)/c2lib schema
+	$(BIN)/python -m tests.app.attempts
 
 notebooks: setup ## execute the committed notebooks again, in place and normalised
 	for notebook in $(NOTEBOOKS); do \

@@ -246,6 +246,15 @@ def test_the_canary_is_remembered() -> None:
     assert read(rejected_run())[0].canary_layer is None
 
 
+@pytest.mark.parametrize(("layer", "seen"), [("namespace", "namespace"), (7, None)])
+def test_a_layer_that_the_canarys_check_names_is_remembered(layer: object, seen: str | None) -> None:
+    """One that is no name is none."""
+    run = make_run()
+    (check,) = [entry for entry in run.audit if entry["meta"].get("check") == "no_live_guard"]
+    check["meta"]["layer"] = layer
+    assert read(run)[0].canary_layer == seen
+
+
 def test_a_trail_of_endless_moves_is_not_kept() -> None:
     """Memory has a bound, whatever the trail says."""
     run = make_run()
