@@ -24,8 +24,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,6 +52,8 @@ _RESULT_TYPES: Mapping[str, Callable[[Any], Any]] = {
     "fail_code": FailCode,
     "dead_sinks": tuple,
 }
+
+_ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, C2Error)}
 
 _PATIENCE = 30.0
 """Seconds that a child which was told to end, or closed its output, is waited for."""
@@ -81,7 +83,9 @@ def run_in_namespace(
         "market": os.fspath(market) if market is not None else None,
         "strategy": _sent(source),
     }
-    return result_from(ask(job, progress)["result"])
+    answer = ask(job, progress)
+    with _understood():
+        return result_from(answer["result"])
 
 
 _CLOCK_HINT = "leave it out, and say clock_start or clock_mode 'market'"
@@ -99,9 +103,10 @@ def replay_in_namespace(
         "recorded": recorded,
     }
     answer = ask(job, None)
-    facts = answer["finding"]
-    finding = Finding(**{**facts, "code": FindingCode(facts["code"])}) if facts else None
-    return finding, answer["refusal"]
+    with _understood():
+        facts = answer["finding"]
+        finding = Finding(**{**facts, "code": FindingCode(facts["code"])}) if facts else None
+        return finding, answer["refusal"]
 
 
 def _sent(source: StrategySource | None) -> dict[str, str] | None:
@@ -186,13 +191,17 @@ def _wait(child: subprocess.Popen[bytes]) -> int | None:
 
 
 def _message(line: bytes) -> dict[str, Any]:
+    with _understood():
+        return {**json.loads(line)}
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Take what has not the form of an answer for none: whoever runs over there can write one of his own."""
     try:
-        message = json.loads(line)
-    except ValueError:
-        message = None
-    if not isinstance(message, dict):
-        raise OutputError("the session's child process answered with something that is no answer")
-    return message
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise OutputError("the session's child process answered with something that is no answer") from None
 
 
 def _relay(stream: io.FileIO) -> None:
@@ -210,9 +219,9 @@ def _raise_error(facts: Mapping[str, Any] | None) -> None:
         raise KeyboardInterrupt
     if facts["kind"] == OSError.__name__:
         raise OSError(*facts["args"])
-    kind = getattr(errors, facts["kind"])
-    error: C2Error = kind.__new__(kind, *facts["args"])
-    error.__dict__.update(facts["fields"])
+    with _understood():
+        error: C2Error = _ERRORS[facts["kind"]].__new__(_ERRORS[facts["kind"]], *facts["args"])
+        error.__dict__.update(facts["fields"])
     raise error
 
 

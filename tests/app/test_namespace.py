@@ -283,6 +283,18 @@ def test_an_answer_that_is_none_is_told(program: str, tmp_path: Path, monkeypatc
         ask({}, None)
 
 
+@pytest.mark.parametrize("forged", ["{}", '{"result": {"status": "RICH"}}', '{"error": {"kind": "Any", "args": []}}'])
+def test_an_answer_of_another_form_is_told(
+    forged: str, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A strategy can write to the pipe, and gets no traceback out of the parent."""
+    (tmp_path / "answering.py").write_text(f"print({forged!r})")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(namespace, "CHILD", "answering")
+    with pytest.raises(OutputError, match="no answer"):
+        run_dryrun(AWAY_CONFIG, out_dir=out)
+
+
 def test_a_child_that_ends_at_once_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even when it reads nothing of a long job."""
     (tmp_path / "answering.py").write_text("raise SystemExit(3)")
