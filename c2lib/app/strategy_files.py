@@ -2,9 +2,11 @@
 
 Rules kept here:
 
-* only what the caller names is loaded; nothing is searched for;
+* only what the caller names is loaded; nothing is searched for, no folder comes onto the path that modules are looked
+  for on, and nothing is written beside the file;
 * the file is read once: the bytes that are hashed are the bytes that run;
-* the code runs when the session makes its strategy, under the NO-LIVE guard, and in a module of its own.
+* the code runs when the session makes its strategy, under the NO-LIVE guard, and in a module of its own, named by
+  the hash, so that two files never share one.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from c2lib.app.input_files import read_input
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
 from c2lib.core.model import Strategy, StrategySettings
@@ -44,7 +47,11 @@ def strategy_from_file(spec: str) -> StrategySource:
 
 
 def strategy_from_object(factory: Any) -> StrategySource:
-    """Return the source of a class handed over; its hash is of its source text, ``None`` without one."""
+    """Return the source of a class handed over; its hash is of its source text, ``None`` without one.
+
+    The text is what Python finds for the class when it is handed over: of what the class was made from it says
+    nothing when the file was changed since, and base classes, helpers and globals are not part of it.
+    """
     try:
         digest = sha256_hex(inspect.getsource(factory).encode())
     except (OSError, TypeError):
@@ -54,7 +61,7 @@ def strategy_from_object(factory: Any) -> StrategySource:
 
 def _read(path: Path) -> bytes:
     try:
-        source = path.read_bytes()
+        source = read_input(path, MAX_SOURCE_BYTES)
     except OSError as error:
         raise StrategyLoadError(f"the strategy file {path} cannot be read: {error.strerror}") from None
     if len(source) > MAX_SOURCE_BYTES:
@@ -86,6 +93,11 @@ class _Factory:
         module = ModuleType(self._module_name)
         # dataclasses and pickle look a class's module up by name
         sys.modules[self._module_name] = module
-        exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
+        try:
+            exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
+        except BaseException:
+            # half a module would be found by whoever looks it up
+            sys.modules.pop(self._module_name, None)
+            raise
         strategy: Strategy = getattr(module, self._class_name)(settings)
         return strategy

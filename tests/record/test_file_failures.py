@@ -67,12 +67,12 @@ def test_a_root_that_no_path_can_be_is_refused() -> None:
 @pytest.mark.parametrize(
     ("call", "number", "message"),
     [
-        ("makedirs", 0, "the output root {root} cannot be used: Permission denied"),
+        ("mkdir", 0, "the output root {root} cannot be used: Permission denied"),
         ("open", 0, "the output root {root} cannot be used: Permission denied"),
-        ("mkdir", 0, "{root}/finish_c cannot be used: Permission denied"),
+        ("mkdir", 1, "{root}/finish_c cannot be used: Permission denied"),
         ("open", 2, "{root}/finish_c/c2 cannot be used: Permission denied"),
-        ("mkdir", 2, "{staging} cannot be written: Permission denied"),
-        ("open", 3, "{staging} cannot be written: Permission denied"),
+        ("mkdir", 3, "{staging} cannot be written: Permission denied"),
+        ("open", 3, "{staging} cannot be used: Permission denied"),
         ("open", 7, "{staging} cannot be written: Permission denied"),
     ],
 )
