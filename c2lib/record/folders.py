@@ -113,15 +113,20 @@ def find_run(root: str | os.PathLike[str], run_id: str) -> int | None:
     shown = os.fspath(root)
     try:
         with held(open_root(root)) as base, held(open_below(base, RUN_SUBDIRS, shown)) as runs:
-            _refuse_twin(runs, run_id)
-            return open_below(runs, (run_id,), os.path.join(shown, *RUN_SUBDIRS))
+            shown = os.path.join(shown, *RUN_SUBDIRS)
+            _refuse_twin(runs, run_id, shown)
+            return open_below(runs, (run_id,), shown)
     except FileNotFoundError:
         return None
 
 
-def _refuse_twin(runs: int, run_id: str) -> None:
+def _refuse_twin(runs: int, run_id: str, shown: str) -> None:
     folded = run_id.lower()
-    twin = next((name for name in os.listdir(runs) if name.lower() == folded and name != run_id), None)
+    try:
+        names = os.listdir(runs)
+    except OSError as error:
+        raise RunPathError(f"{shown} cannot be used: {error.strerror}") from None
+    twin = next((name for name in names if name.lower() == folded and name != run_id), None)
     if twin is not None:
         problem = f"differs in letter case alone from {twin}, which is there already"
         raise ConfigError("run_id", problem, hint="on many file systems the two are one; choose another")

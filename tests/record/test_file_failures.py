@@ -58,10 +58,11 @@ def test_a_root_that_is_a_file_is_refused(tmp_path: Path, below: str) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_root_that_no_path_can_be_is_refused() -> None:
-    """A NUL byte is an error of the caller, not a crash."""
+@pytest.mark.parametrize("root", ["a\0b", "a\ud800b"])
+def test_a_root_that_no_path_can_be_is_refused(root: str) -> None:
+    """A NUL byte or half a character is an error of the caller, not a crash."""
     with pytest.raises(RunPathError, match="cannot be a path"):
-        StagedRun("a\0b", RUN)
+        StagedRun(root, RUN)
 
 
 @pytest.mark.parametrize(
