@@ -12,6 +12,7 @@ Rules kept here:
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import sys
 from pathlib import Path
@@ -49,14 +50,32 @@ def strategy_from_file(spec: str) -> StrategySource:
 def strategy_from_object(factory: Any) -> StrategySource:
     """Return the source of a class handed over; its hash is of its source text, ``None`` without one.
 
-    The text is what Python finds for the class when it is handed over: of what the class was made from it says
-    nothing when the file was changed since, and base classes, helpers and globals are not part of it.
+    The text is what Python finds for the class when it is handed over, which for a cell of a notebook is the text
+    that was executed, and for a module the file as it is by then. Base classes, helpers and globals are no part of
+    it: where that matters, hand over a file.
     """
+    text = _source_text(factory)
+    return object_source(factory, None if text is None else sha256_hex(text.encode()))
+
+
+def _source_text(factory: Any) -> str | None:
     try:
-        digest = sha256_hex(inspect.getsource(factory).encode())
+        return inspect.getsource(factory)
     except (OSError, TypeError):
-        digest = None
-    return object_source(factory, digest)
+        return _source_in_cell(factory) if inspect.isclass(factory) else None
+
+
+def _source_in_cell(kind: type) -> str | None:
+    """Return the text of a class of a notebook's cell, which Python finds for its methods and not for the class."""
+    for function in filter(inspect.isfunction, vars(kind).values()):
+        with contextlib.suppress(OSError, TypeError, SyntaxError):
+            lines, _ = inspect.findsource(function.__code__)
+            for node in ast.walk(ast.parse("".join(lines))):
+                if isinstance(node, ast.ClassDef) and node.name == kind.__name__ and node.end_lineno:
+                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                    if first <= function.__code__.co_firstlineno <= node.end_lineno:
+                        return "".join(lines[first - 1 : node.end_lineno])
+    return None
 
 
 def _read(path: Path) -> bytes:
