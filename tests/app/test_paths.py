@@ -1,6 +1,7 @@
 """Paths that a user can name: what is hostile is refused by name, exit 2, and nothing is written outside."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -147,12 +148,23 @@ def test_a_published_run_that_becomes_a_symlink_is_still_the_one_compared(
     assert (caught.value.file, caught.value.fields) == ("run_manifest.json", ())
 
 
-@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "nothing", "NUL", "300 characters", "half a character"])
+NO_FILES = {
+    "fifo": r"is no regular file",
+    "device": r"is no regular file",
+    "folder": r"is a (directory|folder)",
+    "nothing": r"no such file|No such file",
+    "NUL": r"no path can be spelled like this",
+    "half a character": r"no path can be spelled like this",
+    "300 characters": r"File name too long",
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
 @pytest.mark.parametrize("flag", ["--market", "--strategy-file"])
 def test_an_input_that_is_no_file_is_refused_without_waiting(
     command: Command, tmp_path: Path, out: Path, flag: str, kind: str
 ) -> None:
-    """Exit 2, one line that names it, and nothing written."""
+    """Exit 2, one line that names it and says what it is, and nothing written."""
     suffix, end = (".csv", "") if flag == "--market" else (".py", ":Mine")
     names = {"NUL": f"a\0b{suffix}", "300 characters": "x" * 300 + suffix, "half a character": f"\ud800{suffix}"}
     path = f"{tmp_path}/{names.get(kind, f'input{suffix}')}"
@@ -165,6 +177,7 @@ def test_an_input_that_is_no_file_is_refused_without_waiting(
     answer = command("dryrun", *DEMO, flag, f"{path}{end}", "--out", out)
     assert answer.code == 2
     assert answer.complaint.startswith(("the strategy file ", "input", "'", "x" * 300))
+    assert re.search(NO_FILES[kind], answer.complaint)
     assert not out.exists()
 
 
