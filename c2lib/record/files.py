@@ -32,7 +32,7 @@ from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, STAGING_PREFI
 from c2lib.record.folders import FILE_MODE, FOLDER_MODE, NEW_FILE, held, open_below, open_root
 from c2lib.record.seal import ArtifactDigest
 
-BATCH_LINES = 512
+BATCH_LINES = 64
 """Lines that a file sink gathers before it hands them to the system."""
 
 
@@ -57,9 +57,10 @@ class FileSink:
 
     def write(self, line: str) -> None:
         """Take a line; raises :class:`OSError` without having taken it when an earlier batch cannot be handed on."""
-        if len(self._lines) >= BATCH_LINES:
+        lines = self._lines
+        if len(lines) >= BATCH_LINES:
             self.flush()
-        self._lines.append(line)
+        lines.append(line)
 
     def flush(self) -> None:
         """Hand everything on; after an :class:`OSError` the next call goes on where this one stopped."""
