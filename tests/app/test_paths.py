@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from c2lib.app import runner
 from c2lib.app.evidence import write_evidence
 from c2lib.app.runner import run_dryrun
-from c2lib.core.errors import OutputError, RunConflictError, RunPathError
+from c2lib.core.errors import OutputError, RunPathError
 from c2lib.core.model import StrategySettings
 from c2lib.core.vocabulary import Artifact
+from c2lib.record.folders import find_run
 from tests.app.conftest import Command
 from tests.app.runs import DEMO, RUN, market_csv, place_below, tree
 from tests.app.sessions import CONFIG, OWN, Buyer, config
@@ -135,17 +137,19 @@ def test_a_folder_that_becomes_a_symlink_during_the_run_publishes_nothing(
 
 
 def test_a_published_run_that_becomes_a_symlink_is_still_the_one_compared(
-    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+    published: Path, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is opened once: a forgery put in its place meanwhile is not looked at."""
-    run_dryrun(OWN, out_dir=out, strategy=Buyer)
-    other = tmp_path / "other"
-    run_dryrun(config(seed=8), out_dir=other)
-    monkeypatch.setattr(Striking, "target", place_below(out), raising=False)
-    monkeypatch.setattr(Striking, "elsewhere", place_below(other), raising=False)
-    with pytest.raises(RunConflictError) as caught:
-        run_dryrun(OWN, out_dir=out, strategy=Striking)
-    assert (caught.value.file, caught.value.fields) == ("run_manifest.json", ())
+    """It is opened once: another run that gets its place right behind that is not looked at."""
+    run_dryrun(config(seed=8), out_dir=tmp_path / "other")
+
+    def then_exchanged(root: Path, run_id: str) -> int | None:
+        found = find_run(root, run_id)
+        published.rename(tmp_path / "moved")
+        published.symlink_to(place_below(tmp_path / "other"))
+        return found
+
+    monkeypatch.setattr(runner, "find_run", then_exchanged)
+    assert run_dryrun(CONFIG, out_dir=out).reproduced
 
 
 NO_FILES = {

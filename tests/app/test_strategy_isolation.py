@@ -213,6 +213,15 @@ def test_a_class_of_a_cell_is_hashed_by_its_text(cell: str) -> None:
     assert source.facts() == {"origin": "object", "sha256": sha256_hex(expected.encode())}
 
 
+def test_of_two_classes_of_one_name_in_a_cell_each_has_its_own_text(cell: str) -> None:
+    """The place of a method tells which; a function from elsewhere tells nothing."""
+    head = "def helper(self): pass\n"
+    parts = [f"class Mine:\n    help = helper\n    def on_bar(self, bar, view): return {number}\n" for number in (1, 2)]
+    names = made_in_cell(cell, f"{head}{parts[0]}First = Mine\n{parts[1]}")
+    assert strategy_from_object(names["First"]).sha256 == sha256_hex(parts[0].encode())
+    assert strategy_from_object(names["Mine"]).sha256 == sha256_hex(parts[1].encode())
+
+
 @pytest.mark.parametrize(
     "text",
     ["class Mine: x = 1\n", "def on_bar(self, bar, view): pass\nMine = type('Mine', (), {'on_bar': on_bar})\n"],
