@@ -221,6 +221,7 @@ FORBIDDEN = [
     ("the witness never imports the actor", "witness/facts.py", "import c2lib.record.lines"),
     ("disk is touched in record.files, market.files and app only", "session/ledger.py", "import shutil"),
     ("run directories are written by app alone", "witness/facts.py", "import c2lib.record.files"),
+    ("run directories are written by app alone", "witness/facts.py", "import c2lib.record.folders"),
     ("matplotlib is imported in evidence.plots alone", "core/decimals.py", "import matplotlib"),
 ]
 

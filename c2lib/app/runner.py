@@ -30,6 +30,7 @@ from c2lib.core.model import Clock, MarketData
 from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, run_path
+from c2lib.record.folders import find_run, held
 from c2lib.record.lines import object_line
 from c2lib.record.manifest import RunFacts, build_manifest
 from c2lib.session.dryrun import DryrunSession
@@ -160,9 +161,11 @@ def run_here(
     with opened_market(config, market) as data:
         sealed = seal_config(config, data, clock)
         job = Job(sealed, data, clock, source, _NO_INPUTS, progress, guard)
-        place = run_path(root, sealed.run_id or "")
-        if os.path.lexists(place):
-            return _compared(job, place)
+        run_id = sealed.run_id or ""
+        found = find_run(root, run_id)
+        if found is not None:
+            with held(found):
+                return _compared(job, run_path(root, run_id), found)
         return _published(job, root, {"market_file": os.fspath(market) if market is not None else None})
 
 
@@ -201,32 +204,30 @@ def _published(job: Job, root: Path, hints: Mapping[str, Any]) -> DryrunResult:
             path = staged.publish()
         except PublishedAlready:
             staged.discard()
-            return _compared(job.again(session), run_path(root, job.config.run_id or ""))
+            with held(staged.open_published()) as found:
+                return _compared(job.again(session), run_path(root, job.config.run_id or ""), found)
         return replace(result, run_digest=manifest["run_digest"], path=str(path))
 
 
-def _compared(job: Job, place: Path) -> DryrunResult:
-    for folder in (place.parent.parent, place.parent, place):
-        if folder.is_symlink() or not folder.is_dir():
-            raise RunPathError(f"{folder} is a symlink or no folder: take it away, or write elsewhere")
-    difference, manifest, result = compare_with(job, place)
+def _compared(job: Job, place: Path, folder: int) -> DryrunResult:
+    difference, manifest, result = compare_with(job, place, folder)
     if difference is not None:
-        fields = differing_fields(_published_config(place), manifest["config"])
+        fields = differing_fields(_published_config(folder), manifest["config"])
         raise RunConflictError(
             str(place), difference.file, difference.line, difference.published, difference.computed, fields
         )
     return replace(result, run_digest=manifest["run_digest"], path=str(place), reproduced=True)
 
 
-def compare_with(job: Job, place: Path) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
-    """Execute ``job`` against the published directory at ``place``.
+def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
+    """Execute ``job`` against the published directory that ``folder`` is a handle of, called ``place``.
 
     Returns the first difference or ``None``, the manifest computed, and the result. Raises
     :class:`RunPathError` when a file of the directory cannot be read.
     """
     try:
-        published = read_manifest(place)
-        with ComparedRun(place) as compared:
+        published = read_manifest(folder)
+        with ComparedRun(folder) as compared:
             session, result = job.execute(compared, lambda: compared.diverged)
             difference = compared.finish()
             artifacts = compared.seal()
@@ -239,9 +240,9 @@ def compare_with(job: Job, place: Path) -> tuple[Difference | None, dict[str, An
     return difference, manifest, result
 
 
-def _published_config(place: Path) -> Any:
+def _published_config(folder: int) -> Any:
     try:
-        manifest = json.loads(read_manifest(place))
+        manifest = json.loads(read_manifest(folder))
         return manifest["config"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # the directory is damaged: the difference itself says where

@@ -2,14 +2,17 @@
 
 Rules kept here:
 
-* only what the caller names is loaded; nothing is searched for;
+* only what the caller names is loaded; nothing is searched for, no folder comes onto the path that modules are looked
+  for on, and nothing is written beside the file;
 * the file is read once: the bytes that are hashed are the bytes that run;
-* the code runs when the session makes its strategy, under the NO-LIVE guard, and in a module of its own.
+* the code runs when the session makes its strategy, under the NO-LIVE guard, and in a module of its own, named by
+  the hash, so that two files never share one.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import sys
 from collections.abc import Mapping
@@ -17,6 +20,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from c2lib.app.input_files import read_input
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
 from c2lib.core.model import Strategy, StrategySettings
@@ -60,17 +64,39 @@ def _source_of_file(shown: str, class_name: str, source: bytes) -> StrategySourc
 
 
 def strategy_from_object(factory: Any) -> StrategySource:
-    """Return the source of a class handed over; its hash is of its source text, ``None`` without one."""
+    """Return the source of a class handed over; its hash is of its source text, ``None`` without one.
+
+    The text is what Python finds for the class when it is handed over, which for a cell of a notebook is the text
+    that was executed, and for a module the file as it is by then. Base classes, helpers and globals are no part of
+    it: where that matters, hand over a file.
+    """
+    text = _source_text(factory)
+    return object_source(factory, None if text is None else sha256_hex(text.encode()))
+
+
+def _source_text(factory: Any) -> str | None:
     try:
-        digest = sha256_hex(inspect.getsource(factory).encode())
+        return inspect.getsource(factory)
     except (OSError, TypeError):
-        digest = None
-    return object_source(factory, digest)
+        return _source_in_cell(factory) if inspect.isclass(factory) else None
+
+
+def _source_in_cell(kind: type) -> str | None:
+    """Return the text of a class of a notebook's cell, which Python finds for its methods and not for the class."""
+    for function in filter(inspect.isfunction, vars(kind).values()):
+        with contextlib.suppress(OSError, TypeError, SyntaxError):
+            lines, _ = inspect.findsource(function.__code__)
+            for node in ast.walk(ast.parse("".join(lines))):
+                if isinstance(node, ast.ClassDef) and node.name == kind.__name__ and node.end_lineno:
+                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                    if first <= function.__code__.co_firstlineno <= node.end_lineno:
+                        return "".join(lines[first - 1 : node.end_lineno])
+    return None
 
 
 def _read(path: Path) -> bytes:
     try:
-        source = path.read_bytes()
+        source = read_input(path, MAX_SOURCE_BYTES)
     except OSError as error:
         raise StrategyLoadError(f"the strategy file {path} cannot be read: {error.strerror}") from None
     if len(source) > MAX_SOURCE_BYTES:
@@ -104,6 +130,11 @@ class _Factory:
         module = ModuleType(self._module_name)
         # dataclasses and pickle look a class's module up by name
         sys.modules[self._module_name] = module
-        exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
+        try:
+            exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
+        except BaseException:
+            # half a module would be found by whoever looks it up
+            sys.modules.pop(self._module_name, None)
+            raise
         strategy: Strategy = getattr(module, self.class_name)(settings)
         return strategy

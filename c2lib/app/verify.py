@@ -26,6 +26,7 @@ from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
 from c2lib.core.model import Clock, MarketData
 from c2lib.core.vocabulary import Artifact, RejectCode
+from c2lib.record.folders import held
 from c2lib.session.nolive import RecordedGuard
 from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource, built_in_source
@@ -136,19 +137,30 @@ def replay_here(
     ``recorded`` is what the canary of the layer ``namespace`` complained of when the run was made.
     """
     try:
-        manifest = strict_json(read_manifest(place), MAX_OBJECT)
-        config = DryrunConfig.parse(manifest["config"])
-        source = _strategy_for(manifest["strategy"], config.strategy_id, strategy)
-        if config.market.source == "file" and market is None:
-            return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
-        with opened_market(config, market if config.market.source == "file" else None) as data:
-            guard = partial(RecordedGuard, recorded) if config.no_live_required == "namespace" else None
-            job = replace(_job(config, data, source, manifest["inputs"]), guard=guard)
-            difference, _, _ = compare_with(job, place)
+        with held(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as folder:
+            return _first_difference(place, folder, market, strategy, recorded)
     except (MarketDataError, StrategyLoadError, ConfigError, RunPathError) as error:
         return _impossible(str(error), "a run that can be executed again")
     except (KeyError, TypeError, ValueError, OSError, C2Error) as error:
         return _impossible(f"{type(error).__name__} in the manifest", "a manifest that can be executed again")
+
+
+def _first_difference(
+    place: Path,
+    folder: int,
+    market: str | os.PathLike[str] | None,
+    strategy: StrategySource | None,
+    recorded: str | None,
+) -> Finding | None:
+    manifest = strict_json(read_manifest(folder), MAX_OBJECT)
+    config = DryrunConfig.parse(manifest["config"])
+    source = _strategy_for(manifest["strategy"], config.strategy_id, strategy)
+    if config.market.source == "file" and market is None:
+        return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
+    with opened_market(config, market if config.market.source == "file" else None) as data:
+        guard = partial(RecordedGuard, recorded) if config.no_live_required == "namespace" else None
+        job = replace(_job(config, data, source, manifest["inputs"]), guard=guard)
+        difference, _, _ = compare_with(job, place, folder)
     if difference is None:
         return None
     return Finding(
