@@ -37,6 +37,11 @@ _COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    empty = next((word for word in words if word.startswith("--") and word.endswith("=--")), None)
+    if empty is not None:
+        # argparse makes an empty list of such a value
+        say(f"{empty.removesuffix('=--')}: -- is no value")
+        return COULD_NOT
     parser, name = _parser(words)
     try:
         options = parser.parse_args(words)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -38,6 +38,7 @@ class NotebookParameters(Sealed):
     out_dir: Text = ""
     evidence_date: Text = "2026-01-01"
     owner: Text = "operator"
+    no_live_required: Literal["hook", "namespace"] = "hook"
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -66,6 +67,7 @@ class NotebookParameters(Sealed):
             "steps": self.steps or None,
             "clock_start": self.clock_start or None,
             "market": {"symbol": self.symbol} if self.symbol else {},
+            "no_live_required": self.no_live_required,
         }
         return DryrunConfig(**given)
 

@@ -4,6 +4,7 @@ Rules kept here:
 
 * the same orchestrator makes the lines; only the sinks differ;
 * the first difference is kept with both sides, and the published files are only read, never waited for;
+* they are read through one handle of their directory, so that nothing is exchanged between two looks;
 * a replay opens no path and runs no code that the manifest names: both come from the caller.
 """
 
@@ -12,7 +13,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -33,18 +33,15 @@ class Difference:
     computed: str
 
 
-def open_published(folder: Path, name: str) -> BinaryIO:
-    """Return a file of a run directory, opened to be read; raise :class:`OSError` for anything but a regular file."""
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def open_published(folder: int, name: str) -> BinaryIO:
+    """Return a file of an open run directory, to be read; raise :class:`OSError` for anything but a regular file."""
     try:
-        return os.fdopen(open_regular(directory, name), "rb")
+        return os.fdopen(open_regular(folder, name), "rb")
     except OSError as error:
         raise OSError(error.errno, error.strerror, name) from None
-    finally:
-        os.close(directory)
 
 
-def read_manifest(folder: Path) -> bytes:
+def read_manifest(folder: int) -> bytes:
     """Return the bytes of a published manifest, no more than one may have and one; raise :class:`OSError`."""
     with open_published(folder, Artifact.MANIFEST) as file:
         return file.read(MAX_OBJECT + 1)
@@ -70,7 +67,7 @@ def _shown(data: bytes) -> str:
 class ComparingSink:
     """A sink that reads a published file along with the lines that it is given."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: int, name: str) -> None:
         self._name = name
         self._file = open_published(folder, name)
         self._line = 0
@@ -113,9 +110,9 @@ class ComparingSink:
 
 
 class ComparedRun:
-    """The four sinks of a session, compared with a published run directory."""
+    """The four sinks of a session, compared with an open run directory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: int) -> None:
         self._sinks: dict[Artifact, ComparingSink] = {}
         try:
             for artifact in SEALED_BY_MANIFEST:

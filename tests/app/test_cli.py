@@ -60,6 +60,13 @@ def test_a_command_line_that_makes_no_sense_is_refused(command: Command, words: 
     assert "Traceback" not in answer.err
 
 
+@pytest.mark.parametrize("option", ["--out", "--run-id", "--market", "--config", "--strategy-file", "--set"])
+def test_two_dashes_are_no_value(command: Command, option: str) -> None:
+    """The option is named, in one line."""
+    answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", f"{option}=--")
+    assert (answer.code, answer.complaint) == (2, f"{option}: -- is no value")
+
+
 def test_help_imports_next_to_nothing() -> None:
     """Help is quick: neither pydantic nor a plotting library is loaded for it."""
     program = (

@@ -46,7 +46,6 @@ def test_a_run_id_that_looks_like_a_secret_is_refused(command: Command, out: Pat
         ("strategy_id", "", "C2_REJECT_MISSING_STRATEGY_ID"),
         ("max_sink_retries", -1, "C2_REJECT_BAD_RETRY_CONFIG"),
         ("broker.kind", "live", "C2_REJECT_BROKER_NOT_MOCK"),
-        ("no_live_required", "namespace", "C2_REJECT_NO_LIVE_GUARD"),
     ],
 )
 def test_what_is_not_allowed_is_rejected_with_full_artifacts(

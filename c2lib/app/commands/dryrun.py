@@ -26,6 +26,7 @@ _FIELDS: tuple[tuple[str, str, type, str], ...] = (
     ("--clock-start", "clock_start", str, "time of the fixed clock, ISO 8601 with a zone"),
     ("--max-sink-retries", "max_sink_retries", int, "how often a failing write is tried again"),
     ("--tick-events", "tick_events", str, "every or decisions"),
+    ("--no-live", "no_live_required", str, "NO-LIVE layer that must hold: hook or namespace (Linux)"),
     ("--initial-cash", "broker.initial_cash", str, "cash before the first step"),
     ("--min-fills", "criteria.min_fills", int, "least number of fills for a PASS"),
 )
