@@ -1,8 +1,8 @@
 """Checks a run directory against the contract in README.md, fields.md and states.md beside this file.
 
 A second verifier, written from those pages alone: it imports nothing of c2lib, so that a defect of c2lib's own verifier
-is not repeated here. It checks form, hashes, chain and phases, and refolds orders, books and counters by exact fractions.
-It does not run the session again, and knows no run but c2lib's own.
+is not repeated here. It checks form, hashes, chain and phases, and refolds orders, books and counters in fractions. It
+does not run the session again, and knows no run but c2lib's own.
 
     python verify_run.py RUN_DIR [--expect-digest HEX] [--json]
 
@@ -14,9 +14,6 @@ Exit status: 0 no findings, 1 findings, 2 no report possible. Rules kept here:
 
 >>> decode(b'{"a":1}')
 {'a': 1}
->>> decode(b'{"a": 1}')
-Traceback (most recent call last):
-verify_run.NotCanonicalError: is not canonical JSON
 """
 
 from __future__ import annotations
@@ -35,15 +32,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-# ---- vocabularies: fields.md ------------------------------------------------------------------------------------------
+# ---- vocabularies and state machines: fields.md, states.md ----
 
-EVENTS, SNAPSHOTS, AUDIT, METRICS = "events.jsonl", "state_snapshots.jsonl", "audit.jsonl", "metrics.json"
+EVENTS, SNAPSHOTS, AUDIT, METRICS = SEALED = "events.jsonl", "state_snapshots.jsonl", "audit.jsonl", "metrics.json"
 MANIFEST, ENVIRONMENT, EVIDENCE, STAGING = "run_manifest.json", "environment.json", "evidence", ".staging-"
-SEALED = (EVENTS, SNAPSHOTS, AUDIT, METRICS)
-LONGEST = {name: 1 << 20 for name in SEALED} | {MANIFEST: 1 << 26}
+COUNTERS = {EVENTS: ("ts_sim", "ts_utc"), SNAPSHOTS: ("ts_sim", "started_ts"), AUDIT: ("seq", "ts")}
+LONGEST = {**dict.fromkeys(SEALED, 1 << 20), MANIFEST: 1 << 26}
 """Longest line of each file in bytes, far beyond an honest one: a manifest holds every reading of an injected clock."""
 
 CHECKS = {
@@ -70,23 +68,14 @@ FAILURES = {
 START, CHECK, MOVE, STOP = "C2_DRYRUN_START", "C2_PREFLIGHT_CHECK", "C2_PHASE_TRANSITION", "C2_DRYRUN_STOP"
 RETRY, SINK_DEAD, OVERRIDDEN = "C2_SINK_WRITE_RETRY", "C2_SINK_WRITE_FAILED", "C2_LIVE_GATE_OVERRIDDEN"
 CANCEL, REFUSED, TRIPPED = "C2_CANCEL_REQUESTED", "C2_ORDER_REJECTED", "C2_RAIL_TRIPPED"
-MISMATCH, BROKER_RETRY = "C2_RECONCILE_MISMATCH", "C2_BROKER_RETRY"
-CODES = (START, CHECK, MOVE, STOP, RETRY, SINK_DEAD, OVERRIDDEN, CANCEL, REFUSED, TRIPPED, MISMATCH, BROKER_RETRY)
-AUDIT_CODES = (*CODES, "C2_BROKER_FAILED", *CHECKS.values(), *FAILURES.values())
+MISMATCH, BROKER_RETRY, BROKER_FAILED = "C2_RECONCILE_MISMATCH", "C2_BROKER_RETRY", "C2_BROKER_FAILED"
+_CODES = (START, CHECK, OVERRIDDEN, CANCEL, REFUSED, TRIPPED, MISMATCH, BROKER_RETRY, BROKER_FAILED)
+AFTER_THE_END = (RETRY, SINK_DEAD, MOVE, STOP, *FAILURES.values())
 
-# ---- state machines: states.md ----------------------------------------------------------------------------------------
-
-STATUS = {
-    "INIT": "INIT",
-    "PREFLIGHT_OK": "INIT",
-    "DRYRUN_ACTIVE": "RUNNING",
-    "STOPPING": "RUNNING",
-    "STOPPED": "COMPLETED",
-    "PREFLIGHT_FAILED": "REJECTED",
-    "ERROR_REQUIRES_OPERATOR": "FAILED",
-}
-ENDS = ("STOPPED", "PREFLIGHT_FAILED", "ERROR_REQUIRES_OPERATOR")
+STATUS = {"INIT": "INIT", "PREFLIGHT_OK": "INIT", "DRYRUN_ACTIVE": "RUNNING", "STOPPING": "RUNNING"}
+ENDS = {"STOPPED": "COMPLETED", "PREFLIGHT_FAILED": "REJECTED", "ERROR_REQUIRES_OPERATOR": "FAILED"}
 PHASES = {
+    **{(phase, trigger): "ERROR_REQUIRES_OPERATOR" for phase in STATUS for trigger in FAILURES},
     ("INIT", "PREFLIGHT_PASSED"): "PREFLIGHT_OK",
     ("INIT", "PREFLIGHT_REJECTED"): "PREFLIGHT_FAILED",
     ("PREFLIGHT_OK", "FIRST_STEP"): "DRYRUN_ACTIVE",
@@ -94,10 +83,10 @@ PHASES = {
     ("DRYRUN_ACTIVE", "BOUND_REACHED"): "STOPPING",
     ("DRYRUN_ACTIVE", "CANCELLED"): "STOPPING",
     ("STOPPING", "CLOSED"): "STOPPED",
-    **{(phase, trigger): "ERROR_REQUIRES_OPERATOR" for phase in STATUS if phase not in ENDS for trigger in FAILURES},
 }
+STATUS |= ENDS
 OPEN = ("NEW", "PARTIALLY_FILLED")
-ORDER_MOVES = {
+ANSWERS = {
     "ORDER_ACKNOWLEDGED": (("PENDING_NEW",), "NEW", 1),
     "ORDER_REJECTED": (("PENDING_NEW",), "REJECTED", 1),
     "ORDER_CANCELLED": (OPEN, "CANCELLED", 2),
@@ -105,162 +94,127 @@ ORDER_MOVES = {
 }
 """From where, to where, and how many moves an event stands for; a cancel that is pending leaves no event."""
 
-# ---- forms of fields: fields.md ---------------------------------------------------------------------------------------
+# ---- forms of fields: fields.md ----
 
-_DECIMAL = re.compile(r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9]", re.ASCII)
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/=:^+-]{0,127}", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+TABLE = """
+events.jsonl: schema_version=C2_DRYRUN_V1 event_id:sha256 run_id:text strategy_id:text event_type=<kind>
+    ts_sim:integer ts_utc:time payload:object
+state_snapshots.jsonl: schema_version=C2_DRYRUN_STATE_V1 run_id:text strategy_id:text status=<status> phase=<phase>
+    ts_sim:integer started_ts:time ended_ts:time? step:integer events_emitted:integer sink_retries:integer
+    reject_code=<reject>? reject_reason:text? fail_code=<fail>? fail_reason:text? meta:object
+audit.jsonl: seq:integer ts:time level=INFO|WARN|ERROR code=<code> message:text meta:object prev_hash:sha256
+    entry_hash:sha256
+metrics.json: schema_version=C2_DRYRUN_METRICS_V1 run_id:text strategy_id:text seed:signed status=<status>
+    events_emitted:integer audit_events:integer sink_retries:integer orders_place_total:integer
+    orders_cancel_total:integer orders_query_total:integer order_state_transitions_total:integer fills_total:integer
+    reconcile_mismatches_total:integer retry_attempts_total:integer safety_rail_trips_total:integer
+    no_live_attempts_total:integer orchestrator_state=<phase> last_audit_event_ts:time? reconciler_last_ok_ts:time?
+run_manifest.json: schema_version=C2_RUN_MANIFEST_V1 run_id:text strategy_id:text status=<status>
+    behaviour_version:integer config:object config_sha256:sha256 criteria_sha256:sha256 market:object strategy:object
+    inputs:object artifacts:object audit:object run_digest:sha256
+.artifacts: events.jsonl:object state_snapshots.jsonl:object audit.jsonl:object metrics.json:object
+.audit: entries:integer last_hash:sha256
+.market: source=synthetic|file sha256:sha256 bars:integer
+.strategy: origin=built-in|file|object? sha256:sha256?
+.inputs: cancel:object? clock_readings:list? sink_failures:list
+config: run_id:text strategy_id:text seed:signed clock_mode=fixed|injected|market clock_start:time? steps:integer
+    enabled:boolean max_sink_retries:signed tick_events=every|decisions criteria:object market:object broker:object
+config.market: source=synthetic|file symbol:identifier tick_size:decimal lot_size:decimal file_sha256:sha256?
+    synthetic:object
+config.broker: initial_cash:decimal maker_fee_rate:decimal taker_fee_rate:decimal latency_steps:integer
+SESSION_START: clock_mode=fixed|injected|market config_sha256:sha256 criteria_sha256:sha256 market_sha256:sha256
+    symbol:identifier steps:integer initial_cash:decimal
+STRATEGY_TICK: bar_index:integer bar_time:time close:decimal decision:identifier
+ORDER_SUBMITTED: client_order_id:identifier symbol:identifier side=BUY|SELL order_type=MARKET|LIMIT|STOP|STOP_LIMIT
+    quantity:decimal limit_price:decimal? stop_price:decimal? time_in_force=GTC|IOC|FOK|DAY bar_index:integer tag:text?
+ORDER_ACKNOWLEDGED: client_order_id:identifier broker_order_id:identifier? reason:text? bar_index:integer
+ORDER_REJECTED: client_order_id:identifier broker_order_id:identifier? reason:text? bar_index:integer
+ORDER_CANCELLED: client_order_id:identifier broker_order_id:identifier? reason:text? bar_index:integer
+ORDER_EXPIRED: client_order_id:identifier broker_order_id:identifier? reason:text? bar_index:integer
+FILL: fill_id:identifier client_order_id:identifier broker_order_id:identifier symbol:identifier side=BUY|SELL
+    quantity:decimal price:decimal fee:decimal liquidity=MAKER|TAKER leaves_quantity:decimal bar_index:integer
+FAULT_INJECTED: fault:identifier target:identifier detail:text
+RAIL_TRIPPED: rail:identifier expected:text seen:text
+RECONCILED: mismatches:texts
+SESSION_STOP: stop_reason=completed|cancelled|failed steps:integer position:decimal cash:decimal mark_price:decimal?
+    equity:decimal
+REJECTED: code=<reject> reason:text
+C2_PREFLIGHT_CHECK: check=<check> passed:boolean
+C2_PHASE_TRANSITION: from=<phase> to=<phase> trigger:text ts_sim:integer
+C2_SINK_WRITE_RETRY: sink=<file> retries:integer error:text
+C2_DRYRUN_STOP: stop_reason=completed|cancelled|failed? steps:integer no_live_attempts:integer
+C2_CANCEL_REQUESTED: reason:text step:integer
+C2_ORDER_REJECTED: client_order_id:identifier reason:text
+C2_RECONCILE_MISMATCH: mismatch:text
+C2_RAIL_TRIPPED: rail:identifier expected:text seen:text
+"""
+"""Lines, objects within the manifest, named fields of the config, payloads, metas; ``?`` allows null."""
+
+_ROWS = dict(row.split(": ", 1) for row in TABLE.replace("\n    ", " ").strip().splitlines())
+_KINDS = tuple(name for name in _ROWS if name.isupper() and not name.startswith("C2_"))
+_WORDS: dict[str, tuple[str, ...]] = {
+    "<kind>": _KINDS,
+    "<status>": tuple(STATUS.values()),
+    "<phase>": tuple(STATUS),
+    "<reject>": tuple(CHECKS.values()),
+    "<fail>": tuple(FAILURES.values()),
+    "<check>": tuple(CHECKS),
+    "<file>": SEALED,
+    "<code>": (*_CODES, *CHECKS.values(), *AFTER_THE_END),
+}
+_PATTERNS = {
+    "sha256": r"[0-9a-f]{64}",
+    "decimal": r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9]",
+    "identifier": r"[A-Za-z0-9][A-Za-z0-9._/=:^+-]{0,127}",
+    "time": r".{19}(?:\.[0-9]{6})?\+00:00",
+}
+_TYPES: Mapping[str, type] = {
+    "integer": int,
+    "signed": int,
+    "boolean": bool,
+    "texts": list,
+    "list": list,
+    "object": dict,
+}
 
 
-def _is_time(value: Any) -> bool:
+def fits(kind: str, value: Any) -> bool:
+    """Whether a value has a form as the table writes it, from the ``:`` or ``=`` on.
+
+    >>> fits(":decimal", "1.50"), fits("=BUY|SELL", "BUY"), fits(":time?", None), fits(":integer", True)
+    (False, True, True, False)
+    """
+    if value is None:
+        return kind.endswith("?")
+    bare = kind[1:].rstrip("?")
+    if not _is_a(_TYPES.get(bare, str), value):
+        return False
+    if kind[0] == "=":
+        return value in _WORDS.get(bare, bare.split("|"))
+    if bare in _PATTERNS:
+        good = len(value) < 1000 and re.fullmatch(_PATTERNS[bare], value, re.ASCII) is not None
+        return good and (bare != "time" or _is_moment(value))
+    if bare == "texts":
+        return all(type(item) is str for item in value)
+    return bare != "integer" or value >= 0
+
+
+def _is_a(wanted: type, value: Any) -> bool:
+    # a bool is an int to isinstance
+    return type(value) is wanted
+
+
+def _is_moment(text: str) -> bool:
     try:
-        return len(value) <= 32 and value.endswith("+00:00") and datetime.fromisoformat(value).isoformat() == value
+        return datetime.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
 
 
-KINDS: Mapping[str, tuple[type, Callable[[Any], bool]]] = {
-    "integer": (int, lambda value: value >= 0),
-    "signed": (int, lambda value: True),
-    "boolean": (bool, lambda value: True),
-    "decimal": (str, lambda value: len(value) < 1000 and _DECIMAL.fullmatch(value) is not None),
-    "time": (str, _is_time),
-    "sha256": (str, lambda value: _SHA256.fullmatch(value) is not None),
-    "identifier": (str, lambda value: _IDENTIFIER.fullmatch(value) is not None),
-    "text": (str, lambda value: True),
-    "texts": (list, lambda value: all(type(item) is str for item in value)),
-    "object": (dict, lambda value: True),
-    "list": (list, lambda value: True),
-}
+_PART = re.compile(r"([^ :=]+)([:=][^ ]+)")
+FORMS: Mapping[str, Mapping[str, str]] = {name: dict(_PART.findall(row)) for name, row in _ROWS.items()}
 
-
-class Form(NamedTuple):
-    """What a field may hold: a kind, or one of ``words``."""
-
-    kind: str
-    nullable: bool
-    words: tuple[str, ...]
-
-    def fits(self, value: Any) -> bool:
-        """Whether ``value`` has this form."""
-        if value is None:
-            return self.nullable
-        if self.words:
-            return type(value) is str and value in self.words
-        wanted, holds = KINDS[self.kind]
-        return type(value) is wanted and holds(value)
-
-
-def forms(text: str, **words: tuple[str, ...]) -> dict[str, Form]:
-    """Return the forms of ``name:kind`` or ``name:=WORD|WORD``; ``?`` behind a name allows null.
-
-    >>> forms("side:=BUY|SELL")["side"].fits("BUY"), forms("limit?:decimal")["limit"].fits(None)
-    (True, True)
-    """
-    made = {}
-    for part in text.split():
-        name, kind = part.split(":", 1)
-        bare = name.rstrip("?")
-        chosen = words.get(bare) or (tuple(kind[1:].split("|")) if kind[0] == "=" else ())
-        made[bare] = Form(kind, name != bare, chosen)
-    return made
-
-
-_NAMES = "run_id:text strategy_id:text"
-_ANSWER = forms("client_order_id:identifier broker_order_id?:identifier reason?:text bar_index:integer")
-_SIDE = "client_order_id:identifier symbol:identifier side:=BUY|SELL quantity:decimal bar_index:integer"
-_REASON = "=completed|cancelled|failed"
-PAYLOADS = {
-    "SESSION_START": forms(
-        "clock_mode:=fixed|injected|market config_sha256:sha256 criteria_sha256:sha256 market_sha256:sha256"
-        " symbol:identifier steps:integer initial_cash:decimal"
-    ),
-    "STRATEGY_TICK": forms("bar_index:integer bar_time:time close:decimal decision:identifier"),
-    "ORDER_SUBMITTED": forms(
-        f"{_SIDE} order_type:=MARKET|LIMIT|STOP|STOP_LIMIT limit_price?:decimal stop_price?:decimal"
-        " time_in_force:=GTC|IOC|FOK|DAY tag?:text"
-    ),
-    **dict.fromkeys(ORDER_MOVES, _ANSWER),
-    "FILL": forms(
-        f"{_SIDE} fill_id:identifier broker_order_id:identifier price:decimal fee:decimal liquidity:=MAKER|TAKER"
-        " leaves_quantity:decimal"
-    ),
-    "FAULT_INJECTED": forms("fault:identifier target:identifier detail:text"),
-    "RAIL_TRIPPED": forms("rail:identifier expected:text seen:text"),
-    "RECONCILED": forms("mismatches:texts"),
-    "SESSION_STOP": forms(
-        f"stop_reason:{_REASON} steps:integer position:decimal cash:decimal mark_price?:decimal equity:decimal"
-    ),
-    "REJECTED": forms("code:= reason:text", code=tuple(CHECKS.values())),
-}
-_OUTCOME = {
-    "status": tuple(dict.fromkeys(STATUS.values())),
-    "phase": tuple(STATUS),
-    "orchestrator_state": tuple(STATUS),
-}
-LINES = {
-    EVENTS: forms(
-        f"schema_version:=C2_DRYRUN_V1 event_id:sha256 {_NAMES} event_type:= ts_sim:integer ts_utc:time payload:object",
-        event_type=tuple(PAYLOADS),
-    ),
-    SNAPSHOTS: forms(
-        f"schema_version:=C2_DRYRUN_STATE_V1 {_NAMES} status:= phase:= ts_sim:integer started_ts:time ended_ts?:time"
-        " step:integer events_emitted:integer sink_retries:integer reject_code?:= reject_reason?:text fail_code?:="
-        " fail_reason?:text meta:object",
-        reject_code=tuple(CHECKS.values()),
-        fail_code=tuple(FAILURES.values()),
-        **_OUTCOME,
-    ),
-    AUDIT: forms(
-        "seq:integer ts:time level:=INFO|WARN|ERROR code:= message:text meta:object prev_hash:sha256 entry_hash:sha256",
-        code=AUDIT_CODES,
-    ),
-    METRICS: forms(
-        f"schema_version:=C2_DRYRUN_METRICS_V1 {_NAMES} seed:signed status:= events_emitted:integer"
-        " audit_events:integer sink_retries:integer orders_place_total:integer orders_cancel_total:integer"
-        " orders_query_total:integer order_state_transitions_total:integer fills_total:integer"
-        " reconcile_mismatches_total:integer retry_attempts_total:integer safety_rail_trips_total:integer"
-        " no_live_attempts_total:integer orchestrator_state:= last_audit_event_ts?:time reconciler_last_ok_ts?:time",
-        **_OUTCOME,
-    ),
-    MANIFEST: forms(
-        f"schema_version:=C2_RUN_MANIFEST_V1 {_NAMES} status:= behaviour_version:integer config:object"
-        " config_sha256:sha256 criteria_sha256:sha256 market:object strategy:object inputs:object artifacts:object"
-        " audit:object run_digest:sha256",
-        **_OUTCOME,
-    ),
-}
-NUMBERED = {EVENTS: ("ts_sim", "ts_utc"), SNAPSHOTS: ("ts_sim", "started_ts"), AUDIT: ("seq", "ts")}
-WITHIN_MANIFEST = {
-    "artifacts": forms(" ".join(f"{name}:object" for name in SEALED)),
-    "audit": forms("entries:integer last_hash:sha256"),
-    "market": forms("source:=synthetic|file sha256:sha256 bars:integer"),
-    "strategy": forms("origin?:=built-in|file|object sha256?:sha256"),
-    "inputs": forms("cancel?:object clock_readings?:list sink_failures:list"),
-}
-CONFIG = {
-    "": forms(
-        f"{_NAMES} seed:signed clock_mode:=fixed|injected|market clock_start?:time steps:integer enabled:boolean"
-        " max_sink_retries:signed tick_events:=every|decisions criteria:object market:object broker:object"
-    ),
-    "market": forms(
-        "source:=synthetic|file symbol:identifier tick_size:decimal lot_size:decimal file_sha256?:sha256 synthetic:object"
-    ),
-    "broker": forms("initial_cash:decimal maker_fee_rate:decimal taker_fee_rate:decimal latency_steps:integer"),
-}
-"""The fields of the sealed config that the rules name; it has more."""
-META = {
-    CHECK: forms("check:= passed:boolean", check=tuple(CHECKS)),
-    MOVE: forms("from:= to:= trigger:text ts_sim:integer", **{"from": tuple(STATUS), "to": tuple(STATUS)}),
-    RETRY: forms("sink:= retries:integer error:text", sink=SEALED),
-    STOP: forms(f"stop_reason?:{_REASON} steps:integer no_live_attempts:integer"),
-    CANCEL: forms("reason:text step:integer"),
-    REFUSED: forms("client_order_id:identifier reason:text"),
-    MISMATCH: forms("mismatch:text"),
-    TRIPPED: PAYLOADS["RAIL_TRIPPED"],
-}
-
-# ---- canonical JSON: README.md ----------------------------------------------------------------------------------------
+# ---- canonical JSON: README.md ----
 
 
 class NotCanonicalError(ValueError):
@@ -294,43 +248,38 @@ def _no_float(text: str) -> Any:
     raise NotCanonicalError(f"has the number {text[:40]}, which is no integer")
 
 
-def _check_inside(value: Any) -> None:
+def _look_inside(value: Any) -> None:
     waiting = [(value, 0)]
     while waiting:
         item, depth = waiting.pop()
         if depth > 64:
             raise NotCanonicalError("is nested deeper than 64")
-        if type(item) is str:
-            if not item.isascii() and not unicodedata.is_normalized("NFC", item):
-                raise NotCanonicalError("has a text that is not in Unicode NFC")
-        elif type(item) is dict:
-            waiting += [(part, depth + 1) for pair in item.items() for part in pair]
-        elif type(item) is list:
-            waiting += [(part, depth + 1) for part in item]
+        if type(item) is str and not item.isascii() and not unicodedata.is_normalized("NFC", item):
+            raise NotCanonicalError("has a text that is not in Unicode NFC")
+        inside = [*item, *item.values()] if type(item) is dict else item if type(item) is list else ()
+        waiting += [(part, depth + 1) for part in inside]
 
 
 def decode(raw: bytes) -> dict[str, Any]:
     """Return the object of a line without its end; raise :class:`NotCanonicalError`."""
     hooks: dict[str, Any] = {"parse_int": _integer, "parse_float": _no_float, "parse_constant": _no_float}
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_object, **hooks)
-        _check_inside(value)
-        good = type(value) is dict and encode(value) == raw
+        value = json.loads(raw.decode(), object_pairs_hook=_object, **hooks)
+        _look_inside(value)
+        if type(value) is not dict or encode(value) != raw:
+            raise NotCanonicalError("is not the canonical JSON of an object")
     except NotCanonicalError:
         raise
+    except RecursionError:
+        raise NotCanonicalError("is nested deeper than 64") from None
     except UnicodeError:
         raise NotCanonicalError("is not UTF-8, or has a lone surrogate") from None
     except ValueError:
         raise NotCanonicalError("is not JSON") from None
-    except RecursionError:
-        raise NotCanonicalError("is nested deeper than 64") from None
-    if not good:
-        raise NotCanonicalError("is not canonical JSON")
-    assert type(value) is dict
     return value
 
 
-# ---- what is found ----------------------------------------------------------------------------------------------------
+# ---- what is found ----
 
 
 class Finding(NamedTuple):
@@ -350,7 +299,7 @@ def _short(value: Any) -> str:
 
 @dataclass
 class Report:
-    """Findings, the first of them kept; ``broken`` are the files whose story cannot be told further."""
+    """Findings, the first 100 of them kept; ``broken`` are the files whose story cannot be told further."""
 
     verdict: str = "SEALED"
     findings: list[Finding] = field(default_factory=list)
@@ -359,37 +308,30 @@ class Report:
     broken: set[str] = field(default_factory=set)
     run_digest: str | None = None
 
-    def add(self, file: str, line: int, problem: str, expected: Any = "", seen: Any = "") -> None:
-        """Note a finding; beyond 100 only their number grows."""
+    def add(self, file: str, line: int, problem: str, seen: Any = "", expected: Any = "") -> None:
+        """Note a finding."""
         self.total += 1
         if len(self.findings) < 100:
             self.findings.append(Finding(file, line, problem, _short(expected), _short(seen)))
 
-    def require(self, file: str, line: int, holds: bool, problem: str, seen: Any = "") -> None:
-        """Note a finding unless ``holds``."""
-        if not holds:
-            self.add(file, line, problem, seen=seen)
-
     def same(self, file: str, line: int, what: str, expected: Any, seen: Any) -> None:
         """Note a finding unless both are the same JSON value, types included."""
         if type(expected) is not type(seen) or encode(expected) != encode(seen):
-            self.add(file, line, f"{what} is another", expected, seen)
+            self.add(file, line, f"{what} is another", seen, expected)
 
-    def well_formed(self, file: str, line: int, what: str, value: Any, form: Mapping[str, Form], more: bool) -> bool:
-        """Whether an object has the keys and forms asked for, exactly unless ``more`` are allowed."""
-        if type(value) is not dict:
-            self.add(file, line, f"{what} is not an object", seen=value)
-            return False
-        wrong = [name for name, wanted in form.items() if name not in value or not wanted.fits(value[name])]
-        wrong += [] if more else [name for name in value if name not in form]
-        for name in wrong:
-            self.add(
-                file, line, f"{what} has a wrong, missing or unknown {_short(name)}", seen=value.get(name, "nothing")
-            )
+    def well_formed(self, file: str, line: int, name: str, value: Any, *, more: bool = False) -> bool:
+        """Whether an object has the keys and forms that the table has for ``name``; ``more`` allows other keys."""
+        form, held = FORMS[name], value if type(value) is dict else {}
+        wrong = [key for key, kind in form.items() if key not in held or not fits(kind, held[key])]
+        wrong += [] if more else [key for key in held if key not in form]
+        for key in wrong:
+            self.add(file, line, f"{name} has a wrong, missing or unknown {_short(key)}", held.get(key, "nothing"))
+        if wrong:
+            self.broken.add(file)
         return not wrong
 
 
-# ---- files: README.md, the directory ----------------------------------------------------------------------------------
+# ---- files: README.md, the directory ----
 
 
 @dataclass
@@ -404,36 +346,28 @@ class Artifact:
     lines: int = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        stream = self._opened()
-        if stream is None:
-            self.report.broken.add(self.name)
+        path, flags = self.folder / self.name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            if not stat.S_ISREG(path.lstat().st_mode):
+                self._break(0, "is not a regular file")
+                return
+            stream = os.fdopen(os.open(path, flags), "rb")
+        except OSError as error:
+            self._break(0, f"cannot be read: {error.strerror}")
             return
         with stream:
             yield from self._read(stream)
 
-    def _opened(self) -> BinaryIO | None:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        try:
-            if not stat.S_ISREG(os.lstat(self.folder / self.name).st_mode):
-                self.report.add(self.name, 0, "is not a regular file")
-                return None
-            return os.fdopen(os.open(self.folder / self.name, flags), "rb")
-        except OSError as error:
-            self.report.add(self.name, 0, f"cannot be read: {error.strerror}")
-            return None
-
     def _read(self, stream: BinaryIO) -> Iterator[dict[str, Any]]:
-        longest, hasher = LONGEST[self.name], hashlib.sha256()
-        within = False
+        longest, hasher, within = LONGEST[self.name], hashlib.sha256(), False
         while raw := stream.readline(longest + 1):
             hasher.update(raw)
             self.size += len(raw)
             ended = raw.endswith(b"\n")
             self.lines += ended
-            if within or not ended:
-                if not within:
-                    self._break(self.lines + 1, f"has no end within {longest} bytes, or none at all")
-            elif (line := self._decoded(raw[:-1])) is not None:
+            if not ended and not within:
+                self._break(self.lines + 1, f"has no end within {longest} bytes, or none at all")
+            elif not within and (line := self._decoded(raw[:-1])) is not None:
                 yield line
             within = not ended
         self.sha256 = hasher.hexdigest()
@@ -444,10 +378,7 @@ class Artifact:
         except NotCanonicalError as error:
             self._break(self.lines, str(error))
             return None
-        good = self.report.well_formed(self.name, self.lines, "the line", line, LINES[self.name], False)
-        if not good:
-            self.report.broken.add(self.name)
-        return line if good else None
+        return line if self.report.well_formed(self.name, self.lines, self.name, line) else None
 
     def _break(self, line: int, problem: str) -> None:
         self.report.add(self.name, line, problem)
@@ -455,54 +386,37 @@ class Artifact:
 
     def only(self) -> dict[str, Any] | None:
         """Return the one line of a file that has one."""
-        found = None
-        for line in self:
-            found = line
-        if self.name not in self.report.broken and self.lines != 1:
+        found = list(zip(self, range(2), strict=False))
+        if self.name not in self.report.broken and len(found) != 1:
             self._break(0, "does not hold exactly one line")
-        return None if self.name in self.report.broken else found
+        return None if self.name in self.report.broken else found[0][0]
 
 
 def check_names(folder: Path, report: Report) -> None:
     """Find what does not belong into a run directory."""
-    kinds = dict.fromkeys((*SEALED, MANIFEST, ENVIRONMENT), stat.S_ISREG) | {EVIDENCE: stat.S_ISDIR}
-    for name in sorted(os.listdir(folder)):
-        belongs = kinds.get(name)
-        if belongs is None:
-            report.add(name, 0, "does not belong into a run directory")
-        elif name in (ENVIRONMENT, EVIDENCE) and not belongs(os.lstat(folder / name).st_mode):
-            report.add(name, 0, "is not what its name says")
+    kinds = {ENVIRONMENT: stat.S_IFREG, EVIDENCE: stat.S_IFDIR}
+    for path in sorted(folder.iterdir()):
+        mode = path.lstat().st_mode
+        if path.name not in (*SEALED, MANIFEST, ENVIRONMENT, EVIDENCE):
+            report.add(path.name, 0, "does not belong into a run directory")
+        elif path.name in (ENVIRONMENT, EVIDENCE) and stat.S_IFMT(mode) != kinds[path.name]:
+            report.add(path.name, 0, "is not what its name says")
 
 
-# ---- the manifest -----------------------------------------------------------------------------------------------------
-
-
-class Clock:
-    """The readings that a manifest tells of; none with ``clock_mode: market``."""
-
-    def __init__(self, readings: list[Any] | None, report: Report) -> None:
-        pairs = readings or []
-        sound = all(type(pair) is list and len(pair) == 2 for pair in pairs)
-        sound = sound and all(type(number) is int and type(text) is str and _is_time(text) for number, text in pairs)
-        grows = sound and all(a[0] < b[0] and a[1] < b[1] for a, b in zip(pairs, pairs[1:], strict=False))
-        if readings is not None and not (grows and pairs and pairs[0][0] == 0):
-            report.add(MANIFEST, 1, "inputs.clock_readings do not begin at 0 and grow")
-            pairs = []
-        self.numbers, self.texts = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-
-    def reading(self, number: int) -> str | None:
-        """Return what reading ``number`` gave, or ``None`` when it is not known."""
-        return self.texts[bisect_right(self.numbers, number) - 1] if self.texts else None
+# ---- the manifest ----
 
 
 @dataclass
 class Manifest:
-    """What the manifest says, as far as it is well-formed: facts by name, those of the config by dotted name."""
+    """What the manifest says, when it is well-formed: facts by name, those of the config by dotted name."""
 
     report: Report
     facts: dict[str, Any] = field(default_factory=dict)
-    artifacts: dict[str, Any] = field(default_factory=dict)
-    clock: Clock | None = None
+    readings: list[tuple[int, str]] = field(default_factory=list)
+
+    def same(self, what: str, expected: Any, seen: Any) -> None:
+        """Note a finding unless both are the same."""
+        self.report.same(MANIFEST, 1, what, expected, seen)
 
     def read(self, folder: Path) -> None:
         """Read the manifest and check what it says of itself."""
@@ -510,54 +424,68 @@ class Manifest:
         if manifest is None:
             return
         self.report.run_digest = digest(manifest, "run_digest")
-        self.report.same(MANIFEST, 1, "run_digest", self.report.run_digest, manifest["run_digest"])
-        config = manifest["config"]
-        parts = {name: (manifest[name], form, False) for name, form in WITHIN_MANIFEST.items()}
-        parts |= {f"config.{name}": (config.get(name) if name else config, form, True) for name, form in CONFIG.items()}
-        if not all([self.report.well_formed(MANIFEST, 1, name, *part) for name, part in parts.items()]):
-            self.report.broken.add(MANIFEST)
-            return
-        for name in CONFIG:
-            part = config[name] if name else config
-            self.facts |= {f"{name}.{key}" if name else key: part[key] for key in CONFIG[name]}
-        self.facts |= {name: manifest[name] for name in ("status", "audit")} | manifest["inputs"]
-        self.artifacts, self.clock = manifest["artifacts"], Clock(manifest["inputs"]["clock_readings"], self.report)
-        self._check_config(manifest, config)
-        self._check_inputs()
+        self.same("run_digest", self.report.run_digest, manifest["run_digest"])
+        config, inner = manifest["config"], [name for name in FORMS if name.startswith(".")]
+        parts = {name: manifest[name[1:]] for name in inner} | {"config": config}
+        parts |= {f"config.{name}": config.get(name) for name in ("market", "broker")}
+        sound = [self.report.well_formed(MANIFEST, 1, n, part, more=n not in inner) for n, part in parts.items()]
+        if all(sound):
+            for name in ("config", "config.market", "config.broker"):
+                self.facts |= {f"{name}.{key}".removeprefix("config."): parts[name][key] for key in FORMS[name]}
+            self.facts |= {name: manifest[name] for name in ("status", "audit", "artifacts")} | manifest["inputs"]
+            self._check_config(manifest, config, config["market"])
+            self._check_inputs(manifest["inputs"])
 
-    def _check_config(self, manifest: dict[str, Any], config: dict[str, Any]) -> None:
-        facts, market = self.facts, config["market"]
+    def _check_config(self, manifest: dict[str, Any], config: dict[str, Any], market: dict[str, Any]) -> None:
         walk = {"generator": "c2lib_synthetic_walk", "version": 1, "seed": config["seed"]}
         walk |= {"parameters": market["synthetic"], "tick_size": market["tick_size"], "lot_size": market["lot_size"]}
+        synthetic, facts = market["source"] == "synthetic", self.facts
         facts["config_sha256"], facts["criteria_sha256"] = digest(config), digest(config["criteria"])
-        facts["market_sha256"] = digest(walk) if market["source"] == "synthetic" else market["file_sha256"]
+        facts["market_sha256"] = digest(walk) if synthetic else market["file_sha256"]
         for name in ("run_id", "strategy_id", "config_sha256", "criteria_sha256"):
-            self.report.same(MANIFEST, 1, name, facts[name], manifest[name])
-        self.report.same(MANIFEST, 1, "market.source", market["source"], manifest["market"]["source"])
-        self.report.same(MANIFEST, 1, "market.sha256", facts["market_sha256"], manifest["market"]["sha256"])
-        enough = manifest["market"]["bars"] >= config["steps"]
-        self.report.require(MANIFEST, 1, enough, "market.bars are fewer than the steps", manifest["market"]["bars"])
+            self.same(name, facts[name], manifest[name])
+        self.same("market.source", market["source"], manifest["market"]["source"])
+        self.same("market.sha256", facts["market_sha256"], manifest["market"]["sha256"])
+        if manifest["market"]["bars"] < config["steps"]:
+            self.report.add(MANIFEST, 1, "market.bars are fewer than the steps", manifest["market"]["bars"])
 
-    def _check_inputs(self) -> None:
-        facts, by_bars = self.facts, self.facts["clock_mode"] == "market"
-        self.report.same(MANIFEST, 1, "clock_readings being null", by_bars, facts["clock_readings"] is None)
+    def _check_inputs(self, inputs: dict[str, Any]) -> None:
+        facts, readings, retries = self.facts, inputs["clock_readings"], 0
+        self.same("clock_readings being null", facts["clock_mode"] == "market", readings is None)
         if facts["clock_start"] is not None:
-            self.report.same(MANIFEST, 1, "clock_readings", [[0, facts["clock_start"]]], facts["clock_readings"])
-        facts["retries"] = 0
-        for failure in facts["sink_failures"]:
-            sound = type(failure) is list and len(failure) == 3 and failure[0] in SEALED and type(failure[1]) is int
-            sound = sound and KINDS["texts"][0] is type(failure[2]) and KINDS["texts"][1](failure[2])
-            sound = sound and 1 <= len(failure[2]) <= facts["max_sink_retries"]
-            self.report.require(MANIFEST, 1, sound, "inputs.sink_failures has a wrong entry", failure)
-            facts["retries"] += len(failure[2]) if sound else 0
+            self.same("clock_readings", [[0, facts["clock_start"]]], readings)
+        pairs = [r for r in readings or () if type(r) is list and len(r) == 2]
+        sound = len(pairs) == len(readings or ()) and all(fits(":integer", a) and fits(":time", b) for a, b in pairs)
+        if pairs and sound and pairs[0][0] == 0 and all(a < c and b < d for (a, b), (c, d) in pairwise(pairs)):
+            self.readings = [(number, text) for number, text in pairs]
+        elif readings is not None:
+            self.report.add(MANIFEST, 1, "clock_readings do not begin at 0 and grow")
+        for call in inputs["sink_failures"]:
+            sound = type(call) is list and len(call) == 3 and call[0] in SEALED and fits(":integer", call[1])
+            if sound and fits(":texts", call[2]) and 1 <= len(call[2]) <= facts["max_sink_retries"]:
+                retries += len(call[2])
+            else:
+                self.report.add(MANIFEST, 1, "sink_failures has a wrong entry", call)
+        facts["retries"] = retries
+
+    def reading(self, number: int, else_: str) -> str:
+        """Return what the clock gave at reading ``number``, or ``else_`` when the manifest does not tell."""
+        at = bisect_right(self.readings, number, key=lambda reading: reading[0])
+        return self.readings[at - 1][1] if at else else_
+
+    def seal(self, artifact: Artifact) -> None:
+        """Hold a file that was read against what the manifest says of it."""
+        if "artifacts" in self.facts and artifact.sha256:
+            seen = {"sha256": artifact.sha256, "bytes": artifact.size, "lines": artifact.lines}
+            self.report.same(artifact.name, 0, "seal", self.facts["artifacts"][artifact.name], seen)
 
 
-# ---- what events and audit both tell ----------------------------------------------------------------------------------
+# ---- what lines tell, one after the other ----
 
 
 @dataclass
 class Trail:
-    """A sequence of values, as a count and a running hash, so that two can be compared without being kept."""
+    """A sequence as its length and a running hash, so that two can be compared without being kept."""
 
     count: int = 0
     hasher: Any = field(default_factory=hashlib.sha256)
@@ -567,46 +495,54 @@ class Trail:
         self.count += 1
         self.hasher.update(encode(value) + b"\n")
 
-    def told(self) -> list[Any]:
-        """Return what is equal when two trails are."""
-        return [self.count, self.hasher.hexdigest()]
-
 
 @dataclass
 class Story:
-    """What the lines of one file tell, one after the other."""
+    """The lines of one file; ``number`` is that of the line, from 0, and in the end how many there were."""
 
     name: str
-    report: Report
     manifest: Manifest
     number: int = 0
-    last_ts: str = ""
+    times: tuple[str, str] = ("", "")
     trails: dict[str, Trail] = field(default_factory=lambda: {code: Trail() for code in (REFUSED, TRIPPED, MISMATCH)})
 
-    def found(self, holds: bool, problem: str, seen: Any = "") -> None:
-        """Note a finding at the current line unless ``holds``."""
-        self.report.require(self.name, self.number + 1, holds, problem, seen)
+    def __post_init__(self) -> None:
+        self.report, self.facts = self.manifest.report, self.manifest.facts
+
+    def require(self, holds: object, problem: str, seen: Any = "") -> None:
+        """Note a finding at this line unless ``holds``."""
+        if not holds:
+            self.report.add(self.name, self.number + 1, problem, seen)
 
     def same(self, what: str, expected: Any, seen: Any) -> None:
-        """Note a finding at the current line unless both are the same."""
+        """Note a finding at this line unless both are the same."""
         self.report.same(self.name, self.number + 1, what, expected, seen)
 
-    def told(self, line: dict[str, Any]) -> None:
-        """Check what all lines have: the run's names, a number, a time that never goes back."""
-        facts, (counter, clock) = self.manifest.facts, NUMBERED[self.name]
+    def read(self, folder: Path) -> None:
+        """Read the file, tell each line and hold the seal."""
+        artifact = Artifact(folder, self.name, self.report)
+        for line in artifact:
+            self.number = artifact.lines - 1
+            self._take(line)
+            self.take(line)
+        self.number = artifact.lines
+        self.manifest.seal(artifact)
+
+    def _take(self, line: dict[str, Any]) -> None:
         for key in ("run_id", "strategy_id"):
             if key in line:
-                self.same(key, facts.setdefault(key, line[key]), line[key])
+                self.same(key, self.facts.setdefault(key, line[key]), line[key])
+        counter, clock = COUNTERS[self.name]
         self.same(counter, self.number, line[counter])
-        self.found(line[clock] >= self.last_ts, "the time goes back", line[clock])
-        self.last_ts = line[clock]
+        self.require(line[clock] >= self.times[1], "the time goes back", line[clock])
+        self.times = (self.times[0] or line[clock], line[clock])
 
     def take(self, line: dict[str, Any]) -> None:
-        """Check one line."""
+        """Check one line and let it act."""
         raise NotImplementedError
 
 
-# ---- events: orders, fills, books -------------------------------------------------------------------------------------
+# ---- events: orders, fills, books ----
 
 
 @dataclass
@@ -614,17 +550,19 @@ class Order:
     """An open order."""
 
     side: str
-    quantity: Fraction
+    leaves: Fraction
     limit: Fraction | None
-    bar_index: int
+    earliest: int
     status: str = "PENDING_NEW"
-    filled: Fraction = Fraction(0)
     broker_order_id: str | None = None
+
+
+NO_TICK = {"bar_index": -1, "bar_time": "", "decision": "", "close": None}
 
 
 @dataclass
 class Events(Story):
-    """Refolds ``events.jsonl``."""
+    """Refolds ``events.jsonl``; ``owed`` are the sides that a decision named and no order followed yet."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     orders: dict[str, Order] = field(default_factory=dict)
@@ -632,7 +570,7 @@ class Events(Story):
     cash: Fraction = Fraction(0)
     moves: int = 0
     bar_index: int = 0
-    tick: dict[str, Any] = field(default_factory=dict)
+    tick: dict[str, Any] = field(default_factory=lambda: dict(NO_TICK))
     owed: set[str] = field(default_factory=set)
     last: dict[str, Any] = field(default_factory=dict)
     reconciled_ts: str | None = None
@@ -640,360 +578,301 @@ class Events(Story):
     def take(self, line: dict[str, Any]) -> None:
         """Check one event and let it act upon orders and books."""
         kind, payload = line["event_type"], line["payload"]
-        self.told(line)
         identity = {key: line[key] for key in ("run_id", "strategy_id", "event_type", "ts_sim", "payload")}
         self.same("event_id", digest({"kind": "c2_dryrun_event", **identity}), line["event_id"])
-        if not self.report.well_formed(self.name, self.number + 1, "payload", payload, PAYLOADS[kind], True):
-            self.report.broken.add(EVENTS)
+        if not self.report.well_formed(EVENTS, self.number + 1, kind, payload, more=True):
             return
-        self.found(not self.kinds["SESSION_STOP"] and not self.kinds["REJECTED"], "stands behind the last event", kind)
-        first = kind in ("SESSION_START", "REJECTED")
-        self.found(
-            self.number == 0 if first else self.kinds["SESSION_START"] == 1 or kind == "RAIL_TRIPPED",
-            "stands too early or late",
-            kind,
-        )
+        begun, ended = self.kinds["SESSION_START"], self.kinds["SESSION_STOP"] or self.kinds["REJECTED"]
+        opens = kind in ("SESSION_START", "REJECTED")
+        self.require(not ended and (begun or kind == "RAIL_TRIPPED" or opens), "stands too early or too late", kind)
+        self.require(not opens or self.number == 0, "stands too late", kind)
         self.kinds[kind] += 1
         self.last = line
-        if "bar_index" in PAYLOADS[kind]:
-            self.found(payload["bar_index"] >= self.bar_index, "bar_index falls", payload["bar_index"])
+        if "bar_index" in FORMS[kind]:
+            self.require(payload["bar_index"] >= self.bar_index, "bar_index falls", payload["bar_index"])
             self.bar_index = payload["bar_index"]
-        act = self._answer if kind in ORDER_MOVES else getattr(self, f"_{kind.lower()}", None)
-        if act:
-            act(payload)
+        act: Callable[[dict[str, Any]], None] | None = getattr(self, f"on_{kind.lower()}", None)
+        if act or kind in ANSWERS:
+            (act or self._on_answer)(payload)
 
-    def _session_start(self, payload: dict[str, Any]) -> None:
-        facts = self.manifest.facts
+    def on_session_start(self, payload: dict[str, Any]) -> None:
+        """Hold the announcement against the config, or take it for the config's word."""
         names = {"symbol": "market.symbol", "initial_cash": "broker.initial_cash"}
-        for key in PAYLOADS["SESSION_START"]:
-            self.same(key, facts.setdefault(names.get(key, key), payload[key]), payload[key])
+        for key in FORMS["SESSION_START"]:
+            self.same(key, self.facts.setdefault(names.get(key, key), payload[key]), payload[key])
         self.cash = Fraction(payload["initial_cash"])
 
-    def _strategy_tick(self, payload: dict[str, Any]) -> None:
-        before, facts, clock = self.tick, self.manifest.facts, self.manifest.clock
-        bar, words = payload["bar_index"], payload["decision"].split("+")
-        grows = not before or (bar > before["bar_index"] and payload["bar_time"] > before["bar_time"])
-        self.found(grows, "a tick goes back", payload["bar_time"])
-        known = words == ["HOLD"] or (len(set(words)) == len(words) and set(words) <= {"BUY", "SELL", "CANCEL"})
-        self.found(known, "decision is none of the known words", payload["decision"])
-        self.found(not self.owed, "no order followed the decision before", sorted(self.owed))
-        if facts.get("tick_events") == "every":
-            self.same("bar_index", before["bar_index"] + 1 if before else 0, bar)
-        elif "tick_events" in facts:
-            self.found(words != ["HOLD"], "a tick without a decision")
-        expected = (
-            payload["bar_time"] if facts.get("clock_mode") == "market" else clock.reading(bar + 1) if clock else None
-        )
-        self.same("ts_utc", expected or self.last["ts_utc"], self.last["ts_utc"])
-        self.tick, self.owed = payload, set(words) & {"BUY", "SELL"}
+    def on_strategy_tick(self, payload: dict[str, Any]) -> None:
+        """Follow bars and decisions."""
+        bar, before, words = payload["bar_index"], self.tick["bar_index"], payload["decision"].split("+")
+        grows = bar > before and payload["bar_time"] > self.tick["bar_time"]
+        self.require(grows, "a tick goes back", payload["bar_time"])
+        known = words == ["HOLD"] or (len(set(words)) == len(words) and {"BUY", "SELL", "CANCEL"}.issuperset(words))
+        self.require(known, "decision is none of the known words", payload["decision"])
+        self.require(not self.owed, "no order followed the decision before", sorted(self.owed))
+        every = self.facts.get("tick_events") == "every"
+        self.require(not every or bar == before + 1, "a tick is missing", bar)
+        self.require(every or "tick_events" not in self.facts or words != ["HOLD"], "a tick without a decision")
+        expected = self.manifest.reading(bar + 1, else_=self.last["ts_utc"])
+        by_bars = self.facts.get("clock_mode") == "market"
+        self.same("ts_utc", payload["bar_time"] if by_bars else expected, self.last["ts_utc"])
+        self.tick, self.owed = payload, {"BUY", "SELL"}.intersection(words)
 
-    def _order_submitted(self, payload: dict[str, Any]) -> None:
-        kind, side, name = payload["order_type"], payload["side"], payload["client_order_id"]
-        self.same("client_order_id", f"c-{self.kinds['ORDER_SUBMITTED']:06d}", name)
-        self.same("symbol", self.manifest.facts.get("market.symbol", payload["symbol"]), payload["symbol"])
-        self.same("bar_index", self.tick.get("bar_index"), payload["bar_index"])
-        self.found(side in self.tick.get("decision", "").split("+"), "no decision asked for this side", side)
+    def on_order_submitted(self, payload: dict[str, Any]) -> None:
+        """Open an order."""
+        kind, side, limit = payload["order_type"], payload["side"], payload["limit_price"]
+        self.same("client_order_id", f"c-{self.kinds['ORDER_SUBMITTED']:06d}", payload["client_order_id"])
+        self.same("symbol", self.facts.get("market.symbol"), payload["symbol"])
+        self.same("bar_index", self.tick["bar_index"], payload["bar_index"])
+        self.require(side in self.tick["decision"].split("+"), "no decision asked for this side", side)
         self.owed.discard(side)
-        for price, types in (("limit_price", ("LIMIT", "STOP_LIMIT")), ("stop_price", ("STOP", "STOP_LIMIT"))):
-            self.same(f"{price} being there", kind in types, payload[price] is not None)
-            self._on_grid(price, payload[price], "market.tick_size")
-        self._on_grid("quantity", payload["quantity"], "market.lot_size")
-        limit = payload["limit_price"]
-        quantity, limit_price = Fraction(payload["quantity"]), Fraction(limit) if limit else None
-        self.orders[name] = Order(side, quantity, limit_price, payload["bar_index"])
+        self.same("limit_price being there", kind in ("LIMIT", "STOP_LIMIT"), limit is not None)
+        self.same("stop_price being there", kind in ("STOP", "STOP_LIMIT"), payload["stop_price"] is not None)
+        for key in ("quantity", "limit_price", "stop_price"):
+            self._on_grid(key, payload[key])
+        earliest = payload["bar_index"] + 1 + self.facts.get("broker.latency_steps", 0)
+        order = Order(side, Fraction(payload["quantity"]), Fraction(limit) if limit else None, earliest)
+        self.orders[payload["client_order_id"]] = order
 
-    def _on_grid(self, what: str, text: str | None, step: str) -> None:
-        if text is None:
-            return
-        size = Fraction(self.manifest.facts.get(step, "0"))
-        whole = size <= 0 or (Fraction(text) / size).denominator == 1
-        self.found(whole and Fraction(text) > 0, f"{what} is not above 0 and a multiple of {step}", text)
+    def _on_grid(self, key: str, text: str | None) -> None:
+        step = Fraction(self.facts.get("market.lot_size" if key == "quantity" else "market.tick_size", "0"))
+        if text is not None and (Fraction(text) <= 0 or (step > 0 and Fraction(text) % step)):
+            self.require(holds=False, problem=f"{key} is not above 0 and whole steps", seen=text)
 
     def _order(self, payload: dict[str, Any], allowed: tuple[str, ...]) -> Order | None:
         order = self.orders.get(payload["client_order_id"])
-        if order is None:
-            self.found(False, "the order is not open", payload["client_order_id"])
-            return None
-        self.found(order.status in allowed, "is not allowed for an order in this state", order.status)
-        if order.broker_order_id is not None:
-            self.same("broker_order_id", order.broker_order_id, payload["broker_order_id"])
+        self.require(order, "the order is not open", payload["client_order_id"])
+        if order is not None:
+            self.require(order.status in allowed, "is not allowed for an order in this state", order.status)
+            if order.broker_order_id is not None:
+                self.same("broker_order_id", order.broker_order_id, payload["broker_order_id"])
         return order
 
-    def _answer(self, payload: dict[str, Any]) -> None:
-        kind, name = self.last["event_type"], payload["client_order_id"]
-        allowed, after, moves = ORDER_MOVES[kind]
+    def _on_answer(self, payload: dict[str, Any]) -> None:
+        name, (allowed, after, moves) = payload["client_order_id"], ANSWERS[self.last["event_type"]]
         self.moves += moves
-        if kind == "ORDER_REJECTED":
+        if after == "REJECTED":
             self.trails[REFUSED].add({"client_order_id": name, "reason": payload["reason"]})
         order = self._order(payload, allowed)
-        if order is None:
-            return
-        order.status = after
-        if after != "NEW":
+        if order is not None and after == "NEW":
+            self.require(payload["broker_order_id"], "an acknowledgement without a broker_order_id")
+            order.status, order.broker_order_id = after, payload["broker_order_id"]
+        elif order is not None:
             del self.orders[name]
-            return
-        order.broker_order_id = payload["broker_order_id"]
-        self.found(order.broker_order_id is not None, "an acknowledgement without a broker_order_id")
 
-    def _fill(self, payload: dict[str, Any]) -> None:
+    def on_fill(self, payload: dict[str, Any]) -> None:
+        """Book a fill and hold it against its order."""
         self.moves += 1
         quantity, price, fee = (Fraction(payload[key]) for key in ("quantity", "price", "fee"))
         self.same("fill_id", f"f-{self.kinds['FILL']:06d}", payload["fill_id"])
-        self.same("symbol", self.manifest.facts.get("market.symbol", payload["symbol"]), payload["symbol"])
-        self._on_grid("quantity", payload["quantity"], "market.lot_size")
-        self._on_grid("price", payload["price"], "market.tick_size")
-        rate = self.manifest.facts.get(f"broker.{payload['liquidity'].lower()}_fee_rate")
-        self.found(
-            rate is None or fee == price * quantity * Fraction(rate),
-            "fee is not price x quantity x rate",
-            payload["fee"],
-        )
+        self.same("symbol", self.facts.get("market.symbol"), payload["symbol"])
+        self._on_grid("quantity", payload["quantity"])
+        self._on_grid("price", payload["price"])
+        rate = self.facts.get(f"broker.{payload['liquidity'].lower()}_fee_rate")
+        self.require(rate is None or fee == price * quantity * Fraction(rate), "fee is another", payload["fee"])
         sign = 1 if payload["side"] == "BUY" else -1
         self.position += sign * quantity
         self.cash -= sign * price * quantity + fee
-        self.found(self.cash >= 0, "cash falls below 0")
+        self.require(self.cash >= 0, "cash falls below 0", str(self.cash))
         order = self._order(payload, OPEN)
-        if order is not None:
-            self._apply(payload, order, quantity, price)
-
-    def _apply(self, payload: dict[str, Any], order: Order, quantity: Fraction, price: Fraction) -> None:
-        order.filled += quantity
-        leaves, sign = order.quantity - order.filled, 1 if order.side == "BUY" else -1
+        if order is None:
+            return
+        order.leaves, order.status = order.leaves - quantity, "PARTIALLY_FILLED"
         self.same("side", order.side, payload["side"])
-        self.found(leaves >= 0, "the fill is larger than what is open", payload["quantity"])
-        self.found(
-            leaves == Fraction(payload["leaves_quantity"]), "leaves_quantity is another", payload["leaves_quantity"]
-        )
-        self.found(
-            order.limit is None or sign * (price - order.limit) <= 0, "price is worse than the limit", payload["price"]
-        )
-        earliest = order.bar_index + 1 + self.manifest.facts.get("broker.latency_steps", 0)
-        self.found(payload["bar_index"] >= earliest, "the fill comes before its order could", payload["bar_index"])
-        order.status = "PARTIALLY_FILLED"
-        if leaves <= 0:
+        self.require(order.leaves >= 0, "the fill is larger than what was open", payload["quantity"])
+        self.require(order.leaves == Fraction(payload["leaves_quantity"]), "leaves_quantity is another")
+        self.require(order.limit is None or sign * price <= sign * order.limit, "price is worse than the limit")
+        self.require(payload["bar_index"] >= order.earliest, "the fill comes before its order could", order.earliest)
+        if order.leaves <= 0:
             del self.orders[payload["client_order_id"]]
 
-    def _rail_tripped(self, payload: dict[str, Any]) -> None:
-        self.trails[TRIPPED].add({key: payload[key] for key in PAYLOADS["RAIL_TRIPPED"]})
+    def on_rail_tripped(self, payload: dict[str, Any]) -> None:
+        """Note what the audit has to tell as well."""
+        self.trails[TRIPPED].add({key: payload[key] for key in FORMS["RAIL_TRIPPED"]})
 
-    def _reconciled(self, payload: dict[str, Any]) -> None:
+    def on_reconciled(self, payload: dict[str, Any]) -> None:
+        """Note the mismatches, or that there were none."""
         for mismatch in payload["mismatches"]:
             self.trails[MISMATCH].add({"mismatch": mismatch})
-        if not payload["mismatches"]:
-            self.reconciled_ts = self.last["ts_utc"]
+        self.reconciled_ts = self.reconciled_ts if payload["mismatches"] else self.last["ts_utc"]
 
-    def _session_stop(self, payload: dict[str, Any]) -> None:
+    def on_session_stop(self, payload: dict[str, Any]) -> None:
+        """Hold the books that the session told against those refolded."""
         failed, steps, mark = payload["stop_reason"] == "failed", payload["steps"], payload["mark_price"]
-        planned = self.manifest.facts.get("steps", steps)
-        self.found(
-            steps == planned if payload["stop_reason"] == "completed" else steps <= planned,
-            "steps are not as planned",
-            steps,
-        )
-        books = {"position": self.position, "cash": self.cash}
-        books["equity"] = self.cash + self.position * Fraction(mark or "0")
-        for key, value in books.items():
-            self.found(Fraction(payload[key]) == value, f"{key} is not what the fills make it", payload[key])
-        if not failed:
-            self.found(not self.orders, "an order is still open", sorted(self.orders)[:3])
-            self.found(not self.owed, "no order followed the last decision", sorted(self.owed))
-            self.found(self.kinds["RECONCILED"] > 0, "no RECONCILED came before")
-        self._check_ticks(steps, failed, mark)
-
-    def _check_ticks(self, steps: int, failed: bool, mark: str | None) -> None:
-        seen = self.tick.get("bar_index", -1) + 1
-        self.found(seen <= steps + failed, "there are ticks beyond the steps", seen)
-        if self.manifest.facts.get("tick_events") == "every":
-            self.found(seen >= steps, "there are fewer ticks than steps", seen)
-        if seen == steps + failed:
-            self.same("mark_price", self.tick.get("close"), mark)
+        planned, seen = self.facts.get("steps", steps), self.tick["bar_index"] + 1
+        short = payload["stop_reason"] == "completed" and steps < planned
+        self.require(steps <= planned and not short, "steps are not as planned", steps)
+        equity = self.cash + self.position * Fraction(mark or "0")
+        for key, value in (("position", self.position), ("cash", self.cash), ("equity", equity)):
+            self.require(Fraction(payload[key]) == value, f"{key} is not what the fills make it", payload[key])
+        self.require(failed or not self.orders, "an order is still open", sorted(self.orders)[:3])
+        self.require(failed or not self.owed, "no order followed the last decision", sorted(self.owed))
+        self.require(failed or self.kinds["RECONCILED"], "no RECONCILED came before")
+        every = self.facts.get("tick_events") == "every"
+        self.require(seen <= steps + failed and (seen >= steps or not every), "ticks and steps do not fit", seen)
+        self.require(seen < steps + failed or self.tick["close"] == mark, "mark_price is another", mark)
 
 
-# ---- audit: chain, preflight, phases ----------------------------------------------------------------------------------
+# ---- audit: chain, preflight, phases ----
 
 
 @dataclass
 class Audit(Story):
-    """Follows ``audit.jsonl``; ``at`` is the entry at which the metrics were composed, as they say."""
+    """Follows ``audit.jsonl``; ``at`` is the number of entries that the metrics say they counted."""
 
     at: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     head: str = "0" * 64
-    started: str = ""
     phase: str = "INIT"
     before: str = "INIT"
     trigger: str = ""
-    ended: set[str] = field(default_factory=set)
-    snapshots: list[tuple[str, int]] = field(default_factory=lambda: [("INIT", 0)])
     moved_at: int = 0
-    failed_check: str | None = None
+    ended: set[str] = field(default_factory=set)
+    expected: list[tuple[str, int]] = field(default_factory=lambda: [("INIT", 0)])
+    refused_by: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     stop: dict[str, Any] = field(default_factory=dict)
-    stop_ts: str = ""
     attempts: set[int] = field(default_factory=set)
     cancel: dict[str, Any] | None = None
     retries: int = 0
-    composed: tuple[int, str, bool] | None = None
+    counted: tuple[int, str, bool] = (0, "", False)
 
     def take(self, line: dict[str, Any]) -> None:
         """Check one entry and follow the phases."""
         code, meta = line["code"], line["meta"]
-        self.told(line)
         self.same("prev_hash", self.head, line["prev_hash"])
         self.same("entry_hash", digest(line, "entry_hash"), line["entry_hash"])
-        self.head, self.started = line["entry_hash"], self.started or line["ts"]
+        self.head = line["entry_hash"]
         self.codes[code] += 1
-        self.found((code == START) == (self.number == 0), "only the first entry opens the run", code)
-        late = (RETRY, SINK_DEAD, MOVE, STOP, *FAILURES.values())
-        self.found(self.phase not in ENDS or code in late, "stands behind the end", code)
-        if code in META and not self.report.well_formed(self.name, self.number + 1, "meta", meta, META[code], False):
-            self.report.broken.add(AUDIT)
+        self.require((code == START) == (self.number == 0), "only the first entry opens a run", code)
+        self.require(self.phase not in ENDS or code in AFTER_THE_END, "stands behind the end", code)
+        if code in FORMS and not self.report.well_formed(AUDIT, self.number + 1, code, meta):
             return
-        self._act(code, meta, line)
+        if code in (*CHECKS.values(), *FAILURES.values()):
+            self.reasons[code] = line["message"]
+        self._act(code, meta, line["ts"])
         if self.number + 1 == self.at:
-            self.composed = (self.retries, line["ts"], bool(self.ended))
+            self.counted = (self.retries, line["ts"], bool(self.ended))
 
-    def _act(self, code: str, meta: dict[str, Any], line: dict[str, Any]) -> None:
+    def _act(self, code: str, meta: dict[str, Any], ts: str) -> None:
         if code in self.trails:
             self.trails[code].add(meta)
-        elif code in CHECKS.values() or code in FAILURES.values():
-            self.reasons[code] = line["message"]
         elif code == CHECK:
             self._check(meta)
         elif code == MOVE:
             self._move(meta)
         elif code == STOP:
-            self.stop, self.stop_ts = meta, line["ts"]
+            self.stop = {**meta, "ts": ts}
             self.attempts.add(meta["no_live_attempts"])
         elif code == RETRY:
-            self.found(meta["retries"] > 0, "a retry that is none")
             self.retries += meta["retries"]
         elif code == CANCEL:
             self.cancel = meta
-        elif code == START and "enabled" in self.manifest.facts:
-            self.same("meta", {"enabled": self.manifest.facts["enabled"]}, meta)
+        elif code == START:
+            self.same("meta", {"enabled": self.facts.get("enabled", meta.get("enabled"))}, meta)
 
     def _check(self, meta: dict[str, Any]) -> None:
-        position = self.codes[CHECK] - 1
-        wanted = list(CHECKS)[position] if position < len(CHECKS) else None
-        self.found(self.failed_check is None and self.phase == "INIT", "a check behind the end of preflight")
+        wanted = [*CHECKS, *CHECKS][min(self.codes[CHECK], len(CHECKS)) - 1]
         self.same("check", wanted, meta["check"])
-        if not meta["passed"]:
-            self.failed_check = CHECKS[meta["check"]]
+        fresh = self.codes[CHECK] <= len(CHECKS) and self.refused_by is None and self.phase == "INIT"
+        self.require(fresh, "a check behind the end of preflight", meta["check"])
+        self.refused_by = self.refused_by if meta["passed"] else CHECKS[meta["check"]]
 
     def _move(self, meta: dict[str, Any]) -> None:
-        start = self.before if self.phase in ENDS else self.phase
+        again, after = self.phase in ENDS, meta["to"]
+        start = self.before if again else self.phase
         self.same("from", start, meta["from"])
-        after = PHASES.get((meta["from"], meta["trigger"]))
-        self.same("to", after, meta["to"])
-        again = self.phase not in ENDS or meta["to"] == "ERROR_REQUIRES_OPERATOR"
-        self.found(again, "only a failure ends a session a second time", meta["to"])
-        self.found(meta["ts_sim"] >= self.moved_at, "ts_sim falls", meta["ts_sim"])
-        self.moved_at, self.trigger = meta["ts_sim"], meta["trigger"]
-        if meta["to"] in ENDS:
-            self.ended.add(meta["to"])
-        elif STATUS[meta["to"]] != STATUS[start] and len(self.snapshots) < 3:
-            self.snapshots.append((meta["to"], meta["ts_sim"]))
-        self.before, self.phase = start, meta["to"]
+        self.same("to", PHASES.get((meta["from"], meta["trigger"])), after)
+        self.require(not again or STATUS[after] == "FAILED", "only a failure ends a session a second time", after)
+        self.require(meta["ts_sim"] >= self.moved_at, "ts_sim falls", meta["ts_sim"])
+        if after in ENDS:
+            self.ended.add(after)
+        elif STATUS[after] != STATUS[start]:
+            self.expected = [*self.expected[:3], (after, meta["ts_sim"])]
+        self.before, self.phase, self.trigger, self.moved_at = start, after, meta["trigger"], meta["ts_sim"]
 
     def close(self) -> None:
         """Check the audit as a whole."""
-        passed, codes, facts = self.failed_check is None, self.codes, self.manifest.facts
-        self.found(self.phase in ENDS, "the run has no end", self.phase)
-        self.found(not codes[SINK_DEAD], "a run with a dead sink is not published")
-        if self.phase == "PREFLIGHT_FAILED" or self.before != "INIT":
-            self.same("rejection", self.phase == "PREFLIGHT_FAILED", not passed)
-            self.found(not passed or codes[CHECK] == len(CHECKS), "not every check of preflight was made", codes[CHECK])
-        given = [code for code in CHECKS.values() if codes[code]]
-        self.same("code of the rejection", [self.failed_check] if self.failed_check else [], given)
-        if facts.get("enabled") and passed:
-            self.found(codes[OVERRIDDEN] > 0, "the gate to live trading was open and nothing says why")
-        failed = [code for code in FAILURES.values() if codes[code]]
-        self.same("failure", self.phase == "ERROR_REQUIRES_OPERATOR", bool(failed))
-        self._close_against_manifest()
-
-    def _close_against_manifest(self) -> None:
-        facts = self.manifest.facts
+        codes, facts, failed = self.codes, self.facts, self.phase == "ERROR_REQUIRES_OPERATOR"
+        self.require(self.phase in ENDS, "the run has no end", self.phase)
+        self.require(not codes[SINK_DEAD], "a run with a dead sink is not published")
+        if self.before != "INIT":
+            self.require(codes[CHECK] == len(CHECKS), "not every check of preflight was made", codes[CHECK])
+            self.require(not facts.get("enabled") or codes[OVERRIDDEN], "the gate to live trading was open")
+        refusals = [code for code in CHECKS.values() if codes[code]]
+        self.same("code of the rejection", [self.refused_by] if self.refused_by else [], refusals)
+        self.require(self.refused_by or self.phase != "PREFLIGHT_FAILED", "no check failed")
+        self.require(not self.refused_by or self.before == "INIT", "went on after a check that failed")
+        self.same("being failed", failed, any(codes[code] for code in FAILURES.values()))
+        self.same("stop_reason being failed", failed, self.stop.get("stop_reason") == "failed")
         if "audit" in facts:
             self.same("audit of the manifest", facts["audit"], {"entries": self.number, "last_hash": self.head})
             self.same("inputs.cancel", facts["cancel"], self.cancel)
-            self.same("status", facts["status"], STATUS[self.phase])
-            self.same("number of retries", facts["retries"], self.retries)
-            clock = self.manifest.clock
-            self.same("first ts", (clock and clock.reading(0)) or self.started, self.started)
+            self.same("status of the manifest", facts["status"], STATUS[self.phase])
+            self.same("retries of the manifest", facts["retries"], self.retries)
+            self.same("first ts", self.manifest.reading(0, else_=self.times[0]), self.times[0])
 
 
-# ---- snapshots, metrics, and all files together -----------------------------------------------------------------------
+# ---- the files held against each other ----
 
 
 @dataclass
 class Snapshots(Story):
-    """Keeps the few lines of ``state_snapshots.jsonl``."""
+    """Keeps the first and the last few lines of ``state_snapshots.jsonl``."""
 
     kept: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, line: dict[str, Any]) -> None:
-        """Check one snapshot and keep the first few."""
-        self.told(line)
+        """Check one snapshot."""
         self.same("status", STATUS[line["phase"]], line["status"])
         if self.kept:
             self.same("started_ts", self.kept[0]["started_ts"], line["started_ts"])
-            self.found(
-                line["sink_retries"] >= self.kept[-1]["sink_retries"], "sink_retries falls", line["sink_retries"]
-            )
+            self.require(line["sink_retries"] >= self.kept[-1]["sink_retries"], "sink_retries falls")
         self.kept = [*self.kept[:3], line]
 
 
-def check_snapshots(kept: list[dict[str, Any]], audit: Audit, events: Events, report: Report, retries: int) -> None:
+def check_snapshots(snapshots: Snapshots, audit: Audit, events: Events, retries: int) -> None:
     """Hold the snapshots against the phases of the audit."""
-
-    def hold(number: int, expected: dict[str, Any]) -> None:
-        seen = {key: kept[number][key] for key in expected}
-        report.same(SNAPSHOTS, number + 1, "snapshot", expected, seen)
-
-    if len(kept) != len(audit.snapshots) + 1:
-        report.add(SNAPSHOTS, 0, "has not one line per status", len(audit.snapshots) + 1, len(kept))
+    report, kept, last = audit.report, snapshots.kept, len(audit.expected)
+    if len(kept) != last + 1:
+        report.add(SNAPSHOTS, 0, "has not one line per status", len(kept), last + 1)
         return
     nothing = dict.fromkeys(("ended_ts", "reject_code", "reject_reason", "fail_code", "fail_reason"))
-    for number, (phase, ts_sim) in enumerate(audit.snapshots):
-        meta = {"stop_reason": "cancelled"} if phase == "STOPPING" else {}
-        hold(number, {"phase": phase, "events_emitted": ts_sim, "step": 0, "meta": meta, **nothing})
-    last, rejection = kept[-1], audit.failed_check
-    report.require(SNAPSHOTS, len(kept), last["phase"] in audit.ended, "ends in another phase", last["phase"])
-    failure = FAILURES.get(audit.trigger) if last["status"] == "FAILED" else None
-    early = len(audit.ended) > 1 and last["phase"] != audit.phase
-    reason = audit.stop.get("stop_reason")
-    expected = {
-        "started_ts": audit.started,
-        "ended_ts": audit.stop_ts,
-        "step": audit.stop.get("steps"),
+    wanted: list[dict[str, Any]] = [
+        {"phase": phase, "events_emitted": ts_sim, "step": 0, **nothing, "meta": {}} for phase, ts_sim in audit.expected
+    ]
+    if wanted[-1]["phase"] == "STOPPING":
+        wanted[-1]["meta"] = {"stop_reason": "cancelled"}
+    failure, reason = FAILURES.get(audit.trigger), audit.stop.get("stop_reason")
+    end: dict[str, Any] = {
+        "phase": audit.phase,
         "events_emitted": events.number,
-        "reject_code": rejection,
-        "reject_reason": audit.reasons.get(rejection or ""),
+        "step": audit.stop.get("steps"),
+        "started_ts": audit.times[0],
+        "ended_ts": audit.stop.get("ts"),
+        "meta": {"stop_reason": reason} if reason else {},
+        "reject_code": audit.refused_by,
+        "reject_reason": audit.reasons.get(audit.refused_by or ""),
         "fail_code": failure,
         "fail_reason": audit.reasons.get(failure or ""),
     }
-    hold(len(kept) - 1, expected if early else expected | {"meta": {"stop_reason": reason} if reason else {}})
-    report.require(
-        SNAPSHOTS,
-        len(kept),
-        retries <= last["sink_retries"] <= audit.retries,
-        "sink_retries is another",
-        last["sink_retries"],
-    )
+    if kept[last]["phase"] != audit.phase and kept[last]["phase"] in audit.ended:
+        # written before the failure that ended the session a second time
+        end = {key: end[key] for key in ("events_emitted", "step", "started_ts")}
+    for number, expected in enumerate([*wanted, end]):
+        seen = {key: kept[number][key] for key in expected}
+        report.same(SNAPSHOTS, number + 1, "snapshot", expected, seen)
+    if not retries <= kept[last]["sink_retries"] <= audit.retries:
+        report.add(SNAPSHOTS, last + 1, "sink_retries is another", kept[last]["sink_retries"], audit.retries)
 
 
-def check_metrics(metrics: dict[str, Any], audit: Audit, events: Events, report: Report) -> None:
+def check_metrics(metrics: dict[str, Any], audit: Audit, events: Events) -> None:
     """Refold every counter that the log can tell."""
-    kinds = events.kinds
-    if audit.composed is None or not audit.composed[2]:
-        report.add(
-            METRICS, 1, "audit_events is before the end or beyond the audit", audit.number, metrics["audit_events"]
-        )
-        return
+    report, kinds = audit.report, events.kinds
     refolded = {
-        "sink_retries": audit.composed[0],
-        "last_audit_event_ts": audit.composed[1],
+        **{key: audit.facts.get(key, metrics[key]) for key in ("run_id", "strategy_id", "seed")},
+        "sink_retries": audit.counted[0],
+        "last_audit_event_ts": audit.counted[1],
         "events_emitted": events.number,
         "orders_place_total": kinds["ORDER_SUBMITTED"],
         "order_state_transitions_total": events.moves,
@@ -1006,133 +885,96 @@ def check_metrics(metrics: dict[str, Any], audit: Audit, events: Events, report:
     }
     for key, value in refolded.items():
         report.same(METRICS, 1, key, value, metrics[key])
-    asked = metrics["orders_cancel_total"]
-    report.require(METRICS, 1, asked >= kinds["ORDER_CANCELLED"], "orders_cancel_total is too small", asked)
-    outcome = metrics["orchestrator_state"] in audit.ended and metrics["no_live_attempts_total"] in audit.attempts
-    report.require(METRICS, 1, outcome, "tells another end than the audit", metrics["orchestrator_state"])
+    if not audit.counted[2]:
+        report.add(METRICS, 1, "audit_events is before the end or beyond the audit", metrics["audit_events"])
+    if metrics["orders_cancel_total"] < kinds["ORDER_CANCELLED"]:
+        report.add(METRICS, 1, "orders_cancel_total is too small", metrics["orders_cancel_total"])
+    if metrics["orchestrator_state"] not in audit.ended or metrics["no_live_attempts_total"] not in audit.attempts:
+        report.add(METRICS, 1, "tells another end than the audit", metrics["orchestrator_state"], sorted(audit.ended))
 
 
-def check_together(audit: Audit, events: Events, report: Report) -> None:
+def check_together(audit: Audit, events: Events) -> None:
     """Hold events and audit against each other."""
-    kinds, stop, last = events.kinds, audit.stop, events.last.get("payload", {})
-    for code in (REFUSED, TRIPPED, MISMATCH):
-        report.same(AUDIT, 0, f"sequence of {code}", events.trails[code].told(), audit.trails[code].told())
-    report.same(AUDIT, 0, "ts_sim of the end", events.number, audit.moved_at)
-    report.same(EVENTS, 0, "being announced", audit.before != "INIT", kinds["SESSION_START"] > 0)
-    report.same(EVENTS, 0, "being closed", audit.before != "INIT", kinds["SESSION_STOP"] > 0)
-    report.same(EVENTS, 0, "being rejected", audit.failed_check is not None, kinds["REJECTED"] > 0)
-    if kinds["REJECTED"]:
-        expected = {"code": audit.failed_check, "reason": audit.reasons.get(audit.failed_check or "")}
-        report.same(EVENTS, 1, "REJECTED", expected, {key: last[key] for key in expected})
-    if kinds["SESSION_STOP"]:
-        report.same(EVENTS, events.number, "steps", stop.get("steps"), last["steps"])
-        late = len(audit.ended) > 1 and stop.get("stop_reason") == "failed"
-        report.same(
-            EVENTS,
-            events.number,
-            "stop_reason",
-            last["stop_reason"] if late else stop.get("stop_reason"),
-            last["stop_reason"],
-        )
-    check_end(audit, events, report)
-
-
-def check_end(audit: Audit, events: Events, report: Report) -> None:
-    """Hold the end that the phases reached against why it was reached."""
-    reason, failed = audit.stop.get("stop_reason"), audit.phase == "ERROR_REQUIRES_OPERATOR"
-    report.same(AUDIT, 0, "stop_reason being failed", failed, reason == "failed")
-    cancels, by_cancel = audit.codes[CANCEL], audit.cancel is not None
-    report.require(AUDIT, 0, cancels <= 1, "more than one cancel was asked for", cancels)
+    kinds, stop, last, end = events.kinds, audit.stop, events.last.get("payload", {}), events.last.get("event_type")
+    for code, trail in events.trails.items():
+        told = [audit.trails[code].count, audit.trails[code].hasher.hexdigest()]
+        audit.same(f"sequence of {code}", [trail.count, trail.hasher.hexdigest()], told)
+    audit.same("ts_sim of the end", events.number, audit.moved_at)
+    events.same("being announced", audit.before != "INIT", kinds["SESSION_START"] > 0)
+    events.same("being closed", audit.before != "INIT", end == "SESSION_STOP")
+    events.same("being rejected", audit.refused_by is not None, end == "REJECTED")
+    if end == "REJECTED":
+        events.same("code", audit.refused_by, last["code"])
+        events.same("reason", audit.reasons.get(audit.refused_by or ""), last["reason"])
+    if end == "SESSION_STOP":
+        events.same("steps", stop.get("steps"), last["steps"])
+        if len(audit.ended) == 1:
+            events.same("stop_reason", stop.get("stop_reason"), last["stop_reason"])
     if audit.phase == "STOPPED":
-        report.same(AUDIT, 0, "stop_reason", "cancelled" if by_cancel else "completed", reason)
+        audit.same("stop_reason", "cancelled" if audit.cancel else "completed", stop.get("stop_reason"))
+    audit.require(audit.codes[CANCEL] <= 1, "more than one cancel was asked for", audit.codes[CANCEL])
     if audit.cancel:
-        report.same(AUDIT, 0, "step of the cancel", audit.stop.get("steps"), audit.cancel["step"])
-    attempts, tripped = audit.stop.get("no_live_attempts", 0), events.kinds["RAIL_TRIPPED"]
-    report.require(AUDIT, 0, failed or not (attempts or tripped), "a rail or the guard was hit and nothing failed")
-    if failed:
-        report.require(AUDIT, 0, audit.trigger != "INVARIANT_BROKEN" or tripped > 0, "no rail tripped")
-        report.require(AUDIT, 0, audit.trigger != "NO_LIVE_VIOLATED" or attempts > 0, "no attempt was counted")
-        report.require(
-            AUDIT, 0, FAILURES.get(audit.trigger) in audit.reasons, "the failure has no entry", audit.trigger
-        )
+        audit.same("step of the cancel", stop.get("steps"), audit.cancel["step"])
+    failed, attempts = audit.phase == "ERROR_REQUIRES_OPERATOR", stop.get("no_live_attempts")
+    tripped = kinds["RAIL_TRIPPED"]
+    audit.require(failed or not (attempts or tripped), "a rail or the guard was hit and nothing failed")
+    audit.require(audit.trigger != "INVARIANT_BROKEN" or tripped, "no rail tripped")
+    audit.require(audit.trigger != "NO_LIVE_VIOLATED" or attempts, "no attempt was counted")
+    audit.require(not failed or FAILURES.get(audit.trigger) in audit.reasons, "the failure has no entry", audit.trigger)
 
 
-# ---- the verdict ------------------------------------------------------------------------------------------------------
+# ---- the verdict ----
 
-UNSEALED = (
-    "bytes and hashes of the files: there is no manifest",
-    "config, criteria, market and seed: there is no manifest",
-    "fees, price and quantity steps, latency, clock readings, planned ticks: they need the config",
-)
-NEVER = ("orders_query_total, prices and decisions: only a replay by c2lib can tell",)
-
-
-def read_story(story: Story, folder: Path) -> None:
-    """Read one file of lines and hold its seal."""
-    artifact = Artifact(folder, story.name, story.report)
-    for line in artifact:
-        story.number = artifact.lines - 1
-        story.take(line)
-    story.number = artifact.lines
-    check_seal(artifact, story.manifest)
-
-
-def check_seal(artifact: Artifact, manifest: Manifest) -> None:
-    """Hold a file that was read against what the manifest says of it."""
-    said = manifest.artifacts.get(artifact.name)
-    if said is not None and artifact.sha256:
-        seen = {"sha256": artifact.sha256, "bytes": artifact.size, "lines": artifact.lines}
-        manifest.report.same(artifact.name, 0, "seal", said, seen)
+NEVER = "orders_query_total, prices and decisions: only a replay by c2lib can tell"
+UNSEALED = "hashes of the files, config, criteria, market, seed, fees, steps, clock: they need the manifest"
 
 
 def verify(folder: Path, expect_digest: str | None = None) -> Report:
     """Return the report on a run directory; raise :class:`OSError` when there is none to read."""
-    report = Report(unchecked=list(NEVER))
+    report = Report(unchecked=[NEVER])
     manifest = Manifest(report)
-    if folder.absolute().name.startswith(STAGING):
-        report.verdict = "INCOMPLETE"
-        report.add("", 0, "is a staging folder that was never published")
-        return report
     check_names(folder, report)
+    if folder.resolve().name.startswith(STAGING):
+        report.verdict = "INCOMPLETE"
+        report.add("", 0, "is a staging folder: the run was never published")
+        return report
     if os.path.lexists(folder / MANIFEST):
         manifest.read(folder)
     else:
         report.verdict = "UNSEALED"
-        report.unchecked += UNSEALED
-    check_files(folder, manifest, report)
+        report.unchecked.append(UNSEALED)
+    check_files(folder, manifest)
     if expect_digest is not None:
         report.same(MANIFEST, 0, "run_digest", expect_digest, report.run_digest)
     return report
 
 
-def check_files(folder: Path, manifest: Manifest, report: Report) -> None:
+def check_files(folder: Path, manifest: Manifest) -> None:
     """Read the four files and hold them against each other, as far as they could be read."""
-    artifact = Artifact(folder, METRICS, report)
+    report, artifact = manifest.report, Artifact(folder, METRICS, manifest.report)
     metrics = artifact.only()
-    check_seal(artifact, manifest)
-    events, snapshots = Events(EVENTS, report, manifest), Snapshots(SNAPSHOTS, report, manifest)
-    audit = Audit(AUDIT, report, manifest, at=metrics["audit_events"] if metrics else 0)
+    manifest.seal(artifact)
+    events, snapshots = Events(EVENTS, manifest), Snapshots(SNAPSHOTS, manifest)
+    audit = Audit(AUDIT, manifest, at=metrics["audit_events"] if metrics else 0)
     for story in (events, audit, snapshots):
-        read_story(story, folder)
+        story.read(folder)
     if report.broken & {EVENTS, AUDIT}:
-        report.unchecked.append("what the files say of each other: one of them cannot be read")
+        report.unchecked.append("what the files say of each other: one of them cannot be followed")
         return
     audit.close()
-    check_together(audit, events, report)
+    check_together(audit, events)
     if metrics:
-        for key in ("run_id", "strategy_id", "seed"):
-            report.same(METRICS, 1, key, manifest.facts.get(key, metrics[key]), metrics[key])
-        check_metrics(metrics, audit, events, report)
+        check_metrics(metrics, audit, events)
     if SNAPSHOTS not in report.broken:
-        check_snapshots(snapshots.kept, audit, events, report, metrics["sink_retries"] if metrics else 0)
+        check_snapshots(snapshots, audit, events, metrics["sink_retries"] if metrics else 0)
 
 
-def told(report: Report, as_json: bool) -> str:
+def told(report: Report, *, as_json: bool) -> str:
     """Return the report as text, or as one JSON line."""
     if as_json:
-        findings = [finding._asdict() for finding in report.findings]
-        facts = {"verdict": report.verdict, "findings": findings, "findings_total": report.total}
-        return json.dumps(facts | {"unchecked": report.unchecked, "run_digest": report.run_digest}, sort_keys=True)
+        facts: dict[str, Any] = {"verdict": report.verdict, "findings": [found._asdict() for found in report.findings]}
+        facts |= {"findings_total": report.total, "unchecked": report.unchecked, "run_digest": report.run_digest}
+        return json.dumps(facts, sort_keys=True)
     rows = [f"{f.file}:{f.line}: {f.problem} (expected {f.expected}, seen {f.seen})" for f in report.findings]
     rows += [f"unchecked: {what}" for what in report.unchecked]
     return "\n".join([*rows, f"{report.verdict}, {report.total} findings"])
@@ -1145,14 +987,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--expect-digest", metavar="HEX", help="the run_digest that the run must have")
     parser.add_argument("--json", action="store_true", help="report as one JSON line")
     options = parser.parse_args(arguments)
-    if options.expect_digest is not None and not _SHA256.fullmatch(options.expect_digest):
+    if options.expect_digest is not None and not fits(":sha256", options.expect_digest):
         parser.error("--expect-digest takes 64 lower-case hex digits")
     try:
         report = verify(options.run_dir, options.expect_digest)
-    except OSError as error:
-        sys.stderr.write(f"no report possible: {options.run_dir}: {error.strerror}\n")
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"no report possible: {str(error)!a}\n")
         return 2
-    sys.stdout.write(told(report, options.json) + "\n")
+    sys.stdout.write(told(report, as_json=options.json) + "\n")
     return 1 if report.total else 0
 
 
