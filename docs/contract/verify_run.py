@@ -657,7 +657,7 @@ class Events(Story):
         self.require(order, "the order is not open", payload["client_order_id"])
         if order is not None:
             self.require(order.status in allowed, "is not allowed for an order in this state", order.status)
-            if order.broker_order_id is not None:
+            if self.last["event_type"] != "ORDER_ACKNOWLEDGED":
                 self.same("broker_order_id", order.broker_order_id, payload["broker_order_id"])
         return order
 
@@ -748,6 +748,7 @@ class Audit(Story):
     stop: dict[str, Any] = field(default_factory=dict)
     attempts: set[int] = field(default_factory=set)
     cancel: dict[str, Any] | None = None
+    again: bool = False
     retries: int = 0
     counted: tuple[int, str, bool] = (0, "", False)
 
@@ -759,7 +760,9 @@ class Audit(Story):
         self.head = line["entry_hash"]
         self.codes[code] += 1
         self.require((code == START) == (self.number == 0), "only the first entry opens a run", code)
-        self.require(self.phase not in ENDS or code in AFTER_THE_END, "stands behind the end", code)
+        self.again = self.phase in ENDS and (self.again or code in FAILURES.values())
+        late = AFTER_THE_END if self.again else AFTER_THE_END[:2]
+        self.require(self.phase not in ENDS or code in late, "stands behind the end", code)
         if code in FORMS and not self.report.well_formed(AUDIT, self.number + 1, code, meta):
             return
         if code in (*CHECKS.values(), *FAILURES.values()):
@@ -801,7 +804,8 @@ class Audit(Story):
         self.require(not again or late, "not a failure that ends a session a second time", meta["trigger"])
         self.require(meta["ts_sim"] >= self.moved_at, "ts_sim falls", meta["ts_sim"])
         if after in ENDS:
-            self.ended = [*self.ended[:3], after]
+            self.ended, self.again = [*self.ended[:3], after], False
+            self.require(self.codes[STOP] == len(self.ended), "no C2_DRYRUN_STOP before the end", self.codes[STOP])
         elif STATUS[after] != STATUS[start]:
             self.expected = [*self.expected[:3], (after, meta["ts_sim"])]
         self.triggers.add(meta["trigger"])
@@ -959,7 +963,7 @@ def verify(folder: Path, expect_digest: str | None = None) -> Report:
     missing = [name for name in SEALED if not os.path.lexists(folder / name)]
     if folder.resolve().name.startswith(STAGING):
         report.verdict = "INCOMPLETE"
-        report.add("", 0, "is a staging folder: the run was never published")
+        report.add(".", 0, "is a staging folder: the run was never published")
     elif os.path.lexists(folder / MANIFEST):
         manifest.read(folder)
     else:

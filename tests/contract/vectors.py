@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from c2lib.core.canon import run_digest
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.session.dryrun import DryrunSession
 from tests.app.sessions import Ticking
@@ -67,7 +66,7 @@ GOOD: Mapping[str, Callable[[], Run]] = {
     "market clock": lambda: make_run(clock_mode="market"),
     "ticking clock": lambda: make_run(clock_mode="injected", clock=Ticking()),
     "text beyond ASCII": lambda: make_run(
-        strategy=scripted({0: [OrderIntent("BUY", 1, tag="größer \u2028 \"\\ \x07 \U0001f600")]})
+        strategy=scripted({0: [OrderIntent("BUY", 1, tag='größer \u2028 "\\ \x07 \U0001f600')]})
     ),
     "cancelled": sample_runs.cancelled_run,
     "cancelled at once": lambda: make_run(_cancel_at_once),
