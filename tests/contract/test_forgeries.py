@@ -145,7 +145,7 @@ SECOND_ALONE: Mapping[str, Stricter] = {
         "completed", _INPUTS, lambda run: run.inputs.update(cancel={"step": 12, "reason": "x"})
     ),
 }
-"""Where the second verifier is stricter than c2lib's witness; the contract gives the rules, and the replay sees them."""
+"""Where the second verifier is stricter than c2lib's witness: the rules stand in the contract, the replay sees them."""
 
 
 @pytest.mark.parametrize("name", SECOND_ALONE)
