@@ -49,7 +49,7 @@ def _code(word: str) -> str:
 _KIND_NOTES: Mapping[FieldKind, str] = {
     FieldKind.INTEGER: "0 or more and below 2**53, never a float",
     FieldKind.DECIMAL: f"exact, no exponent, no trailing zero behind the point, no `-0`: {_code(DECIMAL_PATTERN)}",
-    FieldKind.TIME: "ISO 8601 in UTC, as `datetime.isoformat()` writes it: `2026-01-01T00:00:00+00:00`, a fraction in six digits",
+    FieldKind.TIME: "ISO 8601 in UTC by `datetime.isoformat()`: `2026-01-01T00:00:00+00:00`, fractions in six digits",
     FieldKind.SHA256: "64 lower-case hex digits",
     FieldKind.IDENTIFIER: f"a name that c2lib or the config vouches for: {_code(IDENTIFIER_PATTERN)}",
     FieldKind.CHOICE: "one word of a closed vocabulary",
