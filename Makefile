@@ -11,7 +11,7 @@ SCRATCH = $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean test-long \
-  peers bench bench-quick
+  peers real-files bench bench-quick
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -71,6 +71,10 @@ $(PEERS)/.made $(NAUTILUS)/.made: .venv-%/.made: tests/bench/requirements-%.lock
 peers: setup $(PEERS)/.made ## compare trades with backtesting.py and backtrader on MARKET=FILE
 	@test -f "$(MARKET)" || { echo "no market file $(MARKET): name one with MARKET=FILE" >&2; exit 2; }
 	$(BIN)/python -m tests.bench.compare_trades "$(MARKET)" $(PEERS)/bin/python
+
+real-files: setup ## every order type under every fill model on FILES="A B …", each run verified with replay
+	@test -n "$(FILES)" || { echo 'name market files with FILES="A B …"' >&2; exit 2; }
+	$(BIN)/python -m tests.bench.real_files $(if $(KEEP),--out "$(KEEP)") $(FILES)
 
 bench-quick: setup ## measure c2lib against its floors, under a minute
 	$(BIN)/python -m tests.bench.bench quick --rounds 3
