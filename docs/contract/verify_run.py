@@ -154,7 +154,7 @@ C2_RAIL_TRIPPED: rail:identifier expected:text seen:text
 
 _ROWS = dict(row.split(": ", 1) for row in TABLE.replace("\n    ", " ").strip().splitlines())
 _KINDS = tuple(name for name in _ROWS if name.isupper() and not name.startswith("C2_"))
-_WORDS: dict[str, tuple[str, ...]] = {
+WORDS: dict[str, tuple[str, ...]] = {
     "<kind>": _KINDS,
     "<status>": tuple(STATUS.values()),
     "<phase>": tuple(STATUS),
@@ -192,7 +192,7 @@ def fits(kind: str, value: Any) -> bool:
     if not _is_a(_TYPES.get(bare, str), value):
         return False
     if kind[0] == "=":
-        return value in _WORDS.get(bare, bare.split("|"))
+        return value in WORDS.get(bare, bare.split("|"))
     if bare in _PATTERNS:
         good = len(value) < 1000 and re.fullmatch(_PATTERNS[bare], value, re.ASCII) is not None
         return good and (bare != "time" or _is_moment(value))

@@ -31,7 +31,7 @@ def test_the_good_runs_show_what_there_is_to_see() -> None:
     """Every kind of event and nearly every code of the audit, partial fills and both liquidities."""
     runs = [good_run(name) for name in GOOD]
     kinds = {event["event_type"] for run in runs for event in run.events}
-    assert kinds == set(verify_run._WORDS["<kind>"]) - {"FAULT_INJECTED"}
+    assert kinds == set(verify_run.WORDS["<kind>"]) - {"FAULT_INJECTED"}
     fills = [fill for run in runs for fill in run.payloads("FILL")]
     assert {fill["liquidity"] for fill in fills} == {"MAKER", "TAKER"}
     assert any(fill["leaves_quantity"] != "0" for fill in fills)

@@ -21,7 +21,7 @@ FILES = (*SEALED, MANIFEST)
 REPLAYABLE = ("completed", "market clock", "ticking clock", "cancelled at once", "rejected", "retried")
 """Good runs of a built-in strategy whose sinks did nothing that a replay cannot repeat."""
 
-WORDS = sorted({word for words in verify_run._WORDS.values() for word in words} | {"BUY", "SELL", "HOLD", "cancelled"})
+ANY_WORD = sorted({word for words in verify_run.WORDS.values() for word in words} | {"BUY", "SELL", "HOLD", "cancelled"})
 
 
 @st.composite
@@ -80,7 +80,7 @@ def places(value: Any, inside: Any = None, key: Any = None) -> Iterator[tuple[An
 
 def near(value: Any) -> st.SearchStrategy[Any]:
     """Return values that could stand in the place of ``value``."""
-    others = st.none() | st.booleans() | st.integers(-3, 40) | st.sampled_from(["", "0", "-1", "1.5", *WORDS])
+    others = st.none() | st.booleans() | st.integers(-3, 40) | st.sampled_from(["", "0", "-1", "1.5", *ANY_WORD])
     if type(value) is int:
         return st.sampled_from([value + 1, abs(value - 1), value + 2**40]) | others
     if type(value) is str and value[:1].isdigit():

@@ -178,7 +178,7 @@ class TestTables:
         for key, form in copied.items():
             field, words = told[key], form[1:].rstrip("?")
             if form[0] == "=":
-                assert set(verify_run._WORDS.get(words, words.split("|"))) == set(field.choices)
+                assert set(verify_run.WORDS.get(words, words.split("|"))) == set(field.choices)
                 assert form.endswith("?") == field.nullable
             else:
                 assert form[1:] == _form(field), key
@@ -189,7 +189,7 @@ class TestTables:
         assert table == verify_run.PHASES
         assert {phase.value: status.value for phase, status in STATUS_OF_PHASE.items()} == verify_run.STATUS
         assert {check.name: check.code.value for check in CHECKS} == verify_run.CHECKS
-        assert set(verify_run._WORDS["<code>"]) == {*AuditCode, *RejectCode, *FailCode}
+        assert set(verify_run.WORDS["<code>"]) == {*AuditCode, *RejectCode, *FailCode}
 
     def test_a_derived_run_id_that_does_not_fit_is_told(self, tmp_path: Path) -> None:
         """It is no finding, since a name may be handed over."""
