@@ -28,6 +28,7 @@ _INTERRUPTED = 130
 _COMMANDS = {
     "dryrun": "run a dry run and publish its run directory",
     "verify": "check run directories: refold the log, and execute the session again",
+    "diff": "say where and why two runs part",
     "evidence": "render the evidence draft of a run",
     "schema": "write or check the generated pages of the contract",
 }

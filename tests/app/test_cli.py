@@ -46,7 +46,7 @@ def test_help_is_shown_on_stdout(command: Command, words: tuple[str, ...], code:
 def test_help_lists_every_command(command: Command) -> None:
     """Each with what it is for."""
     shown = command("--help").out
-    for name in ("dryrun", "verify", "evidence", "schema"):
+    for name in ("dryrun", "verify", "diff", "evidence", "schema"):
         assert f"    {name} " in shown
 
 
