@@ -21,11 +21,13 @@ from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
 from c2lib.core.model import Clock, MarketData
+from c2lib.core.secrets import redact_secrets
 from c2lib.core.vocabulary import Artifact
 from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.examine import examine
 from c2lib.witness.facts import Examination, Finding, FindingCode, RunSummary, Verdict
+from c2lib.witness.findings import shown
 from c2lib.witness.reader import MAX_OBJECT, strict_json
 
 
@@ -86,7 +88,8 @@ def verify_run(
         findings.append(Finding(FindingCode.NOT_SEALED, Artifact.MANIFEST, expected="SEALED", seen=seen.verdict))
     if expect_digest is not None and seen.summary.run_digest != expect_digest:
         got = seen.summary.run_digest or "none"
-        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=expect_digest, seen=got))
+        asked = shown(expect_digest)
+        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=asked, seen=got))
     replayed = False
     if not replay or seen.verdict is not Verdict.SEALED:
         unchecked.append("re-execution: " + ("left out" if not replay else "needs a manifest"))
@@ -96,7 +99,8 @@ def verify_run(
         finding = _replay(Path(path), market, source)
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
-    return VerifyReport(os.fspath(path), seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
+    place = redact_secrets(os.fspath(path))
+    return VerifyReport(place, seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
 
 
 def _is_replayable(seen: Examination) -> bool:

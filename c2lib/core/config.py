@@ -6,7 +6,8 @@ Rules kept here:
 * *malformed* (wrong type, unknown field) raises :class:`~c2lib.core.errors.ConfigError` here; *well-formed but
   not allowed* (``enabled=True``, an empty allowlist) is kept, and rejected by preflight;
 * a field whose feature is not built takes its neutral value and refuses any other;
-* a sealed config is concrete: :meth:`DryrunConfig.sealed` fills in what was left out.
+* a sealed config is concrete: :meth:`DryrunConfig.sealed` fills in what was left out. It is redacted as well: a
+  session never holds a secret of its config, and its record can be executed again.
 
 >>> config = DryrunConfig(strategy_id="strat_demo", seed=123).sealed()
 >>> config.steps, config.run_id.startswith("dry-")
@@ -49,6 +50,8 @@ DEFAULT_STEPS = 64
 DEFAULT_TICK_SIZE = "0.01"
 MAX_STEPS = 100_000_000
 DERIVED_RUN_ID_PREFIX = "dry-"
+MAX_NAME_SHOWN = 60
+"""Most characters that a message shows of a name that is none."""
 
 _SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESERVED_NAMES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.ASCII | re.IGNORECASE)
@@ -185,7 +188,7 @@ class DryrunConfig(Sealed):
         """Return the config of a mapping, as read from a file; raise :class:`ConfigError` naming the field."""
         strange = [key for key in values if not isinstance(key, str)]
         if strange:
-            raise ConfigError(str(strange[0])[:60], "a field name must be text")
+            raise ConfigError(str(strange[0])[:MAX_NAME_SHOWN], "a field name must be text")
         return cls(**values)
 
     @field_validator("clock_start")
@@ -220,7 +223,7 @@ class DryrunConfig(Sealed):
             "steps": steps,
             "clock_start": self._sealed_clock_start(clock_injected),
         }
-        concrete = self.model_copy(update=update)
+        concrete = self.model_copy(update=update).redacted()
         if concrete.run_id is None:
             concrete = concrete.model_copy(update={"run_id": concrete.derived_run_id()})
         return concrete

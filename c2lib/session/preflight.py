@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from c2lib.core.config import DryrunConfig
+from c2lib.core.secrets import is_redacted
 from c2lib.core.vocabulary import RejectCode
 from c2lib.record.redact import secret_field
 from c2lib.session.nolive import NoLiveGuard
@@ -69,7 +70,8 @@ def _allowlist(facts: PreflightFacts) -> Problem:
 
 
 def _allowlist_form(facts: PreflightFacts) -> Problem:
-    names = facts.config.strategy_allowlist or ()
+    # what is left of a secret is another check's to tell
+    names = [name for name in facts.config.strategy_allowlist or () if not is_redacted(name)]
     if len(set(names)) != len(names):
         return "strategy_allowlist names a strategy twice"
     if not all(_STRATEGY_NAME.fullmatch(name) for name in names):
@@ -107,7 +109,7 @@ def _retries(facts: PreflightFacts) -> Problem:
 
 def _no_secret(facts: PreflightFacts) -> Problem:
     field = secret_field(facts.config.model_dump(mode="json"))
-    return f"{field} looks like a secret: take it out of the config" if field else None
+    return f"{field} looks like a secret; take it out of the config" if field else None
 
 
 def _guard(facts: PreflightFacts) -> Problem:
