@@ -30,7 +30,7 @@ from c2lib.core.config import (
 )
 from c2lib.core.errors import ConfigError
 from c2lib.core.sealed import Integer, Sealed, Text, config_error
-from c2lib.evidence.render import evidence_name
+from c2lib.evidence.render import checked_owner, evidence_name
 from c2lib.record.redact import secret_field
 
 
@@ -56,6 +56,7 @@ class NotebookParameters(Sealed):
         field = secret_field(self.model_dump())
         if field:
             raise ConfigError(field, "looks like a secret", hint="the notebook would keep it; take it out")
+        checked_owner(self.owner)
         if self.run_id:
             check_run_id_for_directory(self.run_id)
         self.config()

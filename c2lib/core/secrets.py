@@ -129,35 +129,37 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         "bearer",
         ("authorization", "bearer", "basic"),
-        r"(?i:\bauthorization[\"'\\]{0,4}\s{0,4}[:=]\s{0,4}[\"'\\]{0,4}"
+        rf"(?i:{_START}authorization"
+        r"[\"'\\]{0,4}\s{0,4}[:=]\s{0,4}[\"'\\]{0,4}"
         r"(?:(?:bearer|basic|token|digest|negotiate|apikey|hmac|aws4-hmac-sha256)\s{1,4}[^\s\"'][^\n\"']*"
         rf"|{_WITH_DIGIT}[^\s\"']{{16,}})"
-        rf"|\bbearer\s{{1,4}}{_WITH_DIGIT}[A-Za-z0-9._~+/=-]{{16,}})"
-        rf"|\b[Bb](?:asic|ASIC)\s{{1,4}}(?:(?=[A-Za-z+/]*[0-9]){_WITH_BOTH_CASES}[A-Za-z0-9+/]{{16,}}={{0,2}}"
+        rf"|{_START}bearer\s{{1,4}}{_WITH_DIGIT}[A-Za-z0-9._~+/=-]{{16,}})"
+        rf"|{_START}[Bb](?:asic|ASIC)\s{{1,4}}(?:(?=[A-Za-z+/]*[0-9]){_WITH_BOTH_CASES}[A-Za-z0-9+/]{{16,}}={{0,2}}"
         r"|[A-Za-z0-9+/]{14,200}={1,2})",
         "RFC 6750 and RFC 9110 section 11 (token68), RFC 7617; outside a header only what has a token's shape",
     ),
     Detector(
         "connection-string",
         ("@",),
-        r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://(?:[^\s/:@?#]{0,200}:(?![0-9]{1,5}[/?#])[^\s@]{1,300}"
+        _START + r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://(?:[^\s/:@?#]{0,200}:(?![0-9]{1,5}[/?#])[^\s@]{1,300}"
         r"|(?=[A-Za-z._~%-]{0,300}[0-9])[A-Za-z0-9._~%-]{16,300})@\S+"
         r"|(?<!\S)[^\s:@/]{1,64}:[^\s@]{1,200}@(?:tcp|udp|unix)\(\S*"
-        r"|\bjdbc:oracle:[a-z]{3,6}:[^\s/]{1,64}/[^\s@]{1,200}@\S*",
+        rf"|{_START}jdbc:oracle"
+        r":[a-z]{3,6}:[^\s/]{1,64}/[^\s@]{1,200}@\S*",
         "RFC 3986 section 3.2.1 (userinfo); PostgreSQL libpq, go-sql-driver/mysql and Oracle JDBC connection strings",
     ),
     Detector(
         "netrc",
         ("password",),
-        r"(?i:\b(?:machine\s{1,8}\S{1,255}|default)\s{1,8}(?:(?:login|account)\s{1,8}\S{1,255}\s{1,8}){0,2}"
+        r"(?i:(?<![a-z0-9])(?:machine\s{1,8}\S{1,255}|default)\s{1,8}(?:(?:login|account)\s{1,8}\S{1,255}\s{1,8}){0,2}"
         r"password\s{1,8}\S+)",
         "GNU inetutils manual, the .netrc file",
     ),
     Detector(
         "command-line",
         ("-u", "--user", *_NAME_HINTS),
-        rf"(?i:(?<!\S)--?(?:{_SECRET_NAMES}|{_PHRASE_NAMES}|pass|token)[ \t]{{1,4}}(?!-)\S{{3,}}"
-        r"|(?<!\S)(?:-u|--user)[ =][^\s:]{1,64}:\S{3,})",
+        rf"(?i:(?<![A-Za-z0-9-])--?(?:{_SECRET_NAMES}|{_PHRASE_NAMES}|pass|token)[ \t]{{1,4}}(?!-)\S{{3,}}"
+        r"|(?<![A-Za-z0-9-])(?:-u|--user)[ =][^\s:]{1,64}:\S{3,})",
         "GNU Coding Standards, long options; curl manual, -u, --user",
     ),
     Detector(
@@ -165,7 +167,7 @@ DETECTORS: tuple[Detector, ...] = (
         (*_NAME_HINTS, "auth"),
         rf"(?i:(?<!\[REDACTED:)(?:(?:{_SECRET_NAMES})s?(?:[_-]?(?:[0-9]{{1,3}}|value|base64|hex|pem|prod|live|test)\b)?"
         rf"{_IS}{_VALUE}|(?:{_PHRASE_NAMES}){_IS}{_PHRASE_VALUE}"
-        rf"|\btoken[\"'\\\])]{{0,4}}\s{{0,4}}[:=]\s{{0,4}}[\"'\\]{{0,4}}(?!0x){_WITH_DIGIT}[A-Za-z0-9._~+/=-]{{20,}})"
+        rf"|{_START}token[\"'\\\])]{{0,4}}\s{{0,4}}[:=]\s{{0,4}}[\"'\\]{{0,4}}(?!0x){_WITH_DIGIT}[A-Za-z0-9._~+/-]{{20,}}={{0,2}})"
         r"|\"auth\"\s{0,4}:\s{0,4}\"[A-Za-z0-9+/]{12,}={0,2}\"?)",
         "names as in detect-secrets' keyword plugin and in the exchanges' own API documentation",
     ),
