@@ -11,7 +11,7 @@ SCRATCH = $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean test-long \
-  peers bench bench-quick
+  peers bench bench-quick secrets-false-positives
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -71,6 +71,10 @@ $(PEERS)/.made $(NAUTILUS)/.made: .venv-%/.made: tests/bench/requirements-%.lock
 peers: setup $(PEERS)/.made ## compare trades with backtesting.py and backtrader on MARKET=FILE
 	@test -f "$(MARKET)" || { echo "no market file $(MARKET): name one with MARKET=FILE" >&2; exit 2; }
 	$(BIN)/python -m tests.bench.compare_trades "$(MARKET)" $(PEERS)/bin/python
+
+secrets-false-positives: setup ## count what the secret detectors find in MARKET=FILE, where nothing is to find
+	@test -f "$(MARKET)" || { echo "no market file $(MARKET): name one with MARKET=FILE" >&2; exit 2; }
+	$(BIN)/python -m tests.bench.false_positives "$(MARKET)"
 
 bench-quick: setup ## measure c2lib against its floors, under a minute
 	$(BIN)/python -m tests.bench.bench quick --rounds 3

@@ -15,6 +15,7 @@ c2lib 0.1.0
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
@@ -26,6 +27,7 @@ from c2lib.core.secrets import redact_secrets
 
 GOOD, NOT_GOOD, COULD_NOT = 0, 1, 2
 _INTERRUPTED = 130
+_OPTION_NAME = re.compile(r"--?[a-z][a-z-]{0,30}", re.ASCII)
 
 _COMMANDS = {
     "dryrun": "run a dry run and publish its run directory",
@@ -42,7 +44,7 @@ class _Parser(argparse.ArgumentParser):
         """Return the options; complain of those that are unknown by their names alone."""
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+            names = [name[0] for word in unknown if (name := _OPTION_NAME.match(word))]
             self.error(f"unknown option {', '.join(names)}" if names else "an argument that no option takes")
         return options
 

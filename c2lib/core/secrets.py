@@ -141,12 +141,13 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         "connection-string",
         ("@",),
-        _START + r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://(?:[^\s/:@?#]{0,200}:(?![0-9]{1,5}[/?#])[^\s@]{1,300}"
+        _START + r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}:/{1,3}(?:[^\s/:@?#]{0,200}:(?![0-9]{1,5}[/?#])[^\s@]{1,300}"
         r"|(?=[A-Za-z._~%-]{0,300}[0-9])[A-Za-z0-9._~%-]{16,300})@\S+"
         r"|(?<!\S)[^\s:@/]{1,64}:[^\s@]{1,200}@(?:tcp|udp|unix)\(\S*"
         rf"|{_START}jdbc:oracle"
         r":[a-z]{3,6}:[^\s/]{1,64}/[^\s@]{1,200}@\S*",
-        "RFC 3986 section 3.2.1 (userinfo); PostgreSQL libpq, go-sql-driver/mysql and Oracle JDBC connection strings",
+        "RFC 3986 section 3.2.1 (userinfo), also where a path lost a slash; PostgreSQL libpq, go-sql-driver/mysql and "
+        "Oracle JDBC connection strings",
     ),
     Detector(
         "netrc",
