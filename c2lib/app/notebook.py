@@ -23,13 +23,12 @@ from pydantic import Field, ValidationError, field_validator
 from c2lib.core.canon import sha256_hex
 from c2lib.core.config import (
     DEFAULT_CLOCK_START,
-    MAX_NAME_SHOWN,
     MAX_STEPS,
     DryrunConfig,
     check_run_id_for_directory,
 )
 from c2lib.core.errors import ConfigError
-from c2lib.core.sealed import Integer, Sealed, Text, config_error
+from c2lib.core.sealed import MAX_NAME_SHOWN, Integer, Sealed, Text, config_error
 from c2lib.evidence.render import checked_owner, evidence_name
 from c2lib.record.redact import secret_field
 

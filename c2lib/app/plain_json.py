@@ -14,8 +14,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from c2lib.core.config import MAX_NAME_SHOWN
 from c2lib.core.errors import ConfigError
+from c2lib.core.sealed import MAX_NAME_SHOWN
 
 MAX_NESTING = 20
 

@@ -40,6 +40,7 @@ from c2lib.core.sealed import (
     Text,
     TextTuple,
     Zero,
+    check_names,
     config_error,
 )
 from c2lib.core.secrets import find_secret
@@ -50,8 +51,6 @@ DEFAULT_STEPS = 64
 DEFAULT_TICK_SIZE = "0.01"
 MAX_STEPS = 100_000_000
 DERIVED_RUN_ID_PREFIX = "dry-"
-MAX_NAME_SHOWN = 60
-"""Most characters that a message shows of a name that is none."""
 
 _SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESERVED_NAMES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.ASCII | re.IGNORECASE)
@@ -186,9 +185,7 @@ class DryrunConfig(Sealed):
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """Return the config of a mapping, as read from a file; raise :class:`ConfigError` naming the field."""
-        strange = [key for key in values if not isinstance(key, str)]
-        if strange:
-            raise ConfigError(str(strange[0])[:MAX_NAME_SHOWN], "a field name must be text")
+        check_names(values)
         return cls(**values)
 
     @field_validator("clock_start")

@@ -13,7 +13,7 @@ Rules kept here:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
@@ -26,6 +26,18 @@ from c2lib.core.secrets import MARK_PATTERN, redact_whole
 
 MAX_TEXT = 1024
 """Longest text of a config field, in characters."""
+
+
+MAX_NAME_SHOWN = 60
+"""Most characters that a message shows of a name that is none."""
+
+
+def check_names(values: Mapping[Any, Any]) -> None:
+    """Raise :class:`ConfigError` for a field name that is no text, or that no model could carry to name it."""
+    for name in values:
+        problem = text_problem(name) if isinstance(name, str) else "must be text"
+        if problem:
+            raise ConfigError(ascii(name)[:MAX_NAME_SHOWN].strip("'"), f"a field name {problem}")
 
 
 def _clean_text(text: str) -> str:
