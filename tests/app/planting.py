@@ -21,7 +21,11 @@ from c2lib.core.vocabulary import Artifact
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from tests.app.conftest import Command
 from tests.app.runs import BUYER, DEMO, RUN, place_below
-from tests.app.sessions import CONFIG, OWN, Buyer
+from tests.app.sessions import Buyer, config
+
+SHORT = ("--steps", "6")
+CONFIG = config(steps=6)
+OWN = config(steps=6, strategy_id="mine", strategy_allowlist=("mine",))
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Ground:
 
     def dryrun(self, *words: object) -> list[str]:
         """Run the command; what it published is verified and put into evidence."""
-        told = self.told("dryrun", *DEMO, *words, "--out", self.out)
+        told = self.told("dryrun", *DEMO, *SHORT, *words, "--out", self.out)
         place = place_below(self.out)
         if place.is_dir():
             told += self.told("verify", place) + self.told("verify", place, "--json")
@@ -103,8 +107,8 @@ def config_field(field: str, in_list: bool = False) -> Plant:
     def plant(ground: Ground) -> list[str]:
         values = nested(field, [ground.text] if in_list else ground.text)
         words = ["dryrun", "--config", ground.given("run.json", json.dumps(values)), "--out", ground.out]
-        needed = {"strategy_id": "--strategy-id", "seed": "--seed", "run_id": "--run-id"}
-        given = {"--strategy-id": "strat_demo", "--seed": "7", "--run-id": RUN}
+        needed = {"strategy_id": "--strategy-id", "seed": "--seed", "run_id": "--run-id", "steps": "--steps"}
+        given = {"--strategy-id": "strat_demo", "--seed": "7", "--run-id": RUN, "--steps": "6"}
         for name, flag in needed.items():
             words += [flag, given[flag]] if name != field else []
         told = ground.told(*words)
@@ -263,7 +267,7 @@ def output_root(ground: Ground) -> list[str]:
     before = os.environ["C2LIB_OUT"]
     os.environ["C2LIB_OUT"] = str(ground.folder / ground.text)
     try:
-        return ground.told("dryrun", *DEMO)
+        return ground.told("dryrun", *DEMO, *SHORT)
     finally:
         os.environ["C2LIB_OUT"] = before
 
@@ -280,7 +284,7 @@ def tampered(again: bool) -> Plant:
             text = json.dumps(ground.text)[1:-1]
             path.write_text(path.read_text().replace("strat_demo", text, 2))
         if again:
-            return ground.told("dryrun", *DEMO, "--out", root)
+            return ground.told("dryrun", *DEMO, *SHORT, "--out", root)
         return ground.told("verify", place) + ground.told("verify", place, "--json")
 
     return plant
@@ -311,7 +315,7 @@ FIELDS: dict[str, Plant] = {
     "flag: one that is unknown": flag("--{}"),
     "flag: the value of an unknown one": flag("--nothing={}"),
     "flag: a word too many": flag("{}"),
-    "flag: --out": lambda ground: ground.told("dryrun", *DEMO, "--out", ground.folder / ground.text),
+    "flag: --out": lambda ground: ground.told("dryrun", *DEMO, *SHORT, "--out", ground.folder / ground.text),
     "flag: --strategy-file": flag("--strategy-file", "{}"),
     "flag: --market": flag("--market", "{}"),
     "evidence: --owner": flag("--owner", "{}", command="evidence"),
