@@ -11,7 +11,7 @@ SCRATCH = $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean test-long \
-  peers bench bench-quick secrets-false-positives
+  peers real-files secrets-false-positives bench bench-quick
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -75,6 +75,10 @@ peers: setup $(PEERS)/.made ## compare trades with backtesting.py and backtrader
 secrets-false-positives: setup ## count what the secret detectors find in MARKET=FILE, where nothing is to find
 	@test -f "$(MARKET)" || { echo "no market file $(MARKET): name one with MARKET=FILE" >&2; exit 2; }
 	$(BIN)/python -m tests.bench.false_positives "$(MARKET)"
+
+real-files: setup ## every order type under every fill model on FILES="A B …", each run verified with replay
+	@test -n "$(FILES)" || { echo 'name market files with FILES="A B …"' >&2; exit 2; }
+	$(BIN)/python -m tests.bench.real_files $(if $(KEEP),--out "$(KEEP)") $(FILES)
 
 bench-quick: setup ## measure c2lib against its floors, under a minute
 	$(BIN)/python -m tests.bench.bench quick --rounds 3

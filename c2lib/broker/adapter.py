@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from c2lib.broker.retry import TokenBucket, backoff_micros
@@ -82,16 +83,19 @@ class BrokerAdapter:
         Raises :class:`~c2lib.core.errors.RateLimitedError` when the bucket had no token for any attempt.
         """
         self.counts.place += 1
-        before = self._placed.get(request.client_order_id)
+        client_order_id = request.client_order_id
+        before = self._placed.get(client_order_id)
         if before is not None:
             if before[0] != request:
-                raise InvalidRequestError(f"client_order_id {request.client_order_id!r} stands for another order")
+                raise InvalidRequestError(f"client_order_id {client_order_id!r} stands for another order")
             return before[1]
         try:
-            broker_order_id = self._place_once(request)
+            # without a rate limit the way to the venue is one call
+            place = self._port.place_order if self._bucket is None else self._place_once
+            broker_order_id = place(request)
         except TransientBrokerError as error:
-            broker_order_id = self._again(PLACE, error, lambda: self._place_once(request))
-        self._placed[request.client_order_id] = (request, broker_order_id)
+            broker_order_id = self._again(PLACE, error, partial(self._place_once, request))
+        self._placed[client_order_id] = (request, broker_order_id)
         return broker_order_id
 
     def forget(self, client_order_id: str) -> None:
@@ -104,7 +108,7 @@ class BrokerAdapter:
         try:
             return self._port.cancel_order(broker_order_id)
         except TransientBrokerError as error:
-            return self._again(CANCEL, error, lambda: self._port.cancel_order(broker_order_id))
+            return self._again(CANCEL, error, partial(self._port.cancel_order, broker_order_id))
 
     def query_order(self, order_id: str) -> OrderReport:
         """Ask the venue for one order."""
@@ -112,7 +116,7 @@ class BrokerAdapter:
         try:
             return self._port.query_order(order_id)
         except TransientBrokerError as error:
-            return self._again(QUERY, error, lambda: self._port.query_order(order_id))
+            return self._again(QUERY, error, partial(self._port.query_order, order_id))
 
     def list_open_orders(self) -> tuple[OrderReport, ...]:
         """Ask the venue for all open orders."""
@@ -127,7 +131,7 @@ class BrokerAdapter:
         try:
             return self._port.iter_fills(cursor)
         except TransientBrokerError as error:
-            return self._again(FILLS, error, lambda: self._port.iter_fills(cursor))
+            return self._again(FILLS, error, partial(self._port.iter_fills, cursor))
 
     def _place_once(self, request: OrderRequest) -> str:
         if self._bucket is not None and not self._bucket.take():

@@ -28,23 +28,19 @@ KEPT_FILLS = 4096
 
 
 class OrderBook:
-    """The orders by both their ids; ``open`` holds those that can still fill, in order of arrival."""
+    """The orders by both their ids, open or remembered; ``open`` holds those that can still fill, oldest first."""
 
     def __init__(self) -> None:
         self.open: dict[str, VenueOrder] = {}
         self._by_broker_id: dict[str, VenueOrder] = {}
-        self._by_client_id: dict[str, VenueOrder] = {}
+        self.by_client_id: dict[str, VenueOrder] = {}
         self._ended: deque[VenueOrder] = deque()
-
-    def knows(self, client_order_id: str) -> bool:
-        """Whether the name is that of an order that is open or remembered."""
-        return client_order_id in self._by_client_id
 
     def add(self, order: VenueOrder) -> None:
         """Take in an order that is open."""
         broker_order_id = order.broker_order_id
         self.open[broker_order_id] = self._by_broker_id[broker_order_id] = order
-        self._by_client_id[order.request.client_order_id] = order
+        self.by_client_id[order.request.client_order_id] = order
 
     def end(self, order: VenueOrder) -> None:
         """Note that an order ended, and forget the oldest one when there are too many."""
@@ -53,11 +49,11 @@ class OrderBook:
         if len(self._ended) > KEPT_ORDERS:
             oldest = self._ended.popleft()
             del self._by_broker_id[oldest.broker_order_id]
-            del self._by_client_id[oldest.request.client_order_id]
+            del self.by_client_id[oldest.request.client_order_id]
 
     def find(self, order_id: str) -> VenueOrder:
         """Return an order by either id; raise :class:`InvalidRequestError` when none is known by it."""
-        order = self._by_broker_id.get(order_id) or self._by_client_id.get(order_id)
+        order = self._by_broker_id.get(order_id) or self.by_client_id.get(order_id)
         if order is None:
             raise InvalidRequestError(f"no order {order_id!r} is open or among the last {KEPT_ORDERS} that ended")
         return order

@@ -31,19 +31,16 @@ from collections.abc import Mapping, Sequence
 
 from c2lib.broker.fills import FeeModel, Price, PriceRule, RejectModel, VolumeModel
 from c2lib.broker.history import FillLog, OrderBook
-from c2lib.broker.orders import AT_ONCE, VenueOrder
+from c2lib.broker.orders import VenueOrder
 from c2lib.broker.rejects import malformation
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
 from c2lib.core.model import DAY, FOK, Bar, BrokerFill, OrderReport, OrderRequest
-from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
+from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by
 
 _MICROSECONDS_OF_A_DAY = 86_400_000_000
 
-_AFTER_PARTIAL, _AFTER_FULL = (
-    {before: after for (before, trigger), after in ORDER_TABLE.items() if trigger is fill}
-    for fill in (OrderTrigger.PARTIAL_FILL, OrderTrigger.FULL_FILL)
-)
-"""The order table's rows of a fill: the one move that is made again and again."""
+_AFTER_PARTIAL = moves_by(ORDER_TABLE, OrderTrigger.PARTIAL_FILL)
+_AFTER_FULL = moves_by(ORDER_TABLE, OrderTrigger.FULL_FILL)
 
 _new_fill = tuple.__new__
 """A named tuple made of a tuple, in half the time of its own constructor."""
@@ -65,8 +62,10 @@ class MockBroker:
         self._fee = fees.fee
         self._rejects = rejects
         self._latency = latency_steps
+        self._delay = 1 + latency_steps
         self._book = OrderBook()
         self._open = self._book.open
+        self._known = self._book.by_client_id
         self._log = FillLog()
         self._cancels: deque[VenueOrder] = deque()
         self._days: list[VenueOrder] = []
@@ -81,8 +80,9 @@ class MockBroker:
         Raises :class:`OrderRejectedError` with a :class:`~c2lib.broker.rejects.RejectReason`, and
         :class:`InvalidRequestError` when the client order id is that of an order still known.
         """
-        if self._book.knows(request.client_order_id):
-            raise InvalidRequestError(f"client_order_id {request.client_order_id!r} was used before")
+        client_order_id, _, side, order_type, _, _, _, time_in_force = request
+        if client_order_id in self._known:
+            raise InvalidRequestError(f"client_order_id {client_order_id!r} was used before")
         reason = malformation(request)
         if reason is None and self._rejects is not None:
             reason = self._rejects.refusal(request)
@@ -90,9 +90,8 @@ class MockBroker:
             raise OrderRejectedError(reason.value)
         self._placed = number = self._placed + 1
         broker_order_id = "b-%06d" % number  # noqa: UP031 - half the time of an f-string with a width
-        rule = self._rules[request.order_type, request.side]
-        order = VenueOrder(broker_order_id, request, rule, self._step + 1 + self._latency)
-        if request.time_in_force == DAY:
+        order = VenueOrder(broker_order_id, request, self._rules[order_type, side], self._step + self._delay)
+        if time_in_force == DAY:
             order.day = self._bar.time // _MICROSECONDS_OF_A_DAY if self._bar else None
             self._days.append(order)
         self._book.add(order)
@@ -149,7 +148,7 @@ class MockBroker:
                 continue
             rule = order.rule
             price = rule.at_open(order, bar, step)
-            if order.request.time_in_force in AT_ONCE:
+            if order.is_at_once:
                 budget -= self._at_once(order, bar, price, budget)
             elif price is not None:
                 budget -= self._fill(order, bar, price, budget)
@@ -176,13 +175,14 @@ class MockBroker:
         if not quantity:
             return 0
         ticks, liquidity = price
+        client_order_id, _, side, *_ = request
         order.leaves = leaves = leaves - quantity
         self._filled = number = self._filled + 1
         fill = (
             "f-%06d" % number,  # noqa: UP031 - as above
-            request.client_order_id,
+            client_order_id,
             order.broker_order_id,
-            request.side,
+            side,
             quantity,
             ticks,
             self._fee(ticks, quantity, liquidity),

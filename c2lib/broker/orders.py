@@ -34,7 +34,7 @@ TIMES_IN_FORCE = frozenset({GTC, IOC, FOK, DAY})
 class VenueOrder:
     """An accepted order: ``leaves`` lots are unfilled, ``day`` is the UTC day of placing, ``cancel_at`` a step."""
 
-    __slots__ = ("arrives", "broker_order_id", "cancel_at", "day", "leaves", "request", "rule", "status")
+    __slots__ = ("arrives", "broker_order_id", "cancel_at", "day", "is_at_once", "leaves", "request", "rule", "status")
 
     day: int | None
     cancel_at: int
@@ -44,7 +44,8 @@ class VenueOrder:
         self.request = request
         self.rule = rule
         self.arrives = arrives
-        self.leaves = request.quantity
+        _, _, _, _, self.leaves, _, _, time_in_force = request
+        self.is_at_once = time_in_force in AT_ONCE
         self.status = _ACCEPTED
 
     def move(self, trigger: OrderTrigger) -> None:

@@ -24,9 +24,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY, _MINUTE = 86_400_000_000, 60_000_000
 
-# the step loop writes a bar's time per event: whole seconds are put together from these
-_MINUTE_TEXTS = tuple(f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(24 * 60))
-_SECOND_TEXTS = {second * 1_000_000: f"{second:02d}+00:00" for second in range(60)}
+# the step loop writes the time of each bar, which mostly is a whole minute
+_MINUTE_TEXTS = {minute * _MINUTE: f"T{minute // 60:02d}:{minute % 60:02d}:00+00:00" for minute in range(24 * 60)}
 
 
 def parse_utc(text: str, field: str = "clock_start") -> datetime:
@@ -60,11 +59,8 @@ def utc_micros(moment: datetime) -> int:
 def micros_text(micros: int) -> str:
     """Return microseconds since 1970-01-01 UTC as the artifacts write them."""
     day, rest = divmod(micros, _DAY)
-    minute, second = divmod(rest, _MINUTE)
-    end = _SECOND_TEXTS.get(second)
-    if end is None:
-        return (_EPOCH + timedelta(microseconds=micros)).isoformat()
-    return _date_text(day) + _MINUTE_TEXTS[minute] + end
+    clock = _MINUTE_TEXTS.get(rest)
+    return (_EPOCH + timedelta(microseconds=micros)).isoformat() if clock is None else _date_text(day) + clock
 
 
 @lru_cache(maxsize=64)

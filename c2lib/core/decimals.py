@@ -12,12 +12,16 @@ Rules kept here:
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 DECIMAL_PATTERN = r"(?:0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9])"
 """Canonical decimal text; used with ``re.fullmatch`` and, anchored, in the JSON Schemas."""
 
 MAX_DIGITS = 60
 """Most digits that a decimal may have, as handed over and in canonical text: far beyond any price, cheap to refuse."""
+
+MOST_KNOWN = 4096
+"""Most texts that :class:`KnownTexts` remembers."""
 
 _LOOSE = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?", re.ASCII)
 
@@ -47,10 +51,31 @@ def format_scaled(value: int, scale: int) -> str:
     """Return the canonical text of ``value`` times ten to the minus ``scale``."""
     if scale == 0:
         return str(value)
-    digits = str(abs(value)).rjust(scale + 1, "0")
-    fraction = digits[-scale:].rstrip("0")
-    sign = "-" if value < 0 else ""
-    return f"{sign}{digits[:-scale]}.{fraction}" if fraction else f"{sign}{digits[:-scale]}"
+    sign, digits = ("-", str(-value)) if value < 0 else ("", str(value))
+    if len(digits) <= scale:
+        digits = digits.rjust(scale + 1, "0")
+    return f"{sign}{digits[:-scale]}.{digits[-scale:]}".rstrip("0").rstrip(".")
+
+
+class KnownTexts(dict[int, str]):
+    """The texts of numbers, made by ``text_of`` and remembered: ``texts[number]`` is as quick as a look-up can be.
+
+    At most :data:`MOST_KNOWN` are kept, so that memory does not grow with a run.
+
+    >>> texts = KnownTexts(lambda ticks: format_scaled(ticks, 2))
+    >>> texts[10125], len(texts)
+    ('101.25', 1)
+    """
+
+    def __init__(self, text_of: Callable[[int], str]) -> None:
+        super().__init__()
+        self._text_of = text_of
+
+    def __missing__(self, number: int) -> str:
+        if len(self) >= MOST_KNOWN:
+            self.clear()
+        text = self[number] = self._text_of(number)
+        return text
 
 
 def canonical_decimal(text: str) -> str:

@@ -165,6 +165,15 @@ def next_state(
         raise ForbiddenTransitionError(machine, state.value, trigger.value) from None
 
 
+def moves_by(table: Mapping[tuple[StateT, TriggerT], StateT], trigger: TriggerT) -> Mapping[StateT, StateT]:
+    """Return what ``trigger`` makes of each state that it may meet, for loops that make one move again and again.
+
+    >>> moves_by(ORDER_TABLE, OrderTrigger.ACKNOWLEDGED)[OrderStatus.PENDING_NEW].value
+    'NEW'
+    """
+    return {before: after for (before, by), after in table.items() if by is trigger}
+
+
 def successors(state: SessionPhase) -> frozenset[SessionPhase]:
     """Return the phases that may follow ``state`` by whatever trigger."""
     return frozenset(after for (before, _), after in SESSION_TABLE.items() if before is state)

@@ -31,7 +31,7 @@ from c2lib.core.errors import OutputError, RunPathError
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
 from c2lib.record.seal import ArtifactDigest
 
-BATCH_LINES = 512
+BATCH_LINES = 64
 """Lines that a file sink gathers before it hands them to the system."""
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -60,9 +60,10 @@ class FileSink:
 
     def write(self, line: str) -> None:
         """Take a line; raises :class:`OSError` without having taken it when an earlier batch cannot be handed on."""
-        if len(self._lines) >= BATCH_LINES:
+        lines = self._lines
+        if len(lines) >= BATCH_LINES:
             self.flush()
-        self._lines.append(line)
+        lines.append(line)
 
     def flush(self) -> None:
         """Hand everything on; after an :class:`OSError` the next call goes on where this one stopped."""

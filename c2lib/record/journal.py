@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from c2lib.core.vocabulary import METRICS_SCHEMA, STATE_SCHEMA, Artifact, AuditCode, AuditLevel, EventKind
-from c2lib.record.lines import event_encoders, object_line
+from c2lib.record.lines import EventEmitter, event_emitters, object_line
 from c2lib.record.redact import clean_text, clean_value
 from c2lib.record.seal import AuditChain
 from c2lib.record.sinks import RetryingSink, SinkFailure, Sinks
@@ -38,8 +38,7 @@ class Journal:
         self.snapshots = 0
         self.sink_retries = 0
         self.chain = AuditChain()
-        self._encoders = event_encoders(self.run_id, self.strategy_id)
-        self._queue: list[tuple[str, str]] = []
+        self.retries: list[tuple[str, str]] = []
         self._draining = False
         names = (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
         self._sinks = {
@@ -48,26 +47,29 @@ class Journal:
         }
         self._events = self._sinks[Artifact.EVENTS]
         self._audit = self._sinks[Artifact.AUDIT]
+        self.take = self._events.write
+        self._emitters = event_emitters(self.run_id, self.strategy_id, self)
 
     def event(self, kind: EventKind, *values: Any) -> None:
         """Write the next event; ``values`` stand in the contract table's order, texts already cleaned."""
-        self._events.write(self._encoders[kind](self.events_emitted, self.ts, *values))
-        self.events_emitted += 1
-        if self._queue:
-            self._drain()
+        self._emitters[kind](*values)
+
+    def emitter(self, kind: EventKind) -> EventEmitter:
+        """Return what writes an event of one kind, for whoever writes many: as :meth:`event`, without the kind."""
+        return self._emitters[kind]
 
     def audit(self, level: AuditLevel, code: str, message: str, meta: Mapping[str, Any] | None = None) -> None:
         """Write the next audit entry, unless the audit sink is dead; message and meta are cleaned here."""
         if self._audit.dead:
             return
-        if self._queue:
+        if self.retries:
             # left by a write that failed for good
-            self._drain()
+            self.settle()
         line, entry_hash = self.chain.line(self.ts, level, code, clean_text(message), clean_value(meta or {}))
         self._audit.write(line)
         self.chain.advance(entry_hash, self.ts)
-        if self._queue:
-            self._drain()
+        if self.retries:
+            self.settle()
 
     def snapshot(self, state: Mapping[str, Any]) -> None:
         """Write the next state snapshot; ``state`` holds what the journal does not know itself."""
@@ -87,13 +89,13 @@ class Journal:
 
         self._sinks[Artifact.SNAPSHOTS].write_composed(compose)
         self.snapshots += 1
-        self._drain()
+        self.settle()
 
     def metrics(self, counters: Mapping[str, Any]) -> None:
         """Write the metrics object; ``counters`` holds what the journal does not know itself."""
 
         def compose() -> str:
-            self._drain()
+            self.settle()
             return object_line(
                 {
                     **counters,
@@ -115,7 +117,7 @@ class Journal:
         for artifact in artifacts:
             if not self._sinks[artifact].dead:
                 self._sinks[artifact].flush()
-        self._drain()
+        self.settle()
 
     def is_dead(self, artifact: Artifact) -> bool:
         """Whether the sink of ``artifact`` failed for good."""
@@ -134,12 +136,12 @@ class Journal:
     def _note_retry(self, sink: str, error: str) -> None:
         self.sink_retries += 1
         if not self._draining:
-            self._queue.append((sink, error))
+            self.retries.append((sink, error))
 
-    def _drain(self) -> None:
+    def settle(self) -> None:
         """Write the queued retry entries; what their own writing needs is folded into them."""
-        while self._queue and not self._audit.dead:
-            sink, error = self._queue.pop(0)
+        while self.retries and not self._audit.dead:
+            sink, error = self.retries.pop(0)
             self._write_retry_entry(sink, error)
 
     def _write_retry_entry(self, sink: str, error: str) -> None:

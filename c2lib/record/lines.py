@@ -3,30 +3,56 @@
 Rules kept here:
 
 * every line equals the reference canonical JSON of :mod:`c2lib.core.canon`, by test, not by hope;
-* one encoder per event kind, compiled from the contract table with the run's constants baked in; the payload
+* one emitter per event kind, compiled from the contract table with the run's constants baked in; the payload
   is encoded once and set into both the id's preimage and the line;
-* an encoder takes the payload's values in the order of the contract table, texts already cleaned.
+* an emitter takes the payload's values in the order of the contract table, texts already cleaned; an event counts
+  once its line was taken.
 
->>> encoders = event_encoders("run_demo_001", "strat_demo")
->>> line = encoders[EventKind.RECONCILED](7, "2026-01-01T00:00:00+00:00", [])
->>> line[79:132]
-'"event_type":"RECONCILED","payload":{"mismatches":[]}'
+>>> class Log:
+...     ts, events_emitted, retries = "2026-01-01T00:00:00+00:00", 7, []
+...     def take(self, line): print(line[79:132])
+...     def settle(self): pass
+>>> log = Log()
+>>> event_emitters("run_demo_001", "strat_demo", log)[EventKind.RECONCILED]([])
+"event_type":"RECONCILED","payload":{"mismatches":[]}
+>>> log.events_emitted
+8
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, Protocol
 
 from c2lib.core.canon import EVENT_ID_KIND, canonical_json, sha256_hex
 from c2lib.core.contract import PAYLOADS
 from c2lib.core.fields import Field, FieldKind
 from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
 
-EventEncoder = Callable[..., str]
-"""``encode(ts_sim, ts_utc, *values) -> line``, the values in the order of the contract table."""
+EventEmitter = Callable[..., None]
+"""``emit(*values)``, the payload's values in the order of the contract table."""
+
+
+class EventLog(Protocol):
+    """Where events go: ``ts`` is the time that they bear, ``events_emitted`` the number of the next one."""
+
+    ts: str
+    events_emitted: int
+
+    @property
+    def retries(self) -> Sequence[object]:
+        """What waits to be settled; always the same object."""
+        ...
+
+    def take(self, line: str) -> None:
+        """Take a line, or raise."""
+        ...
+
+    def settle(self) -> None:
+        """Do what had to wait until the event counts."""
+        ...
 
 
 def _quoted_list(items: list[str]) -> str:
@@ -61,24 +87,32 @@ def _payload_source(fields: tuple[Field, ...]) -> tuple[list[str], str]:
     return prepared, "{{" + ",".join(parts) + "}}"
 
 
-def compile_event_encoder(kind: EventKind, run_id: str, strategy_id: str) -> EventEncoder:
-    """Return the encoder of one event kind for one run."""
+def compile_event_emitter(kind: EventKind, run_id: str, strategy_id: str, log: EventLog) -> EventEmitter:
+    """Return the emitter of one event kind for one run."""
     fields = PAYLOADS[kind]
     prepared, payload = _payload_source(fields)
     run, strategy = encode_basestring(run_id), encode_basestring(strategy_id)
     names = ", ".join(field.name for field in fields)
     preimage = "{_id_head}{payload}{_id_middle}{ts_sim}}}"
-    line = '{{"event_id":"{event_id}{_line_head}{payload}{_line_middle}{ts_sim},"ts_utc":"{ts_utc}"}}\\n'
+    line = '{{"event_id":"{event_id}{_line_head}{payload}{_line_middle}{ts_sim},"ts_utc":"{_log.ts}"}}\\n'
     source = "\n".join(
         (
-            f"def encode(ts_sim, ts_utc, {names}):",
+            f"def emit({names}):",
             *prepared,
             f"    payload = f'{payload}'",
+            "    ts_sim = _log.events_emitted",
             f"    event_id = _sha256(f'{preimage}'.encode()).hexdigest()",
-            f"    return f'{line}'",
+            f"    _take(f'{line}')",
+            "    _log.events_emitted = ts_sim + 1",
+            "    if _retries:",
+            "        _settle()",
         )
     )
     constants: dict[str, Any] = {
+        "_log": log,
+        "_take": log.take,
+        "_retries": log.retries,
+        "_settle": log.settle,
         "_sha256": hashlib.sha256,
         "_quote": encode_basestring,
         "_quoted_list": _quoted_list,
@@ -87,14 +121,14 @@ def compile_event_encoder(kind: EventKind, run_id: str, strategy_id: str) -> Eve
         "_line_head": f'","event_type":"{kind}","payload":',
         "_line_middle": f',"run_id":{run},"schema_version":"{EVENT_SCHEMA}","strategy_id":{strategy},"ts_sim":',
     }
-    exec(compile(source, f"<encoder of {kind}>", "exec"), constants)  # noqa: S102 - the source is the contract table
-    encoder: EventEncoder = constants["encode"]
-    return encoder
+    exec(compile(source, f"<emitter of {kind}>", "exec"), constants)  # noqa: S102 - the source is the contract table
+    emitter: EventEmitter = constants["emit"]
+    return emitter
 
 
-def event_encoders(run_id: str, strategy_id: str) -> Mapping[EventKind, EventEncoder]:
-    """Return the encoders of all event kinds for one run."""
-    return {kind: compile_event_encoder(kind, run_id, strategy_id) for kind in EventKind}
+def event_emitters(run_id: str, strategy_id: str, log: EventLog) -> Mapping[EventKind, EventEmitter]:
+    """Return the emitters of all event kinds for one run."""
+    return {kind: compile_event_emitter(kind, run_id, strategy_id, log) for kind in EventKind}
 
 
 def object_line(value: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from c2lib.core.errors import ConfigError, SinkWriteError
@@ -70,19 +71,21 @@ class RetryingSink:
 
     def write(self, line: str) -> None:
         """Hand on one line; raise :class:`SinkWriteError` when every attempt failed, or earlier ones had."""
-        self._begin()
+        self.calls += 1
         try:
             self._write(line)
         except FOREIGN as error:
-            self._again(self._write, lambda: line, error)
+            # no lambda: a variable that one closes over is slower in every call, and most calls come never here
+            self._again(self._write, partial(str, line), error)
 
     def write_composed(self, compose: Callable[[], str]) -> None:
         """Hand on one line that is composed anew at each attempt; raises as :meth:`write`.
 
         What ``compose`` itself raises is no failure of this sink.
         """
-        self._begin()
+        self._refuse_when_dead()
         line = compose()
+        self.calls += 1
         try:
             self._write(line)
         except FOREIGN as error:
@@ -93,18 +96,23 @@ class RetryingSink:
         flush = self._flush
         if flush is None:
             return
-        self._begin()
+        self._refuse_when_dead()
+        self.calls += 1
         try:
             flush()
         except FOREIGN as error:
             self._again(lambda _: flush(), lambda: "", error)
 
-    def _begin(self) -> None:
+    def _refuse_when_dead(self) -> None:
         if self.dead:
             raise SinkWriteError(self.name, 0, "dead since an earlier failure")
-        self.calls += 1
+
+    def _refuse(self, line: str) -> None:
+        del line
+        self._refuse_when_dead()
 
     def _again(self, act: Callable[[str], object], compose: Callable[[], str], error: BaseException) -> None:
+        self._refuse_when_dead()
         errors = [_class_name(error)]
         while len(errors) <= self._max_retries:
             self._on_retry(self.name, errors[-1])
@@ -118,6 +126,8 @@ class RetryingSink:
                 self.failures.append(SinkFailure(self.name, self.calls - 1, tuple(errors)))
                 return
         self.dead = True
+        # a look at each write would cost every line what only the last one needs
+        self._write = self._refuse
         self.failures.append(SinkFailure(self.name, self.calls - 1, tuple(errors)))
         raise SinkWriteError(self.name, len(errors), errors[-1]) from error
 

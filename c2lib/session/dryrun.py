@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from c2lib.core.canon import component_seed
@@ -112,9 +113,7 @@ class DryrunSession:
         with self._ending_on_errors(), self._guard:
             if life.phase is SessionPhase.PREFLIGHT_OK:
                 life.move(SessionTrigger.FIRST_STEP)
-            for _ in range(count):
-                self._step()
-                life.steps += 1
+            self._take_steps(count)
         return life.steps - before
 
     def cancel(self, reason: str) -> None:
@@ -145,7 +144,7 @@ class DryrunSession:
 
     def result(self) -> DryrunResult:
         """Return where the session stands."""
-        return result_of(self._life, self._journal, self._desk.books(), self._desk.ledger.fills)
+        return result_of(self._life, self._journal, self._desk.books(), self._desk.dealer.ledger.fills)
 
     def inputs(self) -> dict[str, Any]:
         """Return what came from outside the config, as the manifest keeps it."""
@@ -214,14 +213,17 @@ class DryrunSession:
         settings = StrategySettings(seed, market.symbol, market.tick_size or "", market.lot_size)
         self._desk.load_strategy(self._source.factory, settings)
 
-    def _step(self) -> None:
-        bar = next(self._bars, None)
-        if bar is None:
-            trip(Rail.BAR_COUNT, f"{self._steps_planned} bars", f"{self._life.steps}")
-        self._journal.ts = self._clock.read() if self._clock else micros_text(bar.time)
-        self._desk.on_bar(bar)
-        if self._guard.attempts:
-            self._check_attempts()
+    def _take_steps(self, count: int) -> None:
+        life, journal, clock, guard, on_bar = self._life, self._journal, self._clock, self._guard, self._desk.on_bar
+        last = life.steps + count
+        for bar in islice(self._bars, count):
+            journal.ts = clock.read() if clock else micros_text(bar.time)
+            on_bar(bar)
+            if guard.attempts:
+                self._check_attempts()
+            life.steps += 1
+        if life.steps < last:
+            trip(Rail.BAR_COUNT, f"{self._steps_planned} bars", f"{life.steps}")
 
     def _check_attempts(self) -> None:
         attempts = self._guard.attempts
@@ -234,9 +236,9 @@ class DryrunSession:
         if self._life.stop_reason is None:
             self._life.stop_reason = StopReason.COMPLETED
             self._life.move(SessionTrigger.BOUND_REACHED)
-        self._desk.book_fills()
-        self._desk.cancel_open("session_stop")
-        unknown = self._desk.unknown_outcomes(self._desk.reconcile())
+        self._desk.dealer.book_fills()
+        self._desk.dealer.cancel_open("session_stop")
+        unknown = self._desk.dealer.unknown_outcomes(self._desk.dealer.reconcile())
         if unknown:
             reason = f"the outcome of {len(unknown)} order(s) is unknown: ask the broker before anything else"
             self._life.fail(Failure(FailCode.UNKNOWN_OUTCOME, reason, SessionTrigger.OUTCOME_UNKNOWN))
@@ -245,7 +247,7 @@ class DryrunSession:
         self._life.fail(failure_of(error, self._guard.attempts))
         parts: tuple[Callable[[], None], ...] = (
             lambda: self._tell(error),
-            lambda: self._desk.cancel_open("session_failed"),
+            lambda: self._desk.dealer.cancel_open("session_failed"),
         )
         for part in parts:
             try:
@@ -281,7 +283,7 @@ class DryrunSession:
 
     def _counters(self) -> dict[str, Any]:
         return {
-            **self._desk.counters(),
+            **self._desk.dealer.counters(),
             "safety_rail_trips_total": self._rail_trips,
             "no_live_attempts_total": self._guard.attempts,
         }

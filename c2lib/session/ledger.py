@@ -17,9 +17,15 @@ Rules kept here:
 
 from __future__ import annotations
 
+from typing import NoReturn
+
+from c2lib.core.errors import ForbiddenTransitionError
 from c2lib.core.model import BUY, BrokerFill
-from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, next_state
+from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by, next_state
 from c2lib.session.rails import Rail, trip
+
+_AFTER_ACKNOWLEDGED = moves_by(ORDER_TABLE, OrderTrigger.ACKNOWLEDGED)
+_AFTER_FULL_FILL = moves_by(ORDER_TABLE, OrderTrigger.FULL_FILL)
 
 
 class LocalOrder:
@@ -33,7 +39,8 @@ class LocalOrder:
         self.side = side
         self.quantity = quantity
         self.filled = 0
-        self.fill_ids: set[str] = set()
+        # most orders have one fill, which none can repeat
+        self.fill_ids: set[str] | None = None
         self.status = OrderStatus.PENDING_NEW
 
 
@@ -54,9 +61,10 @@ class Ledger:
 
     def acknowledge(self, client_order_id: str, broker_order_id: str) -> None:
         """Note the broker's acknowledgement."""
-        order = self._open(client_order_id)
+        order = self.open_orders.get(client_order_id) or _unknown(client_order_id)
         order.broker_order_id = broker_order_id
-        self._move(order, OrderTrigger.ACKNOWLEDGED)
+        order.status = _AFTER_ACKNOWLEDGED.get(order.status) or _forbidden(order, OrderTrigger.ACKNOWLEDGED)
+        self.transitions += 1
 
     def reject(self, client_order_id: str) -> None:
         """Note the broker's rejection."""
@@ -82,20 +90,27 @@ class Ledger:
 
     def apply(self, fill: BrokerFill) -> None:
         """Apply a fill; raise :class:`~c2lib.core.errors.InvariantError` when a rail breaks."""
-        order = self._open(fill.client_order_id)
-        if fill.fill_id in order.fill_ids:
-            trip(Rail.DUPLICATE_FILL, f"fill {fill.fill_id} once", "twice")
-        filled = order.filled + fill.quantity
-        if not 0 < fill.quantity <= order.quantity - order.filled:
+        fill_id, client_order_id, _, side, quantity, price, fee, *_ = fill
+        order = self.open_orders.get(client_order_id) or _unknown(client_order_id)
+        if order.fill_ids and fill_id in order.fill_ids:
+            trip(Rail.DUPLICATE_FILL, f"fill {fill_id} once", "twice")
+        filled = order.filled + quantity
+        if not 0 < quantity <= order.quantity - order.filled:
             trip(Rail.FILL_BEYOND_ORDER, f"at most {order.quantity} lots", f"{filled} lots")
-        notional = fill.price * fill.quantity * self._notional_unit
-        cash = self.cash - fill.fee + (-notional if fill.side == BUY else notional)
+        notional = price * quantity * self._notional_unit
+        cash = self.cash - fee + (-notional if side == BUY else notional)
         if cash < 0:
-            trip(Rail.NEGATIVE_CASH, "cash of 0 or more", f"{cash} money units after fill {fill.fill_id}")
-        self._move(order, OrderTrigger.FULL_FILL if filled == order.quantity else OrderTrigger.PARTIAL_FILL)
-        order.fill_ids.add(fill.fill_id)
+            trip(Rail.NEGATIVE_CASH, "cash of 0 or more", f"{cash} money units after fill {fill_id}")
+        if filled == order.quantity:
+            order.status = _AFTER_FULL_FILL.get(order.status) or _forbidden(order, OrderTrigger.FULL_FILL)
+            self.transitions += 1
+            del self.open_orders[client_order_id]
+        else:
+            self._move(order, OrderTrigger.PARTIAL_FILL)
+            order.fill_ids = order.fill_ids or set()
+            order.fill_ids.add(fill_id)
         order.filled = filled
-        self.position += fill.quantity if fill.side == BUY else -fill.quantity
+        self.position += quantity if side == BUY else -quantity
         self.cash = cash
         self.fills += 1
 
@@ -104,13 +119,18 @@ class Ledger:
         return self.cash + self.position * (mark or 0) * self._notional_unit
 
     def _open(self, client_order_id: str) -> LocalOrder:
-        order = self.open_orders.get(client_order_id)
-        if order is None:
-            trip(Rail.UNKNOWN_ORDER, "an order that is open", client_order_id)
-        return order
+        return self.open_orders.get(client_order_id) or _unknown(client_order_id)
 
     def _move(self, order: LocalOrder, trigger: OrderTrigger) -> None:
         order.status = next_state("order", ORDER_TABLE, order.status, trigger)
         self.transitions += 1
         if order.status in ORDER_ENDS:
             del self.open_orders[order.client_order_id]
+
+
+def _unknown(client_order_id: str) -> NoReturn:
+    trip(Rail.UNKNOWN_ORDER, "an order that is open", client_order_id)
+
+
+def _forbidden(order: LocalOrder, trigger: OrderTrigger) -> NoReturn:
+    raise ForbiddenTransitionError("order", order.status.value, trigger.value)

@@ -46,29 +46,32 @@ class StratDemo:
 class SmaCross:
     """Long one lot while the mean of the last 10 closes is above that of the last 30, else flat.
 
-    The means are compared as ``fast_sum * 30 > slow_sum * 10``; the first decision falls on bar 29.
+    The means are compared as ``fast_sum * 30 > slow_sum * 10``, by the running difference of the two sides; the first
+    decision falls on the 30th bar.
     """
 
     fast, slow = 10, 30
 
     def __init__(self, settings: StrategySettings) -> None:
         del settings
-        self._closes: deque[int] = deque(maxlen=self.slow)
-        self._fast_sum = 0
-        self._slow_sum = 0
+        # closes that never were count as 0, until the 30th bar has pushed the last of them out
+        self._closes = deque([0] * self.slow, maxlen=self.slow)
+        self._missing = self.slow
+        self._lead = 0
         self._long = False
 
     def on_bar(self, bar: Bar, view: PositionView) -> Decision:
         """Return a market order at a crossing."""
         del view
         closes, close = self._closes, bar.close
-        count = len(closes)
-        self._fast_sum += close - (closes[count - self.fast] if count >= self.fast else 0)
-        self._slow_sum += close - (closes[0] if count == self.slow else 0)
+        leaves_fast = closes[-self.fast]
+        self._lead += self.slow * (close - leaves_fast) - self.fast * (close - closes[0])
         closes.append(close)
-        if count + 1 < self.slow:
-            return None
-        above = self._fast_sum * self.slow > self._slow_sum * self.fast
+        if self._missing:
+            self._missing -= 1
+            if self._missing:
+                return None
+        above = self._lead > 0
         if above == self._long:
             return None
         self._long = above

@@ -53,7 +53,7 @@ class Ground:
         told = self.told("dryrun", *DEMO, *SHORT, *words, "--out", self.out)
         place = place_below(self.out)
         if place.is_dir():
-            told += self.told("verify", place) + self.told("verify", place, "--json")
+            told += self.told("verify", place, "--json")
             told += self.told("evidence", place, "--date", "2026-01-02", "--no-plots")
         return told
 

@@ -76,6 +76,7 @@ def test_microseconds_keep_the_instant(moment: datetime) -> None:
     whole = moment.replace(microsecond=0)
     assert micros_text(utc_micros(moment)) == moment.isoformat()
     assert micros_text(utc_micros(whole)) == whole.isoformat()
+    assert micros_text(utc_micros(whole.replace(second=0))) == whole.replace(second=0).isoformat()
 
 
 def test_microseconds_count_from_the_epoch() -> None:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core.decimals import DECIMAL_PATTERN, MAX_DIGITS, canonical_decimal, format_scaled, parse_decimal, units_of
+from c2lib.core.decimals import (
+    DECIMAL_PATTERN,
+    MAX_DIGITS,
+    MOST_KNOWN,
+    KnownTexts,
+    canonical_decimal,
+    format_scaled,
+    parse_decimal,
+    units_of,
+)
 
 PLAIN = st.from_regex(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9])?", fullmatch=True, alphabet="+-.eE0123456789")
 
@@ -131,3 +140,24 @@ def test_no_amount_is_a_multiple_of_nothing() -> None:
     """A step of zero is refused, not divided by."""
     with pytest.raises(ValueError, match="1 is not a multiple of 0"):
         units_of("1", "0")
+
+
+def test_known_texts_are_made_once_and_are_the_texts_of_their_numbers() -> None:
+    """The second look-up asks nobody."""
+    asked: list[int] = []
+
+    def text_of(number: int) -> str:
+        asked.append(number)
+        return format_scaled(number, 2)
+
+    texts = KnownTexts(text_of)
+    assert [texts[number] for number in (5, -5, 5, 100)] == ["0.05", "-0.05", "0.05", "1"]
+    assert asked == [5, -5, 100]
+
+
+def test_known_texts_forget_rather_than_grow() -> None:
+    """However many numbers come, memory is bounded and each text is right."""
+    texts = KnownTexts(str)
+    for number in range(3 * MOST_KNOWN + 1):
+        assert texts[number] == str(number)
+        assert len(texts) <= MOST_KNOWN

@@ -12,7 +12,7 @@ from c2lib.core.contract import AUDIT_CODES, PAYLOADS
 from c2lib.core.decimals import format_scaled
 from c2lib.core.fields import IDENTIFIER_PATTERN, Field, FieldKind
 from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
-from c2lib.record.lines import _expression, audit_line, compile_event_encoder, event_encoders, object_line
+from c2lib.record.lines import _expression, audit_line, compile_event_emitter, event_emitters, object_line
 from tests.record.contract_check import checked_events
 
 AWKWARD = ('"', "\\", "\n", "\r", "\t", "\x00", "\x7f", "\u2028", "\u2029", "é", "😀", "{x}", "'", "</script>", "{{")
@@ -36,6 +36,27 @@ OBJECTS = st.recursive(
 )
 
 
+class Log:
+    """A log that keeps the lines that it takes, and counts how often it was settled."""
+
+    def __init__(self, ts: str, events_emitted: int = 0) -> None:
+        self.ts = ts
+        self.events_emitted = events_emitted
+        self.retries: list[str] = []
+        self.lines: list[str] = []
+        self.counts_when_settled: list[int] = []
+
+    def take(self, line: str) -> None:
+        """Keep a line, or raise when there are two."""
+        if len(self.lines) > 1:
+            raise OSError("full")
+        self.lines.append(line)
+
+    def settle(self) -> None:
+        """Note where the count stands."""
+        self.counts_when_settled.append(self.events_emitted)
+
+
 def values_of(field: Field) -> st.SearchStrategy[Any]:
     """Return what a field of the contract may hold."""
     if field.kind is FieldKind.INTEGER:
@@ -53,11 +74,12 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
 def test_every_event_line_is_the_reference_canonical_json(
     kind: EventKind, data: st.DataObject, run_id: str, strategy_id: str, ts_sim: int, ts_utc: str
 ) -> None:
-    """The compiled encoder and the slow reference agree on the line and on the id."""
+    """The compiled emitter and the slow reference agree on the line and on the id."""
     values = data.draw(st.tuples(*map(values_of, PAYLOADS[kind])))
     payload = {field.name: value for field, value in zip(PAYLOADS[kind], values, strict=True)}
-    line = compile_event_encoder(kind, run_id, strategy_id)(ts_sim, ts_utc, *values)
-    assert line == object_line(
+    log = Log(ts_utc, ts_sim)
+    compile_event_emitter(kind, run_id, strategy_id, log)(*values)
+    assert log.lines[0] == object_line(
         {
             "schema_version": EVENT_SCHEMA,
             "event_id": event_id(run_id, strategy_id, kind.value, ts_sim, payload),
@@ -74,10 +96,25 @@ def test_every_event_line_is_the_reference_canonical_json(
 @pytest.mark.parametrize("text", AWKWARD)
 def test_awkward_text_is_encoded_in_every_place(text: str) -> None:
     """Run constants and free text alike survive quotes, braces, line ends and emoji, and make one line."""
-    line = event_encoders(text, text)[EventKind.FAULT_INJECTED](0, "2026-01-01T00:00:00+00:00", "f", "t", text)
+    log = Log("2026-01-01T00:00:00+00:00")
+    event_emitters(text, text, log)[EventKind.FAULT_INJECTED]("f", "t", text)
+    (line,) = log.lines
     (event,) = checked_events([line])
     assert (event["run_id"], event["strategy_id"], event["payload"]["detail"]) == (text, text, text)
     assert line.count("\n") == 1
+
+
+def test_an_event_counts_once_its_line_was_taken_and_retries_are_settled_after_that() -> None:
+    """A line that nobody took leaves the number to the next one; what waits is settled when the count stands."""
+    log = Log("2026-01-01T00:00:00+00:00")
+    emit = compile_event_emitter(EventKind.RECONCILED, "run", "strategy", log)
+    emit([])
+    log.retries.append("a write was tried again")
+    emit([])
+    assert (log.events_emitted, log.counts_when_settled) == (2, [2])
+    with pytest.raises(OSError, match="full"):
+        emit([])
+    assert (log.events_emitted, log.counts_when_settled) == (2, [2])
 
 
 @given(

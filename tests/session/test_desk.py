@@ -255,10 +255,10 @@ def test_every_order_is_cancelled_at_the_venue_although_the_event_sink_dies() ->
     desk.load_strategy(answering({0: [BUY, BUY, BUY]}), Any)  # type: ignore[arg-type] # it asks for no settings
     desk.on_bar(next(iter(MARKET.bars(1))))
     with pytest.raises(SinkWriteError):
-        desk.cancel_open("session_failed")
+        desk.dealer.cancel_open("session_failed")
     assert len(events.lines) == 7
-    assert desk.counters()["orders_cancel_total"] == 3
-    assert desk.ledger.open_orders == {}
+    assert desk.dealer.counters()["orders_cancel_total"] == 3
+    assert desk.dealer.ledger.open_orders == {}
 
 
 @pytest.mark.parametrize("tick", ["0.01", "0.00005", "0.25"])

@@ -47,8 +47,8 @@ def size_after(steps: int) -> int:
     sinks = Record(**dict.fromkeys(("events", "snapshots", "metrics")), audit=Forgetful())
     session = open_session(own_config(steps=steps), sinks, strategy=strategy)
     assert session.run_n_steps(steps) == steps
-    desk = session._desk
-    return reachable(desk.ledger, desk._adapter, session._journal, session._life)
+    dealer = session._desk.dealer
+    return reachable(dealer.ledger, dealer._adapter, session._journal, session._life)
 
 
 class Forgetful:

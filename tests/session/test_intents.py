@@ -6,7 +6,7 @@ import pytest
 from c2lib.core.errors import StrategyError
 from c2lib.core.fields import IDENTIFIER_PATTERN
 from c2lib.core.model import CancelIntent, OrderIntent
-from c2lib.session.intents import checked_intents, decision_of
+from c2lib.session.intents import AnswerReader, checked_intents, decision_of
 
 BUY, SELL, CANCEL = OrderIntent("BUY", 1), OrderIntent("SELL", 1), CancelIntent("c-1")
 
@@ -134,3 +134,40 @@ def test_a_decision_names_what_was_wanted(intents: list[Any], decision: str) -> 
 def test_a_decision_fits_its_field_however_long_the_answer_is() -> None:
     """The field is an identifier of at most 128 characters."""
     assert re.fullmatch(IDENTIFIER_PATTERN, decision_of([BUY, SELL, CANCEL] * 1000))
+
+
+def test_a_tuple_that_was_good_is_known_again_and_read_no_more() -> None:
+    """The same object gives the same answer object."""
+    reader, answer = AnswerReader(), (BUY, CANCEL)
+    first = reader.read(answer)
+    assert (list(first.intents), first.decision) == ([BUY, CANCEL], "BUY+CANCEL")
+    assert reader.read(answer) is first
+
+
+def test_a_list_is_read_anew_each_time_since_it_can_change() -> None:
+    """Remembering it would act upon what the strategy no longer wants."""
+    reader, answer = AnswerReader(), [BUY]
+    assert reader.read(answer).decision == "BUY"
+    answer[0] = SELL
+    assert reader.read(answer).decision == "SELL"
+    answer[0] = unchecked(quantity=0)
+    with pytest.raises(StrategyError):
+        reader.read(answer)
+
+
+def test_what_equals_a_known_answer_is_still_looked_at() -> None:
+    """``True == 1``, so a tuple is known by identity and not by what it equals."""
+    reader = AnswerReader()
+    assert reader.read((BUY,)).decision == "BUY"
+    with pytest.raises(StrategyError):
+        reader.read((unchecked(quantity=True),))
+
+
+def test_many_answers_are_told_apart_and_few_are_remembered() -> None:
+    """However many tuples a strategy makes, each is read right and memory stays bounded."""
+    reader = AnswerReader()
+    for number in range(1, 1000):
+        (intent,) = reader.read((OrderIntent("BUY", number),)).intents
+        assert isinstance(intent, OrderIntent)
+        assert intent.quantity == number
+    assert len(reader._known) <= 64
