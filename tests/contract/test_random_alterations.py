@@ -21,7 +21,9 @@ FILES = (*SEALED, MANIFEST)
 REPLAYABLE = ("completed", "market clock", "ticking clock", "cancelled at once", "rejected", "retried")
 """Good runs of a built-in strategy whose sinks did nothing that a replay cannot repeat."""
 
-ANY_WORD = sorted({word for words in verify_run.WORDS.values() for word in words} | {"BUY", "SELL", "HOLD", "cancelled"})
+ANY_WORD = sorted(
+    {word for words in verify_run.WORDS.values() for word in words} | {"BUY", "SELL", "HOLD", "cancelled"}
+)
 
 
 @st.composite
