@@ -13,7 +13,7 @@ SCRATCH = $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean test-long race \
-  peers real-files bench bench-quick audit sbom
+  peers real-files secrets-false-positives bench bench-quick audit sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -87,6 +87,10 @@ $(PEERS)/.made $(NAUTILUS)/.made $(SUPPLY)/.made:
 peers: setup $(PEERS)/.made ## compare trades with backtesting.py and backtrader on MARKET=FILE
 	@test -f "$(MARKET)" || { echo "no market file $(MARKET): name one with MARKET=FILE" >&2; exit 2; }
 	$(BIN)/python -m tests.bench.compare_trades "$(MARKET)" $(PEERS)/bin/python
+
+secrets-false-positives: setup ## count what the secret detectors find in MARKET=FILE, where nothing is to find
+	@test -f "$(MARKET)" || { echo "no market file $(MARKET): name one with MARKET=FILE" >&2; exit 2; }
+	$(BIN)/python -m tests.bench.false_positives "$(MARKET)"
 
 real-files: setup ## every order type under every fill model on FILES="A B …", each run verified with replay
 	@test -n "$(FILES)" || { echo 'name market files with FILES="A B …"' >&2; exit 2; }

@@ -3,7 +3,8 @@
 Rules kept here:
 
 * the same orchestrator makes the lines; only the sinks differ;
-* the first difference is kept with both sides, and the published files are only read, never waited for;
+* the first difference is kept with both sides, secrets taken out, and the published files are only read, never
+  waited for;
 * they are read through one handle of their directory, so that nothing is exchanged between two looks;
 * a replay opens no path and runs no code that the manifest names: both come from the caller.
 """
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from c2lib.core.secrets import redact_secrets
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.seal import ArtifactDigest
 from c2lib.witness.reader import MAX_OBJECT, open_regular
@@ -53,15 +55,17 @@ def compare_text(name: str, published: bytes, computed: bytes) -> Difference | N
 
 
 def _excerpts(published: bytes, computed: bytes) -> tuple[str, str]:
-    """Return both sides around the first byte that differs, safe to print."""
-    pairs = enumerate(zip(published, computed, strict=False))
-    first = next((at for at, (left, right) in pairs if left != right), min(len(published), len(computed)))
+    """Return both sides around the first place that differs, safe to print."""
+    # before anything is cut out of them: the rest of a secret is not known for one
+    left, right = (redact_secrets(data.decode("utf-8", "replace")) for data in (published, computed))
+    pairs = enumerate(zip(left, right, strict=False))
+    first = next((at for at, (one, other) in pairs if one != other), min(len(left), len(right)))
     start = max(0, first - 30)
-    return _shown(published[start : start + _SHOWN]), _shown(computed[start : start + _SHOWN])
+    return _shown(left[start : start + _SHOWN]), _shown(right[start : start + _SHOWN])
 
 
-def _shown(data: bytes) -> str:
-    return ascii(data.decode("utf-8", "replace")) if data else "nothing"
+def _shown(text: str) -> str:
+    return ascii(text) if text else "nothing"
 
 
 class ComparingSink:

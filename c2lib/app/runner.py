@@ -25,8 +25,9 @@ from c2lib.app.replay import ComparedRun, Difference, compare_text, failing_agai
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, check_run_id_for_directory
-from c2lib.core.errors import InputError, RunConflictError, RunPathError
+from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
 from c2lib.core.model import Clock, MarketData
+from c2lib.core.secrets import find_secret
 from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, run_path
@@ -139,7 +140,10 @@ def run_dryrun(
     :class:`~c2lib.core.errors.InputError` for anything malformed, with nothing written, and
     :class:`~c2lib.core.errors.RunConflictError` when another run of that name is there.
     """
-    root, source = output_root(out_dir), source_of(strategy)
+    root = output_root(out_dir)
+    if find_secret(os.fspath(root)):
+        raise ConfigError("out_dir", "looks like a secret", hint="it stands in results and messages; write elsewhere")
+    source = source_of(strategy)
     if config.no_live_required == "namespace":
         return run_in_namespace(config, root, market, source, clock, progress)
     return run_here(config, root=root, market=market, source=source, clock=clock, progress=progress)
@@ -166,7 +170,7 @@ def run_here(
         if found is not None:
             with held(found):
                 return _compared(job, run_path(root, run_id), found)
-        return _published(job, root, {"market_file": os.fspath(market) if market is not None else None})
+        return _published(job, root, market)
 
 
 @contextlib.contextmanager
@@ -187,7 +191,7 @@ def source_of(strategy: Any) -> StrategySource | None:
     return strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
 
 
-def _published(job: Job, root: Path, hints: Mapping[str, Any]) -> DryrunResult:
+def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> DryrunResult:
     with StagedRun(root, job.config.run_id or "") as staged:
         try:
             session, result = job.execute(staged)
@@ -198,7 +202,7 @@ def _published(job: Job, root: Path, hints: Mapping[str, Any]) -> DryrunResult:
         if result.dead_sinks or result.violated_late:
             return replace(result, staging=str(staged.path))
         manifest = job.manifest(session, result, staged.seal())
-        staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(hints)))
+        staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(market)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         try:
             path = staged.publish()

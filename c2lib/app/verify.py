@@ -25,6 +25,7 @@ from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
 from c2lib.core.model import Clock, MarketData
+from c2lib.core.secrets import redact_secrets
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.record.folders import held
 from c2lib.session.nolive import RecordedGuard
@@ -32,6 +33,7 @@ from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.examine import examine
 from c2lib.witness.facts import Examination, Finding, FindingCode, RunSummary, Verdict
+from c2lib.witness.findings import shown
 from c2lib.witness.reader import MAX_OBJECT, strict_json
 
 
@@ -92,7 +94,8 @@ def verify_run(
         findings.append(Finding(FindingCode.NOT_SEALED, Artifact.MANIFEST, expected="SEALED", seen=seen.verdict))
     if expect_digest is not None and seen.summary.run_digest != expect_digest:
         got = seen.summary.run_digest or "none"
-        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=expect_digest, seen=got))
+        asked = shown(expect_digest)
+        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=asked, seen=got))
     replayed = False
     if not replay or seen.verdict is not Verdict.SEALED:
         unchecked.append("re-execution: " + ("left out" if not replay else "needs a manifest"))
@@ -103,7 +106,8 @@ def verify_run(
         unchecked.extend([f"the network while executing again: hook alone, since {refusal}"] if refusal else [])
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
-    return VerifyReport(os.fspath(path), seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
+    place = redact_secrets(os.fspath(path))
+    return VerifyReport(place, seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
 
 
 def _is_replayable(seen: Examination) -> bool:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from c2lib.core.config import DryrunConfig
+from c2lib.core.secrets import is_redacted
 from c2lib.core.vocabulary import NO_LIVE_CHECK, RejectCode
 from c2lib.record.redact import secret_field
 from c2lib.session.nolive import NoLiveGuard
@@ -70,7 +71,8 @@ def _allowlist(facts: PreflightFacts) -> Problem:
 
 
 def _allowlist_form(facts: PreflightFacts) -> Problem:
-    names = facts.config.strategy_allowlist or ()
+    # what is left of a secret is another check's to tell
+    names = [name for name in facts.config.strategy_allowlist or () if not is_redacted(name)]
     if len(set(names)) != len(names):
         return "strategy_allowlist names a strategy twice"
     if not all(_STRATEGY_NAME.fullmatch(name) for name in names):
@@ -108,7 +110,7 @@ def _retries(facts: PreflightFacts) -> Problem:
 
 def _no_secret(facts: PreflightFacts) -> Problem:
     field = secret_field(facts.config.model_dump(mode="json"))
-    return f"{field} looks like a secret: take it out of the config" if field else None
+    return f"{field} looks like a secret; take it out of the config" if field else None
 
 
 def audit_meta(check: Check, problem: Problem, guard: NoLiveGuard) -> dict[str, Any]:

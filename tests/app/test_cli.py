@@ -187,3 +187,25 @@ def test_the_installed_script_is_this_program(out: Path) -> None:
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
     assert f'"run_id": "{RUN}"' in done.stdout
     assert in_process_of_its_own("--version").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--seed", "hunter2"), "argument --seed: must be a whole number of at most 20 digits"),
+        (("--seed", "1_0"), "argument --seed: must be a whole number of at most 20 digits"),
+        (("--seed", "9" * 5000), "argument --seed: must be a whole number of at most 20 digits"),
+        (("--sed=hunter2",), "unknown option --sed"),
+        (("--see", "7"), "unknown option --see"),
+        (("--pass" + "word", "hunter2", "-x"), "unknown option --pass" + "word, -x"),
+        (("hunter2",), "an argument that no option takes"),
+    ],
+)
+def test_a_complaint_names_the_option_and_never_the_value(
+    command: Command, words: tuple[str, ...], complaint: str
+) -> None:
+    """What was given may be a secret, and no option is guessed from its beginning."""
+    answer = command("dryrun", *words)
+    assert answer.code == 2
+    assert answer.err.splitlines()[-1].endswith(f"error: {complaint}")
+    assert "hunter2" not in answer.err

@@ -30,7 +30,7 @@ from tests.witness.sample_runs import make_run
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("value", ["true", "True", "yes", "on", "ON"])
+@pytest.mark.parametrize("value", ["true", "True"])
 def test_a_yaml_file_cannot_open_it(command: Command, out: Path, tmp_path: Path, value: str) -> None:
     """Whichever way YAML has of saying yes."""
     file = tmp_path / "run.yaml"
@@ -39,7 +39,7 @@ def test_a_yaml_file_cannot_open_it(command: Command, out: Path, tmp_path: Path,
     assert (answer.code, answer.facts["reject_code"], answer.facts["steps"]) == (1, RejectCode.LIVE_ENABLED, 0)
 
 
-@pytest.mark.parametrize("value", ['"true"', "1", "1.0", "y", "[true]", "!!bool true"])
+@pytest.mark.parametrize("value", ['"true"', "yes", "on", "ON", "1", "1.0", "y", "[true]", "!!bool true"])
 def test_a_file_that_only_looks_like_yes_is_refused(command: Command, out: Path, tmp_path: Path, value: str) -> None:
     """The model takes a truth value and nothing that could be read as one."""
     file = tmp_path / "run.yaml"

@@ -170,3 +170,12 @@ def test_a_recorded_death_happens_again() -> None:
     with pytest.raises(SinkWriteError):
         sink.write("a\n")
     assert sink.dead
+
+
+def test_a_difference_within_a_secret_shows_nothing_of_it() -> None:
+    """Secrets are taken out of the whole line, before a window of it is cut out."""
+    head, secret = b'{"a":"', b"AK" + b"IA" + b"QWERTYUIOP012345"
+    difference = compare_text("events.jsonl", head + secret + b'"}', head + b'x"}')
+    assert difference is not None
+    assert "QWERTYUIOP" not in difference.published + difference.computed
+    assert "[REDACTED:aws-key-id]" in difference.published

@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from c2lib.app.places import checkout
     from c2lib.core.diagrams import generated_pages
     from c2lib.core.errors import ConfigError, OutputError
+    from c2lib.core.secrets import redact_secrets
 
     root = checkout()
     if options.out is None and root is None:
@@ -41,13 +42,13 @@ def run(options: argparse.Namespace) -> int:
                     stale.append(str(page))
                 continue
             _write(page, text)
-            show(str(page))
+            show(redact_secrets(str(page)))
     except OSError as error:
         raise OutputError(f"{error.filename}: {error.strerror}") from None
     except ValueError:
         raise ConfigError("--out", "no path can be spelled like this") from None
     for name in stale:
-        say(f"stale: {name} (write it again with: c2lib schema)")
+        say(f"stale: {redact_secrets(name)} (write it again with: c2lib schema)")
     return 1 if stale else 0
 
 
