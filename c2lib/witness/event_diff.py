@@ -6,6 +6,7 @@ Rules kept here:
   run, numbers and ids are asides: counted and shown, and never in the way of the first;
 * an event's own run is not compared with the other's, but with its run's;
 * what ``SESSION_START`` says is a cause, not a place to part;
+* a side is one bounded line without secrets, and no bound makes two sides look the same;
 * ticks without a decision that one side does not tell at all are the way it tells, and no place to part either.
 
 >>> EventDiff(Names("a", "s"), Names("b", "s")).result().same
@@ -72,8 +73,9 @@ def field_differences(a: Any, b: Any, name: str = "") -> Iterator[FieldDifferenc
 def _sides(a: Any, b: Any) -> tuple[str | None, str | None]:
     left, right = (None if value is _NOTHING else side_text(value) for value in (a, b))
     if left == right and isinstance(a, str) and isinstance(b, str):
+        # where they part may be within a secret: its place is told, and not a piece of it
         at = next((at for at, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]), min(len(a), len(b)))
-        left, right = (f"from character {at} on: {shown(text[at:])}" for text in (a, b))
+        left, right = (f"{shown(text)} ({len(text)} characters, another from {at} on)" for text in (a, b))
     return left, right
 
 
