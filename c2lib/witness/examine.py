@@ -67,7 +67,7 @@ class _Reader:
     def read(self) -> Reading:
         """Read everything that is there."""
         events, audit, snapshots = make_logs(self._findings, self._run, self._observer)
-        self._lines(Artifact.EVENTS, events.take)
+        self._lines(Artifact.EVENTS, events.take_block, in_blocks=True)
         self._lines(Artifact.SNAPSHOTS, snapshots.take)
         self._lines(Artifact.AUDIT, audit.take)
         if Artifact.AUDIT in self._measured:
@@ -79,10 +79,12 @@ class _Reader:
         logs = Logs(events, audit, snapshots, metrics, frozenset(self._measured))
         return Reading(logs, manifest, self._measured, self._run)
 
-    def _lines(self, artifact: Artifact, take: Callable[[int, bytes], None], limit: int = MAX_LINE) -> None:
+    def _lines(
+        self, artifact: Artifact, take: Callable[[int, bytes], None], limit: int = MAX_LINE, *, in_blocks: bool = False
+    ) -> None:
         file = ArtifactFile(self._folder.descriptor, artifact.value, self._findings, limit)
-        for number, line in file.lines():
-            take(number, line)
+        for number, piece in file.blocks() if in_blocks else file.lines():
+            take(number, piece)
         if file.facts is not None:
             self._measured[artifact.value] = file.facts
 
