@@ -36,6 +36,7 @@ FILE = Artifact.EVENTS.value
 _FIRST_KINDS = frozenset({EventKind.SESSION_START, EventKind.REJECTED, EventKind.RAIL_TRIPPED})
 """What may stand before a session was announced; a rail can trip that early."""
 
+_FILL = EventKind.FILL.value
 _LAST_KINDS = frozenset({EventKind.SESSION_STOP, EventKind.REJECTED})
 """After which no event may stand."""
 
@@ -73,26 +74,24 @@ class EventLog:
 
     def take_block(self, number: int, block: bytes) -> None:
         r"""Take the next lines in, joined by ``\n``; ``number`` is that of the first."""
+        recognise, counts, folds = self._recognise, self.counts, self.books.folds
         for line in block.decode("latin-1").split("\n"):
-            if not self._take_recognised(number, line):
+            recognised = recognise(line, self._next_ts_sim, self.last_ts) if recognise else None
+            if recognised is None:
                 self.take(number, line.encode("latin-1"))
+                recognise = self._recognise
+            else:
+                # nothing is wrong with the line by itself: what is left is to fold it
+                kind, event_id, self.last_ts, values = recognised
+                self._number, self._event_id = number, event_id
+                self.emitted += 1
+                self._next_ts_sim += 1
+                self.before_last_kind, self.last_kind = self.last_kind, kind
+                counts[kind] += 1
+                if kind == _FILL:
+                    self._note_fill(event_id)
+                folds[kind](values)
             number += 1
-
-    def _take_recognised(self, number: int, line: str) -> bool:
-        """Take a line in when it is recognised in its place: then nothing is wrong with it by itself."""
-        recognised = self._recognise(line, self._next_ts_sim, self.last_ts) if self._recognise else None
-        if recognised is None:
-            return False
-        kind, self._event_id, self.last_ts, values = recognised
-        self._number = number
-        self.emitted += 1
-        self._next_ts_sim += 1
-        self.before_last_kind, self.last_kind = self.last_kind, kind
-        self.counts[kind] += 1
-        if kind == EventKind.FILL:
-            self._note_fill(self._event_id)
-        self.books.folds[kind](values)
-        return True
 
     def take(self, number: int, data: bytes) -> None:
         """Take the next line in."""

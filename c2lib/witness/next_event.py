@@ -29,12 +29,11 @@ from c2lib.witness.checks import MAX_DECIMAL
 from c2lib.witness.quick import PLAIN_TEXT, value_pattern
 from c2lib.witness.values import FREQUENT_KINDS, SORTED_FIELDS, Values, compile_values
 
-
 Recognised = tuple[str, str, str, Values]
 """What a line says: its kind, its id, its time and its payload's values."""
 
 Recogniser = Callable[[str, int, str], Recognised | None]
-"""``recognise(line, ts_sim, ts_utc)`` returns what the line says when it is event ``ts_sim``, at ``ts_utc`` or later."""
+"""``recognise(line, ts_sim, ts_utc)`` returns what a line says that is event ``ts_sim``, at ``ts_utc`` or later."""
 
 _OPENING = '{"event_id":"'
 _TYPE = '","event_type":"'
