@@ -10,13 +10,14 @@ Rules kept here:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from c2lib.app.replay import read_manifest
-from c2lib.app.runner import Job, compare_with, opened_market, source_of
+from c2lib.app.runner import Job, Progress, compare_with, opened_market, source_of
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
@@ -27,6 +28,9 @@ from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.examine import examine
 from c2lib.witness.facts import Examination, Finding, FindingCode, RunSummary, Verdict
 from c2lib.witness.reader import MAX_OBJECT, strict_json
+
+VerifyProgress = Callable[[str, int, int], None]
+"""Told ``("B", bytes read, bytes in all)``, then ``("step", steps executed again, steps planned)``, now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +75,16 @@ def verify_run(
     expect_digest: str | None = None,
     market: str | os.PathLike[str] | None = None,
     strategy: Any = None,
+    progress: VerifyProgress | None = None,
 ) -> VerifyReport:
     """Return the report on a run directory.
 
     ``replay`` executes the session again; ``market``, a path, and ``strategy``, a class or a source, are what it
-    needs when the run used a file or a strategy of one's own, and a finding when they cannot be used. Raises
-    :class:`RunPathError` when there is no directory to report on.
+    needs when the run used a file or a strategy of one's own, and a finding when they cannot be used. ``progress``
+    is told how far it is. Raises :class:`RunPathError` when there is no directory to report on.
     """
     source = source_of(strategy)
-    seen = examine(path)
+    seen = examine(path, partial(progress, "B") if progress else None)
     findings = list(seen.findings)
     unchecked = list(seen.unchecked)
     if require_sealed and seen.verdict is not Verdict.SEALED:
@@ -93,7 +98,7 @@ def verify_run(
     elif not _is_replayable(seen):
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
     else:
-        finding = _replay(Path(path), market, source)
+        finding = _replay(Path(path), market, source, partial(progress, "step") if progress else None)
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
     return VerifyReport(os.fspath(path), seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
@@ -109,7 +114,12 @@ def _impossible(seen: str, expected: str) -> Finding:
     return Finding(FindingCode.REPLAY_IMPOSSIBLE, Artifact.MANIFEST, expected=expected, seen=seen)
 
 
-def _replay(place: Path, market: str | os.PathLike[str] | None, strategy: StrategySource | None) -> Finding | None:
+def _replay(
+    place: Path,
+    market: str | os.PathLike[str] | None,
+    strategy: StrategySource | None,
+    progress: Progress | None,
+) -> Finding | None:
     try:
         manifest = strict_json(read_manifest(place), MAX_OBJECT)
         config = DryrunConfig.parse(manifest["config"])
@@ -118,7 +128,7 @@ def _replay(place: Path, market: str | os.PathLike[str] | None, strategy: Strate
             return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
         with opened_market(config, market if config.market.source == "file" else None) as data:
             job = _job(config, data, source, manifest["inputs"])
-            difference, _, _ = compare_with(job, place)
+            difference, _, _ = compare_with(replace(job, progress=progress), place)
     except (MarketDataError, StrategyLoadError, ConfigError, RunPathError) as error:
         return _impossible(str(error), "a run that can be executed again")
     except (KeyError, TypeError, ValueError, OSError, C2Error) as error:

@@ -44,6 +44,9 @@ NOT_COMPARED = "the agreement between the files: a sink failed for good, and the
 
 NOT_COMPARED_CLOSING = "what metrics and the last snapshot say of the end: the session failed while closing"
 
+Progress = Callable[[int, int], None]
+"""Told ``(bytes read, bytes in all)`` now and then."""
+
 
 class Reading(NamedTuple):
     """What one pass over a directory gave."""
@@ -57,12 +60,15 @@ class Reading(NamedTuple):
 class _Reader:
     """Reads the files of one folder, each once."""
 
-    def __init__(self, folder: Folder, findings: Findings, observer: Observer | None) -> None:
+    def __init__(
+        self, folder: Folder, findings: Findings, observer: Observer | None, progress: Progress | None
+    ) -> None:
         self._folder = folder
         self._findings = findings
         self._observer = observer
         self._measured: dict[str, FileFacts] = {}
         self._run = RunName()
+        self._told = _counted(progress, folder.size()) if progress else None
 
     def read(self) -> Reading:
         """Read everything that is there."""
@@ -82,7 +88,7 @@ class _Reader:
     def _lines(
         self, artifact: Artifact, take: Callable[[int, bytes], None], limit: int = MAX_LINE, *, in_blocks: bool = False
     ) -> None:
-        file = ArtifactFile(self._folder.descriptor, artifact.value, self._findings, limit)
+        file = ArtifactFile(self._folder.descriptor, artifact.value, self._findings, limit, self._told)
         for number, piece in file.blocks() if in_blocks else file.lines():
             take(number, piece)
         if file.facts is not None:
@@ -104,17 +110,31 @@ class _Reader:
         return objects[0] if objects else None
 
 
-def look(path: str | os.PathLike[str], observer: Observer | None = None) -> tuple[Examination, frozenset[str]]:
+def _counted(progress: Progress, planned: int) -> Callable[[int], None]:
+    """Return what takes further bytes and tells ``progress`` how many there were so far."""
+    done = 0
+
+    def told(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(done, planned)
+
+    return told
+
+
+def look(
+    path: str | os.PathLike[str], observer: Observer | None = None, progress: Progress | None = None
+) -> tuple[Examination, frozenset[str]]:
     """Examine a run directory; also return which files could be read to their end.
 
-    ``observer`` is told of every event that was folded. Raises :class:`RunPathError` for a path that is no
-    directory.
+    ``observer`` is told of every event that was folded, ``progress`` how far it is. Raises :class:`RunPathError` for
+    a path that is no directory.
     """
     findings = Findings()
     with Folder(path) as folder:
         verdict = _verdict(folder, findings)
         folder.look_for_strangers(findings)
-        reading = _Reader(folder, findings, observer).read()
+        reading = _Reader(folder, findings, observer, progress).read()
     logs = reading.logs
     compare(logs, findings)
     if reading.manifest is not None:
@@ -133,9 +153,9 @@ def look(path: str | os.PathLike[str], observer: Observer | None = None) -> tupl
     return Examination(folder.path, verdict, findings.all(), unchecked, summary), logs.read
 
 
-def examine(path: str | os.PathLike[str]) -> Examination:
+def examine(path: str | os.PathLike[str], progress: Progress | None = None) -> Examination:
     """Return what looking at a run directory gave; raise :class:`RunPathError` for a path that is no directory."""
-    return look(path)[0]
+    return look(path, progress=progress)[0]
 
 
 def _verdict(folder: Folder, findings: Findings) -> Verdict:

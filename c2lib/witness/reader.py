@@ -24,7 +24,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from c2lib.core.canon import MAX_DEPTH
@@ -132,14 +132,25 @@ def why(error: OSError) -> str:
 
 
 class ArtifactFile:
-    """One file of a run directory, read once by :meth:`lines`; ``facts`` is there when it was read to its end."""
+    """One file of a run directory, read once by :meth:`lines` or :meth:`blocks`.
 
-    def __init__(self, directory: int, name: str, findings: Findings, limit: int = MAX_LINE) -> None:
+    ``facts`` is there when it was read to its end; ``told`` is told of each number of bytes that was read.
+    """
+
+    def __init__(
+        self,
+        directory: int,
+        name: str,
+        findings: Findings,
+        limit: int = MAX_LINE,
+        told: Callable[[int], object] | None = None,
+    ) -> None:
         self.name = name
         self.facts: FileFacts | None = None
         self._directory = directory
         self._findings = findings
         self._limit = limit
+        self._told = told
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield the number, from 1, and the bytes of every line that is not too long, its end left off."""
@@ -173,6 +184,8 @@ class ArtifactFile:
         while chunk := os.read(descriptor, _CHUNK):
             digest.update(chunk)
             size += len(chunk)
+            if self._told is not None:
+                self._told(len(chunk))
             end = chunk.rfind(b"\n")
             if end >= 0:
                 yield from self._whole(number, begun, length, chunk[:end])

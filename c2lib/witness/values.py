@@ -39,7 +39,7 @@ FREQUENT_KINDS = (
 MOST_KNOWN = 4096
 """Most decimal texts that are remembered."""
 
-number: Callable[[str], Decimal] = lru_cache(MOST_KNOWN)(Decimal)
+number = lru_cache(MOST_KNOWN)(Decimal)
 """``number(text)`` returns the decimal that a canonical text stands for."""
 
 SORTED_FIELDS: Mapping[str, tuple[Field, ...]] = {
