@@ -83,6 +83,11 @@ class Folder:
         """Return how many bytes there are to read, as far as can be told beforehand."""
         return sum(_size(self.descriptor, name) for name in self.entries & _READ)
 
+    @property
+    def others(self) -> list[str]:
+        """What is there beside the files of a run."""
+        return sorted(self.entries - _FILES - {EVIDENCE_DIR})
+
     def look_for_strangers(self, findings: Findings) -> None:
         """Note everything that does not belong into a run directory."""
         for name in sorted(self.entries):

@@ -31,10 +31,13 @@ class Stuttering:
         self.failures = 0
 
     def __getattr__(self, name: str) -> Any:
-        if self.failures:
-            self.failures -= 1
-            raise BrokerUnavailableError(name)
-        return getattr(self.port, name)
+        def call(*values: Any) -> Any:
+            if self.failures:
+                self.failures -= 1
+                raise BrokerUnavailableError(name)
+            return getattr(self.port, name)(*values)
+
+        return call
 
 
 class Trading(RuleBasedStateMachine):
