@@ -113,15 +113,15 @@ class ComparingSink:
         return self._digest.facts()
 
     def _compare(self) -> None:
-        lines = [line.encode() for line in self._lines]
+        lines = self._lines[:]
         self._lines.clear()
-        computed = b"".join(lines)
+        computed = "".join(lines).encode()
         self._digest.update(computed, len(lines))
         if self._difference is not None:
             return
         published = self._file.read(len(computed))
         if published != computed:
-            self._name_the_first(lines, published)
+            self._name_the_first([line.encode() for line in lines], published)
         self._compared += len(lines)
 
     def _name_the_first(self, lines: Sequence[bytes], published: bytes) -> None:
