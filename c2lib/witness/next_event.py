@@ -25,7 +25,6 @@ from typing import NamedTuple
 from c2lib.core.canon import EVENT_ID_KIND, MAX_INTEGER
 from c2lib.core.fields import TIME_PATTERN
 from c2lib.core.vocabulary import EVENT_SCHEMA
-from c2lib.witness.checks import MAX_DECIMAL
 from c2lib.witness.quick import PLAIN_TEXT, value_pattern
 from c2lib.witness.values import FREQUENT_KINDS, SORTED_FIELDS, Values, compile_values
 
@@ -106,8 +105,7 @@ def recognise(run_id: str, strategy_id: str) -> Recogniser | None:
             tail = f'{middle}{ts_sim}{_TIME_KEY}{ts_utc}"}}'
         payload = line[start : -len(tail)]
         good = match(payload)
-        # no decimal in so short a payload is too long
-        if good is None or len(payload) > MAX_DECIMAL or ts_sim > MAX_INTEGER:
+        if good is None or ts_sim > MAX_INTEGER:
             return None
         event_id = sha256(f"{id_head}{payload}{id_middle}{ts_sim}}}".encode("ascii")).hexdigest()
         if line != f"{_OPENING}{event_id}{line_head}{payload}{tail}":

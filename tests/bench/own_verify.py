@@ -4,6 +4,7 @@ Rules kept here:
 
 * ``ratio`` makes the run and verifies it in the same process, turn by turn, so that a busy machine is busy for all
   three; ``make`` and ``peak`` part the run from its verification, so that the peak of memory is that of one of them;
+* seconds of the processor stand beside those of the clock: on a machine that others use they say more;
 * one path only: the public ``run_dryrun`` and ``verify_run``, the files on disk;
 * the answer is one line of JSON on stdout.
 
@@ -17,9 +18,11 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from c2lib import run_dryrun, verify_run
@@ -59,38 +62,55 @@ def make(options: argparse.Namespace) -> dict[str, Any]:
     return {"path": result.path, "lines": result.events_emitted, "bytes": events, "rss": peak_rss_kib()}
 
 
-def verified(path: str, options: argparse.Namespace, *, replay: bool) -> float:
-    """Return the seconds that verifying a run took; raise :class:`SystemExit` when anything was found."""
-    began = perf_counter()
+def verified(path: str, options: argparse.Namespace, *, replay: bool) -> None:
+    """Verify a run; raise :class:`SystemExit` when anything was found."""
     report = verify_run(path, replay, market=options.market, strategy=strategy_of(options.case) if replay else None)
-    seconds = perf_counter() - began
     if not report.ok or report.replayed is not replay:
         raise SystemExit(f"{path}: {[finding.text() for finding in report.findings]}")
-    return seconds
+
+
+class Clocks:
+    """The seconds of some rounds, by the clock and of the processor."""
+
+    def __init__(self) -> None:
+        self._wall: list[float] = []
+        self._cpu: list[float] = []
+
+    def time(self, work: Callable[[], Any]) -> Any:
+        """Return what ``work`` returns, and keep how long it took."""
+        wall, cpu = perf_counter(), process_time()
+        answer = work()
+        self._cpu.append(process_time() - cpu)
+        self._wall.append(perf_counter() - wall)
+        return answer
+
+    def medians(self) -> tuple[float, float]:
+        """Return the medians, that of the clock first."""
+        return median(self._wall), median(self._cpu)
 
 
 def ratio(options: argparse.Namespace) -> dict[str, Any]:
     """Return the medians of run, verification, and verification with replay."""
-    seconds: dict[str, list[float]] = {"run": [], "verify": [], "replay": []}
+    clocks = {name: Clocks() for name in ("run", "verify", "replay")}
     made: dict[str, Any] = {}
     for _ in range(options.rounds):
         options.out = tempfile.mkdtemp(prefix="c2lib-bench-")
         try:
-            began = perf_counter()
-            made = make(options)
-            seconds["run"].append(perf_counter() - began)
-            seconds["verify"].append(verified(made["path"], options, replay=False))
-            seconds["replay"].append(verified(made["path"], options, replay=True))
+            made = clocks["run"].time(lambda: make(options))
+            path = made["path"]
+            clocks["verify"].time(partial(verified, path, options, replay=False))
+            clocks["replay"].time(partial(verified, path, options, replay=True))
         finally:
             shutil.rmtree(options.out)
-    return {"lines": made["lines"], **{name: median(found) for name, found in seconds.items()}}
+    return {"lines": made["lines"], **{name: found.medians() for name, found in clocks.items()}}
 
 
 def peak(options: argparse.Namespace) -> dict[str, Any]:
     """Verify the one run below ``--out`` and return seconds and the peak of memory in KiB."""
     (path,) = Path(options.out).glob("finish_c/c2/*")
-    seconds = verified(str(path), options, replay=options.replay)
-    return {"seconds": seconds, "rss": peak_rss_kib()}
+    clocks = Clocks()
+    clocks.time(lambda: verified(str(path), options, replay=options.replay))
+    return {"seconds": clocks.medians(), "rss": peak_rss_kib()}
 
 
 if __name__ == "__main__":
