@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from c2lib.core.canon import MAX_INTEGER, canonical_json, sha256_hex
 from c2lib.core.model import OrderIntent
-from c2lib.witness.checks import RunName
+from c2lib.witness.checks import MAX_DECIMAL, RunName
 from c2lib.witness.events import EventLog
 from c2lib.witness.findings import Findings
 from c2lib.witness.next_event import recognise
@@ -222,6 +222,17 @@ def test_a_line_has_its_place() -> None:
         far = {**tick, "ts_sim": ts_sim}
         line = json.dumps({**far, "event_id": hashed(far)}, sort_keys=True, separators=(",", ":"))
         assert (recogniser(line, ts_sim, START) is None) is (ts_sim > MAX_INTEGER)
+
+
+def test_a_decimal_has_a_longest_text() -> None:
+    """What is beyond it is for a close look, with an id that fits and all."""
+    recogniser = recognise("run_demo_001", "strat_demo")
+    assert recogniser is not None
+    for digits in (MAX_DECIMAL, MAX_DECIMAL + 1):
+        tick = a_tick()
+        tick["payload"]["close"] = "9" * digits
+        line = canonical_json({**tick, "event_id": hashed(tick)})
+        assert (recogniser(line, tick["ts_sim"], START) is None) is (digits > MAX_DECIMAL)
 
 
 @pytest.mark.parametrize("name", ['a "quoted" name', "a\\b", "é", "a\nb"])
