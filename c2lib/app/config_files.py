@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import copy
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from c2lib.app.input_files import read_input
 from c2lib.app.plain_json import parse_json
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError
@@ -27,11 +27,9 @@ def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the mapping of a ``.yaml``, ``.yml`` or ``.json`` file; raise :class:`ConfigError` naming the file."""
     shown = Path(path).name or str(path)
     try:
-        data = _read(path, shown)
+        data = read_input(path, MAX_CONFIG_BYTES)
     except OSError as error:
         raise ConfigError(shown, f"cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise ConfigError(shown, "cannot be read: its path holds a NUL character") from None
     if len(data) > MAX_CONFIG_BYTES:
         raise ConfigError(shown, f"is larger than {MAX_CONFIG_BYTES} bytes")
     try:
@@ -42,19 +40,6 @@ def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(shown, "must be a mapping of field names to values")
     return values
-
-
-def _read(path: str | os.PathLike[str], shown: str) -> bytes:
-    # a pipe that nobody writes to would be waited for
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode):
-            raise ConfigError(shown, "is a directory" if stat.S_ISDIR(mode) else "is no regular file")
-        with open(handle, "rb", closefd=False) as file:
-            return file.read(MAX_CONFIG_BYTES + 1)
-    finally:
-        os.close(handle)
 
 
 def _parse(text: str, shown: str) -> Any:

@@ -203,7 +203,7 @@ def test_a_pipe_is_no_config_file_and_is_not_waited_for(command: Command, out: P
     """Exit 2 at once."""
     os.mkfifo(tmp_path / "pipe.yaml")
     answer = command("dryrun", *DEMO, "--config", tmp_path / "pipe.yaml", "--out", out)
-    assert (answer.code, answer.complaint) == (2, "pipe.yaml: is no regular file")
+    assert (answer.code, answer.complaint) == (2, "pipe.yaml: cannot be read: it is no regular file")
     assert not out.exists()
 
 

@@ -216,12 +216,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """Neither a missing file nor a folder, a pipe that nobody writes to, or a device is a config."""
     assert refusal(tmp_path / "none.yaml") == "none.yaml: cannot be read: No such file or directory"
     (tmp_path / "folder.json").mkdir()
-    assert refusal(tmp_path / "folder.json") == "folder.json: is a directory"
+    assert refusal(tmp_path / "folder.json") == "folder.json: cannot be read: it is a folder"
     os.mkfifo(tmp_path / "pipe.yaml")
-    assert refusal(tmp_path / "pipe.yaml") == "pipe.yaml: is no regular file"
-    assert refusal(Path("/dev/zero")) == "zero: is no regular file"
-    assert refusal(Path("/")) == "/: is a directory"
-    assert refusal(tmp_path / "a\0b.yaml") == "a\0b.yaml: cannot be read: its path holds a NUL character"
+    assert refusal(tmp_path / "pipe.yaml") == "pipe.yaml: cannot be read: it is no regular file"
+    assert refusal(Path("/dev/zero")) == "zero: cannot be read: it is no regular file"
+    assert refusal(Path("/")) == "/: cannot be read: it is a folder"
+    assert refusal(tmp_path / "a\0b.yaml") == "a\0b.yaml: cannot be read: no path can be spelled like this"
 
 
 @pytest.mark.parametrize(

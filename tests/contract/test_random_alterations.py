@@ -21,9 +21,7 @@ FILES = (*SEALED, MANIFEST)
 REPLAYABLE = ("completed", "market clock", "ticking clock", "cancelled at once", "rejected", "retried")
 """Good runs of a built-in strategy whose sinks did nothing that a replay cannot repeat."""
 
-ANY_WORD = sorted(
-    {word for words in verify_run.WORDS.values() for word in words} | {"BUY", "SELL", "HOLD", "cancelled"}
-)
+ANY_WORD = sorted({"BUY", "SELL", "HOLD", "cancelled"}.union(*verify_run.WORDS.values()))
 
 
 @st.composite
