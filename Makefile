@@ -96,7 +96,7 @@ real-files: setup ## every order type under every fill model on FILES="A B …",
 	@test -n "$(FILES)" || { echo 'name market files with FILES="A B …"' >&2; exit 2; }
 	$(BIN)/python -m tests.bench.real_files $(if $(KEEP),--out "$(KEEP)") $(FILES)
 
-bench-quick: setup ## measure c2lib against its floors, under a minute
+bench-quick: setup ## measure c2lib against its floors, and verify against the run, in about a minute
 	$(BIN)/python -m tests.bench.bench quick --rounds 3
 
 bench: setup $(PEERS)/.made $(NAUTILUS)/.made ## measure c2lib beside backtesting.py, backtrader and NautilusTrader

@@ -92,7 +92,11 @@ _CLOCK_HINT = "leave it out, and say clock_start or clock_mode 'market'"
 
 
 def replay_in_namespace(
-    place: Path, market: str | os.PathLike[str] | None, source: StrategySource, recorded: str | None
+    place: Path,
+    market: str | os.PathLike[str] | None,
+    source: StrategySource,
+    recorded: str | None,
+    progress: Progress | None = None,
 ) -> tuple[Finding | None, str | None]:
     """Execute the run at ``place`` again in a child process; return the finding, and why there was no namespace."""
     job = {
@@ -102,7 +106,7 @@ def replay_in_namespace(
         "strategy": _sent(source),
         "recorded": recorded,
     }
-    answer = ask(job, None)
+    answer = ask(job, progress)
     with _understood():
         facts = answer["finding"]
         finding = Finding(**{**facts, "code": FindingCode(facts["code"])}) if facts else None

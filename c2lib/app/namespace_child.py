@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from c2lib.app.namespace import error_facts, result_facts
-from c2lib.app.runner import run_here
+from c2lib.app.runner import Progress, run_here
 from c2lib.app.strategy_files import received
 from c2lib.app.verify import replay_here
 from c2lib.core.config import DryrunConfig
@@ -75,21 +75,26 @@ def answer(job: Mapping[str, Any], refusal: str | None, tell: Tell) -> Mapping[s
         return {"error": error_facts(error)}
 
 
+def _progress(tell: Tell) -> Progress:
+    return lambda done, planned: tell({"progress": [done, planned]})
+
+
 def _run(job: Mapping[str, Any], refusal: str | None, tell: Tell) -> Mapping[str, Any]:
     result = run_here(
         DryrunConfig.parse(job["config"]),
         root=Path(job["root"]),
         market=job["market"],
         source=received(job["strategy"]),
-        progress=lambda done, planned: tell({"progress": [done, planned]}),
+        progress=_progress(tell),
         guard=partial(NamespaceGuard, refusal),
     )
     return {"result": result_facts(result)}
 
 
 def _replay(job: Mapping[str, Any], refusal: str | None, tell: Tell) -> Mapping[str, Any]:
-    del tell
-    finding = replay_here(Path(job["place"]), job["market"], received(job["strategy"]), job["recorded"])
+    finding = replay_here(
+        Path(job["place"]), job["market"], received(job["strategy"]), job["recorded"], _progress(tell)
+    )
     return {"finding": finding.facts() if finding else None, "refusal": refusal}
 
 

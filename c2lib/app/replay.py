@@ -6,6 +6,7 @@ Rules kept here:
 * the first difference is kept with both sides, secrets taken out, and the published files are only read, never
   waited for;
 * they are read through one handle of their directory, so that nothing is exchanged between two looks;
+* lines are compared many at a time, as they were written; where they part, line by line;
 * a replay opens no path and runs no code that the manifest names: both come from the caller.
 """
 
@@ -14,11 +15,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from c2lib.core.secrets import redact_secrets
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
+from c2lib.record.files import BATCH_LINES
 from c2lib.record.seal import ArtifactDigest
 from c2lib.witness.reader import MAX_OBJECT, open_regular
 
@@ -74,43 +77,62 @@ class ComparingSink:
     def __init__(self, folder: int, name: str) -> None:
         self._name = name
         self._file = open_published(folder, name)
-        self._line = 0
+        self._lines: list[str] = []
+        self._compared = 0
         self._digest = ArtifactDigest()
-        self.difference: Difference | None = None
+        self._difference: Difference | None = None
 
     def write(self, line: str) -> None:
-        """Compare the next line; after the first difference nothing more is compared."""
-        computed = line.encode()
-        self._digest.update(computed, 1)
-        if self.difference is not None:
-            return
-        self._line += 1
-        published = self._file.read(len(computed))
-        if published != computed:
-            self._part(published, computed)
+        """Take the next line; after the first difference nothing more is compared."""
+        lines = self._lines
+        if len(lines) >= BATCH_LINES:
+            self._compare()
+        lines.append(line)
 
     def flush(self) -> None:
         """Do nothing: there is nothing to hand on."""
 
+    def difference(self) -> Difference | None:
+        """Return the first difference between what was written so far and as much of the published file."""
+        self._compare()
+        return self._difference
+
     def finish(self) -> Difference | None:
         """Return the first difference, a published rest among them, and close the file."""
         if self._file.closed:
-            return self.difference
+            return self._difference
         with self._file:
-            if self.difference is None:
+            if self.difference() is None:
                 rest = self._file.read(_SHOWN)
                 if rest:
-                    self._line += 1
-                    self._part(rest, b"")
-        return self.difference
+                    self._part(self._compared + 1, rest, b"")
+        return self._difference
 
     def facts(self) -> dict[str, Any]:
-        """Return what a manifest says of the computed lines."""
+        """Return what a manifest says of the computed lines, when they were finished."""
         return self._digest.facts()
 
-    def _part(self, published: bytes, computed: bytes) -> None:
+    def _compare(self) -> None:
+        lines = self._lines[:]
+        self._lines.clear()
+        computed = "".join(lines).encode()
+        self._digest.update(computed, len(lines))
+        if self._difference is not None:
+            return
+        published = self._file.read(len(computed))
+        if published != computed:
+            self._name_the_first([line.encode() for line in lines], published)
+        self._compared += len(lines)
+
+    def _name_the_first(self, lines: Sequence[bytes], published: bytes) -> None:
+        starts = accumulate(map(len, lines), initial=0)
+        pairs = [(published[start : start + len(line)], line) for start, line in zip(starts, lines, strict=False)]
+        index = next(index for index, (there, line) in enumerate(pairs) if there != line)
+        self._part(self._compared + 1 + index, *pairs[index])
+
+    def _part(self, number: int, published: bytes, computed: bytes) -> None:
         left, right = _excerpts(published, computed)
-        self.difference = Difference(self._name, self._line, left, right)
+        self._difference = Difference(self._name, number, left, right)
 
 
 class ComparedRun:
@@ -132,7 +154,7 @@ class ComparedRun:
     @property
     def diverged(self) -> bool:
         """Whether the events part, the file that is looked at first: no further step can change the answer."""
-        return self._sinks[Artifact.EVENTS].difference is not None
+        return self._sinks[Artifact.EVENTS].difference() is not None
 
     def seal(self) -> dict[str, Any]:
         """Return what a manifest says of each computed file."""

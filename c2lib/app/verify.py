@@ -12,7 +12,7 @@ Rules kept here:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 
 from c2lib.app.namespace import replay_in_namespace
 from c2lib.app.replay import read_manifest
-from c2lib.app.runner import Job, compare_with, opened_market, source_of
+from c2lib.app.runner import Job, Progress, compare_with, opened_market, source_of
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
@@ -35,6 +35,9 @@ from c2lib.witness.examine import examine
 from c2lib.witness.facts import Examination, Finding, FindingCode, RunSummary, Verdict
 from c2lib.witness.findings import shown
 from c2lib.witness.reader import MAX_OBJECT, strict_json
+
+VerifyProgress = Callable[[str, int, int], None]
+"""Told ``("B", bytes read, bytes in all)``, then ``("step", steps executed again, steps planned)``, now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,16 @@ def verify_run(
     expect_digest: str | None = None,
     market: str | os.PathLike[str] | None = None,
     strategy: Any = None,
+    progress: VerifyProgress | None = None,
 ) -> VerifyReport:
     """Return the report on a run directory.
 
     ``replay`` executes the session again; ``market``, a path, and ``strategy``, a class or a source, are what it
-    needs when the run used a file or a strategy of one's own, and a finding when they cannot be used. Raises
-    :class:`RunPathError` when there is no directory to report on.
+    needs when the run used a file or a strategy of one's own, and a finding when they cannot be used. ``progress``
+    is told how far it is. Raises :class:`RunPathError` when there is no directory to report on.
     """
     source = source_of(strategy)
-    seen = examine(path)
+    seen = examine(path, partial(progress, "B") if progress else None)
     findings = list(seen.findings)
     unchecked = list(seen.unchecked)
     if require_sealed and seen.verdict is not Verdict.SEALED:
@@ -102,7 +106,8 @@ def verify_run(
     elif not _is_replayable(seen):
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
     else:
-        finding, refusal = _replay(Path(path), market, source, seen.summary)
+        step = partial(progress, "step") if progress else None
+        finding, refusal = _replay(Path(path), market, source, seen.summary, step)
         unchecked.extend([f"the network while executing again: hook alone, since {refusal}"] if refusal else [])
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
@@ -121,20 +126,28 @@ def _impossible(seen: str, expected: str) -> Finding:
 
 
 def _replay(
-    place: Path, market: str | os.PathLike[str] | None, strategy: StrategySource | None, summary: RunSummary
+    place: Path,
+    market: str | os.PathLike[str] | None,
+    strategy: StrategySource | None,
+    summary: RunSummary,
+    progress: Progress | None,
 ) -> tuple[Finding | None, str | None]:
     """Return the finding, and why code of the caller's ran without the namespace that its run required."""
     recorded = summary.reject_reason if summary.reject_code == RejectCode.NO_LIVE_GUARD else None
     if strategy is None or summary.no_live_required != "namespace":
-        return replay_here(place, market, strategy, recorded), None
+        return replay_here(place, market, strategy, recorded, progress), None
     try:
-        return replay_in_namespace(place, market, strategy, recorded)
+        return replay_in_namespace(place, market, strategy, recorded, progress)
     except C2Error as error:
         return _impossible(str(error), "a run that can be executed again"), None
 
 
 def replay_here(
-    place: Path, market: str | os.PathLike[str] | None, strategy: StrategySource | None, recorded: str | None
+    place: Path,
+    market: str | os.PathLike[str] | None,
+    strategy: StrategySource | None,
+    recorded: str | None,
+    progress: Progress | None = None,
 ) -> Finding | None:
     """Execute the run at ``place`` again in this process, under the hook, and return where it parts, if it does.
 
@@ -142,7 +155,7 @@ def replay_here(
     """
     try:
         with held(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as folder:
-            return _first_difference(place, folder, market, strategy, recorded)
+            return _first_difference(place, folder, market, strategy, recorded, progress)
     except (MarketDataError, StrategyLoadError, ConfigError, RunPathError) as error:
         return _impossible(str(error), "a run that can be executed again")
     except (KeyError, TypeError, ValueError, OSError, C2Error) as error:
@@ -155,6 +168,7 @@ def _first_difference(
     market: str | os.PathLike[str] | None,
     strategy: StrategySource | None,
     recorded: str | None,
+    progress: Progress | None,
 ) -> Finding | None:
     manifest = strict_json(read_manifest(folder), MAX_OBJECT)
     config = DryrunConfig.parse(manifest["config"])
@@ -163,7 +177,7 @@ def _first_difference(
         return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
     with opened_market(config, market if config.market.source == "file" else None) as data:
         guard = partial(RecordedGuard, recorded) if config.no_live_required == "namespace" else None
-        job = replace(_job(config, data, source, manifest["inputs"]), guard=guard)
+        job = replace(_job(config, data, source, manifest["inputs"]), guard=guard, progress=progress)
         difference, _, _ = compare_with(job, place, folder)
     if difference is None:
         return None

@@ -6,7 +6,8 @@ Rules kept here:
 * ``ts_sim`` grows by one from 0; after a gap the count goes on from what was seen, so that one lost line is one
   finding; ``ts_utc`` never goes back;
 * ``SESSION_START`` stands first and once, nothing follows ``SESSION_STOP``, ``REJECTED`` stands alone;
-* an event that cannot be used is skipped, and nothing after it is lost.
+* an event that cannot be used is skipped, and nothing after it is lost;
+* a line that is recognised in its place needs no other check; the rest is judged one by one.
 
 >>> log = EventLog(Findings(), RunName())
 >>> log.take(1, b"[]")
@@ -26,6 +27,7 @@ from c2lib.core.vocabulary import Artifact, EventKind
 from c2lib.witness.checks import PAYLOAD_CHECKS, LineCheck, RunName
 from c2lib.witness.facts import FindingCode
 from c2lib.witness.findings import Findings
+from c2lib.witness.next_event import Recogniser, recognise
 from c2lib.witness.quick import quick_event
 from c2lib.witness.refold import Books
 
@@ -33,6 +35,10 @@ FILE = Artifact.EVENTS.value
 
 _FIRST_KINDS = frozenset({EventKind.SESSION_START, EventKind.REJECTED, EventKind.RAIL_TRIPPED})
 """What may stand before a session was announced; a rail can trip that early."""
+
+_FILL = EventKind.FILL.value
+_LAST_KINDS = frozenset({EventKind.SESSION_STOP, EventKind.REJECTED})
+"""After which no event may stand."""
 
 _BEARS = {
     EventKind.SESSION_START: "session_start",
@@ -64,6 +70,28 @@ class EventLog:
         self._number = 0
         self._event_id: str | None = None
         self._next_ts_sim = 0
+        self._recognise: Recogniser | None = None
+
+    def take_block(self, number: int, block: bytes) -> None:
+        r"""Take the next lines in, joined by ``\n``; ``number`` is that of the first."""
+        recognise, counts, folds = self._recognise, self.counts, self.books.folds
+        for line in block.decode("latin-1").split("\n"):
+            recognised = recognise(line, self._next_ts_sim, self.last_ts) if recognise else None
+            if recognised is None:
+                self.take(number, line.encode("latin-1"))
+                recognise = self._recognise
+            else:
+                # nothing is wrong with the line by itself: what is left is to fold it
+                kind, event_id, self.last_ts, values = recognised
+                self._number, self._event_id = number, event_id
+                self.emitted += 1
+                self._next_ts_sim += 1
+                self.before_last_kind, self.last_kind = self.last_kind, kind
+                counts[kind] += 1
+                if kind == _FILL:
+                    self._note_fill(event_id)
+                folds[kind](values)
+            number += 1
 
     def take(self, number: int, data: bytes) -> None:
         """Take the next line in."""
@@ -85,6 +113,14 @@ class EventLog:
         self.books.apply(kind, event["payload"])
         if self._observer is not None:
             self._observer(event, self.books)
+        else:
+            self._recognise = self._recogniser()
+
+    def _recogniser(self) -> Recogniser | None:
+        """Return what recognises the next line, ``None`` where no line would be good."""
+        if self.last_kind in _LAST_KINDS:
+            return None
+        return self._recognise or recognise(self._run.run_id, self._run.strategy_id)
 
     def _report(self, code: FindingCode, expected: object, seen: object) -> None:
         self._findings.add(code, FILE, self._number, expected=expected, seen=seen, event_id=self._event_id)
@@ -114,17 +150,20 @@ class EventLog:
             self._report(FindingCode.SEQUENCE_BROKEN, "SESSION_START or REJECTED first", kind)
         elif not first and kind in (EventKind.SESSION_START, EventKind.REJECTED):
             self._report(FindingCode.SEQUENCE_BROKEN, f"{kind} as the first event", kind)
-        elif self.last_kind in (EventKind.SESSION_STOP, EventKind.REJECTED):
+        elif self.last_kind in _LAST_KINDS:
             self._report(FindingCode.SEQUENCE_BROKEN, f"no event after {self.last_kind}", kind)
         self.before_last_kind, self.last_kind = self.last_kind, kind
 
     def _note(self, kind: str, event: Mapping[str, Any]) -> None:
         bearer = event["event_id"]
         if kind == EventKind.FILL:
-            self.bearers.setdefault("first_fill", bearer)
-            self.bearers["last_fill"] = bearer
+            self._note_fill(bearer)
         elif kind == EventKind.RECONCILED:
             if not event["payload"]["mismatches"]:
                 self.clean_reconciled_ts = event["ts_utc"]
         elif kind in _BEARS:
             self.bearers.setdefault(_BEARS[EventKind(kind)], bearer)
+
+    def _note_fill(self, bearer: str) -> None:
+        self.bearers.setdefault("first_fill", bearer)
+        self.bearers["last_fill"] = bearer

@@ -46,6 +46,9 @@ NOT_COMPARED = "the agreement between the files: a sink failed for good, and the
 
 NOT_COMPARED_CLOSING = "what metrics and the last snapshot say of the end: the session failed while closing"
 
+Progress = Callable[[int, int], None]
+"""Told ``(bytes read, bytes in all)`` now and then."""
+
 
 class Reading(NamedTuple):
     """What one pass over a directory gave."""
@@ -58,12 +61,15 @@ class Reading(NamedTuple):
 class _Reader:
     """Reads the files of one folder, each once; ``measured`` tells of those that were read to their end."""
 
-    def __init__(self, folder: Folder, findings: Findings, observer: Observer | None) -> None:
+    def __init__(
+        self, folder: Folder, findings: Findings, observer: Observer | None, progress: Progress | None
+    ) -> None:
         self.measured: dict[str, FileFacts] = {}
         self._folder = folder
         self._findings = findings
         self._observer = observer
         self._files: dict[Artifact, ArtifactFile] = {}
+        self._told = _counted(progress, folder.size()) if progress else None
 
     def keeps_runbook_contract(self) -> bool:
         """Whether this is a run of another program; only what has no manifest can be."""
@@ -76,7 +82,7 @@ class _Reader:
         """Read everything that is there."""
         run = RunName()
         events, audit, snapshots = make_logs(self._findings, run, self._observer)
-        self._lines(Artifact.EVENTS, events.take)
+        self._lines(Artifact.EVENTS, events.take_block, in_blocks=True)
         self._lines(Artifact.SNAPSHOTS, snapshots.take)
         self._lines(Artifact.AUDIT, audit.take)
         if Artifact.AUDIT in self.measured:
@@ -99,13 +105,15 @@ class _Reader:
     def _file(self, artifact: Artifact, limit: int = MAX_LINE) -> ArtifactFile:
         if artifact not in self._files:
             name = artifact.value
-            self._files[artifact] = ArtifactFile(self._folder.descriptor, name, self._findings, limit)
+            self._files[artifact] = ArtifactFile(self._folder.descriptor, name, self._findings, limit, self._told)
         return self._files[artifact]
 
-    def _lines(self, artifact: Artifact, take: Callable[[int, bytes], None], limit: int = MAX_LINE) -> None:
+    def _lines(
+        self, artifact: Artifact, take: Callable[[int, bytes], None], limit: int = MAX_LINE, *, in_blocks: bool = False
+    ) -> None:
         file = self._file(artifact, limit)
-        for number, line in file.lines():
-            take(number, line)
+        for number, piece in file.blocks() if in_blocks else file.lines():
+            take(number, piece)
         if file.facts is not None:
             self.measured[artifact.value] = file.facts
 
@@ -124,16 +132,30 @@ class _Reader:
         return objects[0] if objects else None
 
 
-def look(path: str | os.PathLike[str], observer: Observer | None = None) -> tuple[Examination, frozenset[str]]:
+def _counted(progress: Progress, planned: int) -> Callable[[int], None]:
+    """Return what takes further bytes and tells ``progress`` how many there were so far."""
+    done = 0
+
+    def told(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(done, planned)
+
+    return told
+
+
+def look(
+    path: str | os.PathLike[str], observer: Observer | None = None, progress: Progress | None = None
+) -> tuple[Examination, frozenset[str]]:
     """Examine a run directory; also return which files could be read to their end.
 
-    ``observer`` is told of every event that was folded. Raises :class:`RunPathError` for a path that is no
-    directory.
+    ``observer`` is told of every event that was folded, ``progress`` how far it is. Raises :class:`RunPathError` for
+    a path that is no directory.
     """
     findings = Findings()
     with Folder(path) as folder:
         verdict = _verdict(folder, findings)
-        reader = _Reader(folder, findings, observer)
+        reader = _Reader(folder, findings, observer, progress)
         if reader.keeps_runbook_contract():
             examination = _of_runbook_run(folder, verdict, findings, reader)
         else:
@@ -169,9 +191,9 @@ def _of_runbook_run(folder: Folder, verdict: Verdict, findings: Findings, reader
     return Examination(folder.path, verdict, findings.all(), run.unchecked(folder.others), summary)
 
 
-def examine(path: str | os.PathLike[str]) -> Examination:
+def examine(path: str | os.PathLike[str], progress: Progress | None = None) -> Examination:
     """Return what looking at a run directory gave; raise :class:`RunPathError` for a path that is no directory."""
-    return look(path)[0]
+    return look(path, progress=progress)[0]
 
 
 def verdict_of(folder: Folder) -> Verdict:

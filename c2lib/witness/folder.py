@@ -28,6 +28,7 @@ from c2lib.witness.reader import why
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
 _FILES = frozenset(Artifact)
+_READ = frozenset({*SEALED_BY_MANIFEST, Artifact.MANIFEST})
 
 
 class Folder:
@@ -78,6 +79,10 @@ class Folder:
         """Whether the run was never published."""
         return self.name.startswith(STAGING_PREFIX)
 
+    def size(self) -> int:
+        """Return how many bytes there are to read, as far as can be told beforehand."""
+        return sum(_size(self.descriptor, name) for name in self.entries & _READ)
+
     @property
     def others(self) -> list[str]:
         """What is there beside the files of a run."""
@@ -124,3 +129,10 @@ def _is_regular(directory: int, name: str) -> bool:
         return stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
     except OSError:
         return False
+
+
+def _size(directory: int, name: str) -> int:
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
+    except OSError:
+        return 0

@@ -26,7 +26,7 @@ from c2lib.core.fields import IDENTIFIER_PATTERN, SHA256_PATTERN, TIME_PATTERN, 
 from c2lib.core.vocabulary import EventKind
 from c2lib.witness.checks import MAX_DECIMAL
 
-_PLAIN_TEXT = r"[ !#-\[\]-~]*"
+PLAIN_TEXT = r"[ !#-\[\]-~]*"
 """Printable ASCII that JSON writes as it is."""
 
 _QUOTED = {
@@ -34,7 +34,7 @@ _QUOTED = {
     FieldKind.TIME: TIME_PATTERN,
     FieldKind.SHA256: SHA256_PATTERN,
     FieldKind.IDENTIFIER: IDENTIFIER_PATTERN,
-    FieldKind.TEXT: _PLAIN_TEXT,
+    FieldKind.TEXT: PLAIN_TEXT,
 }
 
 _SMALL_INTEGER = "(0|[1-9][0-9]{0,14})"
@@ -43,7 +43,7 @@ _SMALL_INTEGER = "(0|[1-9][0-9]{0,14})"
 _KIND_AT = len('{"event_id":"","event_type":"') + 64
 
 
-def _pattern(field: Field) -> str:
+def value_pattern(field: Field) -> str:
     """Return a pattern of the JSON text of a good value; its group holds the value without quotes, nothing for null."""
     if field.kind is FieldKind.INTEGER:
         return _SMALL_INTEGER
@@ -65,10 +65,10 @@ class _LineForm(NamedTuple):
 
 def _form(kind: EventKind) -> _LineForm:
     fields = sorted(PAYLOADS[kind], key=lambda field: field.name)
-    payload = r"(\{" + ",".join(f'"{field.name}":{_pattern(field)}' for field in fields) + r"\})"
+    payload = r"(\{" + ",".join(f'"{field.name}":{value_pattern(field)}' for field in fields) + r"\})"
     parts = []
     for field in sorted(EVENT_FIELDS, key=lambda field: field.name):
-        form = payload if field.kind is FieldKind.OBJECT else _pattern(field)
+        form = payload if field.kind is FieldKind.OBJECT else value_pattern(field)
         # the payload must be that of the kind itself, not of one of the kinds
         parts.append(f'"{field.name}":' + (f'"({kind})"' if field.name == "event_type" else form))
     return _LineForm(

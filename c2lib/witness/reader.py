@@ -141,28 +141,43 @@ def why(error: OSError) -> str:
 
 
 class ArtifactFile:
-    """One file of a run directory, read once by :meth:`lines`; ``facts`` is there when it was read to its end.
+    """One file of a run directory, read once by :meth:`lines` or :meth:`blocks`.
 
     :meth:`head` looks at the first line ahead of that.
+
+    ``facts`` is there when it was read to its end; ``told`` is told of each number of bytes that was read.
     """
 
-    def __init__(self, directory: int, name: str, findings: Findings, limit: int = MAX_LINE) -> None:
+    def __init__(
+        self,
+        directory: int,
+        name: str,
+        findings: Findings,
+        limit: int = MAX_LINE,
+        told: Callable[[int], object] | None = None,
+    ) -> None:
         self.name = name
         self.facts: FileFacts | None = None
         self._directory = directory
         self._findings = findings
         self._limit = limit
+        self._told = told
         self._rest: Iterator[tuple[int, bytes]] | None = None
 
     def head(self) -> bytes | None:
-        """Return the bytes of the first line that is not too long, or ``None``; :meth:`lines` still yields it."""
-        lines = self._read()
-        first = next(lines, None)
-        self._rest = lines if first is None else chain([first], lines)
-        return None if first is None else first[1]
+        """Return the bytes of the first line that is not too long, or ``None``; it is still read by the others."""
+        blocks = self._read()
+        first = next(blocks, None)
+        self._rest = blocks if first is None else chain([first], blocks)
+        return None if first is None else first[1].partition(b"\n")[0]
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Return the number, from 1, and the bytes of every line that is not too long, its end left off."""
+        """Yield the number, from 1, and the bytes of every line that is not too long, its end left off."""
+        for number, block in self.blocks():
+            yield from enumerate(block.split(b"\n"), number)
+
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        r"""Return the same lines by many: the number of the first, and the lines joined by ``\n``."""
         return self._rest if self._rest is not None else self._read()
 
     def _read(self) -> Iterator[tuple[int, bytes]]:
@@ -185,30 +200,26 @@ class ArtifactFile:
         self._findings.add(FindingCode.UNREADABLE_FILE, self.name, expected="a regular file", seen=why(error))
 
     def _split(self, descriptor: int) -> Iterator[tuple[int, bytes]]:
-        digest, size, number = hashlib.sha256(), 0, 0
+        digest, size, number = hashlib.sha256(), 0, 1
         begun: list[bytes] = []
         length = 0
         while chunk := os.read(descriptor, _CHUNK):
             digest.update(chunk)
             size += len(chunk)
-            first, *others = chunk.split(b"\n")
-            length = self._keep(begun, length, first)
-            for part in others:
-                number += 1
-                line = self._whole(number, begun, length)
-                if line is not None:
-                    yield number, line
-                begun = []
-                length = self._keep(begun, 0, part)
-        self.facts = FileFacts(digest.hexdigest(), size, number)
+            if self._told is not None:
+                self._told(len(chunk))
+            end = chunk.rfind(b"\n")
+            if end >= 0:
+                yield from self._whole(number, begun, length, chunk[:end])
+                number += chunk.count(b"\n")
+                begun, length = [], 0
+            length = self._keep(begun, length, chunk[end + 1 :])
+        self.facts = FileFacts(digest.hexdigest(), size, number - 1)
         if length:
-            number += 1
             self._findings.add(
                 FindingCode.MALFORMED_LINE, self.name, number, expected="a line that ends", seen="no line end"
             )
-            line = self._whole(number, begun, length)
-            if line is not None:
-                yield number, line
+            yield from self._whole(number, begun, length, b"")
 
     def _keep(self, begun: list[bytes], length: int, part: bytes) -> int:
         """Add ``part`` to a line that was begun, unless the line is too long already; return its length."""
@@ -219,10 +230,17 @@ class ArtifactFile:
             begun.append(part)
         return length
 
-    def _whole(self, number: int, begun: list[bytes], length: int) -> bytes | None:
-        """Return the line that was begun, or ``None`` when it was too long to keep."""
-        if length <= self._limit:
-            return b"".join(begun)
-        expected = f"a line of at most {self._limit} bytes"
-        self._findings.add(FindingCode.MALFORMED_LINE, self.name, number, expected=expected, seen=f"{length} bytes")
-        return None
+    def _whole(self, number: int, begun: list[bytes], length: int, rest: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield the line that was begun and has ``length`` so far, with ``rest``: its own and further whole lines."""
+        if length + len(rest) <= self._limit:
+            yield number, b"".join((*begun, rest))
+            return
+        first, *others = rest.split(b"\n")
+        length = self._keep(begun, length, first)
+        lines = [(length, b"".join(begun)), *((len(line), line) for line in others)]
+        for at, (size, line) in enumerate(lines, number):
+            if size <= self._limit:
+                yield at, line
+            else:
+                expected = f"a line of at most {self._limit} bytes"
+                self._findings.add(FindingCode.MALFORMED_LINE, self.name, at, expected=expected, seen=f"{size} bytes")

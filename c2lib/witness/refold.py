@@ -11,7 +11,8 @@ Rules kept here:
 * memory follows the open orders: what ended is forgotten, and with it its name, so that a name used again for a
   later order is not seen here.
 
-Only payloads that keep the contract may be handed in.
+Only payloads that keep the contract may be handed in. Those of the kinds that come often are folded as tuples of
+their values, see :mod:`~c2lib.witness.values`.
 
 >>> books = Books(print)
 >>> books.apply("RECONCILED", {"mismatches": ["ghost_broker_order:c-1"]})
@@ -30,6 +31,7 @@ from c2lib.core.model import BUY
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
 from c2lib.core.vocabulary import EventKind, StopReason
 from c2lib.witness.facts import FindingCode
+from c2lib.witness.values import Values, number, values_of
 
 Report = Callable[[FindingCode, object, object], None]
 """``report(code, expected, seen)`` of the event that is being folded."""
@@ -39,9 +41,19 @@ Payload = Mapping[str, Any]
 _EXACT = Context(prec=2400, traps=[Inexact, InvalidOperation])
 """Wide enough that nothing made of texts of at most 400 characters is ever rounded."""
 
+_add, _subtract, _multiply = _EXACT.add, _EXACT.subtract, _EXACT.multiply
+
 _ZERO = Decimal(0)
 _PRICED = {"MARKET": (False, False), "LIMIT": (True, False), "STOP": (False, True), "STOP_LIMIT": (True, True)}
 """Whether an order of a type has a limit price, and a stop price."""
+
+# plain texts, since the hash of an enum's member costs more than all else of a move
+_AFTER = {(before.value, trigger.value): after.value for (before, trigger), after in ORDER_TABLE.items()}
+_ENDS = frozenset(status.value for status in ORDER_ENDS)
+_ACKNOWLEDGED, _REJECTED = OrderTrigger.ACKNOWLEDGED.value, OrderTrigger.REJECTED.value
+_CANCEL_REQUESTED, _CANCELLED = OrderTrigger.CANCEL_REQUESTED.value, OrderTrigger.CANCELLED.value
+_EXPIRED = OrderTrigger.EXPIRED.value
+_PARTIAL_FILL, _FULL_FILL = OrderTrigger.PARTIAL_FILL.value, OrderTrigger.FULL_FILL.value
 
 _LEDGER, _SEQUENCE = FindingCode.LEDGER_WRONG, FindingCode.SEQUENCE_BROKEN
 
@@ -58,18 +70,21 @@ class OpenOrder:
 
     __slots__ = ("bar_index", "broker_order_id", "fill_ids", "left", "side", "status", "symbol")
 
-    def __init__(self, payload: Payload) -> None:
-        self.side: str = payload["side"]
-        self.symbol: str = payload["symbol"]
-        self.bar_index: int = payload["bar_index"]
-        self.left = Decimal(payload["quantity"])
-        self.status = OrderStatus.PENDING_NEW
+    def __init__(self, bar_index: int, side: str, symbol: str, quantity: Decimal) -> None:
+        self.bar_index = bar_index
+        self.side = side
+        self.symbol = symbol
+        self.left = quantity
+        self.status = OrderStatus.PENDING_NEW.value
         self.broker_order_id: str | None = None
         self.fill_ids: set[str] = set()
 
 
 class Books:
-    """What the events so far add up to; money, prices and quantities are :class:`~decimal.Decimal`."""
+    """What the events so far add up to; money, prices and quantities are :class:`~decimal.Decimal`.
+
+    ``folds`` maps each kind that comes often to what folds the values of one.
+    """
 
     def __init__(self, report: Report) -> None:
         self.position = self.cash = self.fees = _ZERO
@@ -85,15 +100,17 @@ class Books:
         self._bar_index = 0
         self._tick_index = -1
         self._bar_time = ""
+        self.folds: Mapping[str, Callable[[Values], None]] = {
+            EventKind.STRATEGY_TICK.value: self._ticked,
+            EventKind.ORDER_SUBMITTED.value: self._submitted,
+            EventKind.ORDER_ACKNOWLEDGED.value: self._acknowledged,
+            EventKind.ORDER_REJECTED.value: self._refused,
+            EventKind.ORDER_CANCELLED.value: self._cancelled,
+            EventKind.ORDER_EXPIRED.value: self._expired,
+            EventKind.FILL.value: self._filled,
+        }
         self._handlers: Mapping[str, Callable[[Payload], None]] = {
             EventKind.SESSION_START: self._started,
-            EventKind.STRATEGY_TICK: self._ticked,
-            EventKind.ORDER_SUBMITTED: self._submitted,
-            EventKind.ORDER_ACKNOWLEDGED: self._acknowledged,
-            EventKind.ORDER_REJECTED: self._refused,
-            EventKind.ORDER_CANCELLED: self._cancelled,
-            EventKind.ORDER_EXPIRED: self._expired,
-            EventKind.FILL: self._filled,
             EventKind.RECONCILED: self._reconciled,
             EventKind.SESSION_STOP: self._stopped,
             EventKind.REJECTED: self._rejected,
@@ -104,142 +121,145 @@ class Books:
         """Cash plus position at the mark; cash alone before the first price."""
         if self.mark is None:
             return self.cash
-        return _EXACT.add(self.cash, _EXACT.multiply(self.position, self.mark))
+        return _add(self.cash, _multiply(self.position, self.mark))
 
     def apply(self, kind: str, payload: Payload) -> None:
         """Fold one event."""
-        handler = self._handlers.get(kind)
-        if handler is not None:
-            handler(payload)
+        if kind in self.folds:
+            self.folds[kind](values_of(kind, payload))
+        elif kind in self._handlers:
+            self._handlers[kind](payload)
 
     def _started(self, payload: Payload) -> None:
         self.start = payload
-        self.cash = Decimal(payload["initial_cash"])
+        self.cash = number(payload["initial_cash"])
 
-    def _ticked(self, payload: Payload) -> None:
-        index, time = payload["bar_index"], payload["bar_time"]
+    def _ticked(self, values: Values) -> None:
+        index, time, close, _ = values
         if index <= self._tick_index:
             self._report(_SEQUENCE, f"a bar after {self._tick_index}", index)
         if time <= self._bar_time:
             self._report(FindingCode.CLOCK_WENT_BACK, f"a bar after {self._bar_time}", time)
-        self._at_bar(index)
-        self.every_bar_ticked = self.every_bar_ticked and index == self.ticks
+        if index != self._bar_index:
+            self._at_bar(index)
+        if index != self.ticks:
+            self.every_bar_ticked = False
         self.ticks += 1
         self._tick_index, self._bar_time = index, time
-        self.mark = Decimal(payload["close"])
+        self.mark = close
 
     def _at_bar(self, index: int) -> None:
         if index < self._bar_index:
             self._report(_SEQUENCE, f"bar {self._bar_index} or a later one", index)
         self._bar_index = index
 
-    def _submitted(self, payload: Payload) -> None:
-        name = payload["client_order_id"]
+    def _submitted(self, values: Values) -> None:
+        index, name, limit_price, order_type, quantity, side, stop_price, symbol, _, _ = values
         if name in self._open:
             self._report(_LEDGER, "an order of another name than the open ones", name)
-        self._at_bar(payload["bar_index"])
-        if payload["bar_index"] != self._tick_index:
-            self._report(_SEQUENCE, f"bar {self._tick_index} of the last tick", payload["bar_index"])
-        order = OpenOrder(payload)
-        if order.left <= 0:
-            self._report(_LEDGER, "a quantity above 0", payload["quantity"])
-        prices = payload["limit_price"] is not None, payload["stop_price"] is not None
-        if prices != _PRICED[payload["order_type"]]:
-            self._report(_LEDGER, f"the prices of a {payload['order_type']} order", "others")
-        if payload["symbol"] != self.start.get("symbol", payload["symbol"]):
-            self._report(_LEDGER, f"symbol {self.start['symbol']}", payload["symbol"])
-        self._open[name] = order
+        if index != self._bar_index:
+            self._at_bar(index)
+        if index != self._tick_index:
+            self._report(_SEQUENCE, f"bar {self._tick_index} of the last tick", index)
+        if quantity <= _ZERO:
+            self._report(_LEDGER, "a quantity above 0", decimal_text(quantity))
+        if (limit_price is not None, stop_price is not None) != _PRICED[order_type]:
+            self._report(_LEDGER, f"the prices of a {order_type} order", "others")
+        if symbol != self.start.get("symbol", symbol):
+            self._report(_LEDGER, f"symbol {self.start['symbol']}", symbol)
+        self._open[name] = OpenOrder(index, side, symbol, quantity)
 
-    def _known(self, payload: Payload) -> OpenOrder | None:
-        order = self._open.get(payload["client_order_id"])
+    def _known(self, name: str, index: int) -> OpenOrder | None:
+        order = self._open.get(name)
         if order is None:
-            self._report(_LEDGER, "the name of an open order", payload["client_order_id"])
-        self._at_bar(payload["bar_index"])
+            self._report(_LEDGER, "the name of an open order", name)
+        if index != self._bar_index:
+            self._at_bar(index)
         return order
 
-    def _move(self, name: str, order: OpenOrder, trigger: OrderTrigger) -> None:
-        after = ORDER_TABLE.get((order.status, trigger))
+    def _move(self, name: str, order: OpenOrder, trigger: str) -> None:
+        after = _AFTER.get((order.status, trigger))
         if after is None:
-            self._report(_LEDGER, f"an order that may be {trigger.value}", f"one that is {order.status.value}")
+            self._report(_LEDGER, f"an order that may be {trigger}", f"one that is {order.status}")
             return
         order.status = after
         self.transitions += 1
-        if after in ORDER_ENDS:
+        if after in _ENDS:
             del self._open[name]
 
-    def _same_broker_id(self, order: OpenOrder, payload: Payload) -> None:
-        if payload["broker_order_id"] != order.broker_order_id:
-            self._report(_LEDGER, f"broker_order_id {order.broker_order_id}", payload["broker_order_id"])
+    def _same_broker_id(self, order: OpenOrder, broker_order_id: str | None) -> None:
+        if broker_order_id != order.broker_order_id:
+            self._report(_LEDGER, f"broker_order_id {order.broker_order_id}", broker_order_id)
 
-    def _answered(self, payload: Payload, *triggers: OrderTrigger) -> None:
-        order = self._known(payload)
+    def _answered(self, values: Values, *triggers: str) -> None:
+        index, broker_order_id, name, _ = values
+        order = self._known(name, index)
         if order is not None:
-            self._same_broker_id(order, payload)
+            self._same_broker_id(order, broker_order_id)
             for trigger in triggers:
-                self._move(payload["client_order_id"], order, trigger)
+                self._move(name, order, trigger)
 
-    def _acknowledged(self, payload: Payload) -> None:
-        order = self._open.get(payload["client_order_id"])
+    def _acknowledged(self, values: Values) -> None:
+        order = self._open.get(values[2])
         if order is not None and order.broker_order_id is None:
-            order.broker_order_id = payload["broker_order_id"]
+            order.broker_order_id = values[1]
             if order.broker_order_id is None:
                 self._report(_LEDGER, "a broker_order_id", None)
-        self._answered(payload, OrderTrigger.ACKNOWLEDGED)
+        self._answered(values, _ACKNOWLEDGED)
 
-    def _refused(self, payload: Payload) -> None:
-        self._answered(payload, OrderTrigger.REJECTED)
+    def _refused(self, values: Values) -> None:
+        self._answered(values, _REJECTED)
 
-    def _cancelled(self, payload: Payload) -> None:
-        self._answered(payload, OrderTrigger.CANCEL_REQUESTED, OrderTrigger.CANCELLED)
+    def _cancelled(self, values: Values) -> None:
+        self._answered(values, _CANCEL_REQUESTED, _CANCELLED)
 
-    def _expired(self, payload: Payload) -> None:
-        self._answered(payload, OrderTrigger.EXPIRED)
+    def _expired(self, values: Values) -> None:
+        self._answered(values, _EXPIRED)
 
-    def _filled(self, payload: Payload) -> None:
-        order = self._known(payload)
+    def _filled(self, values: Values) -> None:
+        index, broker_order_id, name, fee, fill_id, leaves, liquidity, price, quantity, side, symbol = values
+        order = self._known(name, index)
         if order is None:
             return
-        self._same_broker_id(order, payload)
-        self._same_terms(order, payload)
-        quantity, price, fee = Decimal(payload["quantity"]), Decimal(payload["price"]), Decimal(payload["fee"])
-        if payload["fill_id"] in order.fill_ids:
-            self._report(_LEDGER, "a fill that was not booked before", payload["fill_id"])
-        if not 0 < quantity <= order.left:
-            self._report(_LEDGER, f"a quantity above 0, at most {decimal_text(order.left)}", payload["quantity"])
-        if price < 0 or fee < 0:
-            self._report(_LEDGER, "price and fee of 0 or more", payload["price"] if price < 0 else payload["fee"])
-        order.fill_ids.add(payload["fill_id"])
-        order.left = _EXACT.subtract(order.left, quantity)
-        if Decimal(payload["leaves_quantity"]) != order.left:
-            self._report(_LEDGER, f"leaves_quantity {decimal_text(order.left)}", payload["leaves_quantity"])
-        trigger = OrderTrigger.PARTIAL_FILL if order.left > 0 else OrderTrigger.FULL_FILL
-        self._move(payload["client_order_id"], order, trigger)
-        notional = _EXACT.multiply(price, quantity)
-        self.turnover[payload["liquidity"]] = _EXACT.add(self.turnover[payload["liquidity"]], notional)
+        self._same_broker_id(order, broker_order_id)
+        self._same_terms(order, index, side, symbol)
+        if fill_id in order.fill_ids:
+            self._report(_LEDGER, "a fill that was not booked before", fill_id)
+        if not _ZERO < quantity <= order.left:
+            seen = decimal_text(quantity)
+            self._report(_LEDGER, f"a quantity above 0, at most {decimal_text(order.left)}", seen)
+        if price < _ZERO or fee < _ZERO:
+            self._report(_LEDGER, "price and fee of 0 or more", decimal_text(price if price < 0 else fee))
+        order.fill_ids.add(fill_id)
+        order.left = _subtract(order.left, quantity)
+        if leaves != order.left:
+            self._report(_LEDGER, f"leaves_quantity {decimal_text(order.left)}", decimal_text(leaves))
+        self._move(name, order, _PARTIAL_FILL if order.left > _ZERO else _FULL_FILL)
+        notional = _multiply(price, quantity)
+        self.turnover[liquidity] = _add(self.turnover[liquidity], notional)
         if order.side != BUY:
             quantity, notional = quantity.copy_negate(), notional.copy_negate()
         self._book(quantity, notional, fee)
 
-    def _same_terms(self, order: OpenOrder, payload: Payload) -> None:
-        seen = (payload["side"], payload["symbol"])
-        if seen != (order.side, order.symbol):
-            self._report(_LEDGER, f"{order.side} {order.symbol}", f"{seen[0]} {seen[1]}")
-        if payload["bar_index"] <= order.bar_index:
-            self._report(_LEDGER, f"a fill on a bar after {order.bar_index}", payload["bar_index"])
+    def _same_terms(self, order: OpenOrder, index: int, side: str, symbol: str) -> None:
+        if side != order.side or symbol != order.symbol:
+            self._report(_LEDGER, f"{order.side} {order.symbol}", f"{side} {symbol}")
+        if index <= order.bar_index:
+            self._report(_LEDGER, f"a fill on a bar after {order.bar_index}", index)
 
     def _book(self, quantity: Decimal, notional: Decimal, fee: Decimal) -> None:
         """Book a fill; of a sale, quantity and notional are negative."""
-        self.fees = _EXACT.add(self.fees, fee)
-        self.cash = _EXACT.subtract(_EXACT.subtract(self.cash, notional), fee)
-        self.position = _EXACT.add(self.position, quantity)
-        if self.cash < 0:
+        self.fees = _add(self.fees, fee)
+        self.cash = _subtract(_subtract(self.cash, notional), fee)
+        self.position = _add(self.position, quantity)
+        if self.cash < _ZERO:
             self._report(_LEDGER, "cash of 0 or more", decimal_text(self.cash))
 
     def fees_at(self, rates: Mapping[str, Decimal]) -> Decimal:
         """Return the fees that the fills cost at a share of their notional, by liquidity."""
         total = _ZERO
         for liquidity, notional in self.turnover.items():
-            total = _EXACT.add(total, _EXACT.multiply(notional, rates[liquidity]))
+            total = _add(total, _multiply(notional, rates[liquidity]))
         return total
 
     def _reconciled(self, payload: Payload) -> None:
@@ -258,9 +278,9 @@ class Books:
         last_close_counts = self.ticks > payload["steps"] or (self.ticks == payload["steps"] and not failed)
         if last_close_counts and (mark is None) is not (self.mark is None):
             self._report(_LEDGER, "a mark_price when a bar was seen, else none", mark)
-        elif last_close_counts and mark is not None and Decimal(mark) != self.mark:
+        elif last_close_counts and mark is not None and number(mark) != self.mark:
             self._report(_LEDGER, f"mark_price {decimal_text(self.mark or _ZERO)}", mark)
-        self.mark = None if mark is None else Decimal(mark)
+        self.mark = None if mark is None else number(mark)
         for name, own in (("position", self.position), ("cash", self.cash), ("equity", self.equity)):
-            if Decimal(payload[name]) != own:
+            if number(payload[name]) != own:
                 self._report(_LEDGER, f"{name} {decimal_text(own)}", payload[name])

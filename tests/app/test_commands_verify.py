@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from c2lib.app.runner import run_dryrun
+from c2lib.core.config import DryrunConfig
 from c2lib.core.vocabulary import Artifact
 from tests.app.conftest import Command
 from tests.app.runs import BUYER, OWN, flip_byte, manifest_of, market_csv, place_below
@@ -94,3 +96,17 @@ def test_a_run_on_a_file_needs_the_file(command: Command, out: Path, tmp_path: P
     answer = command("verify", place, *given)
     assert (answer.code, "REPLAY_IMPOSSIBLE" in answer.out) == (1, True)
     assert command("verify", place, "--strategy-file", "none.py:Buyer").code == 2
+
+
+def test_progress_is_shown_to_who_watches(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long run at a terminal has its bytes and then its steps on stderr; stdout stays one line."""
+    monkeypatch.setattr("c2lib.app.console.is_terminal", lambda: True)
+    config = DryrunConfig(strategy_id="strat_demo", seed=7, steps=5000)
+    path = run_dryrun(config, out_dir=out).path
+    assert path is not None
+    answer = command("verify", path)
+    assert answer.code == 0
+    assert answer.out.count("\n") == 1
+    assert "B/s" in answer.err
+    assert "step/s" in answer.err
+    assert "step/s" not in command("verify", "--no-replay", path).err

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from c2lib.app.console import is_terminal, one_line, say, show
+from c2lib.app.console import ProgressBar, is_terminal, one_line, say, show
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,25 @@ def test_closed_streams_are_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_pipe_is_no_terminal() -> None:
     """A captured stderr is not watched by anybody."""
     assert not is_terminal()
+
+
+def test_progress_is_shown_at_a_terminal_and_nowhere_else(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bar for each unit; what is done at once has none."""
+    with ProgressBar() as bar:
+        bar("B", 1, 10)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("c2lib.app.console.is_terminal", lambda: True)
+    with ProgressBar() as bar:
+        bar("B", 10, 10)
+        bar("step", 5, 5)
+    assert capsys.readouterr().err == ""
+    with ProgressBar() as bar:
+        bar("B", 1000, 3000)
+        bar("B", 3000, 3000)
+        bar("step", 1, 7)
+    shown = capsys.readouterr()
+    assert "/3.00k" in shown.err
+    assert "/7" in shown.err
+    assert shown.out == ""

@@ -83,8 +83,12 @@ def test_a_strategy_of_ones_own_is_replayed_away_from_the_network_where_that_can
     """Where it cannot, the bytes are compared all the same, and the report says what is missing."""
     strategy = f"{strategy_file(tmp_path)}:Buyer"
     assert run_dryrun(AWAY_OWN, out_dir=out, strategy=strategy).status is EXPECTED
-    report = verify_run(place_below(out), replay=True, strategy=strategy)
+    told: list[tuple[str, int, int]] = []
+    report = verify_run(
+        place_below(out), replay=True, strategy=strategy, progress=lambda *how_far: told.append(how_far)
+    )
     assert (report.ok, report.replayed) == (True, True)
+    assert ({unit for unit, _, _ in told}, told[-1][0]) == ({"B", "step"}, "step")
     assert [text for text in report.unchecked if "hook alone" in text] == (
         [f"the network while executing again: hook alone, since {refusal_here()}"] if refusal_here() else []
     )

@@ -3,14 +3,18 @@
 import hashlib
 import os
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from c2lib.app.replay import ComparedRun, ComparingSink, Difference, compare_text, failing_again, read_manifest
 from c2lib.core.errors import SinkWriteError
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
+from c2lib.record.files import BATCH_LINES
 from c2lib.record.folders import held
 from c2lib.record.sinks import RetryingSink
 
@@ -64,6 +68,43 @@ def test_the_first_difference_is_told_with_both_sides(
 ) -> None:
     """Line, published side and computed side, safe to print whatever the file holds."""
     assert difference_between(tmp_path, published, LINES) == Difference("log", line, seen, computed)
+
+
+def one_by_one(published: bytes, lines: list[str]) -> Difference | None:
+    """Return the first difference, found the plain way."""
+    at = 0
+    for number, line in enumerate(lines, 1):
+        if published[at : at + len(line)] != line.encode():
+            difference = compare_text("log", published[at : at + len(line)], line.encode())
+            return replace(difference, line=number) if difference else None
+        at += len(line)
+    return Difference("log", len(lines) + 1, ascii(published[at:].decode()), "nothing") if published[at:] else None
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 3 * BATCH_LINES), st.integers(0, 1000), st.sampled_from(["alter", "cut", "lengthen", "leave"]))
+def test_lines_compared_by_many_part_where_lines_compared_one_by_one_do(
+    tmp_path: Path, count: int, place: int, kind: str
+) -> None:
+    """Whether the difference stands in the first lines that are compared together, in later ones or behind them."""
+    lines = [f"line {number}\n" for number in range(count)]
+    data = "".join(lines).encode()
+    at = place % (len(data) + 1)
+    published = {
+        "alter": data[:at] + b"X" + data[at + 1 :],
+        "cut": data[:at],
+        "lengthen": data + b"more",
+        "leave": data,
+    }
+    (tmp_path / "log").write_bytes(published[kind])
+    with opened(tmp_path) as folder:
+        sink = ComparingSink(folder, "log")
+    for number, line in enumerate(lines):
+        sink.write(line)
+        if number == place:
+            assert sink.difference() in (None, one_by_one(published[kind], lines))
+    assert sink.finish() == one_by_one(published[kind], lines)
+    assert sink.facts() == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "lines": count}
 
 
 def test_an_excerpt_stands_around_the_first_byte_that_differs(tmp_path: Path) -> None:

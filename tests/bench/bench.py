@@ -22,7 +22,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from tests.bench.measure import ROOT, Summary, child_environment, note, output, rounds, run, say, table
+from tests.bench.measure import ROOT, Summary, child_environment, note, output, rounds, run, say, table, verdict
+from tests.bench.verify_figures import verify_memory, verify_table
 from tests.bench.write_bars import write_bars
 
 _SMALL, _FLIP_LARGE, _QUICK_LARGE, _LARGE = 50_000, 150_000, 500_000, 5_000_000
@@ -36,11 +37,6 @@ _OWN = {"crossover, ticks": "ticks", "crossover, decisions": "decisions", "flip"
 def own(case: str, bars: int, *options: str) -> list[str]:
     """Return the command of one run of c2lib."""
     return [sys.executable, "-m", "tests.bench.own_run", case, "--bars", str(bars), *options]
-
-
-def verdict(ratio: float, target: float) -> str:
-    """Return a measured ratio beside its target."""
-    return f"{ratio:.2f} (target ≤ {target:.3g}: {'met' if ratio <= target else 'MISSED'})"
 
 
 def floors(bars: int, market: str) -> dict[str, Sequence[str]]:
@@ -229,8 +225,11 @@ def main() -> int:
             beside_peers(options.bars, str(market), options.rounds, options.peers, options.nautilus)
         else:
             own_table(options.bars, str(market), options.rounds)
+        verify_table(options.bars, str(market), options.rounds)
     start_up()
     memory(_LARGE if is_full else _QUICK_LARGE)
+    if is_full:
+        verify_memory()
     return 0
 
 

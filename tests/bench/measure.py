@@ -133,6 +133,11 @@ def note(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+def verdict(ratio: float, target: float) -> str:
+    """Return a measured ratio beside its target."""
+    return f"{ratio:.2f} (target ≤ {target:.3g}: {'met' if ratio <= target else 'MISSED'})"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a markdown table, its first column left, the others right."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]

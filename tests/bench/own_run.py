@@ -24,9 +24,12 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.bench.measure import Answer, peak_rss_kib
+
+if TYPE_CHECKING:
+    from c2lib.core.config import DryrunConfig
 
 CASES = ("floor", "parse", "ticks", "decisions", "flip")
 """``ticks`` and ``decisions`` are the crossover with the two values of ``tick_events``."""
@@ -98,14 +101,11 @@ def parse(market: str, bars: int) -> Answer:
     return Answer(perf_counter() - began, loaded, count, 0, 0, 0, peak_rss_kib())
 
 
-def session(case: str, bars: int, market: str | None, folder: Path) -> Answer:
-    """Run a session with its full evidence into ``folder``."""
+def config_of(case: str, bars: int) -> DryrunConfig:
+    """Return the config of a case."""
     from c2lib.core.config import DryrunConfig
-    from tests.bench.flip import Flip
 
-    runner: Any = import_module("c2lib.app.runner")
-
-    config = DryrunConfig(
+    return DryrunConfig(
         strategy_id="flip" if case == "flip" else "sma_cross",
         strategy_allowlist=("flip", "sma_cross"),
         seed=1,
@@ -113,10 +113,24 @@ def session(case: str, bars: int, market: str | None, folder: Path) -> Answer:
         tick_events="decisions" if case == "decisions" else "every",
         broker={"taker_fee_rate": "0"},
     )
+
+
+def strategy_of(case: str) -> type | None:
+    """Return the strategy of a case that c2lib does not have."""
+    from tests.bench.flip import Flip
+
+    return Flip if case == "flip" else None
+
+
+def session(case: str, bars: int, market: str | None, folder: Path) -> Answer:
+    """Run a session with its full evidence into ``folder``."""
+    runner: Any = import_module("c2lib.app.runner")
+
+    config = config_of(case, bars)
     seconds_of_load: list[float] = []
     runner.open_market_file = _timed(runner.open_market_file, seconds_of_load)
     began = perf_counter()
-    result = runner.run_dryrun(config, out_dir=folder, market=market, strategy=Flip if case == "flip" else None)
+    result = runner.run_dryrun(config, out_dir=folder, market=market, strategy=strategy_of(case))
     seconds = perf_counter() - began
     if result.status.value != "COMPLETED" or result.path is None:
         raise SystemExit(f"{case}: {result.status.value} {result.fail_reason or result.reject_reason}")

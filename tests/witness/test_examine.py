@@ -356,3 +356,16 @@ def test_the_order_of_reading_leaves_no_file_open(copy: Path) -> None:
         os.mkfifo(copy / name)
     examine(copy)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_progress_is_told_in_bytes_up_to_all_of_them(copy: Path) -> None:
+    """Each file that is read counts, and a missing one is not waited for."""
+    told: list[tuple[int, int]] = []
+    for missing in ([], [SNAPSHOTS]):
+        for name in missing:
+            (copy / name).unlink()
+        told.clear()
+        examine(copy, lambda done, planned: told.append((done, planned)))
+        size = sum((copy / name).stat().st_size for name in (*SEALED, MANIFEST) if name not in missing)
+        assert told[-1] == (size, size)
+        assert [done for done, _ in told] == sorted({done for done, _ in told})

@@ -112,3 +112,12 @@ def test_a_file_that_vanishes_while_it_is_looked_at_is_no_regular_file(tmp_path:
     """A look at what is not there answers no."""
     with Folder(tmp_path) as folder:
         assert folder_module._is_regular(folder.descriptor, "gone") is False
+        assert folder_module._size(folder.descriptor, "gone") == 0
+
+
+def test_the_size_is_that_of_the_files_that_are_read(tmp_path: Path) -> None:
+    """Neither the environment nor strangers count."""
+    for name in ("events.jsonl", "run_manifest.json", "environment.json", "stranger"):
+        (tmp_path / name).write_bytes(b"12345")
+    with Folder(tmp_path) as folder:
+        assert folder.size() == 10

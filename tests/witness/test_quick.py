@@ -95,3 +95,12 @@ def test_the_ordinary_lines_of_a_run_are_accepted_quickly() -> None:
 def test_a_line_end_does_not_belong_to_a_line() -> None:
     """A pattern that ends in a dollar sign would let it pass."""
     assert quick_event(canonical_json(make_run().events[0]).encode() + b"\n") is None
+
+
+def test_a_hash_is_lower_case_hex_digits_and_nothing_else() -> None:
+    """Another text of its length, as an id or within a payload, is for a close look."""
+    start = make_run().events[0]
+    for odd in ("A" * 64, "g" * 64):
+        assert quick_event(canonical_json({**start, "event_id": odd}).encode()) is None
+        payload = {**start["payload"], "market_sha256": odd}
+        assert quick_event(canonical_json({**start, "payload": payload}).encode()) is None

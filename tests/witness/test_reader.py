@@ -192,3 +192,32 @@ def test_a_file_that_cannot_be_read_to_its_end_is_found(
 def test_an_error_without_a_number_has_a_word_too() -> None:
     """Whatever the system raises can be told."""
     assert reader.why(OSError("odd")) == "unreadable"
+
+
+@given(data=st.binary(max_size=60).map(lambda data: data.replace(b"a", b"\n")), chunk=st.integers(1, 8))
+def test_blocks_hold_the_same_lines(tmp_path_factory: pytest.TempPathFactory, data: bytes, chunk: int) -> None:
+    """However the file is read, and with the same findings."""
+    folder = tmp_path_factory.mktemp("blocks")
+    (folder / "f").write_bytes(data)
+    told: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "_CHUNK", chunk)
+        descriptor = os.open(folder, os.O_RDONLY)
+        findings = Findings()
+        file = ArtifactFile(descriptor, "f", findings, 5, told.append)
+        blocks = [line for number, block in file.blocks() for line in enumerate(block.split(b"\n"), number)]
+        lines, facts, found = read(descriptor, limit=5)
+        os.close(descriptor)
+    assert (blocks, file.facts, [finding.text() for finding in findings.all()]) == (lines, facts, found)
+    assert sum(told) == len(data)
+    ends = data.split(b"\n")
+    whole = ends if ends[-1] else ends[:-1]
+    assert lines == [(number, line) for number, line in enumerate(whole, 1) if len(line) <= 5]
+
+
+def test_what_is_found_stands_behind_the_lines_before_it(tmp_path: Path, directory: int) -> None:
+    """A line that is too long is told of when the lines before it were taken."""
+    (tmp_path / "f").write_bytes(b"a\nbbbbbbbbbb\nc\n")
+    findings = Findings()
+    counts = [len(findings.all()) for _ in ArtifactFile(directory, "f", findings, 5).blocks()]
+    assert counts == [0, 1]

@@ -12,9 +12,10 @@ import argparse
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from c2lib.app.console import is_terminal, say
+from c2lib.app.console import ProgressBar, say
 
 
 def whole_number(text: str) -> int:
@@ -82,7 +83,8 @@ def run(options: argparse.Namespace) -> int:
     flags.extend(parse_assignment(assignment) for assignment in options.set)
     config = config_of(base, flags)
     source = strategy_from_file(options.strategy_file) if options.strategy_file else None
-    with _Progress() as progress:
+    with ProgressBar() as bar:
+        progress = partial(bar, "step")
         result = run_dryrun(config, out_dir=options.out, market=options.market, strategy=source, progress=progress)
     print(json.dumps(result.summary()))
     for problem in (result.reject_reason, result.fail_reason):
@@ -91,25 +93,3 @@ def run(options: argparse.Namespace) -> int:
     if result.staging:
         say(f"not published; what was written is in {result.staging}")
     return 0 if result.status.value == "COMPLETED" else 1
-
-
-class _Progress:
-    """A progress bar on stderr, for long runs at a terminal."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __call__(self, done: int, planned: int) -> None:
-        if self._bar is None and done < planned and is_terminal():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=planned, unit="step", leave=False)
-        if self._bar is not None:
-            self._bar.update(done - self._bar.n)
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()

@@ -12,7 +12,7 @@ import argparse
 import json
 from typing import Any
 
-from c2lib.app.console import say, show
+from c2lib.app.console import ProgressBar, say, show
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,14 +36,16 @@ def run(options: argparse.Namespace) -> int:
     codes = []
     for path in options.paths:
         try:
-            report = verify_run(
-                path,
-                not options.no_replay,
-                require_sealed=options.require_sealed,
-                expect_digest=options.expect_digest,
-                market=options.market,
-                strategy=source,
-            )
+            with ProgressBar() as progress:
+                report = verify_run(
+                    path,
+                    not options.no_replay,
+                    require_sealed=options.require_sealed,
+                    expect_digest=options.expect_digest,
+                    market=options.market,
+                    strategy=source,
+                    progress=progress,
+                )
         except RunPathError as error:
             say(str(error))
             codes.append(2)
