@@ -97,12 +97,18 @@ def program_by_ctypes(target: Target) -> None:
     ctypes.CDLL(None).system(f"{command} 2>/dev/null".encode())
 
 
+_QUIET_LOOKS = 40
+
+
 def wait_until_it_is_over(target: Target) -> None:
     """Leave a thread behind that connects when no guard is active any more."""
 
     def wait() -> None:
-        while nolive._active:
-            time.sleep(0.0005)
+        # a session leaves its guard for a moment between its last step and its end
+        quiet = 0
+        while quiet < _QUIET_LOOKS:
+            quiet = 0 if nolive._active else quiet + 1
+            time.sleep(0.01)
         swallowing(lambda: connect(("127.0.0.1", target.port)))()
 
     threading.Thread(target=wait, name="left behind").start()
