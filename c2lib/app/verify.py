@@ -82,11 +82,7 @@ def verify_run(
     seen = examine(path)
     findings = list(seen.findings)
     unchecked = list(seen.unchecked)
-    if require_sealed and seen.verdict is not Verdict.SEALED:
-        findings.append(Finding(FindingCode.NOT_SEALED, Artifact.MANIFEST, expected="SEALED", seen=seen.verdict))
-    if expect_digest is not None and seen.summary.run_digest != expect_digest:
-        got = seen.summary.run_digest or "none"
-        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=expect_digest, seen=got))
+    findings.extend(anchor_findings(seen, require_sealed=require_sealed, expect_digest=expect_digest))
     replayed = False
     if not replay or seen.verdict is not Verdict.SEALED:
         unchecked.append("re-execution: " + ("left out" if not replay else "needs a manifest"))
@@ -97,6 +93,19 @@ def verify_run(
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
     return VerifyReport(os.fspath(path), seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
+
+
+def anchor_findings(
+    seen: Examination | VerifyReport, *, require_sealed: bool = False, expect_digest: str | None = None
+) -> list[Finding]:
+    """Return what is wrong with a run by what its reader knows of it from elsewhere."""
+    findings = []
+    if require_sealed and seen.verdict is not Verdict.SEALED:
+        findings.append(Finding(FindingCode.NOT_SEALED, Artifact.MANIFEST, expected="SEALED", seen=seen.verdict))
+    if expect_digest is not None and seen.summary.run_digest != expect_digest:
+        got = seen.summary.run_digest or "none"
+        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=expect_digest, seen=got))
+    return findings
 
 
 def _is_replayable(seen: Examination) -> bool:
