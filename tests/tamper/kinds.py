@@ -1,0 +1,161 @@
+"""The kinds of alterations that are tried, in the order in which the page lists them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
+
+from c2lib.core.vocabulary import EVIDENCE_DIR, Artifact
+from tests.tamper import forgeries
+from tests.tamper.alterations import (
+    Alteration,
+    Edit,
+    added,
+    bits,
+    cuts,
+    deleted,
+    doubled,
+    edited,
+    mixed,
+    removed,
+    resealed,
+    stripped,
+    swapped,
+)
+from tests.tamper.sample import CONFIGS, Sample
+
+Alterations = Callable[[Sample], Iterator[Alteration]]
+
+
+class Kind(NamedTuple):
+    """One kind of alterations: what it is called, and all of them."""
+
+    title: str
+    alterations: Alterations
+
+
+def _full(edit: Edit) -> Alterations:
+    return lambda sample: edited("full", sample.contents["full"], edit)
+
+
+def _full_resealed(edit: Edit) -> Alterations:
+    return lambda sample: resealed("full", sample.contents["full"], edit)
+
+
+def _every(edit: Edit) -> Alterations:
+    return lambda sample: chain.from_iterable(edited(run, sample.contents[run], edit) for run in CONFIGS)
+
+
+def _every_resealed(edit: Edit) -> Alterations:
+    return lambda sample: chain.from_iterable(resealed(run, sample.contents[run], edit) for run in CONFIGS)
+
+
+def _lines(what: str) -> Alterations:
+    return lambda sample: chain.from_iterable(forgeries.lines(run, sample.contents[run], what) for run in CONFIGS)
+
+
+AS_IT_STANDS = (
+    Kind("a bit flipped", _full(bits)),
+    Kind("a file cut short at a byte", _full(cuts)),
+    Kind("a line deleted", _every(deleted)),
+    Kind("a line doubled", _every(doubled)),
+    Kind("a line exchanged with the next", _every(swapped)),
+    Kind("a file removed", lambda sample: chain.from_iterable(map(removed, CONFIGS))),
+    Kind("a file added", lambda sample: added("full", sample.contents["full"])),
+    Kind(
+        "files exchanged with another run's of the same name",
+        lambda sample: mixed("full", sample.contents["full"], sample.others["another seed"]),
+    ),
+    Kind(
+        "manifest, chain, or both taken away",
+        lambda sample: chain.from_iterable(stripped(run, sample.contents[run]) for run in CONFIGS),
+    ),
+)
+"""Without a look at the format."""
+
+MANIFEST_REBUILT = (
+    Kind("a bit flipped, manifest rebuilt", _full_resealed(bits)),
+    Kind("a file cut short at a byte, manifest rebuilt", _full_resealed(cuts)),
+    Kind("a line deleted, manifest rebuilt", _every_resealed(deleted)),
+    Kind("a line doubled, manifest rebuilt", _every_resealed(doubled)),
+    Kind("a line exchanged with the next, manifest rebuilt", _every_resealed(swapped)),
+)
+"""Hashes, sizes, line counts and the run digest recomputed, nothing else."""
+
+FORGED = (
+    Kind(
+        "a value exchanged; ids, chain, balances, manifest recomputed",
+        lambda sample: chain.from_iterable(forgeries.values(run, sample.contents[run]) for run in CONFIGS),
+    ),
+    Kind("a line deleted; numbers, counters and all of these recomputed", _lines("deleted")),
+    Kind("a line doubled; the same recomputed", _lines("doubled")),
+    Kind("a line exchanged with the next; the same recomputed", _lines("swapped")),
+    Kind(
+        "an order left out with all that became of it; the same recomputed",
+        lambda sample: forgeries.orders("full", sample.contents["full"]),
+    ),
+    Kind(
+        "the sound log of another session under this run's config and strategy",
+        lambda sample: forgeries.sessions("full", sample.contents["full"], sample.others),
+    ),
+)
+"""Everything that follows from the change made to fit, by somebody who knows how."""
+
+REACHABLE = (*AS_IT_STANDS, *MANIFEST_REBUILT, *FORGED)
+
+
+def _other_runs(sample: Sample) -> Iterator[Alteration]:
+    for name, content in sample.others.items():
+        if name != "another strategy":
+            yield Alteration("full", name, partial(dict, content))
+
+
+def _unsealed(sample: Sample) -> Iterator[Alteration]:
+    draft = f"{EVIDENCE_DIR}/{sample.evidence.name}"
+    for name in (Artifact.ENVIRONMENT.value, draft):
+        for what, data in (("emptied", b""), ("other words", b'{"python":"9.99"}\n'), ("taken away", None)):
+            yield Alteration("full", f"{name}: {what}", partial(dict, {name: data}))
+    yield Alteration("full", "a picture added", partial(dict, {f"{EVIDENCE_DIR}/equity.png": b"no picture"}))
+
+
+OTHER_RUNS = Kind("a whole other sound run in the run's place", _other_runs)
+STRATEGY_KEPT_BACK = Kind(
+    "a consistent log under the run's config, its strategy's file not handed over",
+    lambda sample: forgeries.sessions("full", sample.contents["full"], sample.others),
+)
+UNSEALED_FILES = Kind("environment.json and what is in evidence/", _unsealed)
+
+
+def _of_evidence(edit: Edit) -> Alterations:
+    def alterations(sample: Sample) -> Iterator[Alteration]:
+        data = sample.evidence.read_bytes()
+        for what, change in edit(data):
+            yield Alteration("full", what, partial(_evidence_of, sample.evidence.name, change))
+
+    return alterations
+
+
+def _evidence_of(name: str, change: Callable[[], bytes]) -> dict[str, bytes]:
+    return {f"{EVIDENCE_DIR}/{name}": change()}
+
+
+def one_bit_a_byte(data: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield the lowest bit of every byte flipped, but for those of the owner's name: that is the file's own to say."""
+    owner = re.search(rb"\n- \*\*Owner:\*\* (.*)\n", data)
+    begin, end = owner.span(1) if owner else (0, 0)
+    for at, pair in enumerate(bits(data)):
+        if at % 8 == 0 and not begin <= at // 8 < end:
+            yield pair
+
+
+EVIDENCE = (
+    Kind("the lowest bit of a byte flipped", _of_evidence(one_bit_a_byte)),
+    Kind("cut short at a byte", _of_evidence(cuts)),
+    Kind("a line deleted", _of_evidence(deleted)),
+    Kind("a line doubled", _of_evidence(doubled)),
+    Kind("a line exchanged with the next", _of_evidence(swapped)),
+)
+"""What is done to the evidence file; the run is as it was."""
