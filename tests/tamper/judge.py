@@ -10,6 +10,7 @@ from pathlib import Path
 
 from c2lib.app.evidence_check import verify_evidence
 from c2lib.app.verify import VerifyReport, verify_run
+from c2lib.core.errors import RunPathError
 from c2lib.core.vocabulary import Artifact
 from c2lib.witness.facts import FindingCode
 from tests.tamper.alterations import Alteration
@@ -97,6 +98,15 @@ class Judge:
                 report = verify_run(place, True, require_sealed=True, strategy=STRATEGIES[alteration.run])
             return frozenset(PROOF_OF[finding.code] for finding in report.findings)
 
+    def is_clean(self) -> bool:
+        """Return whether the untouched runs and the evidence are: sealed, executed again, nothing found."""
+        reports = [
+            verify_run(place, True, require_sealed=True, strategy=STRATEGIES[name])
+            for name, place in self._sample.places.items()
+        ]
+        reports.append(verify_evidence(self._sample.evidence, True, strategy=STRATEGIES["full"]))
+        return all(report.ok and report.replayed for report in reports)
+
     def is_told_apart(self, alteration: Alteration, *, with_strategy: bool) -> bool:
         """Return whether a reader without an anchor is told another thing than of the run as it was.
 
@@ -117,9 +127,11 @@ class Judge:
     def is_found_by_evidence(self, alteration: Alteration) -> bool:
         """Return whether the evidence file, kept, finds an alteration of its run, or one of itself."""
         with self.altered(alteration) as place:
-            if not self._sample.evidence.is_file():
-                return False
-            findings = verify_evidence(self._sample.evidence, run=place).findings
+            try:
+                findings = verify_evidence(self._sample.evidence, run=place).findings
+            except RunPathError:
+                # without a file there is no report, which is no good end
+                return True
             return any(finding.code.startswith("EVIDENCE_") for finding in findings)
 
 

@@ -99,7 +99,7 @@ FORGED = (
     ),
     Kind(
         "the sound log of another session under this run's config and strategy",
-        lambda sample: forgeries.sessions("full", sample.contents["full"], sample.others),
+        lambda sample: _sessions(sample),
     ),
 )
 """Everything that follows from the change made to fit, by somebody who knows how."""
@@ -113,20 +113,27 @@ def _other_runs(sample: Sample) -> Iterator[Alteration]:
             yield Alteration("full", name, partial(dict, content))
 
 
-def _unsealed(sample: Sample) -> Iterator[Alteration]:
-    draft = f"{EVIDENCE_DIR}/{sample.evidence.name}"
-    for name in (Artifact.ENVIRONMENT.value, draft):
-        for what, data in (("emptied", b""), ("other words", b'{"python":"9.99"}\n'), ("taken away", None)):
-            yield Alteration("full", f"{name}: {what}", partial(dict, {name: data}))
-    yield Alteration("full", "a picture added", partial(dict, {f"{EVIDENCE_DIR}/equity.png": b"no picture"}))
+def _damaged(run: str, name: str) -> Iterator[Alteration]:
+    for what, data in (("emptied", b""), ("other words", b'{"python":"9.99"}\n'), ("taken away", None)):
+        yield Alteration(run, what, partial(dict, {name: data}))
 
 
-OTHER_RUNS = Kind("a whole other sound run in the run's place", _other_runs)
-STRATEGY_KEPT_BACK = Kind(
-    "a consistent log under the run's config, its strategy's file not handed over",
-    lambda sample: forgeries.sessions("full", sample.contents["full"], sample.others),
+def _sessions(sample: Sample) -> Iterator[Alteration]:
+    return forgeries.sessions("full", sample.contents["full"], sample.others)
+
+
+OUT_OF_REACH = (
+    Kind("a whole other sound run in the run's place", _other_runs),
+    Kind("a consistent log of another session, the strategy's file not handed over", _sessions),
+    Kind("`environment.json` altered", lambda sample: _damaged("full", Artifact.ENVIRONMENT)),
+    Kind("the evidence file altered", lambda sample: _damaged("full", f"{EVIDENCE_DIR}/{sample.evidence.name}")),
+    Kind("a picture that no evidence names, added", lambda sample: iter([_PICTURE])),
 )
-UNSEALED_FILES = Kind("environment.json and what is in evidence/", _unsealed)
+"""What a run and nothing else cannot tell; of the second, what re-execution alone finds where it has the file."""
+
+KEPT_BACK = OUT_OF_REACH[1]
+
+_PICTURE = Alteration("full", "a picture", partial(dict, {f"{EVIDENCE_DIR}/equity.png": b"no picture"}))
 
 
 def _of_evidence(edit: Edit) -> Alterations:
