@@ -7,11 +7,13 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 MARKET ?= ../shared/data/EURUSD_1h.csv
 PEERS := .venv-peers
 NAUTILUS := .venv-nautilus
+SUPPLY := .venv-supply
+SBOM ?= out/sbom.cdx.json
 SCRATCH = $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean test-long \
-  peers real-files bench bench-quick
+.PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean test-long race \
+  peers real-files secrets-false-positives bench bench-quick audit sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -56,14 +58,28 @@ generated-check: setup
 test-long: setup ## the broker against its oracle, 20,000 examples of 50 steps
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --no-cov tests/broker/test_oracle.py
 
-generate: setup ## write the generated pages of docs/contract again
+race: setup ## two processes under one name, 200 rounds with the same config and 200 with two
+	$(BIN)/python -m tests.app.race 200
+
+audit: $(SUPPLY)/.made ## ask whether an advisory is known for a package of the lock; exit 3 when nobody answers
+	$(SUPPLY)/bin/python -m tests.supply.audit requirements.lock
+
+sbom: $(SUPPLY)/.made ## write the bill of materials of the lock, CycloneDX JSON, to SBOM=FILE
+	mkdir -p $(dir $(SBOM))
+	PYTHONWARNINGS=ignore::UserWarning $(SUPPLY)/bin/cyclonedx-py requirements --pyproject pyproject.toml --sv 1.6 --of JSON --output-reproducible \
+	  --validate -o $(SBOM) requirements.lock
+
+generate: setup ## write the generated pages of docs/contract and the table of docs/no-live.md again
 	$(BIN)/c2lib schema
+	$(BIN)/python -m tests.app.attempts
 
 notebooks: setup ## execute the committed notebooks again, in place and normalised
 	for notebook in $(NOTEBOOKS); do \
 	  C2LIB_OUT=$(SCRATCH) $(BIN)/papermill --engine c2lib --no-progress-bar $$notebook $$notebook || exit 1; done
 
 $(PEERS)/.made $(NAUTILUS)/.made: .venv-%/.made: tests/bench/requirements-%.lock
+$(SUPPLY)/.made: .venv-%/.made: tests/supply/requirements-%.lock
+$(PEERS)/.made $(NAUTILUS)/.made $(SUPPLY)/.made:
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
@@ -71,6 +87,10 @@ $(PEERS)/.made $(NAUTILUS)/.made: .venv-%/.made: tests/bench/requirements-%.lock
 peers: setup $(PEERS)/.made ## compare trades with backtesting.py and backtrader on MARKET=FILE
 	@test -f "$(MARKET)" || { echo "no market file $(MARKET): name one with MARKET=FILE" >&2; exit 2; }
 	$(BIN)/python -m tests.bench.compare_trades "$(MARKET)" $(PEERS)/bin/python
+
+secrets-false-positives: setup ## count what the secret detectors find in MARKET=FILE, where nothing is to find
+	@test -f "$(MARKET)" || { echo "no market file $(MARKET): name one with MARKET=FILE" >&2; exit 2; }
+	$(BIN)/python -m tests.bench.false_positives "$(MARKET)"
 
 real-files: setup ## every order type under every fill model on FILES="A B …", each run verified with replay
 	@test -n "$(FILES)" || { echo 'name market files with FILES="A B …"' >&2; exit 2; }
@@ -85,8 +105,9 @@ bench: setup $(PEERS)/.made $(NAUTILUS)/.made ## measure c2lib beside backtestin
 lock: ## pin the dependencies again (needs uv on the path)
 	uv pip compile pyproject.toml --all-extras --group build --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --upgrade -o requirements.lock
-	for name in peers nautilus; do uv pip compile tests/bench/requirements-$$name.in --python-version 3.11 \
-	  --generate-hashes --no-annotate --no-header --upgrade -o tests/bench/requirements-$$name.lock || exit 1; done
+	for name in bench/requirements-peers bench/requirements-nautilus supply/requirements-supply; do \
+	  uv pip compile tests/$$name.in --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header --upgrade -o tests/$$name.lock || exit 1; done
 
 clean: ## remove .venv and caches, but no run artifacts
-	rm -rf $(VENV) $(PEERS) $(NAUTILUS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) $(PEERS) $(NAUTILUS) $(SUPPLY) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

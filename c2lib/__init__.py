@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from c2lib.session.dryrun import DryrunSession
     from c2lib.session.orchestrator import LiveSessionOrchestrator
     from c2lib.session.result import DryrunResult
+    from c2lib.witness.diff import diff_runs
+    from c2lib.witness.diff_facts import RunDiff
     from c2lib.witness.series import read_series
 
 _HOMES = {
@@ -52,10 +54,12 @@ _HOMES = {
     "OrderIntent": "core.model",
     "PositionView": "core.model",
     "RunConflictError": "core.errors",
+    "RunDiff": "witness.diff_facts",
     "SessionPhase": "core.states",
     "SessionStatus": "core.states",
     "StrategySettings": "core.model",
     "VerifyReport": "app.verify",
+    "diff_runs": "witness.diff",
     "draw_plots": "app.evidence",
     "events_table": "evidence.tables",
     "open_market_file": "market.files",
@@ -86,10 +90,12 @@ __all__ = [
     "OrderIntent",
     "PositionView",
     "RunConflictError",
+    "RunDiff",
     "SessionPhase",
     "SessionStatus",
     "StrategySettings",
     "VerifyReport",
+    "diff_runs",
     "draw_plots",
     "events_table",
     "open_market_file",

@@ -236,7 +236,7 @@ def test_a_cell_that_leaves_fails_the_notebook(tmp_path: Path, leave: str) -> No
 
 
 def test_the_dry_run_has_the_parameters_that_a_run_needs() -> None:
-    """What to run, on what, where to write, and what the draft says of itself."""
+    """What to run, on what, where to write, what the draft says of itself, and what must hold."""
     names = [
         node.target.id
         for node in ast.parse(parameters_cell(DRYRUN).source).body
@@ -253,4 +253,5 @@ def test_the_dry_run_has_the_parameters_that_a_run_needs() -> None:
         "out_dir",
         "evidence_date",
         "owner",
+        "no_live_required",
     ]

@@ -1,6 +1,7 @@
 """Rules of the house that no single module can keep: what is tracked, who may import what."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -158,6 +159,55 @@ def test_no_module_imports_a_network_client(path: Path) -> None:
     assert heads & NETWORK_CLIENTS == ({"socket"} if name_of(path) == CANARY else set())
 
 
+LOADED = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(*sorted(sys.modules))
+"""
+
+
+def loaded(*names: str) -> set[str]:
+    """Return what is loaded in an interpreter of its own when these modules have been imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *names],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(done.stdout.split())
+
+
+def modules_of(*rooms: str) -> list[str]:
+    """Return the dotted names of the modules of some rooms."""
+    names = [name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in modules()]
+    return [f"c2lib.{name}" for name in names if name.split(".")[0] in rooms]
+
+
+NEEDS_MORE = {"c2lib.app.papermill_client", "c2lib.app.engine"}
+"""What speaks to a Jupyter kernel, which is a conversation over sockets."""
+
+BY_EMAIL = {"socket", "_socket"}
+"""The standard library reads package metadata as mails, and its mails load both; pydantic asks for such metadata."""
+
+
+@pytest.mark.parametrize(
+    "rooms", [("core", "record", "broker", "session", "witness"), ("app",)], ids=["session", "app"]
+)
+def test_no_network_client_gets_loaded(rooms: tuple[str, ...]) -> None:
+    """Neither by c2lib nor by what it imports, but where it speaks to a kernel."""
+    names = set(modules_of(*rooms)) - NEEDS_MORE
+    assert len(names) > 15
+    assert loaded(*names) & NETWORK_CLIENTS <= BY_EMAIL
+
+
+def test_a_network_client_that_gets_loaded_is_seen() -> None:
+    """What the test above relies on."""
+    assert loaded("c2lib.core.canon", "http.client") & NETWORK_CLIENTS > {"socket", "ssl"}
+
+
 def test_matplotlib_is_imported_in_one_module() -> None:
     """Whatever else draws gets its pictures from there."""
     found = [name_of(path) for path in modules() if any(name.split(".")[0] == "matplotlib" for name in imports(path))]
@@ -171,6 +221,7 @@ FORBIDDEN = [
     ("the witness never imports the actor", "witness/facts.py", "import c2lib.record.lines"),
     ("disk is touched in record.files, market.files and app only", "session/ledger.py", "import shutil"),
     ("run directories are written by app alone", "witness/facts.py", "import c2lib.record.files"),
+    ("run directories are written by app alone", "witness/facts.py", "import c2lib.record.folders"),
     ("matplotlib is imported in evidence.plots alone", "core/decimals.py", "import matplotlib"),
 ]
 

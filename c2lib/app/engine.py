@@ -2,7 +2,8 @@
 
 Rules kept here:
 
-* parameters are checked, names and values, before the first cell runs;
+* parameters are checked, names and values, before the first cell runs and before papermill writes anything;
+* papermill's own log, which names unknown parameters and paths before any engine is asked, shows no secret;
 * a notebook in which a cell never ran has failed, also when a ``sys.exit(0)`` looked like success;
 * what differs from run to run (times, durations, random ids, paths) is taken out of the output, so that two runs
   with the same parameters give the same bytes.
@@ -13,6 +14,7 @@ Registered as the papermill engine ``c2lib``: ``papermill --engine c2lib IN.ipyn
 from __future__ import annotations
 
 import ast
+import logging
 from typing import Any
 
 import click
@@ -20,6 +22,7 @@ import click
 from c2lib.app.console import one_line
 from c2lib.app.notebook import check_parameters
 from c2lib.core.errors import ConfigError
+from c2lib.core.secrets import redact_secrets
 
 PARAMETERS_TAG, INJECTED_TAG = "parameters", "injected-parameters"
 
@@ -61,6 +64,16 @@ def normalise(notebook: Any) -> Any:
         if INJECTED_TAG in cell.metadata.get("tags", ()):
             cell["id"] = f"{INJECTED_TAG}-{number}"
     return notebook
+
+
+def redact_record(record: logging.LogRecord) -> bool:
+    """Take secrets out of a log record; a filter that lets every record through."""
+    record.msg, record.args = redact_secrets(record.getMessage()), ()
+    return True
+
+
+# papermill loads its engines while it is imported, so that nothing is logged before
+logging.getLogger("papermill").addFilter(redact_record)
 
 
 class ReproducibleEngine:

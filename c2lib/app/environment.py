@@ -3,16 +3,18 @@
 Rules kept here:
 
 * nothing in it decides anything: a reader may learn from it, no check relies on it;
-* no name of a user or a host, no environment variable.
+* no name of a user or a host, no environment variable; of a path its last name alone, since folders bear the names
+  of users and worse.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from c2lib.record.redact import clean_value
@@ -27,8 +29,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def environment_facts(hints: Mapping[str, Any]) -> dict[str, Any]:
-    """Return versions, platform, wall time and path hints of this process."""
+def environment_facts(market_file: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """Return versions, platform and wall time of this process, and the name of the market file as a hint."""
     facts: dict[str, Any] = {
         "note": "unsealed: differs between machines, and no check relies on it",
         "python": platform.python_version(),
@@ -37,7 +39,7 @@ def environment_facts(hints: Mapping[str, Any]) -> dict[str, Any]:
         "machine": platform.machine(),
         "packages": {package: _version(package) for package in _PACKAGES},
         "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hints": dict(hints),
+        "hints": {"market_file": Path(market_file).name if market_file is not None else None},
     }
     cleaned: dict[str, Any] = clean_value(facts)
     return cleaned

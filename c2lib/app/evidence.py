@@ -5,12 +5,16 @@ Rules kept here:
 * the draft is a pure function of the run directory, the verify report, the date and the owner;
 * what is in ``evidence/`` already and is different is the operator's: it is never written over, and nothing is
   written beside it;
+* nothing is written through a symlink, whichever part of the way below the output root it is;
 * pictures need the extra ``notebooks``; without them the draft says that there are none.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,8 @@ from c2lib.core.vocabulary import EVIDENCE_DIR
 from c2lib.evidence.claims import Claim, Verification, evaluate, passed
 from c2lib.evidence.plots import plot_files
 from c2lib.evidence.render import evidence_name, render
+from c2lib.record.folders import FILE_MODE, NEW_FILE, held, open_below, open_run_to_add
+from c2lib.witness.reader import open_regular
 from c2lib.witness.series import read_series
 
 TEMPLATE = "EV-FINISH_C2-ORCH-DRYRUN.md"
@@ -72,7 +78,7 @@ def write_evidence(
     """Verify the run at ``run_dir`` with replay, draw it, and write the draft into its ``evidence`` folder.
 
     ``date`` is ISO 8601, ``owner`` a name. ``market`` and ``strategy`` are what the replay needs. Raises
-    :class:`RunPathError` when a different file of that name is there already.
+    :class:`RunPathError` when a different file of that name is there already, or a symlink is on the way.
     """
     report = verify_run(run_dir, replay=True, market=market, strategy=strategy)
     verification = verification_of(report)
@@ -81,41 +87,47 @@ def write_evidence(
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
     template = (resource("evidence_templates") / TEMPLATE).read_text(encoding="utf-8")
     text = render(template, report.summary, claims, verification, date=date, owner=owner, plots=digests)
-    folder = Path(run_dir) / EVIDENCE_DIR
     name = evidence_name(date, passed(claims))
-    files = {**pictures, name: text.encode()}
-    missing = [file_name for file_name, data in files.items() if not _is_there(folder, file_name, data)]
-    for file_name in missing:
-        _put(folder, file_name, files[file_name])
-    return EvidenceDraft(str(folder / name), passed(claims), text, claims, digests, report)
+    place = Path(run_dir) / EVIDENCE_DIR
+    with held(open_run_to_add(run_dir)) as run:
+        _add_missing(run, place, {**pictures, name: text.encode()})
+    return EvidenceDraft(str(place / name), passed(claims), text, claims, digests, report)
 
 
-def _is_there(folder: Path, name: str, data: bytes) -> bool:
+def _add_missing(run: int, place: Path, files: Mapping[str, bytes]) -> None:
+    """Write those of ``files`` that are not in the evidence folder of an open run directory; all of them, or none."""
+    missing = dict(files)
+    with suppress(FileNotFoundError), held(open_below(run, (place.name,), str(place.parent))) as folder:
+        missing = {name: data for name, data in files.items() if not _is_there(folder, place / name, data)}
+    if missing:
+        with held(open_below(run, (place.name,), str(place.parent), make=True)) as folder:
+            for name, data in missing.items():
+                _put(folder, place / name, data)
+
+
+def _is_there(folder: int, place: Path, data: bytes) -> bool:
     """Return whether the same file is there; raise :class:`RunPathError` when another one is."""
-    place = folder / name
-    if folder.is_symlink() or place.is_symlink():
-        raise RunPathError(f"{folder if folder.is_symlink() else place} is a symlink: nothing is written through it")
     try:
-        if place.read_bytes() == data:
-            return True
+        with os.fdopen(open_regular(folder, place.name), "rb") as file:
+            if file.read(len(data) + 1) == data:
+                return True
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise RunPathError(f"{place} is there already and cannot be read: {error.strerror}") from None
+        problem = "is a symlink: nothing is written through it" if error.errno == errno.ELOOP else error.strerror
+        raise RunPathError(f"{place} is there already and cannot be read: {problem}") from None
     raise RunPathError(f"{place} is there already and differs: move it away first")
 
 
-def _put(folder: Path, name: str, data: bytes) -> None:
-    place = folder / name
+def _put(folder: int, place: Path, data: bytes) -> None:
     try:
-        folder.mkdir(exist_ok=True)
-        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        handle = os.open(place.name, NEW_FILE, FILE_MODE, dir_fd=folder)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
         except OSError:
             # half a file would be taken for the operator's
-            place.unlink()
+            os.unlink(place.name, dir_fd=folder)
             raise
     except OSError as error:
         raise OutputError(f"{place} cannot be written: {error.strerror}") from None

@@ -23,6 +23,7 @@ from c2lib.app.places import resource
 from c2lib.app.verify import VerifyReport, anchor_findings, verify_run
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
+from c2lib.core.secrets import redact_secrets
 from c2lib.core.vocabulary import EVIDENCE_DIR
 from c2lib.evidence.claims import Verification, evaluate, passed
 from c2lib.evidence.compare import MAX_EVIDENCE, difference, stated
@@ -73,7 +74,7 @@ def verify_evidence(
         unchecked.extend(_compare(place.name, data, folder, report, replay, findings))
     anchored = anchor_findings(report, require_sealed=require_sealed, expect_digest=expect_digest)
     every = (*report.findings, *anchored, *findings.all())
-    return replace(report, path=os.fspath(path), findings=every, unchecked=tuple(unchecked))
+    return replace(report, path=redact_secrets(os.fspath(path)), findings=every, unchecked=tuple(unchecked))
 
 
 def _run_of(place: Path) -> Path:

@@ -3,6 +3,7 @@
 Rules kept here:
 
 * parameters are checked by the same model before papermill starts and inside the notebook;
+* no parameter holds a secret: papermill writes parameters into the notebook that it leaves, as code and as data;
 * an empty text or a zero means "left out", since papermill knows no better neutral value;
 * a picture is shown together with its sha256, which nbval compares where it ignores the picture.
 
@@ -12,17 +13,24 @@ True
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
 from c2lib.core.canon import sha256_hex
-from c2lib.core.config import DEFAULT_CLOCK_START, MAX_STEPS, DryrunConfig, check_run_id_for_directory
+from c2lib.core.config import (
+    DEFAULT_CLOCK_START,
+    MAX_STEPS,
+    DryrunConfig,
+    check_run_id_for_directory,
+)
 from c2lib.core.errors import ConfigError
-from c2lib.core.sealed import Integer, Sealed, Text, config_error
-from c2lib.evidence.render import evidence_name
+from c2lib.core.sealed import MAX_NAME_SHOWN, Integer, Sealed, Text, config_error
+from c2lib.evidence.render import checked_owner, evidence_name
+from c2lib.record.redact import secret_field
 
 
 class NotebookParameters(Sealed):
@@ -38,12 +46,17 @@ class NotebookParameters(Sealed):
     out_dir: Text = ""
     evidence_date: Text = "2026-01-01"
     owner: Text = "operator"
+    no_live_required: Literal["hook", "namespace"] = "hook"
 
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise config_error(error, type(self)) from None
+        field = secret_field(self.model_dump())
+        if field:
+            raise ConfigError(field, "looks like a secret", hint="the notebook would keep it; take it out")
+        checked_owner(self.owner)
         if self.run_id:
             check_run_id_for_directory(self.run_id)
         self.config()
@@ -66,6 +79,7 @@ class NotebookParameters(Sealed):
             "steps": self.steps or None,
             "clock_start": self.clock_start or None,
             "market": {"symbol": self.symbol} if self.symbol else {},
+            "no_live_required": self.no_live_required,
         }
         return DryrunConfig(**given)
 
@@ -75,9 +89,16 @@ def check_parameters(values: Mapping[str, Any], known: set[str]) -> None:
     for name in values:
         if name not in known:
             raise ConfigError(
-                str(name)[:60], "is no parameter of this notebook", hint=f"it has {', '.join(sorted(known))}"
+                str(name)[:MAX_NAME_SHOWN],
+                "is no parameter of this notebook",
+                hint=_near(str(name), known) or f"it has {', '.join(sorted(known))}",
             )
     NotebookParameters(**values)
+
+
+def _near(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def show_png(data: bytes) -> None:

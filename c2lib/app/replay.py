@@ -3,7 +3,9 @@
 Rules kept here:
 
 * the same orchestrator makes the lines; only the sinks differ;
-* the first difference is kept with both sides, and the published files are only read, never waited for;
+* the first difference is kept with both sides, secrets taken out, and the published files are only read, never
+  waited for;
+* they are read through one handle of their directory, so that nothing is exchanged between two looks;
 * a replay opens no path and runs no code that the manifest names: both come from the caller.
 """
 
@@ -12,10 +14,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from c2lib.core.secrets import redact_secrets
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.seal import ArtifactDigest
 from c2lib.witness.reader import MAX_OBJECT, open_regular
@@ -33,18 +35,15 @@ class Difference:
     computed: str
 
 
-def open_published(folder: Path, name: str) -> BinaryIO:
-    """Return a file of a run directory, opened to be read; raise :class:`OSError` for anything but a regular file."""
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def open_published(folder: int, name: str) -> BinaryIO:
+    """Return a file of an open run directory, to be read; raise :class:`OSError` for anything but a regular file."""
     try:
-        return os.fdopen(open_regular(directory, name), "rb")
+        return os.fdopen(open_regular(folder, name), "rb")
     except OSError as error:
         raise OSError(error.errno, error.strerror, name) from None
-    finally:
-        os.close(directory)
 
 
-def read_manifest(folder: Path) -> bytes:
+def read_manifest(folder: int) -> bytes:
     """Return the bytes of a published manifest, no more than one may have and one; raise :class:`OSError`."""
     with open_published(folder, Artifact.MANIFEST) as file:
         return file.read(MAX_OBJECT + 1)
@@ -56,21 +55,23 @@ def compare_text(name: str, published: bytes, computed: bytes) -> Difference | N
 
 
 def _excerpts(published: bytes, computed: bytes) -> tuple[str, str]:
-    """Return both sides around the first byte that differs, safe to print."""
-    pairs = enumerate(zip(published, computed, strict=False))
-    first = next((at for at, (left, right) in pairs if left != right), min(len(published), len(computed)))
+    """Return both sides around the first place that differs, safe to print."""
+    # before anything is cut out of them: the rest of a secret is not known for one
+    left, right = (redact_secrets(data.decode("utf-8", "replace")) for data in (published, computed))
+    pairs = enumerate(zip(left, right, strict=False))
+    first = next((at for at, (one, other) in pairs if one != other), min(len(left), len(right)))
     start = max(0, first - 30)
-    return _shown(published[start : start + _SHOWN]), _shown(computed[start : start + _SHOWN])
+    return _shown(left[start : start + _SHOWN]), _shown(right[start : start + _SHOWN])
 
 
-def _shown(data: bytes) -> str:
-    return ascii(data.decode("utf-8", "replace")) if data else "nothing"
+def _shown(text: str) -> str:
+    return ascii(text) if text else "nothing"
 
 
 class ComparingSink:
     """A sink that reads a published file along with the lines that it is given."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: int, name: str) -> None:
         self._name = name
         self._file = open_published(folder, name)
         self._line = 0
@@ -113,9 +114,9 @@ class ComparingSink:
 
 
 class ComparedRun:
-    """The four sinks of a session, compared with a published run directory."""
+    """The four sinks of a session, compared with an open run directory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: int) -> None:
         self._sinks: dict[Artifact, ComparingSink] = {}
         try:
             for artifact in SEALED_BY_MANIFEST:

@@ -4,7 +4,8 @@ Rules kept here:
 
 * whatever is malformed is refused before the first byte is written;
 * a run whose directory is there already is executed again and compared, never written over;
-* the manifest is written last, then the directory is published by one rename; a run whose sink failed is not.
+* the manifest is written last, then the directory is published by one rename; a run whose sink failed is not,
+  nor one whose record says two things of its end.
 """
 
 from __future__ import annotations
@@ -18,19 +19,23 @@ from pathlib import Path
 from typing import Any
 
 from c2lib.app.environment import environment_facts
+from c2lib.app.namespace import run_in_namespace
 from c2lib.app.places import output_root
 from c2lib.app.replay import ComparedRun, Difference, compare_text, failing_again, read_manifest
-from c2lib.app.strategy_files import strategy_from_object
+from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, check_run_id_for_directory
-from c2lib.core.errors import InputError, RunConflictError, RunPathError
+from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
 from c2lib.core.model import Clock, MarketData
+from c2lib.core.secrets import find_secret
 from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, run_path
+from c2lib.record.folders import find_run, held
 from c2lib.record.lines import object_line
 from c2lib.record.manifest import RunFacts, build_manifest
 from c2lib.session.dryrun import DryrunSession
+from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator, seal_config
 from c2lib.session.result import DryrunResult
 from c2lib.session.strategy import StrategySource
@@ -48,7 +53,10 @@ _NO_INPUTS: Mapping[str, Any] = {"cancel": None, "clock_readings": None, "sink_f
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything a session is run with, sealed; ``inputs`` are those to play again."""
+    """Everything a session is run with, sealed; ``inputs`` are those to play again.
+
+    ``guard`` makes the NO-LIVE guard of each execution; left out: that of the layer which the config requires.
+    """
 
     config: DryrunConfig
     market: MarketData | None
@@ -56,6 +64,7 @@ class Job:
     source: StrategySource | None
     inputs: Mapping[str, Any]
     progress: Progress | None = None
+    guard: Callable[[], NoLiveGuard] | None = None
 
     def execute(
         self, sinks: StagedRun | ComparedRun, stop_asked: StopAsked = lambda: False
@@ -65,7 +74,7 @@ class Job:
             artifact: failing_again(sinks.sink(artifact), artifact, self.inputs)
             for artifact in (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
         }
-        session = LiveSessionOrchestrator().open(
+        session = LiveSessionOrchestrator(guard=self.guard).open(
             self.config,
             clock=self.clock,
             event_sink=sink[Artifact.EVENTS],
@@ -126,21 +135,42 @@ def run_dryrun(
 ) -> DryrunResult:
     """Run a dry run into ``<out_dir>/finish_c/c2/<run_id>`` and return its result.
 
-    ``market`` is a market file's path, ``strategy`` a class taking a ``StrategySettings``. Raises an
+    ``market`` is a market file's path, ``strategy`` a class taking a ``StrategySettings``, or ``"FILE.py:CLASS"``.
+    A config that requires the NO-LIVE layer ``namespace`` is run in a child process without a network. Raises an
     :class:`~c2lib.core.errors.InputError` for anything malformed, with nothing written, and
     :class:`~c2lib.core.errors.RunConflictError` when another run of that name is there.
     """
+    root = output_root(out_dir)
+    if find_secret(os.fspath(root)):
+        raise ConfigError("out_dir", "looks like a secret", hint="it stands in results and messages; write elsewhere")
+    source = source_of(strategy)
+    if config.no_live_required == "namespace":
+        return run_in_namespace(config, root, market, source, clock, progress)
+    return run_here(config, root=root, market=market, source=source, clock=clock, progress=progress)
+
+
+def run_here(
+    config: DryrunConfig,
+    *,
+    root: Path,
+    market: str | os.PathLike[str] | None = None,
+    source: StrategySource | None = None,
+    clock: Clock | None = None,
+    progress: Progress | None = None,
+    guard: Callable[[], NoLiveGuard] | None = None,
+) -> DryrunResult:
+    """Run a dry run in this process; see :func:`run_dryrun`, and :class:`Job` for ``guard``."""
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
-    root = output_root(out_dir)
-    source = source_of(strategy)
     with opened_market(config, market) as data:
         sealed = seal_config(config, data, clock)
-        job = Job(sealed, data, clock, source, _NO_INPUTS, progress)
-        place = run_path(root, sealed.run_id or "")
-        if os.path.lexists(place):
-            return _compared(job, place)
-        return _published(job, root, {"market_file": os.fspath(market) if market is not None else None})
+        job = Job(sealed, data, clock, source, _NO_INPUTS, progress, guard)
+        run_id = sealed.run_id or ""
+        found = find_run(root, run_id)
+        if found is not None:
+            with held(found):
+                return _compared(job, run_path(root, run_id), found)
+        return _published(job, root, market)
 
 
 @contextlib.contextmanager
@@ -155,11 +185,13 @@ def opened_market(config: DryrunConfig, path: str | os.PathLike[str] | None) -> 
 
 
 def source_of(strategy: Any) -> StrategySource | None:
-    """Return the source of a strategy that a caller handed over: a class, a source already, or nothing."""
+    """Return the source of a strategy that a caller handed over: a class, ``FILE.py:CLASS``, a source, or nothing."""
+    if isinstance(strategy, str):
+        return strategy_from_file(strategy)
     return strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
 
 
-def _published(job: Job, root: Path, hints: Mapping[str, Any]) -> DryrunResult:
+def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> DryrunResult:
     with StagedRun(root, job.config.run_id or "") as staged:
         try:
             session, result = job.execute(staged)
@@ -167,41 +199,39 @@ def _published(job: Job, root: Path, hints: Mapping[str, Any]) -> DryrunResult:
             # what was handed over in Python can prove malformed as late as when the session opens
             staged.discard()
             raise
-        if result.dead_sinks:
+        if result.dead_sinks or result.violated_late:
             return replace(result, staging=str(staged.path))
         manifest = job.manifest(session, result, staged.seal())
-        staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(hints)))
+        staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(market)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         try:
             path = staged.publish()
         except PublishedAlready:
             staged.discard()
-            return _compared(job.again(session), run_path(root, job.config.run_id or ""))
+            with held(staged.open_published()) as found:
+                return _compared(job.again(session), run_path(root, job.config.run_id or ""), found)
         return replace(result, run_digest=manifest["run_digest"], path=str(path))
 
 
-def _compared(job: Job, place: Path) -> DryrunResult:
-    for folder in (place.parent.parent, place.parent, place):
-        if folder.is_symlink() or not folder.is_dir():
-            raise RunPathError(f"{folder} is a symlink or no folder: take it away, or write elsewhere")
-    difference, manifest, result = compare_with(job, place)
+def _compared(job: Job, place: Path, folder: int) -> DryrunResult:
+    difference, manifest, result = compare_with(job, place, folder)
     if difference is not None:
-        fields = differing_fields(_published_config(place), manifest["config"])
+        fields = differing_fields(_published_config(folder), manifest["config"])
         raise RunConflictError(
             str(place), difference.file, difference.line, difference.published, difference.computed, fields
         )
     return replace(result, run_digest=manifest["run_digest"], path=str(place), reproduced=True)
 
 
-def compare_with(job: Job, place: Path) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
-    """Execute ``job`` against the published directory at ``place``.
+def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
+    """Execute ``job`` against the published directory that ``folder`` is a handle of, called ``place``.
 
     Returns the first difference or ``None``, the manifest computed, and the result. Raises
     :class:`RunPathError` when a file of the directory cannot be read.
     """
     try:
-        published = read_manifest(place)
-        with ComparedRun(place) as compared:
+        published = read_manifest(folder)
+        with ComparedRun(folder) as compared:
             session, result = job.execute(compared, lambda: compared.diverged)
             difference = compared.finish()
             artifacts = compared.seal()
@@ -214,9 +244,9 @@ def compare_with(job: Job, place: Path) -> tuple[Difference | None, dict[str, An
     return difference, manifest, result
 
 
-def _published_config(place: Path) -> Any:
+def _published_config(folder: int) -> Any:
     try:
-        manifest = json.loads(read_manifest(place))
+        manifest = json.loads(read_manifest(folder))
         return manifest["config"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # the directory is damaged: the difference itself says where

@@ -2,20 +2,25 @@
 
 Rules kept here:
 
-* only what the caller names is loaded; nothing is searched for;
+* only what the caller names is loaded; nothing is searched for, no folder comes onto the path that modules are looked
+  for on, and nothing is written beside the file;
 * the file is read once: the bytes that are hashed are the bytes that run;
-* the code runs when the session makes its strategy, under the NO-LIVE guard, and in a module of its own.
+* the code runs when the session makes its strategy, under the NO-LIVE guard, and in a module of its own, named by
+  the hash, so that two files never share one.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from c2lib.app.input_files import read_input
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
 from c2lib.core.model import Strategy, StrategySettings
@@ -29,8 +34,23 @@ def strategy_from_file(spec: str) -> StrategySource:
     file_name, colon, class_name = spec.rpartition(":")
     if not colon or not file_name or not class_name.isidentifier():
         raise StrategyLoadError(f"{spec!r} does not name a strategy: write FILE.py:CLASS")
-    source = _read(Path(file_name))
-    shown = Path(file_name).name
+    return _source_of_file(Path(file_name).name, class_name, _read(Path(file_name)))
+
+
+def sendable(source: StrategySource) -> dict[str, str] | None:
+    """Return a file's strategy as plain JSON values, the very bytes that were read; ``None`` for any other."""
+    factory = source.factory
+    if not isinstance(factory, _Factory):
+        return None
+    return {"file": factory.shown, "class": factory.class_name, "text": factory.source.decode("latin-1")}
+
+
+def received(sent: Mapping[str, str] | None) -> StrategySource | None:
+    """Return the source that :func:`sendable` was asked about."""
+    return _source_of_file(sent["file"], sent["class"], sent["text"].encode("latin-1")) if sent else None
+
+
+def _source_of_file(shown: str, class_name: str, source: bytes) -> StrategySource:
     try:
         tree = ast.parse(source, filename=shown)
         code = compile(tree, shown, "exec", dont_inherit=True)
@@ -40,21 +60,43 @@ def strategy_from_file(spec: str) -> StrategySource:
         raise StrategyLoadError(f"{shown}{where}: is no valid Python ({type(error).__name__})") from None
     if class_name not in _top_level_names(tree):
         raise StrategyLoadError(f"{shown} defines no {class_name} at its top level")
-    return StrategySource("file", sha256_hex(source), _Factory(code, class_name, sha256_hex(source)))
+    return StrategySource("file", sha256_hex(source), _Factory(shown, class_name, source, code))
 
 
 def strategy_from_object(factory: Any) -> StrategySource:
-    """Return the source of a class handed over; its hash is of its source text, ``None`` without one."""
+    """Return the source of a class handed over; its hash is of its source text, ``None`` without one.
+
+    The text is what Python finds for the class when it is handed over, which for a cell of a notebook is the text
+    that was executed, and for a module the file as it is by then. Base classes, helpers and globals are no part of
+    it: where that matters, hand over a file.
+    """
+    text = _source_text(factory)
+    return object_source(factory, None if text is None else sha256_hex(text.encode()))
+
+
+def _source_text(factory: Any) -> str | None:
     try:
-        digest = sha256_hex(inspect.getsource(factory).encode())
+        return inspect.getsource(factory)
     except (OSError, TypeError):
-        digest = None
-    return object_source(factory, digest)
+        return _source_in_cell(factory) if inspect.isclass(factory) else None
+
+
+def _source_in_cell(kind: type) -> str | None:
+    """Return the text of a class of a notebook's cell, which Python finds for its methods and not for the class."""
+    for function in filter(inspect.isfunction, vars(kind).values()):
+        with contextlib.suppress(OSError, TypeError, SyntaxError):
+            lines, _ = inspect.findsource(function.__code__)
+            for node in ast.walk(ast.parse("".join(lines))):
+                if isinstance(node, ast.ClassDef) and node.name == kind.__name__ and node.end_lineno:
+                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                    if first <= function.__code__.co_firstlineno <= node.end_lineno:
+                        return "".join(lines[first - 1 : node.end_lineno])
+    return None
 
 
 def _read(path: Path) -> bytes:
     try:
-        source = path.read_bytes()
+        source = read_input(path, MAX_SOURCE_BYTES)
     except OSError as error:
         raise StrategyLoadError(f"the strategy file {path} cannot be read: {error.strerror}") from None
     if len(source) > MAX_SOURCE_BYTES:
@@ -77,15 +119,22 @@ def _top_level_names(tree: ast.Module) -> set[str]:
 class _Factory:
     """Runs the file's code anew for each session and makes its strategy."""
 
-    def __init__(self, code: CodeType, class_name: str, sha256: str) -> None:
+    def __init__(self, shown: str, class_name: str, source: bytes, code: CodeType) -> None:
+        self.shown = shown
+        self.class_name = class_name
+        self.source = source
         self._code = code
-        self._class_name = class_name
-        self._module_name = f"c2lib_strategy_{sha256[:12]}"
+        self._module_name = f"c2lib_strategy_{sha256_hex(source)[:12]}"
 
     def __call__(self, settings: StrategySettings) -> Strategy:
         module = ModuleType(self._module_name)
         # dataclasses and pickle look a class's module up by name
         sys.modules[self._module_name] = module
-        exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
-        strategy: Strategy = getattr(module, self._class_name)(settings)
+        try:
+            exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
+        except BaseException:
+            # half a module would be found by whoever looks it up
+            sys.modules.pop(self._module_name, None)
+            raise
+        strategy: Strategy = getattr(module, self.class_name)(settings)
         return strategy

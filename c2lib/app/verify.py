@@ -4,7 +4,9 @@ Rules kept here:
 
 * a damaged directory is a finding, never an exception; an exception means that no report is possible;
 * a manifest makes no code run and opens no path: a strategy or market file comes from the caller, by hash;
-* a replay that was asked for and could not be done is a finding, since a gate must not pass for want of its tool.
+* a replay that was asked for and could not be done is a finding, since a gate must not pass for want of its tool;
+* a run that required the layer ``namespace`` is executed again with what its canary recorded; with a strategy of
+  one's own that happens away from the network too, where the kernel lets it, and is said where it does not.
 """
 
 from __future__ import annotations
@@ -12,20 +14,26 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from c2lib.app.namespace import replay_in_namespace
 from c2lib.app.replay import read_manifest
 from c2lib.app.runner import Job, compare_with, opened_market, source_of
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
 from c2lib.core.model import Clock, MarketData
-from c2lib.core.vocabulary import Artifact
+from c2lib.core.secrets import redact_secrets
+from c2lib.core.vocabulary import Artifact, RejectCode
+from c2lib.record.folders import held
+from c2lib.session.nolive import RecordedGuard
 from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.examine import examine
 from c2lib.witness.facts import Examination, Finding, FindingCode, RunSummary, Verdict
+from c2lib.witness.findings import shown
 from c2lib.witness.reader import MAX_OBJECT, strict_json
 
 
@@ -89,10 +97,12 @@ def verify_run(
     elif not _is_replayable(seen):
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
     else:
-        finding = _replay(Path(path), market, source)
+        finding, refusal = _replay(Path(path), market, source, seen.summary)
+        unchecked.extend([f"the network while executing again: hook alone, since {refusal}"] if refusal else [])
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
-    return VerifyReport(os.fspath(path), seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
+    place = redact_secrets(os.fspath(path))
+    return VerifyReport(place, seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
 
 
 def anchor_findings(
@@ -103,8 +113,8 @@ def anchor_findings(
     if require_sealed and seen.verdict is not Verdict.SEALED:
         findings.append(Finding(FindingCode.NOT_SEALED, Artifact.MANIFEST, expected="SEALED", seen=seen.verdict))
     if expect_digest is not None and seen.summary.run_digest != expect_digest:
-        got = seen.summary.run_digest or "none"
-        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=expect_digest, seen=got))
+        got, asked = seen.summary.run_digest or "none", shown(expect_digest)
+        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=asked, seen=got))
     return findings
 
 
@@ -118,20 +128,51 @@ def _impossible(seen: str, expected: str) -> Finding:
     return Finding(FindingCode.REPLAY_IMPOSSIBLE, Artifact.MANIFEST, expected=expected, seen=seen)
 
 
-def _replay(place: Path, market: str | os.PathLike[str] | None, strategy: StrategySource | None) -> Finding | None:
+def _replay(
+    place: Path, market: str | os.PathLike[str] | None, strategy: StrategySource | None, summary: RunSummary
+) -> tuple[Finding | None, str | None]:
+    """Return the finding, and why code of the caller's ran without the namespace that its run required."""
+    recorded = summary.reject_reason if summary.reject_code == RejectCode.NO_LIVE_GUARD else None
+    if strategy is None or summary.no_live_required != "namespace":
+        return replay_here(place, market, strategy, recorded), None
     try:
-        manifest = strict_json(read_manifest(place), MAX_OBJECT)
-        config = DryrunConfig.parse(manifest["config"])
-        source = _strategy_for(manifest["strategy"], config.strategy_id, strategy)
-        if config.market.source == "file" and market is None:
-            return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
-        with opened_market(config, market if config.market.source == "file" else None) as data:
-            job = _job(config, data, source, manifest["inputs"])
-            difference, _, _ = compare_with(job, place)
+        return replay_in_namespace(place, market, strategy, recorded)
+    except C2Error as error:
+        return _impossible(str(error), "a run that can be executed again"), None
+
+
+def replay_here(
+    place: Path, market: str | os.PathLike[str] | None, strategy: StrategySource | None, recorded: str | None
+) -> Finding | None:
+    """Execute the run at ``place`` again in this process, under the hook, and return where it parts, if it does.
+
+    ``recorded`` is what the canary of the layer ``namespace`` complained of when the run was made.
+    """
+    try:
+        with held(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as folder:
+            return _first_difference(place, folder, market, strategy, recorded)
     except (MarketDataError, StrategyLoadError, ConfigError, RunPathError) as error:
         return _impossible(str(error), "a run that can be executed again")
     except (KeyError, TypeError, ValueError, OSError, C2Error) as error:
         return _impossible(f"{type(error).__name__} in the manifest", "a manifest that can be executed again")
+
+
+def _first_difference(
+    place: Path,
+    folder: int,
+    market: str | os.PathLike[str] | None,
+    strategy: StrategySource | None,
+    recorded: str | None,
+) -> Finding | None:
+    manifest = strict_json(read_manifest(folder), MAX_OBJECT)
+    config = DryrunConfig.parse(manifest["config"])
+    source = _strategy_for(manifest["strategy"], config.strategy_id, strategy)
+    if config.market.source == "file" and market is None:
+        return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
+    with opened_market(config, market if config.market.source == "file" else None) as data:
+        guard = partial(RecordedGuard, recorded) if config.no_live_required == "namespace" else None
+        job = replace(_job(config, data, source, manifest["inputs"]), guard=guard)
+        difference, _, _ = compare_with(job, place, folder)
     if difference is None:
         return None
     return Finding(

@@ -6,7 +6,8 @@ Rules kept here:
 * *malformed* (wrong type, unknown field) raises :class:`~c2lib.core.errors.ConfigError` here; *well-formed but
   not allowed* (``enabled=True``, an empty allowlist) is kept, and rejected by preflight;
 * a field whose feature is not built takes its neutral value and refuses any other;
-* a sealed config is concrete: :meth:`DryrunConfig.sealed` fills in what was left out.
+* a sealed config is concrete: :meth:`DryrunConfig.sealed` fills in what was left out. It is redacted as well: a
+  session never holds a secret of its config, and its record can be executed again.
 
 >>> config = DryrunConfig(strategy_id="strat_demo", seed=123).sealed()
 >>> config.steps, config.run_id.startswith("dry-")
@@ -39,6 +40,7 @@ from c2lib.core.sealed import (
     Text,
     TextTuple,
     Zero,
+    check_names,
     config_error,
 )
 from c2lib.core.secrets import find_secret
@@ -183,9 +185,7 @@ class DryrunConfig(Sealed):
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """Return the config of a mapping, as read from a file; raise :class:`ConfigError` naming the field."""
-        strange = [key for key in values if not isinstance(key, str)]
-        if strange:
-            raise ConfigError(str(strange[0])[:60], "a field name must be text")
+        check_names(values)
         return cls(**values)
 
     @field_validator("clock_start")
@@ -220,7 +220,7 @@ class DryrunConfig(Sealed):
             "steps": steps,
             "clock_start": self._sealed_clock_start(clock_injected),
         }
-        concrete = self.model_copy(update=update)
+        concrete = self.model_copy(update=update).redacted()
         if concrete.run_id is None:
             concrete = concrete.model_copy(update={"run_id": concrete.derived_run_id()})
         return concrete

@@ -160,7 +160,7 @@ SNAPSHOT_FIELDS = (
     Field("events_emitted", _INT, "events so far"),
     Field("sink_retries", _INT, "writes tried again so far"),
     *_CODES,
-    Field("meta", _OBJ, "stop_reason once the session ended"),
+    Field("meta", _OBJ, "stop_reason once it is known"),
 )
 
 AUDIT_FIELDS = (
@@ -210,7 +210,7 @@ MANIFEST_FIELDS = (
     Field("config", _OBJ, "the sealed config"),
     Field("config_sha256", _SHA, "of its canonical JSON"),
     Field("criteria_sha256", _SHA, "of the canonical JSON of its criteria"),
-    Field("market", _OBJ, "source, sha256 and number of bars"),
+    Field("market", _OBJ, "source, sha256 and bars, the number of them"),
     Field("strategy", _OBJ, "origin and sha256 of the source"),
     Field("inputs", _OBJ, "what came from outside the config"),
     Field("artifacts", _OBJ, "sha256, bytes and lines of each sealed file"),

@@ -19,7 +19,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from c2lib.core.contract import AUDIT_CODES, PAYLOADS
-from c2lib.core.fields import Field, FieldKind
+from c2lib.core.decimals import DECIMAL_PATTERN
+from c2lib.core.fields import IDENTIFIER_PATTERN, Field, FieldKind
 from c2lib.core.schema import FIELDS, SCHEMA_FILES, schema_text, schemas
 from c2lib.core.states import (
     ORDER_ENDS,
@@ -40,12 +41,17 @@ FIELDS_PAGE = "fields.md"
 
 _MOST_CHOICES_IN_A_CELL = 7
 
+
+def _code(word: str) -> str:
+    return f"`{word}`"
+
+
 _KIND_NOTES: Mapping[FieldKind, str] = {
     FieldKind.INTEGER: "0 or more and below 2**53, never a float",
-    FieldKind.DECIMAL: "exact, no exponent, no trailing zero behind the point",
-    FieldKind.TIME: "ISO 8601 in UTC, as `datetime.isoformat()` writes it",
+    FieldKind.DECIMAL: f"exact, no exponent, no trailing zero behind the point, no `-0`: {_code(DECIMAL_PATTERN)}",
+    FieldKind.TIME: "ISO 8601 in UTC by `datetime.isoformat()`: `2026-01-01T00:00:00+00:00`, fractions in six digits",
     FieldKind.SHA256: "64 lower-case hex digits",
-    FieldKind.IDENTIFIER: "a name that c2lib or the config vouches for",
+    FieldKind.IDENTIFIER: f"a name that c2lib or the config vouches for: {_code(IDENTIFIER_PATTERN)}",
     FieldKind.CHOICE: "one word of a closed vocabulary",
     FieldKind.TEXT: "free text, redacted, NFC",
     FieldKind.TEXT_LIST: "free texts, each redacted",
@@ -64,10 +70,6 @@ def _cell(text: str) -> str:
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(_cell(text) for text in line)} |\n" for line in lines)
-
-
-def _code(word: str) -> str:
-    return f"`{word}`"
 
 
 def _diagram(table: Mapping[tuple[StateT, TriggerT], StateT], start: StateT, ends: Iterable[StateT]) -> str:

@@ -6,6 +6,8 @@ Rules kept here:
   strategy (:class:`StrategyError`), the venue (:class:`BrokerError`), the machine
   (:class:`OutputError`), c2lib itself (:class:`DefectError`);
 * an error carries the field, file or line that it is about, and its message says what to do;
+* what a caller or the machine is blamed for can quote a name or a path: no such message holds a secret, and a
+  notebook shows it as one line, without a traceback;
 * an error crosses a process border whole.
 
 >>> error = ConfigError("seed", "must be an integer, got '11'", hint="drop the quotes")
@@ -16,6 +18,8 @@ Rules kept here:
 from __future__ import annotations
 
 from typing import Any
+
+from c2lib.core.secrets import redact_secrets
 
 
 def _rebuilt(kind: type[C2Error], args: tuple[Any, ...], fields: dict[str, Any]) -> C2Error:
@@ -35,30 +39,44 @@ class C2Error(Exception):
 class InputError(C2Error):
     """The caller handed over something that cannot be used; nothing was written."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(redact_secrets(message))
 
-class ConfigError(InputError):
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback: its own hook, by its own name."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class _NamingError(InputError):
+    """An error whose message is a name, a colon and a problem, cleaned apart: ``secret: is missing`` is no secret."""
+
+    def __init__(self, where: str, problem: str, hint: str) -> None:
+        Exception.__init__(self, f"{where}: {problem}" + (f" ({hint})" if hint else ""))
+
+
+class ConfigError(_NamingError):
     """A config field, parameter or option is malformed; ``field`` is its dotted name."""
 
     def __init__(self, field: str, problem: str, *, hint: str = "") -> None:
-        self.field = field
-        self.problem = problem
-        self.hint = hint
-        super().__init__(f"{field}: {problem}" + (f" ({hint})" if hint else ""))
+        self.field = redact_secrets(field)
+        self.problem = redact_secrets(problem)
+        self.hint = redact_secrets(hint)
+        super().__init__(self.field, self.problem, self.hint)
 
 
-class MarketDataError(InputError):
+class MarketDataError(_NamingError):
     """A market file cannot be used; ``line`` counts from 1, the header included, and 0 means the whole file.
 
     Where ``unit`` is ``row``, for a file that is no text, ``line`` counts rows, and there is no header to count.
     """
 
     def __init__(self, file: str, line: int, problem: str, *, hint: str = "", unit: str = "line") -> None:
-        self.file = file
+        self.file = redact_secrets(file)
         self.line = line
-        self.problem = problem
+        self.problem = redact_secrets(problem)
         self.unit = unit
-        where = f"{file}, {unit} {line}" if line else file
-        super().__init__(f"{where}: {problem}" + (f" ({hint})" if hint else ""))
+        where = f"{self.file}, {unit} {line}" if line else self.file
+        super().__init__(where, self.problem, redact_secrets(hint))
 
 
 class StrategyLoadError(InputError):
@@ -79,11 +97,11 @@ class RunConflictError(InputError):
     def __init__(
         self, path: str, file: str, line: int, published: str, computed: str, fields: tuple[str, ...] = ()
     ) -> None:
-        self.path = path
+        self.path = redact_secrets(path)
         self.file = file
         self.line = line
-        self.published = published
-        self.computed = computed
+        self.published = redact_secrets(published)
+        self.computed = redact_secrets(computed)
         self.fields = fields
         why = f"; the configs differ in {', '.join(fields)}" if fields else ""
         super().__init__(
@@ -147,6 +165,9 @@ class OrderRejectedError(PermanentBrokerError):
 
 class OutputError(C2Error):
     """The machine failed us: a disk, a file system, a sink."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact_secrets(message))
 
 
 class SinkWriteError(OutputError):

@@ -5,13 +5,16 @@ Rules kept here:
 * frozen, strict (no coercion), unknown fields refused;
 * text is NFC and bounded; a decimal is stored in its canonical text, so that equal configs hash equally;
 * a value that does not fit raises :class:`~c2lib.core.errors.ConfigError` with the dotted field name, and
-  never quotes the value, which may be a secret.
+  never quotes the value, which may be a secret;
+* what is written, hashed or shown of a model is its redacted form, in which a text that holds a secret is replaced
+  as a whole: no bound of a field is broken by it, and it can be read back.
 """
 
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -19,10 +22,22 @@ from c2lib.core.canon import MAX_INTEGER, text_problem
 from c2lib.core.decimals import MAX_DIGITS, canonical_decimal
 from c2lib.core.errors import ConfigError
 from c2lib.core.fields import IDENTIFIER_PATTERN, SHA256_PATTERN
-from c2lib.core.secrets import redact_secrets
+from c2lib.core.secrets import MARK_PATTERN, redact_whole
 
 MAX_TEXT = 1024
 """Longest text of a config field, in characters."""
+
+
+MAX_NAME_SHOWN = 60
+"""Most characters that a message shows of a name that is none."""
+
+
+def check_names(values: Mapping[Any, Any]) -> None:
+    """Raise :class:`ConfigError` for a field name that is no text, or that no model could carry to name it."""
+    for name in values:
+        problem = text_problem(name) if isinstance(name, str) else "must be text"
+        if problem:
+            raise ConfigError(ascii(name)[:MAX_NAME_SHOWN].strip("'"), f"a field name {problem}")
 
 
 def _clean_text(text: str) -> str:
@@ -66,7 +81,8 @@ Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_cl
 DecimalText = Annotated[str, StringConstraints(max_length=80), AfterValidator(_decimal)]
 NonNegativeDecimal = Annotated[DecimalText, AfterValidator(_non_negative)]
 PositiveDecimal = Annotated[DecimalText, AfterValidator(_positive)]
-Symbol = Annotated[str, StringConstraints(pattern=f"^{IDENTIFIER_PATTERN}$")]
+Symbol = Annotated[str, StringConstraints(pattern=f"^(?:{IDENTIFIER_PATTERN}|{MARK_PATTERN})$")]
+"""A name; or what is left of one that was a secret, which preflight rejects."""
 Sha256 = Annotated[str, StringConstraints(pattern=f"^{SHA256_PATTERN}$")]
 Integer = Annotated[int, AfterValidator(_bounded)]
 Zero = Annotated[int, Field(ge=0, le=0)]
@@ -77,10 +93,10 @@ EmptyTuple = Annotated[tuple[()], BeforeValidator(_listed)]
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
-        return redact_secrets(value)
+        return redact_whole(value)
     if isinstance(value, dict):
         return {key: _redacted(item) for key, item in value.items()}
-    return [_redacted(item) for item in value] if isinstance(value, list) else value
+    return [_redacted(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 class Sealed(BaseModel):
@@ -95,14 +111,25 @@ class Sealed(BaseModel):
         redacted: dict[str, Any] = _redacted(self.model_dump(mode="json"))
         return redacted
 
+    def redacted(self) -> Self:
+        """Return the model that its canonical form gives back: the same one, unless it holds a secret."""
+        canonical = self.canonical()
+        return self if canonical == self.model_dump(mode="json") else type(self)(**canonical)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        # a cell that ends in a config shows it
+        return ((name, _redacted(value)) for name, value in super().__repr_args__())
+
 
 def _known_fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for step in location:
         field = model.model_fields.get(str(step))
         inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        # an optional model is a union with None
+        models = [kind for kind in (inner, *get_args(inner)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not models:
             break
-        model = inner
+        model = models[0]
     return list(model.model_fields)
 
 

@@ -39,6 +39,9 @@ RUN_SUBDIRS = ("finish_c", "c2")
 STAGING_PREFIX = ".staging-"
 """First characters of a staging folder's name; no ``run_id`` may begin so."""
 
+NO_LIVE_CHECK = "no_live_guard"
+"""Name of the preflight check that lets the canary try."""
+
 SEALED_BY_MANIFEST = (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
 
 EVIDENCE_DIR = "evidence"

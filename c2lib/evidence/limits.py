@@ -84,7 +84,8 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "namespace_layer",
         _set_to("namespace", "no_live_required"),
-        "The namespace layer takes away the network, and nothing else: files and processes stay within reach.",
+        "The namespace layer takes away the network, and nothing else: files, sockets that stand among them, and "
+        "other processes stay within reach. That it held is the run's own record: a replay takes it as recorded.",
     ),
     Limit(
         "not_reproduced",

@@ -61,7 +61,7 @@ def render(
     Raises :class:`ConfigError` for a date or owner that cannot stand in a draft, :class:`InputError` for a
     template that lacks a placeholder or has one too many, and for plots that are no picture names and hashes.
     """
-    day, responsible = _day(date), _checked_owner(owner)
+    day, responsible = _day(date), checked_owner(owner)
     _check_plots(plots)
     values = {
         "evidence_id": evidence_name(date, passed(claims)).removesuffix(".md"),
@@ -96,7 +96,8 @@ def _day(text: str) -> calendar_date:
         raise ConfigError("evidence_date", "is not a day of the calendar") from None
 
 
-def _checked_owner(owner: str) -> Encoded:
+def checked_owner(owner: str) -> Encoded:
+    """Return an owner as a draft shows it; raise :class:`ConfigError` for one that cannot stand in it."""
     if not owner.strip():
         raise ConfigError("owner", "is empty", hint="name who answers for this evidence")
     if len(owner) > MAX_OWNER:

@@ -208,15 +208,18 @@ def _suffix(path: Path, name: str) -> str:
 
 def _open(path: Path, name: str) -> io.RawIOBase:
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode):
-            return cast(io.RawIOBase, path.open("rb", buffering=0))
+        # a pipe is not waited for, and what was looked at is what is read
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise MarketDataError(name, 0, "there is no such file", hint="check the path") from None
     except OSError as error:
         raise MarketDataError(name, 0, f"cannot be opened: {error.strerror}") from None
     except ValueError:
-        raise MarketDataError(name, 0, "its path holds a NUL character") from None
+        raise MarketDataError(name, 0, "no path can be spelled like this") from None
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return io.FileIO(handle)
+    os.close(handle)
     kind = "is a directory" if stat.S_ISDIR(mode) else "is no regular file"
     raise MarketDataError(name, 0, kind, hint="name a market file")
 

@@ -4,7 +4,8 @@ Rules kept here:
 
 * a run directory exists whole or not at all: it is written in a staging folder beside its place and renamed
   there after the manifest; an existing one is never overwritten;
-* below the output root nothing is written through a symlink: each folder is opened from its parent's handle;
+* below the output root nothing is written through a symlink (:mod:`c2lib.record.folders`), and what is published is
+  the folder that was written, at the place that is told: a folder exchanged meanwhile is an error;
 * files are created, never reopened; lines are handed on in batches by count, and a short write goes on where it
   stopped;
 * what a file's digest covers is what was handed on, never what is read back.
@@ -21,7 +22,6 @@ Rules kept here:
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from pathlib import Path
@@ -29,14 +29,11 @@ from typing import Any
 
 from c2lib.core.errors import OutputError, RunPathError
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
+from c2lib.record.folders import FILE_MODE, FOLDER_MODE, NEW_FILE, held, open_below, open_root
 from c2lib.record.seal import ArtifactDigest
 
 BATCH_LINES = 64
 """Lines that a file sink gathers before it hands them to the system."""
-
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 
 
 class PublishedAlready(OutputError):  # noqa: N818 - it is an answer to a race, not a fault
@@ -97,41 +94,6 @@ class FileSink:
         self._pending, self._offset = b"", 0
 
 
-def _open_below(parent: int, name: str, shown: str) -> int:
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(name, _FOLDER_MODE, dir_fd=parent)
-    try:
-        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise RunPathError(f"{shown} is a symlink or no folder: nothing is written through it") from None
-        raise
-
-
-def _open_runs_folder(root: str | os.PathLike[str]) -> int:
-    """Return a handle of the folder that holds the run directories, made where it was missing."""
-    try:
-        os.makedirs(root, _FOLDER_MODE, exist_ok=True)
-        handle = os.open(root, _FOLDER)
-    except (FileExistsError, NotADirectoryError):
-        raise RunPathError(f"the output root {os.fspath(root)} is no folder") from None
-    except ValueError:
-        raise RunPathError(f"the output root {os.fspath(root)!r} cannot be a path") from None
-    except OSError as error:
-        raise RunPathError(f"the output root {os.fspath(root)} cannot be used: {error.strerror}") from None
-    shown = os.fspath(root)
-    for name in RUN_SUBDIRS:
-        shown = os.path.join(shown, name)
-        parent = handle
-        try:
-            handle = _open_below(parent, name, shown)
-        except OSError as error:
-            raise RunPathError(f"{shown} cannot be used: {error.strerror}") from None
-        finally:
-            os.close(parent)
-    return handle
-
-
 class StagedRun:
     """A run directory in the making; leaving the context without :meth:`publish` leaves the staging folder."""
 
@@ -140,17 +102,21 @@ class StagedRun:
         self._run_id = run_id
         self._name = f"{STAGING_PREFIX}{run_id}-{os.urandom(4).hex()}"
         self.path = run_path(root, self._name)
-        self._parent = _open_runs_folder(root)
-        self._folder = -1
+        self._top = self._parent = self._folder = -1
         self._sinks: dict[Artifact, FileSink] = {}
         try:
-            os.mkdir(self._name, _FOLDER_MODE, dir_fd=self._parent)
-            self._folder = os.open(self._name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._parent)
+            self._top = open_root(root, make=True)
+            self._parent = open_below(self._top, RUN_SUBDIRS, os.fspath(root), make=True)
+            os.mkdir(self._name, FOLDER_MODE, dir_fd=self._parent)
+            self._folder = open_below(self._parent, (self._name,), str(self.path.parent))
             for artifact in SEALED_BY_MANIFEST:
                 self._sinks[artifact] = FileSink(self._create(artifact))
         except OSError as error:
             self.close()
             raise RunPathError(f"{self.path} cannot be written: {error.strerror}") from None
+        except RunPathError:
+            self.close()
+            raise
 
     def sink(self, artifact: Artifact) -> FileSink:
         """Return the sink of one of the four files that a session writes."""
@@ -180,6 +146,7 @@ class StagedRun:
         try:
             if self._is_taken():
                 raise PublishedAlready(f"a run {self._run_id} is there already")
+            self._check_place((self._name,), "could not be published")
             os.fsync(self._folder)
             os.rename(self._name, self._run_id, src_dir_fd=self._parent, dst_dir_fd=self._parent)
         except OSError as error:
@@ -191,7 +158,12 @@ class StagedRun:
             os.fsync(self._parent)
         except OSError as error:
             raise OutputError(f"{place} is published, but the disk did not confirm it: {error.strerror}") from None
+        self._check_place((self._run_id,), "is published, but not where it belongs")
         return place
+
+    def open_published(self) -> int:
+        """Return a handle of the run directory that has the place; raises :class:`RunPathError` when it is none."""
+        return open_below(self._parent, (self._run_id,), str(self.path.parent))
 
     def discard(self) -> None:
         """Remove the staging folder, for a run that needs none; raises :class:`OutputError`."""
@@ -206,10 +178,10 @@ class StagedRun:
         """Let go of every handle; what was staged stays."""
         for sink in self._sinks.values():
             sink.abandon()
-        for handle in (self._folder, self._parent):
+        for handle in (self._folder, self._parent, self._top):
             if handle >= 0:
                 os.close(handle)
-        self._folder = self._parent = -1
+        self._folder = self._parent = self._top = -1
 
     def __enter__(self) -> StagedRun:
         return self
@@ -218,7 +190,20 @@ class StagedRun:
         self.close()
 
     def _create(self, artifact: Artifact) -> int:
-        return os.open(artifact.value, _NEW_FILE, _FILE_MODE, dir_fd=self._folder)
+        return os.open(artifact.value, NEW_FILE, FILE_MODE, dir_fd=self._folder)
+
+    def _check_place(self, name: tuple[str], problem: str) -> None:
+        """Raise :class:`OutputError` unless the folder of that name, reached from the root, is the one written."""
+        try:
+            with held(open_below(self._top, (*RUN_SUBDIRS, *name), os.fspath(self._root))) as found:
+                if os.path.samestat(os.fstat(found), os.fstat(self._folder)):
+                    return
+            why = "another folder has its place"
+        except FileNotFoundError:
+            why = "its place is gone"
+        except RunPathError as error:
+            why = str(error)
+        raise OutputError(f"{self.path} {problem}: {why}")
 
     def _is_taken(self) -> bool:
         try:

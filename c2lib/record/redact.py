@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from c2lib.core.secrets import find_secret, redact_secrets
+from c2lib.core.secrets import find_secret, is_redacted, redact_secrets
 
 MAX_FREE_TEXT = 2000
 """Longest free text in an artifact, in characters; what is beyond is cut and marked."""
@@ -25,6 +25,7 @@ FOREIGN = (Exception, SystemExit)
 """What strategies, sinks and clocks may raise; a ``sys.exit`` of theirs must not look like a success."""
 
 _CUT_MARK = "…[cut]"
+_UNTOLD = "[REDACTED:text]"
 _MOST_PASSES = 10
 _OWN_HASH_SUFFIXES = ("_sha256", "sha256", "_hash", "run_digest", "event_id")
 
@@ -34,13 +35,13 @@ def clean_text(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
         text = unicodedata.normalize("NFC", text)
-    # a cut or a replacement can make another detector's find, so the passes go on until one changes nothing
+    # a cut can make another detector's find, so the passes go on until one changes nothing
     for _ in range(_MOST_PASSES):
         cleaned = _cut(redact_secrets(text))
         if cleaned == text:
-            break
+            return text
         text = cleaned
-    return text
+    return _UNTOLD
 
 
 def _cut(text: str) -> str:
@@ -74,9 +75,9 @@ def clean_value(value: Any, field: str = "") -> Any:
 
 
 def secret_field(value: Any, field: str = "") -> str | None:
-    """Return the dotted name of the first field of a JSON value that holds a secret, or ``None``."""
+    """Return the dotted name of the first field of a JSON value that holds a secret, or did, or ``None``."""
     if isinstance(value, str):
-        return field if not is_own_hash(field) and find_secret(value) else None
+        return field if not is_own_hash(field) and (is_redacted(value) or find_secret(value)) else None
     items: list[tuple[str, Any]] = []
     if isinstance(value, Mapping):
         items = [(f"{field}.{key}" if field else key, item) for key, item in value.items()]

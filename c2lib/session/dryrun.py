@@ -30,7 +30,7 @@ from c2lib.record.redact import FOREIGN, clean_text, describe_exception
 from c2lib.session.desk import Desk
 from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
 from c2lib.session.nolive import NoLiveGuard
-from c2lib.session.preflight import CHECKS, PreflightFacts
+from c2lib.session.preflight import CHECKS, PreflightFacts, audit_meta
 from c2lib.session.rails import Rail, broken_rail, trip
 from c2lib.session.result import DryrunResult, result_of
 from c2lib.session.strategy import StrategySource
@@ -50,6 +50,7 @@ class DryrunSession:
         market: MarketData,
         clock: ClockReader | None,
         source: StrategySource | None,
+        guard: NoLiveGuard,
     ) -> None:
         self.config = config
         self._steps_planned = config.steps or 0
@@ -60,7 +61,7 @@ class DryrunSession:
         self._source = source
         self._life = Lifecycle(journal, config.seed)
         self._desk = Desk(config, journal)
-        self._guard = NoLiveGuard()
+        self._guard = guard
         self._cancel: dict[str, Any] | None = None
         self._rail_trips = 0
 
@@ -75,13 +76,12 @@ class DryrunSession:
         return self._life.steps
 
     def begin(self, *, has_audit_sink: bool, enabled_override: bool) -> None:
-        """Open the record, ask the gates and announce the session; called once, by the orchestrator.
+        """Open the record, ask the gates and announce the session; called once, by the orchestrator, under the guard.
 
         Raises :class:`ConfigError` when the market has no bar, and whatever reading its first bar raises.
         """
-        with self._guard:
-            first = next(iter(self._market.bars(1)), None)
-            self._bars = iter(self._market.bars(self._steps_planned))
+        first = next(iter(self._market.bars(1)), None)
+        self._bars = iter(self._market.bars(self._steps_planned))
         if first is None:
             raise ConfigError("market", "has no bars")
         started_ts = self._clock.text if self._clock else micros_text(first.time)
@@ -93,8 +93,7 @@ class DryrunSession:
             if self._passes_preflight(has_audit_sink, enabled_override):
                 self._life.move(SessionTrigger.PREFLIGHT_PASSED)
                 self._announce()
-                with self._guard:
-                    self._load_strategy()
+                self._load_strategy()
                 self._check_attempts()
 
     def step(self) -> bool:
@@ -183,7 +182,7 @@ class DryrunSession:
         facts = PreflightFacts(self.config, self._source is not None, has_audit_sink, self._guard, enabled_override)
         for check in CHECKS:
             problem = check.look(facts)
-            meta = {"check": check.name, "passed": problem is None}
+            meta = audit_meta(check, problem, self._guard)
             level = AuditLevel.INFO if problem is None else AuditLevel.WARN
             self._journal.audit(level, AuditCode.PREFLIGHT_CHECK, f"preflight check {check.name}", meta)
             if problem is not None:
@@ -244,18 +243,18 @@ class DryrunSession:
             self._life.fail(Failure(FailCode.UNKNOWN_OUTCOME, reason, SessionTrigger.OUTCOME_UNKNOWN))
 
     def _abort(self, error: BaseException) -> None:
-        self._life.fail(failure_of(error, self._guard.attempts))
         parts: tuple[Callable[[], None], ...] = (
             lambda: self._tell(error),
             lambda: self._desk.dealer.cancel_open("session_failed"),
         )
-        for part in parts:
-            try:
-                with self._guard:
+        with self._guard:
+            self._life.fail(failure_of(error, self._guard.attempts))
+            for part in parts:
+                try:
                     part()
-            except FOREIGN as second:  # the failure that ends the session is the first one; this one is noted
-                self._note_second(second)
-        self._close(SessionTrigger.EXCEPTION_RAISED)
+                except FOREIGN as second:  # the failure that ends the session is the first one; this one is noted
+                    self._note_second(second)
+            self._close(SessionTrigger.EXCEPTION_RAISED)
 
     def _tell(self, error: BaseException) -> None:
         rail = broken_rail(error)

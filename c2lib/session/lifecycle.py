@@ -7,7 +7,8 @@ Rules kept here:
 * closing has one order: last event, flush, audit, metrics, flush, final snapshot, flush, and only then does the
   phase reach an end; each part is tried even when an earlier sink died;
 * a sink that dies, or an attempt that the guard refuses, turns the outcome into FAILED; when the closing entries
-  were written already, they are written again for the outcome that holds: the last ``C2_PHASE_TRANSITION`` counts.
+  were written already, they are written again for the outcome that holds: the last ``C2_PHASE_TRANSITION`` counts;
+* a record in which an attempt came while closing says two things of the end: such a run is never published.
 
 >>> from c2lib.record.sinks import Sinks
 >>> life = Lifecycle(Journal("run_demo_001", "strat_demo", Sinks(), 0), seed=1)
@@ -89,6 +90,7 @@ class Lifecycle:
         self.stop_reason: StopReason | None = None
         self.accepted = False
         self.announced = False
+        self.violated_late = False
         self._seed = seed
         self._started_ts = ""
         self._end_written = False
@@ -173,6 +175,7 @@ class Lifecycle:
     def _turn(self, error: Exception, audit_end: Callable[[], None], counters: Counters) -> None:
         """Let what went wrong while closing count, and say so where that can still be said."""
         self.fail(failure_of(error, counters()["no_live_attempts_total"]))
+        self.violated_late = self.violated_late or isinstance(error, NoLiveViolationError)
         self.stop_reason = StopReason.FAILED
         try:
             if isinstance(error, SinkWriteError):

@@ -16,6 +16,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from c2lib.core.clock import ClockReader, FixedClock
@@ -27,6 +28,7 @@ from c2lib.record.journal import Journal
 from c2lib.record.redact import describe_exception
 from c2lib.record.sinks import Sinks
 from c2lib.session.dryrun import DryrunSession
+from c2lib.session.nolive import GUARDS, NoLiveGuard
 from c2lib.session.result import DryrunResult
 from c2lib.session.strategy import StrategySource, built_in_source, object_source
 
@@ -35,11 +37,15 @@ class LiveSessionOrchestrator:
     """Opens and runs dry-run sessions.
 
     ``enabled_override_for_tests`` lets a config with ``enabled=True`` pass its gate; the override is audited,
-    and such a run can never be evidence of a PASS.
+    and such a run can never be evidence of a PASS. ``guard`` makes the NO-LIVE guard of a session; left out: that
+    of the layer which the config requires, and preflight lets its canary try.
     """
 
-    def __init__(self, *, enabled_override_for_tests: bool = False) -> None:
+    def __init__(
+        self, *, enabled_override_for_tests: bool = False, guard: Callable[[], NoLiveGuard] | None = None
+    ) -> None:
         self._enabled_override = enabled_override_for_tests
+        self._make_guard = guard
 
     def open(
         self,
@@ -59,6 +65,22 @@ class LiveSessionOrchestrator:
         takes the place of the synthetic walk; ``strategy`` is a class taking a ``StrategySettings``, or a
         ``StrategySource``. Raises :class:`ConfigError` naming the field that is malformed.
         """
+        guard = (self._make_guard or GUARDS.get(config.no_live_required, NoLiveGuard))()
+        # what is handed over is foreign from the first look on
+        with guard:
+            return self._opened(
+                config, clock, Sinks(event_sink, state_sink, audit_sink, metrics_sink), market, strategy, guard
+            )
+
+    def _opened(
+        self,
+        config: DryrunConfig,
+        clock: Clock | None,
+        sinks: Sinks,
+        market: MarketData | None,
+        strategy: Any,
+        guard: NoLiveGuard,
+    ) -> DryrunSession:
         sealed = seal_config(config, market, clock)
         if market is None:
             market = SyntheticWalk(
@@ -71,10 +93,9 @@ class LiveSessionOrchestrator:
         reader = None
         if sealed.clock_mode != "market":
             reader = _first_reading(clock if clock is not None else FixedClock(sealed.clock_start or ""))
-        sinks = Sinks(event_sink, state_sink, audit_sink, metrics_sink)
         journal = Journal(sealed.run_id or "", sealed.strategy_id, sinks, sealed.max_sink_retries)
-        session = DryrunSession(sealed, journal, market, reader, _source_of(sealed.strategy_id, strategy))
-        session.begin(has_audit_sink=audit_sink is not None, enabled_override=self._enabled_override)
+        session = DryrunSession(sealed, journal, market, reader, _source_of(sealed.strategy_id, strategy), guard)
+        session.begin(has_audit_sink=sinks.audit is not None, enabled_override=self._enabled_override)
         return session
 
     def run_dryrun(
@@ -109,6 +130,9 @@ def seal_config(config: DryrunConfig, market: MarketData | None, clock: Clock | 
 
     Raises :class:`ConfigError` when they do not go together.
     """
+    # a config may have been built past its model, and a market handed over is foreign: what they say is held
+    # against the model
+    config = DryrunConfig(**config.model_dump(warnings=False))
     if market is None:
         return config.sealed(clock_injected=clock is not None)
     sealed = config.sealed(
@@ -117,7 +141,6 @@ def seal_config(config: DryrunConfig, market: MarketData | None, clock: Clock | 
         bar_count=market.bar_count,
         clock_injected=clock is not None,
     )
-    # a market handed over is foreign: what it says of itself is held against the model once more
     sealed = type(sealed)(**sealed.model_dump())
     if sealed.market.tick_size != market.tick_size:
         problem = f"is {sealed.market.tick_size}, but the market handed over counts in {market.tick_size}"

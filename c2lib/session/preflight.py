@@ -15,10 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from c2lib.core.config import DryrunConfig
-from c2lib.core.vocabulary import RejectCode
+from c2lib.core.secrets import is_redacted
+from c2lib.core.vocabulary import NO_LIVE_CHECK, RejectCode
 from c2lib.record.redact import secret_field
 from c2lib.session.nolive import NoLiveGuard
 
@@ -59,7 +60,8 @@ def _strategy_id(facts: PreflightFacts) -> Problem:
 
 
 def _enabled(facts: PreflightFacts) -> Problem:
-    if facts.config.enabled and not facts.enabled_override:
+    # anything but False itself: a config can be built past its model
+    if facts.config.enabled is not False and not facts.enabled_override:
         return "enabled is true: this package runs dry only, leave enabled at false"
     return None
 
@@ -69,7 +71,8 @@ def _allowlist(facts: PreflightFacts) -> Problem:
 
 
 def _allowlist_form(facts: PreflightFacts) -> Problem:
-    names = facts.config.strategy_allowlist or ()
+    # what is left of a secret is another check's to tell
+    names = [name for name in facts.config.strategy_allowlist or () if not is_redacted(name)]
     if len(set(names)) != len(names):
         return "strategy_allowlist names a strategy twice"
     if not all(_STRATEGY_NAME.fullmatch(name) for name in names):
@@ -107,13 +110,21 @@ def _retries(facts: PreflightFacts) -> Problem:
 
 def _no_secret(facts: PreflightFacts) -> Problem:
     field = secret_field(facts.config.model_dump(mode="json"))
-    return f"{field} looks like a secret: take it out of the config" if field else None
+    return f"{field} looks like a secret; take it out of the config" if field else None
+
+
+def audit_meta(check: Check, problem: Problem, guard: NoLiveGuard) -> dict[str, Any]:
+    """Return what the audit says of a check; a NO-LIVE layer other than ``hook`` is named."""
+    meta: dict[str, Any] = {"check": check.name, "passed": problem is None}
+    if check.name == NO_LIVE_CHECK and guard.layer != NoLiveGuard.layer:
+        meta["layer"] = guard.layer
+    return meta
 
 
 def _guard(facts: PreflightFacts) -> Problem:
-    required = facts.config.no_live_required
-    if required != facts.guard.layer:
-        return f"no_live_required is {required!r}, but only the layer {facts.guard.layer!r} is there"
+    required, layer = facts.config.no_live_required, facts.guard.layer
+    if required != layer:
+        return f"no_live_required is {required!r}, but the guard here is of the layer {layer!r}"
     return facts.guard.canary_problem()
 
 
@@ -129,5 +140,5 @@ CHECKS: tuple[Check, ...] = (
     Check("audit_sink", RejectCode.NO_AUDIT_SINK, _audit_sink),
     Check("sink_retries", RejectCode.BAD_RETRY_CONFIG, _retries),
     Check("no_secret", RejectCode.SECRET_IN_CONFIG, _no_secret),
-    Check("no_live_guard", RejectCode.NO_LIVE_GUARD, _guard),
+    Check(NO_LIVE_CHECK, RejectCode.NO_LIVE_GUARD, _guard),
 )

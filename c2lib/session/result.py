@@ -26,7 +26,8 @@ class DryrunResult:
     ``accepted`` says whether preflight let it step. ``position``, ``cash`` and ``equity`` are decimal text.
     ``run_digest`` and ``path`` are set when a run directory was published, ``reproduced`` when one of the same
     bytes was there already; ``staging`` names the folder that stays when a sink failed. ``dead_sinks`` names the
-    artifacts whose sink failed for good, whatever the session failed of first: such a run is never published.
+    artifacts whose sink failed for good, whatever the session failed of first, and ``violated_late`` says that a
+    NO-LIVE violation came while the record was being closed: such a run is never published.
     """
 
     accepted: bool
@@ -49,6 +50,7 @@ class DryrunResult:
     cash: str
     equity: str
     dead_sinks: tuple[str, ...] = ()
+    violated_late: bool = False
     run_digest: str | None = None
     path: str | None = None
     reproduced: bool = False
@@ -112,4 +114,5 @@ def result_of(life: Lifecycle, journal: Journal, books: Books, fills: int) -> Dr
         cash=books.cash,
         equity=books.equity,
         dead_sinks=journal.dead_sinks,
+        violated_late=life.violated_late,
     )

@@ -140,9 +140,9 @@ class LineCheck:
         limit: int = MAX_LINE,
     ) -> None:
         fields = tuple(fields)
+        self.check = ObjectCheck(fields, closed=bool(fields))
         self._file = file
         self._run = run
-        self._check = ObjectCheck(fields, closed=bool(fields))
         self._findings = findings
         self._limit = limit
 
@@ -151,7 +151,7 @@ class LineCheck:
         value = ordinary_object(data)
         if value is None:
             value = self._strict(number, data)
-        if value is None or self.breaks(number, self._check, value):
+        if value is None or self.breaks(number, self.check, value):
             return None
         if self._run is not None:
             self.compare_run(number, self._run, value)
@@ -179,14 +179,22 @@ class LineCheck:
             )
         return broken
 
+    def parse(self, data: bytes) -> Any:
+        """Return the value of a line; raise :class:`JsonError`."""
+        return strict_json(data, self._limit)
+
+    def text(self, value: Any) -> str:
+        """Return the canonical text of a value; raise :class:`CanonicalFormError`."""
+        return canonical_json(value)
+
     def _strict(self, number: int, data: bytes) -> dict[str, Any] | None:
         add, file = self._findings.add, self._file
         try:
-            value = strict_json(data, self._limit)
+            value = self.parse(data)
             if not isinstance(value, dict):
                 add(FindingCode.MALFORMED_LINE, file, number, expected="a JSON object", seen=type(value).__name__)
                 return None
-            canonical = canonical_json(value).encode()
+            canonical = self.text(value).encode()
         except CanonicalFormError as error:
             add(FindingCode.CONTRACT_BROKEN, file, number, expected="a value with a canonical form", seen=str(error))
             return None

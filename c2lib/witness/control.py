@@ -22,14 +22,14 @@ from typing import Any, NamedTuple
 from c2lib.core.canon import GENESIS_HASH, sha256_hex
 from c2lib.core.contract import AUDIT_FIELDS
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, SessionPhase, SessionTrigger
-from c2lib.core.vocabulary import Artifact, AuditCode, FailCode
+from c2lib.core.vocabulary import NO_LIVE_CHECK, Artifact, AuditCode, FailCode
 from c2lib.witness.checks import LineCheck, encode
 from c2lib.witness.facts import FindingCode, PhaseMove
 from c2lib.witness.findings import Findings
 
 FILE = Artifact.AUDIT.value
-NO_LIVE_CHECK = "no_live_guard"
-"""Name of the preflight check that lets the canary try."""
+HOOK_LAYER = "hook"
+"""The NO-LIVE layer of a canary check that names none."""
 
 MAX_MOVES = 100
 """Most phase moves that are kept; the longest path has five."""
@@ -49,7 +49,8 @@ class AuditLog:
     """The audit trail so far.
 
     ``entries`` counts lines; ``end_entries``, ``end_retries`` and ``end_ts`` tell entries, retries and time at
-    the last phase move, ``tail`` what came after it; ``dead_sinks`` names the sinks that failed for good;
+    the last phase move, ``tail`` what came after it; ``canary_layer`` is the NO-LIVE layer that the canary found to
+    hold, ``None`` when it found none; ``dead_sinks`` names the sinks that failed for good;
     ``closed_twice`` says that a NO-LIVE violation came late.
     """
 
@@ -62,7 +63,7 @@ class AuditLog:
         self.stop_meta: Mapping[str, Any] = {}
         self.first_ts: str | None = None
         self.failed_checks = 0
-        self.canary_held = False
+        self.canary_layer: str | None = None
         self.dead_sinks: dict[str, None] = {}
         self.closed_twice = False
         self.end_entries = self.end_retries = 0
@@ -208,7 +209,8 @@ class AuditLog:
         passed = entry["meta"].get("passed") is True
         self.failed_checks += not passed
         if entry["meta"].get("check") == NO_LIVE_CHECK:
-            self.canary_held = passed
+            layer = entry["meta"].get("layer", HOOK_LAYER)
+            self.canary_layer = layer if passed and isinstance(layer, str) else None
 
     def _stopping(self, entry: Mapping[str, Any]) -> None:
         self.stop_meta = entry["meta"]

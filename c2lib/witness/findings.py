@@ -2,7 +2,8 @@ r"""Where the witness gathers what it finds.
 
 Rules kept here:
 
-* text that comes from a run is shown as one bounded line of ASCII, so that no value can forge a finding;
+* text that comes from a run is shown as one bounded line of ASCII without secrets, so that no value can forge a
+  finding, and a report of a foreign directory spreads nothing;
 * findings stand in the order in which they were made, at most :data:`MAX_PER_FILE` a file; what is beyond is
   counted, and said by one last finding of that file.
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from c2lib.core.secrets import redact_secrets
 from c2lib.witness.facts import Finding, FindingCode
 
 MAX_PER_FILE = 1000
@@ -26,6 +28,9 @@ MAX_SHOWN = 200
 
 _CUT = "..."
 
+_LOOKED_AT = 8 * MAX_SHOWN
+"""Characters that are searched for secrets: a secret that begins where it would be shown is known by its beginning."""
+
 
 def shown(value: object) -> str:
     """Return ``value`` as one line of printable ASCII, at most :data:`MAX_SHOWN` characters."""
@@ -33,7 +38,7 @@ def shown(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    text = (value if isinstance(value, str) else str(value))[: MAX_SHOWN + 1]
+    text = redact_secrets((value if isinstance(value, str) else str(value))[:_LOOKED_AT])[: MAX_SHOWN + 1]
     text = text.encode("unicode_escape").decode("ascii")
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - len(_CUT)] + _CUT
 

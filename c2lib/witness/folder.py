@@ -78,6 +78,11 @@ class Folder:
         """Whether the run was never published."""
         return self.name.startswith(STAGING_PREFIX)
 
+    @property
+    def others(self) -> list[str]:
+        """What is there beside the files of a run."""
+        return sorted(self.entries - _FILES - {EVIDENCE_DIR})
+
     def look_for_strangers(self, findings: Findings) -> None:
         """Note everything that does not belong into a run directory."""
         for name in sorted(self.entries):

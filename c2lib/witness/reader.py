@@ -24,7 +24,8 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 from c2lib.core.canon import MAX_DEPTH
@@ -66,7 +67,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object)
+def strict_decoder(parse_float: Callable[[str], Any] = float) -> json.JSONDecoder:
+    """Return a decoder of strict JSON; ``parse_float`` says what becomes of a float's text."""
+    return json.JSONDecoder(
+        parse_float=parse_float, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object
+    )
+
+
+_DECODER = strict_decoder()
 
 
 def brackets(data: bytes) -> int:
@@ -91,10 +99,11 @@ def _is_deep(data: bytes) -> bool:
     return False
 
 
-def strict_json(data: bytes, limit: int = MAX_LINE) -> Any:
+def strict_json(data: bytes, limit: int = MAX_LINE, decoder: json.JSONDecoder = _DECODER) -> Any:
     """Return the value of JSON bytes, or raise :class:`JsonError`.
 
-    Floats are returned as floats: they are JSON, and the contract's to refuse.
+    Floats are returned as floats, unless ``decoder`` makes something else of them: they are JSON, and the contract's
+    to refuse.
     """
     if len(data) > limit:
         raise JsonError(f"is longer than {limit} bytes")
@@ -103,7 +112,7 @@ def strict_json(data: bytes, limit: int = MAX_LINE) -> Any:
     if _is_deep(data):
         raise JsonError(f"is nested deeper than {MAX_DEPTH}")
     try:
-        return _DECODER.decode(data.decode())
+        return decoder.decode(data.decode())
     except UnicodeDecodeError as error:
         raise JsonError(f"is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -132,7 +141,10 @@ def why(error: OSError) -> str:
 
 
 class ArtifactFile:
-    """One file of a run directory, read once by :meth:`lines`; ``facts`` is there when it was read to its end."""
+    """One file of a run directory, read once by :meth:`lines`; ``facts`` is there when it was read to its end.
+
+    :meth:`head` looks at the first line ahead of that.
+    """
 
     def __init__(self, directory: int, name: str, findings: Findings, limit: int = MAX_LINE) -> None:
         self.name = name
@@ -140,9 +152,20 @@ class ArtifactFile:
         self._directory = directory
         self._findings = findings
         self._limit = limit
+        self._rest: Iterator[tuple[int, bytes]] | None = None
+
+    def head(self) -> bytes | None:
+        """Return the bytes of the first line that is not too long, or ``None``; :meth:`lines` still yields it."""
+        lines = self._read()
+        first = next(lines, None)
+        self._rest = lines if first is None else chain([first], lines)
+        return None if first is None else first[1]
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the number, from 1, and the bytes of every line that is not too long, its end left off."""
+        """Return the number, from 1, and the bytes of every line that is not too long, its end left off."""
+        return self._rest if self._rest is not None else self._read()
+
+    def _read(self) -> Iterator[tuple[int, bytes]]:
         try:
             descriptor = open_regular(self._directory, self.name)
         except FileNotFoundError:

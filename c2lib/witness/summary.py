@@ -50,8 +50,9 @@ def _books(books: Books) -> dict[str, Any]:
     }
 
 
-def _control(logs: Logs) -> dict[str, Any]:
+def _control(logs: Logs, required: str | None) -> dict[str, Any]:
     audit, last = logs.audit, logs.snapshots.last
+    layer_there = audit.canary_layer is not None and required in (None, audit.canary_layer)
     attempts = audit.stop_meta.get("no_live_attempts")
     attempts = attempts if type(attempts) is int else None
     return {
@@ -62,7 +63,7 @@ def _control(logs: Logs) -> dict[str, Any]:
         "started_ts": last.get("started_ts", audit.first_ts),
         "ended_ts": last.get("ended_ts"),
         "no_live_attempts": attempts,
-        "no_live_held": audit.canary_held and attempts == 0 and not audit.counts[FailCode.NO_LIVE_VIOLATION],
+        "no_live_held": layer_there and attempts == 0 and not audit.counts[FailCode.NO_LIVE_VIOLATION],
         "enabled_overridden": audit.counts[AuditCode.LIVE_GATE_OVERRIDDEN] > 0,
         "sink_retries": audit.retries,
         "phases": tuple(audit.moves),
@@ -92,7 +93,7 @@ def summarise(
     logs: Logs, run: RunName, manifest: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]
 ) -> RunSummary:
     """Return the summary of what was read."""
-    events = logs.events
+    events, sealed = logs.events, _sealed(logs, manifest)
     return RunSummary(
         run_id=run.run_id,
         strategy_id=run.strategy_id,
@@ -103,6 +104,6 @@ def summarise(
         bearers=dict(events.bearers),
         artifacts=dict(measured),
         **_books(events.books),
-        **_control(logs),
-        **_sealed(logs, manifest),
+        **_control(logs, sealed["no_live_required"]),
+        **sealed,
     )

@@ -46,7 +46,7 @@ def test_help_is_shown_on_stdout(command: Command, words: tuple[str, ...], code:
 def test_help_lists_every_command(command: Command) -> None:
     """Each with what it is for."""
     shown = command("--help").out
-    for name in ("dryrun", "verify", "evidence", "schema"):
+    for name in ("dryrun", "verify", "diff", "evidence", "schema"):
         assert f"    {name} " in shown
 
 
@@ -58,6 +58,13 @@ def test_a_command_line_that_makes_no_sense_is_refused(command: Command, words: 
     answer = command(*words)
     assert (answer.code, answer.out) == (2, "")
     assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("option", ["--out", "--run-id", "--market", "--config", "--strategy-file", "--set"])
+def test_two_dashes_are_no_value(command: Command, option: str) -> None:
+    """The option is named, in one line."""
+    answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", f"{option}=--")
+    assert (answer.code, answer.complaint) == (2, f"{option}: -- is no value")
 
 
 def test_help_imports_next_to_nothing() -> None:
@@ -180,3 +187,25 @@ def test_the_installed_script_is_this_program(out: Path) -> None:
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
     assert f'"run_id": "{RUN}"' in done.stdout
     assert in_process_of_its_own("--version").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--seed", "hunter2"), "argument --seed: must be a whole number of at most 20 digits"),
+        (("--seed", "1_0"), "argument --seed: must be a whole number of at most 20 digits"),
+        (("--seed", "9" * 5000), "argument --seed: must be a whole number of at most 20 digits"),
+        (("--sed=hunter2",), "unknown option --sed"),
+        (("--see", "7"), "unknown option --see"),
+        (("--pass" + "word", "hunter2", "-x"), "unknown option --pass" + "word, -x"),
+        (("hunter2",), "an argument that no option takes"),
+    ],
+)
+def test_a_complaint_names_the_option_and_never_the_value(
+    command: Command, words: tuple[str, ...], complaint: str
+) -> None:
+    """What was given may be a secret, and no option is guessed from its beginning."""
+    answer = command("dryrun", *words)
+    assert answer.code == 2
+    assert answer.err.splitlines()[-1].endswith(f"error: {complaint}")
+    assert "hunter2" not in answer.err

@@ -1,6 +1,7 @@
 """``c2lib dryrun``: what is malformed writes nothing, what is not allowed is rejected with full artifacts."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,6 @@ def test_a_run_id_that_looks_like_a_secret_is_refused(command: Command, out: Pat
         ("strategy_id", "", "C2_REJECT_MISSING_STRATEGY_ID"),
         ("max_sink_retries", -1, "C2_REJECT_BAD_RETRY_CONFIG"),
         ("broker.kind", "live", "C2_REJECT_BROKER_NOT_MOCK"),
-        ("no_live_required", "namespace", "C2_REJECT_NO_LIVE_GUARD"),
     ],
 )
 def test_what_is_not_allowed_is_rejected_with_full_artifacts(
@@ -166,3 +166,50 @@ def test_more_steps_than_bars_are_refused(command: Command, out: Path, tmp_path:
     market = market_csv(tmp_path / "day.csv", bars=10)
     answer = command("dryrun", *DEMO, "--steps", "11", "--market", market, "--out", out)
     assert (answer.code, answer.complaint) == (2, "steps: 11 steps, but the market file has 10 bars")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("run.yaml", "seed: &a 1\nsteps: *a\n", "run.yaml, line 2: aliases are refused"),
+        ("run.yaml", "seed: !!python/object/apply:os.system [ls]\n", "run.yaml, line 1: tags are refused"),
+        ("run.yaml", "seed: " + "[" * 10_000, "run.yaml, line 1: nested deeper than 20"),
+        ("run.json", "[" * 10_000 + "]" * 10_000, "run.json: nested deeper than 20"),
+        ("run.yaml", "steps: 2\nsteps: 3\n", "run.yaml, line 2: 'steps' stands there twice"),
+        ("run.json", '{"steps": 2, "steps": 3}', "run.json: 'steps' stands there twice"),
+        ("run.json", '{"steps": ' + "9" * 900_000 + "}", "steps: must lie below 2**53"),
+        ("run.yaml", "steps: 1:30\n", "steps: input should be a valid integer"),
+        ("run.yaml", "enabled: on\n", "enabled: input should be a valid boolean"),
+        ("run.json", '{"steps": NaN}', "steps: input should be a valid integer"),
+        ("run.json", '{"steps": true}', "steps: input should be a valid integer"),
+        ("run.json", '{"market": {"symbl": "A"}}', "market.symbl: unknown field (did you mean 'symbol'?)"),
+        ("run.json", '{"strategy_allowlist": ["\\ud800"]}', "strategy_allowlist.0: "),
+        ("run.json", '{"\\ud800": 1}', "\\ud800: a field name has a lone surrogate"),
+        ("run.yaml", "seed: 1\0", "run.yaml: is no YAML: unacceptable character #x0000"),
+    ],
+)
+def test_a_config_file_that_is_no_plain_data_is_refused_with_nothing_written(
+    command: Command, out: Path, tmp_path: Path, name: str, content: str, complaint: str
+) -> None:
+    """Exit 2, and one line that names the field or the line."""
+    (tmp_path / name).write_text(content)
+    answer = command("dryrun", *DEMO, "--config", tmp_path / name, "--out", out)
+    assert answer.code == 2
+    assert answer.complaint.startswith(complaint)
+    assert not out.exists()
+
+
+def test_a_pipe_is_no_config_file_and_is_not_waited_for(command: Command, out: Path, tmp_path: Path) -> None:
+    """Exit 2 at once."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    answer = command("dryrun", *DEMO, "--config", tmp_path / "pipe.yaml", "--out", out)
+    assert (answer.code, answer.complaint) == (2, "pipe.yaml: cannot be read: it is no regular file")
+    assert not out.exists()
+
+
+def test_an_output_root_that_looks_like_a_secret_is_refused(command: Command, tmp_path: Path) -> None:
+    """It would stand in the result and in every message about it."""
+    answer = command("dryrun", *DEMO, "--out", tmp_path / ("pass" + "word=hunter2hunter2"))
+    assert answer.code == 2
+    assert answer.complaint.startswith("out_dir: looks like a secret")
+    assert list(tmp_path.iterdir()) == []

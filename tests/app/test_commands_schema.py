@@ -53,6 +53,22 @@ def test_a_folder_that_cannot_be_written_is_named(command: Command, tmp_path: Pa
     assert str(tmp_path / "file") in answer.complaint
 
 
+def test_a_page_that_is_a_symlink_is_not_written_through(command: Command, tmp_path: Path) -> None:
+    """What it points to stays, and the page is named."""
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "states.md").symlink_to(tmp_path / "mine")
+    answer = command("schema", "--out", tmp_path / "pages")
+    assert (answer.code, (tmp_path / "mine").read_text()) == (2, "mine")
+    assert answer.err == f"c2lib: {tmp_path / 'pages' / 'states.md'}: Too many levels of symbolic links\n"
+
+
+def test_a_folder_that_no_path_can_be_is_refused(command: Command) -> None:
+    """Exit 2 and one line that names the option."""
+    answer = command("schema", "--out", "a\0b")
+    assert (answer.code, answer.complaint) == (2, "--out: no path can be spelled like this")
+
+
 def test_without_a_checkout_a_folder_must_be_named(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

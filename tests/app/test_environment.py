@@ -15,8 +15,8 @@ from c2lib.record.lines import object_line
 
 
 def test_it_tells_versions_and_hints() -> None:
-    """A reader learns what ran, and from which file."""
-    facts = environment_facts({"market_file": "day.csv"})
+    """A reader learns what ran, and from which file, but not where it lies: folders bear the names of people."""
+    facts = environment_facts("/home/someone/day.csv")
     assert facts["python"] == platform.python_version()
     assert facts["packages"]["c2lib"]
     assert facts["hints"] == {"market_file": "day.csv"}
@@ -25,14 +25,14 @@ def test_it_tells_versions_and_hints() -> None:
 
 def test_it_is_an_object_that_an_artifact_can_hold() -> None:
     """It has a canonical line, whatever bytes a file name is made of."""
-    facts = environment_facts({"market_file": "ol\udce9.csv", "nothing": None})
+    facts = environment_facts("ol\udce9.csv")
     assert json.loads(object_line(facts)) == facts
 
 
 def test_a_hint_shows_no_secret() -> None:
     """A path that holds a password is redacted."""
     secret = "pass" + "word=hunter2hunter2"
-    assert "hunter2" not in json.dumps(environment_facts({"market_file": f"/data/{secret}.csv"}))
+    assert "hunter2" not in json.dumps(environment_facts(f"/data/{secret}.csv"))
 
 
 def test_it_names_neither_user_nor_host(published: Path) -> None:
@@ -49,4 +49,4 @@ def test_a_package_that_is_not_there_has_no_version(monkeypatch: pytest.MonkeyPa
         raise PackageNotFoundError(package)
 
     monkeypatch.setattr("importlib.metadata.version", missing)
-    assert set(environment_facts({})["packages"].values()) == {None}
+    assert set(environment_facts(None)["packages"].values()) == {None}

@@ -1,5 +1,6 @@
 """What a notebook cell needs: checked parameters, pictures with their hash, the draft."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +53,20 @@ def test_values_reach_the_config() -> None:
         ({"evidence_date": "2026-02-30"}, "evidence_date"),
         ({"evidence_date": "2026-W01-1"}, "evidence_date"),
         ({"nonsense": 1}, "nonsense"),
+        ({"seed": 7.0}, "seed"),
+        ({"seed": float("nan")}, "seed"),
+        ({"seed": [7]}, "seed"),
+        ({"seed": {"a": {"b": 1}}}, "seed"),
+        ({"seed": None}, "seed"),
+        ({"seed": 10**5000}, "seed"),
+        ({"steps": 0.5}, "steps"),
+        ({"market": Path("day.csv")}, "market"),
+        ({"market": ["day.csv"]}, "market"),
+        ({"out_dir": b"out"}, "out_dir"),
+        ({"symbol": "\ud800"}, "symbol"),
+        ({"owner": ""}, "owner"),
+        ({"owner": "two\nlines"}, "owner"),
+        ({"owner": "x" * 101}, "owner"),
     ],
 )
 def test_a_parameter_that_does_not_fit_is_named(values: dict[str, Any], field: str) -> None:
@@ -59,11 +74,22 @@ def test_a_parameter_that_does_not_fit_is_named(values: dict[str, Any], field: s
     assert refusal(**values).field == field
 
 
+@pytest.mark.parametrize("field", [name for name, field in NotebookParameters.model_fields.items() if name != "seed"])
+def test_no_parameter_holds_a_secret(field: str) -> None:
+    """Papermill keeps parameters in the notebook that it leaves; the error does not repeat the value."""
+    error = refusal(**{field: "pass" + "word=hunter2hunter2"})
+    assert error.field == field
+    assert "hunter2" not in str(error)
+
+
 def test_a_name_that_the_notebook_does_not_have_is_refused() -> None:
-    """The error lists those that it has."""
+    """The error says which one is near, or lists those that it has."""
     with pytest.raises(ConfigError) as caught:
         check_parameters({"sede": 1}, {"seed", "steps"})
-    assert str(caught.value) == "sede: is no parameter of this notebook (it has seed, steps)"
+    assert str(caught.value) == "sede: is no parameter of this notebook (did you mean 'seed'?)"
+    with pytest.raises(ConfigError) as caught:
+        check_parameters({"x=1;import os": 1}, {"seed", "steps"})
+    assert str(caught.value) == "x=1;import os: is no parameter of this notebook (it has seed, steps)"
     check_parameters({"seed": 1}, {"seed", "steps"})
     check_parameters({}, set())
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,14 @@ import pytest
 from c2lib.app.replay import ComparedRun, ComparingSink, Difference, compare_text, failing_again, read_manifest
 from c2lib.core.errors import SinkWriteError
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
+from c2lib.record.folders import held
 from c2lib.record.sinks import RetryingSink
+
+
+def opened(folder: Path) -> AbstractContextManager[int]:
+    """Give a handle of a folder."""
+    return held(os.open(folder, os.O_RDONLY))
+
 
 LINES = ("first\n", "second\n", "third\n")
 
@@ -18,7 +26,8 @@ LINES = ("first\n", "second\n", "third\n")
 def difference_between(folder: Path, published: bytes, lines: tuple[str, ...]) -> Difference | None:
     """Return what comparing ``lines`` with a published file gives."""
     (folder / "log").write_bytes(published)
-    sink = ComparingSink(folder, "log")
+    with opened(folder) as handle:
+        sink = ComparingSink(handle, "log")
     for line in lines:
         sink.write(line)
         sink.flush()
@@ -29,7 +38,8 @@ def test_equal_lines_do_not_differ(tmp_path: Path) -> None:
     """The facts are those of the file."""
     data = "".join(LINES).encode()
     (tmp_path / "log").write_bytes(data)
-    sink = ComparingSink(tmp_path, "log")
+    with opened(tmp_path) as folder:
+        sink = ComparingSink(folder, "log")
     for line in LINES:
         sink.write(line)
     assert sink.finish() is None
@@ -88,8 +98,8 @@ def test_only_a_regular_file_is_compared(published: Path, kind: str, name: Artif
     """Nothing is waited for and no link is followed; the error names the file."""
     handles = len(os.listdir("/proc/self/fd"))
     make_obstacle(published / name, kind)
-    with pytest.raises(OSError, match=r".") as caught, ComparedRun(published):
-        read_manifest(published)
+    with pytest.raises(OSError, match=r".") as caught, opened(published) as folder, ComparedRun(folder):
+        read_manifest(folder)
     assert caught.value.filename == name
     del caught
     assert len(os.listdir("/proc/self/fd")) == handles
@@ -97,7 +107,7 @@ def test_only_a_regular_file_is_compared(published: Path, kind: str, name: Artif
 
 def test_a_run_is_compared_file_by_file(published: Path) -> None:
     """The first difference is that of the first file, in the order of the contract."""
-    with ComparedRun(published) as compared:
+    with opened(published) as folder, ComparedRun(folder) as compared:
         for artifact in reversed(SEALED_BY_MANIFEST):
             compared.sink(artifact).write("something else\n")
         difference = compared.finish()
@@ -107,7 +117,7 @@ def test_a_run_is_compared_file_by_file(published: Path) -> None:
 
 def test_a_run_diverges_when_its_events_do(published: Path) -> None:
     """Another file that differs does not, since the events may differ further on and are told first."""
-    with ComparedRun(published) as compared:
+    with opened(published) as folder, ComparedRun(folder) as compared:
         compared.sink(Artifact.AUDIT).write("something else\n")
         assert not compared.diverged
         compared.sink(Artifact.EVENTS).write("something else\n")
@@ -160,3 +170,12 @@ def test_a_recorded_death_happens_again() -> None:
     with pytest.raises(SinkWriteError):
         sink.write("a\n")
     assert sink.dead
+
+
+def test_a_difference_within_a_secret_shows_nothing_of_it() -> None:
+    """Secrets are taken out of the whole line, before a window of it is cut out."""
+    head, secret = b'{"a":"', b"AK" + b"IA" + b"QWERTYUIOP012345"
+    difference = compare_text("events.jsonl", head + secret + b'"}', head + b'x"}')
+    assert difference is not None
+    assert "QWERTYUIOP" not in difference.published + difference.computed
+    assert "[REDACTED:aws-key-id]" in difference.published

@@ -1,5 +1,6 @@
 """A run into its directory: made once, published whole, executed again and compared ever after."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from c2lib.app.verify import verify_run
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError, InputError, MarketDataError, RunConflictError
 from c2lib.core.model import StrategySettings
-from c2lib.core.states import SessionStatus
+from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import Artifact, FailCode, RejectCode
-from c2lib.witness.facts import FindingCode
-from tests.app.runs import SEALED, manifest_of, market_csv, place_below, sealed_bytes
+from c2lib.session.lifecycle import Lifecycle
+from c2lib.witness.facts import FindingCode, Verdict
+from tests.app.runs import SEALED, manifest_of, market_csv, place_below, strategy_file
 from tests.app.sessions import CONFIG, OWN, Breaking, Buyer, Ticking, config
+from tests.session.ways_out import swallowing
 
 
 def test_a_run_is_published_with_its_manifest(out: Path) -> None:
@@ -34,12 +37,12 @@ def test_a_run_is_published_with_its_manifest(out: Path) -> None:
 
 
 def test_no_machine_path_is_sealed(tmp_path: Path, out: Path) -> None:
-    """Where it ran stands in the unsealed environment at most."""
+    """The market file's name stands in the unsealed environment, and its folder, which may name a user, nowhere."""
     market = market_csv(tmp_path / "day.csv")
     run_dryrun(CONFIG, out_dir=out, market=market)
     place = place_below(out)
-    assert not any(str(tmp_path).encode() in data for data in sealed_bytes(place).values())
-    assert str(market) in (place / Artifact.ENVIRONMENT).read_text()
+    assert not any(str(tmp_path).encode() in path.read_bytes() for path in place.iterdir())
+    assert '"market_file":"day.csv"' in (place / Artifact.ENVIRONMENT).read_text()
 
 
 def test_a_run_without_a_name_is_named_by_its_config(out: Path) -> None:
@@ -143,3 +146,31 @@ def test_progress_is_told(out: Path, steps: int) -> None:
     run_dryrun(config(steps=steps), out_dir=out, progress=lambda done, planned: told.append((done, planned)))
     assert told[-1] == (steps, steps)
     assert len(told) == -(-steps // 4096)
+
+
+@pytest.mark.parametrize("before", ["_snapshot", "_metrics"])
+def test_a_violation_that_comes_while_the_record_closes_is_not_published(
+    out: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """What was written says two things of the end: it stays in staging, and the result says which one holds."""
+    closing = getattr(Lifecycle, before)
+
+    def leaving(life: Lifecycle, phase: SessionPhase, more: Any) -> None:
+        if phase is SessionPhase.STOPPED:
+            swallowing(socket.socket)()
+        closing(life, phase, more)
+
+    monkeypatch.setattr(Lifecycle, before, leaving)
+    result = run_dryrun(CONFIG, out_dir=out)
+    assert (result.status, result.fail_code) == (SessionStatus.FAILED, FailCode.NO_LIVE_VIOLATION)
+    assert (result.violated_late, result.path, result.run_digest) == (True, None, None)
+    assert not place_below(out).exists()
+    assert result.staging is not None
+    assert verify_run(result.staging, replay=True).verdict is Verdict.INCOMPLETE
+
+
+def test_a_strategy_can_be_named_as_a_file(out: Path, tmp_path: Path) -> None:
+    """As on the command line."""
+    strategy = f"{strategy_file(tmp_path)}:Buyer"
+    assert run_dryrun(OWN, out_dir=out, strategy=strategy).fills == 1
+    assert verify_run(place_below(out), replay=True, strategy=strategy).ok

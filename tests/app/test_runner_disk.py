@@ -68,7 +68,7 @@ def test_a_sink_that_dies_behind_another_failure_is_not_published(out: Path) -> 
     assert not place_below(out).exists()
 
 
-@pytest.mark.parametrize("call", ["write", "fsync", "rename", "mkdir", "makedirs", "open", "stat"])
+@pytest.mark.parametrize("call", ["write", "fsync", "rename", "mkdir", "open", "stat"])
 def test_no_single_failure_publishes_half_a_run(tmp_path: Path, call: str) -> None:
     """Each call of the system fails once: there is an error or a FAILED result, and what is published is whole."""
     with system(failing("no such call")) as counted:

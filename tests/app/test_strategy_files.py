@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     """Neither a missing file, nor a folder, nor a huge file is a strategy."""
     with pytest.raises(StrategyLoadError, match=r"none\.py cannot be read: No such file or directory"):
         strategy_from_file(f"{tmp_path}/none.py:Mine")
-    with pytest.raises(StrategyLoadError, match="cannot be read: Is a directory"):
+    with pytest.raises(StrategyLoadError, match="cannot be read: it is a folder"):
         strategy_from_file(f"{tmp_path}:Mine")
     path = written(tmp_path, "#" * (MAX_SOURCE_BYTES + 1))
     with pytest.raises(StrategyLoadError, match="is larger than 1000000 bytes"):

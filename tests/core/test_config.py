@@ -1,10 +1,15 @@
+import json
 from typing import Any
 
 import pytest
 
 from c2lib.core.config import BrokerConfig, DryrunConfig, LimitsConfig, MarketConfig, SyntheticMarket
 from c2lib.core.errors import ConfigError
+from c2lib.core.sealed import MAX_TEXT
 from tests.core.configs import SECRET, config
+
+KEY_ID = "AK" + "IA" + "QWERTYUIOP012345"
+ASSIGNMENT = "[REDACTED:assignment]"
 
 
 def complaint(**values: Any) -> ConfigError:
@@ -42,13 +47,39 @@ def test_no_field_of_the_config_is_a_path() -> None:
         ("strategy_allowlist", ("", "twice", "twice")),
         ("broker", BrokerConfig(kind="live")),
         ("run_id", "../x"),
-        ("run_id", SECRET),
     ],
 )
 def test_what_is_well_formed_is_kept_for_preflight(name: str, value: object) -> None:
     """Not allowed is not malformed: preflight rejects it with full artifacts."""
     assert getattr(config(**{name: value}), name) == value
     assert getattr(config(**{name: value}).sealed(), name) == value
+
+
+def test_a_sealed_config_is_redacted() -> None:
+    """A secret is malformed nowhere, and gone once the config is sealed; a preflight sees what is left of it."""
+    kept = config(run_id=SECRET, strategy_allowlist=("a", SECRET), market={"symbol": KEY_ID}, broker={"kind": SECRET})
+    assert kept.run_id == SECRET
+    sealed = kept.sealed()
+    assert (sealed.run_id, sealed.strategy_allowlist) == (ASSIGNMENT, ("a", ASSIGNMENT))
+    assert (sealed.market.symbol, sealed.broker.kind) == ("[REDACTED:aws-key-id]", ASSIGNMENT)
+    assert sealed.canonical() == kept.sealed().canonical()
+    assert DryrunConfig.parse(json.loads(json.dumps(sealed.canonical()))) == sealed
+
+
+def test_no_redaction_breaks_the_bound_of_a_text() -> None:
+    """The longest text that a field takes, with the shortest secret in it, comes back from its redacted form."""
+    text = "x" * (MAX_TEXT - 13) + " " + "pass" + "wd=abc"
+    sealed = config(broker={"kind": text}).sealed()
+    assert DryrunConfig.parse(sealed.canonical()) == sealed
+
+
+def test_a_config_that_is_shown_shows_no_secret() -> None:
+    """A notebook's cell that ends in a config shows its repr; other values are shown as they are."""
+    shown = repr(config(broker={"kind": SECRET}, strategy_allowlist=("a", SECRET)))
+    assert "hunter2" not in shown
+    assert "hunter2" not in str(config(strategy_id=SECRET))
+    assert "strategy_allowlist=['a', '[REDACTED:assignment]']" in shown
+    assert "seed=123" in repr(config(seed=123))
 
 
 def test_a_list_will_do_for_a_tuple() -> None:

@@ -115,3 +115,36 @@ def test_the_fields_of_an_error_can_be_read_back() -> None:
     assert (market.file, market.line, market.problem) == ("bars.csv", 7, "high below low")
     sink = SinkWriteError("audit", 3, "disk full")
     assert (sink.sink, sink.attempts, sink.cause) == ("audit", 3, "disk full")
+
+
+SECRET = "pass" + "word=hunter2hunter2"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InputError(SECRET),
+        OutputError(SECRET),
+        SinkWriteError("events.jsonl", 1, SECRET),
+        ConfigError(SECRET, SECRET, hint=SECRET),
+        MarketDataError(SECRET, 3, SECRET, hint=SECRET),
+        RunConflictError(SECRET, "events.jsonl", 1, SECRET, SECRET),
+    ],
+)
+def test_no_error_that_quotes_its_culprit_holds_a_secret(error: C2Error) -> None:
+    """Neither in its message nor in a field that a traceback or a debugger shows."""
+    fields = {name: value for name, value in vars(error).items() if name != "cause"}
+    assert "hunter2" not in f"{error} {error!r} {fields}"
+    assert "[REDACTED:assignment]" in str(error)
+
+
+def test_a_field_named_like_a_secret_is_still_named() -> None:
+    """A name, a colon and a problem are no assignment of a secret."""
+    assert str(ConfigError("api_key", "unknown field", hint="remove it")) == "api_key: unknown field (remove it)"
+    assert str(MarketDataError("password", 0, "is a directory")) == "password: is a directory"
+
+
+def test_a_notebook_shows_one_line_for_what_its_user_caused() -> None:
+    """IPython asks an exception for its own way of being shown."""
+    error = ConfigError("seed", "is missing")
+    assert error._render_traceback_() == ["ConfigError: seed: is missing"]

@@ -1,3 +1,5 @@
+"""The detectors: what they find, in every published shape; what they leave alone; and in what time."""
+
 import hashlib
 import re
 import time
@@ -7,22 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c2lib.core import secrets
-from c2lib.core.secrets import find_secret, redact_secrets
+from c2lib.core.secrets import DETECTORS, find_secret, is_redacted, redact_secrets, redact_whole
+from tests.core.planted import EXAMPLES, SHAPES
 
-# each example is put together from pieces, so that no scanner takes this file for a leak
-DASHES = "-" * 5
 LETTERS = "Ab3" * 12
-EXAMPLES = {
-    "private-key": f"{DASHES}BEGIN RSA PRIVATE KEY{DASHES}\nMII-{LETTERS}\n{DASHES}END RSA PRIVATE KEY{DASHES}",
-    "aws-key-id": "AK" + "IA" + "QWERTYUIOP012345",
-    "github-token": "gh" + "p_" + LETTERS,
-    "slack-token": "xo" + "xb-1234567890-" + LETTERS,
-    "api-key": "sk" + "_live_" + LETTERS,
-    "json-web-token": ".".join(("ey" + "J" + LETTERS, "ey" + "J" + LETTERS, LETTERS)),
-    "bearer": "Bea" + "rer " + LETTERS,
-    "connection-string": "postgres" + "://trader:" + "hunter2" + "@db.example/prod",
-    "assignment": "api" + "_key=" + "hunter2hunter2",
-}
 
 ORDINARY = (
     "",
@@ -43,6 +33,24 @@ ORDINARY = (
     "the secret of a good fill is patience",
     "passwords are never logged",
     "basic reconcile",
+    "basic instrumentation of strategies",
+    "a basic LiveSessionOrchestrator",
+    "basic reconcile-2026-01-01T00:00:00",
+    "the bearer counterparties-and-certificates",
+    "basic auth, bearer tokens and passwords are words",
+    "token: USDC",
+    "token=0xdAC17F958D2ee523a2206206994597C13D831ec7",
+    "0xdAC17F958D2ee523a2206206994597C13D831ec7",
+    "key: close, value: 1.0716",
+    "secret",
+    "password: ''",
+    "http://localhost:4873/@scope/package",
+    "ssh://git@github.com/owner/repo",
+    "user@example.org",
+    "12:30:45",
+    "1700000000:ASK",
+    "task-force-of-the-desk, risk-live-limits",
+    "market.symbol looks like a secret; take it out of the config",
     "risk-test-plan",
     "ticket: ABCD-1234",
     hashlib.sha256(b"c2lib").hexdigest(),
@@ -55,7 +63,8 @@ ORDINARY = (
 
 def test_every_detector_has_an_example() -> None:
     """No detector goes untried."""
-    assert [name for name, _ in secrets._DETECTORS] == list(EXAMPLES)
+    assert [detector.name for detector in DETECTORS] == list(EXAMPLES)
+    assert all(detector.source and detector.hints for detector in DETECTORS)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -76,6 +85,43 @@ def test_what_is_found_is_replaced_whole(name: str) -> None:
 def test_a_long_secret_leaves_no_tail(name: str) -> None:
     """However long it is, its last characters go as well."""
     assert redact_secrets(EXAMPLES[name] + "Z" * 5000) == f"[REDACTED:{name}]"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_published_shape_goes_whole(shape: str) -> None:
+    """By itself and between other words; of what makes it a secret not a part is left."""
+    text, core = SHAPES[shape]
+    for context in ("{}", "at bar 7: {} and on", 'said "{}"', "run_{}", "\n{}\n"):
+        if shape.startswith(("netrc", "command line", "mysql")) and context.startswith("run_"):
+            continue
+        redacted = redact_secrets(context.format(text))
+        assert is_redacted(redacted)
+        assert core not in redacted
+        assert core[: len(core) // 2] not in redacted
+        assert core[len(core) // 2 :] not in redacted
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_hint_stands_in_every_secret(shape: str) -> None:
+    """Whatever a pattern matches holds one of its hints, so that no text is left unscanned for want of one."""
+    text, _ = SHAPES[shape]
+    for variant in (text, text.upper(), text.lower()):
+        for detector in DETECTORS:
+            match = re.search(detector.pattern, variant, re.ASCII)
+            assert match is None or any(hint in match[0].lower() for hint in detector.hints)
+
+
+def test_a_field_with_a_bound_is_replaced_whole() -> None:
+    """What takes the place of a secret is short, whatever stood around it."""
+    assert redact_whole(f"{'x' * 999} pass" + "wd=abc") == "[REDACTED:assignment]"
+    assert redact_whole("plain") == "plain"
+
+
+def test_a_text_that_does_not_come_to_rest_is_replaced_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no unbounded loop anywhere, and no half-redacted text."""
+    restless = (("x", ("red",), re.compile("R(?=EDACTED)")),)
+    monkeypatch.setattr(secrets, "_COMPILED", restless)
+    assert redact_secrets("RED" + "ACTED") == "[REDACTED:text]"
 
 
 @pytest.mark.parametrize("name", ["aws-key-id", "github-token", "slack-token", "api-key", "json-web-token"])
@@ -110,7 +156,7 @@ def test_an_assignment_is_found_in_many_spellings(text: str) -> None:
 
 def test_a_private_key_that_is_cut_off_goes_whole() -> None:
     """Without its last line, everything behind the first one is taken out."""
-    text = EXAMPLES["private-key"].partition(f"{DASHES}END")[0]
+    text = EXAMPLES["private-key"].partition("-----END")[0]
     assert redact_secrets("x " + text) == "x [REDACTED:private-key]"
 
 
@@ -135,7 +181,9 @@ def test_no_hash_is_taken_for_a_secret(data: bytes) -> None:
 
 
 @settings(max_examples=60)
-@given(st.lists(st.sampled_from([*EXAMPLES.values(), *ORDINARY, " ", "=", '"', "-", "://", "@"]), max_size=6))
+@given(
+    st.lists(st.sampled_from([*EXAMPLES.values(), *ORDINARY, " ", "=", '"', "-", "://", "@", ": ", "]"]), max_size=6)
+)
 def test_what_was_redacted_is_clean(pieces: list[str]) -> None:
     """Redacting leaves nothing to find, however secrets and texts are strung together."""
     redacted = redact_secrets(" ".join(pieces))
@@ -143,22 +191,52 @@ def test_what_was_redacted_is_clean(pieces: list[str]) -> None:
     assert redact_secrets(redacted) == redacted
 
 
-HOSTILE = (
-    "-",
-    "-" * 5 + "BEGIN ",
-    "-" * 5 + "BEGIN PRIVATE KEY" + "-" * 5 + " ",
-    "ey" + "Jaaaaaaaa-",
-    "ey" + "Jaaaaaaaa.ey" + "Jaaaaaaaa-",
-    "a.",
-    "a://b:c",
-    "pass" + "word",
-    "pass" + 'word="',
-    "bearer    ",
-    "gh" + "p_" + "A" * 19 + " ",
-    "sk" + "-live-",
-    " ",
-)
-"""Texts that begin like a secret over and over and never become one, or always do."""
+HOSTILE: dict[str, tuple[str, ...]] = {
+    "private-key": (
+        "-",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY----- ",
+        "----END ",
+        "-" * 5 + "BEGIN PRIVATE KEY-----\n--",
+    ),
+    "aws-key-id": ("AKIA", "AK" + "IA" + "A" * 16 + "," + "a" * 39 + " ", "ASIA" + "A" * 15 + " "),
+    "github-token": ("ghp_" + "A" * 19 + " ", "github_pat_ "),
+    "gitlab-token": ("gl", "glpat-" + "a" * 19 + " "),
+    "slack-token": ("xoxb-123456789 ", "xapp-1-", "hooks.slack.com/services/ "),
+    "api-key": ("sk-", "sk-live-", "sk-" + "a" * 31 + " ", "whsec_ "),
+    "google-key": ("AIza" + "a" * 34 + " ", "ya29.", "GOCSPX- "),
+    "telegram-token": ("1:a", "123456789012:A" + "a" * 33 + " ", "bot"),
+    "json-web-token": ("eyJ", "eyJaaaaaaaa-", "eyJ" + "a" * 16 + " "),
+    "bearer": (
+        "bearer    ",
+        "bearer " + "a" * 50 + " ",
+        "basic " + "Aa" * 100 + " ",
+        "authorization: " + "a" * 300 + " ",
+    ),
+    "connection-string": ("a.", "a://b:c", "a://" + "b" * 16, "a:" + "b" * 250 + " ", "jdbc:oracle:thin:a/b "),
+    "netrc": ("password ", "machine a login b ", "machine ", "default login "),
+    "command-line": ("--", "--password ", "--token -", "-u a:", "-u a"),
+    "assignment": (
+        "password",
+        'password="',
+        "password='",
+        'password=\\"',
+        "password = \n",
+        "passphrase:",
+        "secret key",
+        "token:",
+        "token: " + "a" * 40 + " ",
+        'password="\\',
+        "pwd=[",
+        "pwd={",
+        "client_",
+        "[REDACTED:",
+        '"auth":"',
+    ),
+}
+"""For each detector, texts that begin like what it knows over and over and never become it, or always do."""
+
+MEGABYTE = 2**20
 
 
 def seconds(text: str) -> float:
@@ -171,14 +249,31 @@ def seconds(text: str) -> float:
     return min(times)
 
 
-@pytest.mark.parametrize("unit", HOSTILE)
-def test_hostile_text_is_scanned_in_linear_time(unit: str) -> None:
-    """Sixteen times the text takes about sixteen times as long, where a quadratic scan would take 256 times."""
-    small, large = unit * (2**14 // len(unit)), unit * (2**18 // len(unit))
-    assert seconds(large) < 80 * seconds(small) + 0.05
+def test_every_detector_has_its_hostile_texts() -> None:
+    """No detector's time goes unmeasured."""
+    assert list(HOSTILE) == [detector.name for detector in DETECTORS]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_of_a_megabyte_is_scanned_in_linear_time(name: str) -> None:
+    """Twice the text takes about twice as long, where a quadratic scan would take four times."""
+    hints = next(" ".join(detector.hints) for detector in DETECTORS if detector.name == name)
+    share = MEGABYTE // len(HOSTILE[name])
+    half, whole = (
+        hints + "".join(unit * (size // len(unit)) for unit in HOSTILE[name]) for size in (share // 2, share)
+    )
+    assert len(whole) > 0.95 * MEGABYTE
+    assert seconds(whole) < 3 * seconds(half) + 0.05
+
+
+def test_a_quadratic_pattern_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The measure itself can fail: a pattern that scans to the end from every start takes four times as long."""
+    monkeypatch.setattr(secrets, "_COMPILED", (("x", ("a",), re.compile("a[^b]*b")),))
+    assert seconds("a" * 2**15) > 3 * seconds("a" * 2**14) + 0.05
 
 
 def test_a_megabyte_of_every_hostility_is_done_with() -> None:
     """All of them strung together come out clean."""
-    text = "".join(unit * (2**20 // len(HOSTILE) // len(unit)) for unit in HOSTILE)
+    units = [unit for texts in HOSTILE.values() for unit in texts]
+    text = "".join(unit * (MEGABYTE // len(units) // len(unit)) for unit in units)
     assert find_secret(redact_secrets(text)) is None

@@ -81,7 +81,7 @@ def test_a_claim_that_nothing_bears_has_a_dash() -> None:
         ({"config": {}}, "- Gate <code>enabled</code>: –; not overridden."),
         ({}, f"{SCAN} nothing found."),
         (
-            {"fail_reason": "password=hunter2hunter2", "config": {"note": "Bearer abcdefghijklmnopqrst"}},
+            {"fail_reason": "password=hunter2hunter2", "config": {"note": "Bearer abcdefghijklmnopqrst7"}},
             f"{SCAN} found: <code>bearer</code>, <code>assignment</code>.",
         ),
     ],

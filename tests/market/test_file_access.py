@@ -51,7 +51,7 @@ def test_a_path_that_is_no_readable_file_is_refused(tmp_path: Path) -> None:
         "folder.csv": "folder.csv: is a directory (name a market file)",
         "pipe.csv": "pipe.csv: is no regular file (name a market file)",
         "loop.csv": f"loop.csv: cannot be opened: {os.strerror(errno.ELOOP)}",
-        "a\0.csv": "'a\\x00.csv': its path holds a NUL character",
+        "a\0.csv": "'a\\x00.csv': no path can be spelled like this",
         "a\n.csv": "'a\\n.csv': there is no such file (check the path)",
         ".": f"{tmp_path.name}: is no kind of file that can be read "
         "(supported are .csv, .csv.gz, .feather, .arrow and .parquet)",

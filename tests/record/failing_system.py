@@ -1,4 +1,4 @@
-"""An operating system of which chosen calls fail, for the one module that calls it to write a run directory."""
+"""An operating system of which chosen calls fail, for the two modules that call it to write a run directory."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-WATCHED = ("write", "fsync", "rename", "mkdir", "makedirs", "open", "stat", "unlink", "rmdir", "listdir")
+WATCHED = ("write", "fsync", "rename", "mkdir", "open", "stat", "unlink", "rmdir", "listdir")
 """The calls that change or look at the disk."""
 
 
@@ -57,6 +57,7 @@ def system(stand_in: Any) -> Iterator[Any]:
     """Let the run directory be written through ``stand_in`` instead of ``os``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("c2lib.record.files.os", stand_in)
+        patch.setattr("c2lib.record.folders.os", stand_in)
         yield stand_in
 
 

@@ -58,21 +58,22 @@ def test_a_root_that_is_a_file_is_refused(tmp_path: Path, below: str) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_root_that_no_path_can_be_is_refused() -> None:
-    """A NUL byte is an error of the caller, not a crash."""
+@pytest.mark.parametrize("root", ["a\0b", "a\ud800b"])
+def test_a_root_that_no_path_can_be_is_refused(root: str) -> None:
+    """A NUL byte or half a character is an error of the caller, not a crash."""
     with pytest.raises(RunPathError, match="cannot be a path"):
-        StagedRun("a\0b", RUN)
+        StagedRun(root, RUN)
 
 
 @pytest.mark.parametrize(
     ("call", "number", "message"),
     [
-        ("makedirs", 0, "the output root {root} cannot be used: Permission denied"),
+        ("mkdir", 0, "the output root {root} cannot be used: Permission denied"),
         ("open", 0, "the output root {root} cannot be used: Permission denied"),
-        ("mkdir", 0, "{root}/finish_c cannot be used: Permission denied"),
+        ("mkdir", 1, "{root}/finish_c cannot be used: Permission denied"),
         ("open", 2, "{root}/finish_c/c2 cannot be used: Permission denied"),
-        ("mkdir", 2, "{staging} cannot be written: Permission denied"),
-        ("open", 3, "{staging} cannot be written: Permission denied"),
+        ("mkdir", 3, "{staging} cannot be written: Permission denied"),
+        ("open", 3, "{staging} cannot be used: Permission denied"),
         ("open", 7, "{staging} cannot be written: Permission denied"),
     ],
 )

@@ -15,6 +15,8 @@ from tests.session.harness import Record, acting, answering, deciding, open_sess
 from tests.session.ways_out import WAYS_OUT, connect, in_a_thread, swallowing
 
 
+# a loop that asyncio was refused half-way complains of itself when it is collected
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("way", WAYS_OUT)
 @pytest.mark.parametrize("wrapped", [lambda act: act, swallowing, in_a_thread], ids=["plain", "swallowed", "threaded"])
 def test_every_way_out_is_refused_and_counted(way: str, wrapped: Callable[[Any], Any]) -> None:

@@ -1,13 +1,27 @@
 """What really leaves a process; where a guard does not hold, a child at most comes of it."""
 
+import _socket
+import asyncio
 import ctypes
+import http.client
+import importlib
 import multiprocessing
 import os
+import pty
 import socket
 import subprocess
+import sys
+import syslog
 import threading
+import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from typing import Literal
+
+NOWHERE = "/nonexistent/program"
+NOBODY = ("127.0.0.1", 9)
+"""Where nobody listens."""
 
 
 def fork() -> None:
@@ -22,30 +36,66 @@ def fork_with_terminal() -> None:
         os._exit(0)
 
 
-def spawn() -> None:
-    """Start a fresh interpreter the way that multiprocessing does."""
-    process = multiprocessing.get_context("spawn").Process(target=print)
+def start(method: Literal["fork", "spawn"]) -> None:
+    """Start a process the way that multiprocessing does."""
+    make = {"fork": multiprocessing.get_context("fork").Process, "spawn": multiprocessing.get_context("spawn").Process}
+    process = make[method](target=int)
     process.start()
     process.join()
 
 
-NOWHERE = "/nonexistent/program"
+def submit() -> None:
+    """Hand a task to a pool of processes."""
+    with ProcessPoolExecutor(1) as pool:
+        pool.submit(int)
+
+
+def fork_exec() -> None:
+    """Start a program below subprocess, by the name that subprocess keeps for it."""
+    vars(subprocess)["_fork_exec"](
+        *([b"true"], [b"/bin/true"], True, (), None, None, -1, -1, -1, -1, -1, -1),
+        *(-1, -1, True, False, -1, None, None, None, -1, None, True),
+    )
+
+
+def another_interpreter() -> None:
+    """Make an interpreter of its own within the process, which no audit hook of this one hears."""
+    name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    interpreters = importlib.import_module(name)
+    interpreters.destroy(interpreters.create())
+
+
+async def open_connection() -> None:
+    """Connect as asyncio does."""
+    await asyncio.open_connection(*NOBODY)
 
 
 WAYS_OUT: dict[str, Callable[[], object]] = {
-    "socket": socket.socket,
-    "look-up": lambda: socket.getaddrinfo("localhost", 80),
-    "name": lambda: socket.gethostbyname("localhost"),
-    "subprocess": lambda: subprocess.run(["true"], check=True),
-    "system": lambda: os.system("true"),
-    "popen": lambda: os.popen("true").close(),
-    "fork": fork,
-    "forkpty": fork_with_terminal,
-    "exec": lambda: os.execv(NOWHERE, [NOWHERE]),
-    "posix_spawn": lambda: os.posix_spawn("/bin/true", ["true"], {}),
-    "library": lambda: ctypes.CDLL("libc.so.6"),
-    "multiprocessing": spawn,
+    "`socket.socket`": socket.socket,
+    "`_socket.socket`": _socket.socket,
+    "`socket.create_connection`": lambda: socket.create_connection(NOBODY, 1),
+    "`socket.getaddrinfo`": lambda: socket.getaddrinfo("localhost", 80),
+    "`socket.gethostbyname`": lambda: socket.gethostbyname("localhost"),
+    "`asyncio.run` of a connection": lambda: asyncio.run(open_connection()),
+    "`http.client`": lambda: http.client.HTTPConnection(*NOBODY, timeout=1).request("GET", "/"),
+    "`urllib.request`": lambda: urllib.request.urlopen("http://127.0.0.1:9/", timeout=1).close(),
+    "`subprocess.run`": lambda: subprocess.run(["true"], check=True),
+    "`subprocess._fork_exec`": fork_exec,
+    "`os.system`": lambda: os.system("true"),
+    "`os.popen`": lambda: os.popen("true").close(),
+    "`os.posix_spawn`": lambda: os.posix_spawn("/bin/true", ["true"], {}),
+    "`os.fork`": fork,
+    "`os.forkpty`": fork_with_terminal,
+    "`os.execv`": lambda: os.execv(NOWHERE, [NOWHERE]),
+    "`pty.spawn`": lambda: pty.spawn("true"),
+    "`multiprocessing`, by fork": lambda: start("fork"),
+    "`multiprocessing`, by spawn": lambda: start("spawn"),
+    "`concurrent.futures.ProcessPoolExecutor`": submit,
+    "`ctypes.CDLL` of a library": lambda: ctypes.CDLL("libc.so.6"),
+    "`syslog.syslog`": lambda: syslog.syslog("an order"),
+    "another interpreter in the process": another_interpreter,
 }
+"""What the hook refuses, by the name that it has on the page."""
 
 
 def connect(address: tuple[str, int]) -> None:

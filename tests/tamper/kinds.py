@@ -122,6 +122,9 @@ def _sessions(sample: Sample) -> Iterator[Alteration]:
     return forgeries.sessions("full", sample.contents["full"], sample.others)
 
 
+_PICTURE = Alteration("full", "a picture", partial(dict, {f"{EVIDENCE_DIR}/equity.png": b"no picture"}))
+
+
 OUT_OF_REACH = (
     Kind("a whole other sound run in the run's place", _other_runs),
     Kind("a consistent log of another session, the strategy's file not handed over", _sessions),
@@ -132,8 +135,6 @@ OUT_OF_REACH = (
 """What a run and nothing else cannot tell; of the second, what re-execution alone finds where it has the file."""
 
 KEPT_BACK = OUT_OF_REACH[1]
-
-_PICTURE = Alteration("full", "a picture", partial(dict, {f"{EVIDENCE_DIR}/equity.png": b"no picture"}))
 
 
 def _of_evidence(edit: Edit) -> Alterations:

@@ -48,8 +48,8 @@ def tables(figures: Figures) -> str:
     number, found = (sum(row[at] for row in every) for at in (0, 1))
     beyond = sum(row[0] for row in figures.reach.values())
     lines = [
-        f"**{number:,} alterations, {found:,} found, {number - found:,} missed.** Counted apart: {beyond:,} that are out"
-        " of reach without an anchor. The untouched runs and their evidence are clean, executed again.",
+        f"**{number:,} alterations, {found:,} found, {number - found:,} missed.** Counted apart: {beyond:,} that are",
+        "out of reach without an anchor. The untouched runs and their evidence are clean, executed again.",
         "",
     ]
     for group, members in GROUPS.items():

@@ -37,6 +37,7 @@ class Run:
     run_id: str
     strategy_id: str
     status: str
+    market_sha256: str
     sealed: bool = True
     manifest: dict[str, Any] = field(default_factory=dict)
 
@@ -94,7 +95,7 @@ class Run:
         }
         market = self.config["market"]
         starts = self.payloads("SESSION_START")
-        sha256 = starts[0]["market_sha256"] if starts else sha256_hex(b"market")
+        sha256 = starts[0]["market_sha256"] if starts else self.market_sha256
         last_hash = self.audit[-1]["entry_hash"] if self.audit else "0" * 64
         return build_manifest(
             RunFacts(
@@ -165,6 +166,7 @@ def make_run(
         run_id=result.run_id,
         strategy_id=result.strategy_id,
         status=result.status.value,
+        market_sha256=session.market_facts()["sha256"],
     )
 
 

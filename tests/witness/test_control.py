@@ -242,8 +242,17 @@ def test_nothing_else_is_written_between_two_closings() -> None:
 
 def test_the_canary_is_remembered() -> None:
     """What the check of the NO-LIVE guard said is for the evidence to claim."""
-    assert read(make_run())[0].canary_held is True
-    assert read(rejected_run())[0].canary_held is False
+    assert read(make_run())[0].canary_layer == "hook"
+    assert read(rejected_run())[0].canary_layer is None
+
+
+@pytest.mark.parametrize(("layer", "seen"), [("namespace", "namespace"), (7, None)])
+def test_a_layer_that_the_canarys_check_names_is_remembered(layer: object, seen: str | None) -> None:
+    """One that is no name is none."""
+    run = make_run()
+    (check,) = [entry for entry in run.audit if entry["meta"].get("check") == "no_live_guard"]
+    check["meta"]["layer"] = layer
+    assert read(run)[0].canary_layer == seen
 
 
 def test_a_trail_of_endless_moves_is_not_kept() -> None:

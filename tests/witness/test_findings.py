@@ -65,3 +65,10 @@ def test_the_findings_of_one_file_are_capped_and_the_last_one_tells_how_many_mor
         0,
         "5 more findings, left out",
     )
+
+
+def test_a_secret_in_a_foreign_run_is_not_shown() -> None:
+    """Also one that begins where a long text is cut."""
+    secret = "AK" + "IA" + "QWERTYUIOP012345"
+    assert shown(f"x {secret} y") == "x [REDACTED:aws-key-id] y"
+    assert "QWERTY" not in shown("x" * 190 + " " + secret)

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from c2lib.core.canon import canonical_sha256
 from c2lib.witness.examine import examine
 from tests.witness.sample_runs import (
@@ -11,6 +13,7 @@ from tests.witness.sample_runs import (
     cancelled_run,
     examined,
     failed_run,
+    forged,
     make_run,
     rejected_run,
     retried_run,
@@ -45,6 +48,29 @@ def test_a_completed_run_is_told_by_its_log_and_its_seal(tmp_path: Path) -> None
     assert summary.run_digest is not None
     assert len(summary.run_digest) == 64
     assert summary.behaviour_version == 1
+
+
+@pytest.mark.parametrize(
+    ("required", "named", "held"),
+    [
+        ("hook", None, True),
+        ("namespace", "namespace", True),
+        ("namespace", None, False),
+        ("hook", "namespace", False),
+        ("namespace", "hook", False),
+    ],
+)
+def test_a_layer_held_only_where_it_is_the_one_required(
+    required: str, named: str | None, held: bool, tmp_path: Path
+) -> None:
+    """The audit must bear the very layer that the sealed config asks for."""
+    run = make_run()
+    run.config["no_live_required"] = required
+    (check,) = [entry for entry in run.audit if entry["meta"].get("check") == "no_live_guard"]
+    if named:
+        check["meta"]["layer"] = named
+    summary = forged(run, tmp_path).summary
+    assert (summary.no_live_required, summary.no_live_held) == (required, held)
 
 
 def test_a_rejected_run_tells_its_code_and_no_steps(tmp_path: Path) -> None:

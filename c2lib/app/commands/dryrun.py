@@ -10,24 +10,35 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 from c2lib.app.console import is_terminal, say
 
-_FIELDS: tuple[tuple[str, str, type, str], ...] = (
+
+def whole_number(text: str) -> int:
+    """Return the integer that ``text`` is, digits alone, or say so without repeating it."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text, re.ASCII):
+        raise argparse.ArgumentTypeError("must be a whole number of at most 20 digits")
+    return int(text)
+
+
+_FIELDS: tuple[tuple[str, str, Callable[[str], Any], str], ...] = (
     ("--run-id", "run_id", str, "name of the run; left out: derived from the config"),
     ("--strategy-id", "strategy_id", str, "strategy: strat_demo, sma_cross, or your own with --strategy-file"),
-    ("--seed", "seed", int, "seed of every random number"),
-    ("--steps", "steps", int, "most steps; left out: every bar of the file, 64 of the walk"),
+    ("--seed", "seed", whole_number, "seed of every random number"),
+    ("--steps", "steps", whole_number, "most steps; left out: every bar of the file, 64 of the walk"),
     ("--symbol", "market.symbol", str, "instrument"),
     ("--tick-size", "market.tick_size", str, "smallest step of a price; left out: proposed from the data"),
     ("--lot-size", "market.lot_size", str, "smallest step of a quantity"),
     ("--clock-mode", "clock_mode", str, "fixed or market"),
     ("--clock-start", "clock_start", str, "time of the fixed clock, ISO 8601 with a zone"),
-    ("--max-sink-retries", "max_sink_retries", int, "how often a failing write is tried again"),
+    ("--max-sink-retries", "max_sink_retries", whole_number, "how often a failing write is tried again"),
     ("--tick-events", "tick_events", str, "every or decisions"),
+    ("--no-live", "no_live_required", str, "NO-LIVE layer that must hold: hook or namespace (Linux)"),
     ("--initial-cash", "broker.initial_cash", str, "cash before the first step"),
-    ("--min-fills", "criteria.min_fills", int, "least number of fills for a PASS"),
+    ("--min-fills", "criteria.min_fills", whole_number, "least number of fills for a PASS"),
 )
 
 

@@ -12,6 +12,7 @@ import json
 from datetime import UTC, datetime
 
 from c2lib.app.console import say
+from c2lib.core.secrets import redact_secrets
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
         strategy=strategy_from_file(options.strategy_file) if options.strategy_file else None,
         plots=not options.no_plots,
     )
-    print(json.dumps({"passed": draft.passed, "path": draft.path, "failed_claims": list(draft.failed_claims)}))
+    place = redact_secrets(draft.path)
+    print(json.dumps({"passed": draft.passed, "path": place, "failed_claims": list(draft.failed_claims)}))
     for finding in draft.report.findings:
         say(f"finding: {finding.text()}")
     return 0 if draft.passed else 1

@@ -3,12 +3,14 @@
 Rules kept here:
 
 * the pages are a function of the contract table and the state tables, and of nothing else;
+* a page that is a symlink is not written through;
 * ``--check`` changes nothing and fails when a page on disk is stale or missing.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from c2lib.app.console import say, show
@@ -25,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from c2lib.app.places import checkout
     from c2lib.core.diagrams import generated_pages
     from c2lib.core.errors import ConfigError, OutputError
+    from c2lib.core.secrets import redact_secrets
 
     root = checkout()
     if options.out is None and root is None:
@@ -38,11 +41,19 @@ def run(options: argparse.Namespace) -> int:
                 if not page.is_file() or page.read_bytes() != text.encode():
                     stale.append(str(page))
                 continue
-            page.parent.mkdir(parents=True, exist_ok=True)
-            page.write_text(text, encoding="utf-8")
-            show(str(page))
+            _write(page, text)
+            show(redact_secrets(str(page)))
     except OSError as error:
         raise OutputError(f"{error.filename}: {error.strerror}") from None
+    except ValueError:
+        raise ConfigError("--out", "no path can be spelled like this") from None
     for name in stale:
-        say(f"stale: {name} (write it again with: c2lib schema)")
+        say(f"stale: {redact_secrets(name)} (write it again with: c2lib schema)")
     return 1 if stale else 0
+
+
+def _write(page: Path, text: str) -> None:
+    page.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(page, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)

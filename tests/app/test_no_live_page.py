@@ -1,0 +1,116 @@
+"""The page on NO-LIVE: its table is measured, and both of its layers are seen at work."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from c2lib.app.evidence import write_evidence
+from c2lib.app.runner import run_dryrun
+from c2lib.core.config import DryrunConfig
+from c2lib.core.vocabulary import Artifact, FailCode, RejectCode
+from tests.app.attempts import (
+    BEGIN,
+    END,
+    HEADER,
+    MISSED,
+    PAGE,
+    Outcome,
+    attempt,
+    listening,
+    page_with,
+    refusal_here,
+    row,
+    strategy_text,
+)
+from tests.session.ways_out import WAYS_OUT
+
+# a loop that asyncio was refused half-way complains of itself when it is collected
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+CTYPES, BASH = list(MISSED)[:2]
+
+
+def rows() -> list[str]:
+    """Return the rows of the page's table."""
+    block = PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
+    assert block.startswith(HEADER)
+    return block.removeprefix(HEADER).splitlines(keepends=True)
+
+
+def assert_rejected(outcome: Outcome) -> None:
+    """Expect the answer of a machine whose kernel gives no namespace: no step, and nobody reached."""
+    assert outcome.result.reject_code is RejectCode.NO_LIVE_GUARD
+    assert outcome.result.reject_reason == refusal_here()
+    assert (outcome.result.steps, outcome.reached) == (0, False)
+
+
+def test_the_page_has_a_row_for_every_attempt() -> None:
+    """In the order of the list, and no other."""
+    assert [line.split(" | ")[0] for line in rows()] == [f"| {name}" for name in (*WAYS_OUT, *MISSED)]
+    assert page_with("".join(rows())) == PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [*WAYS_OUT, *MISSED])
+def test_a_row_of_the_page_is_what_happens(name: str, tmp_path: Path) -> None:
+    """Measured in both layers; where the kernel gives no namespace, what the hook misses is rejected there."""
+    (told,) = [line for line in rows() if line.startswith(f"| {name} |")]
+    if name in WAYS_OUT or refusal_here() is None:
+        assert told == row(name, tmp_path)
+        return
+    hook = attempt(name, "hook", tmp_path)
+    assert hook.reached
+    assert told.endswith(f"| {'yes' if hook.counted else 'no'} |\n")
+    assert_rejected(attempt(name, "namespace", tmp_path))
+
+
+def test_the_hook_is_active_in_the_namespace_too(tmp_path: Path) -> None:
+    """What it refuses is refused and counted over there as well."""
+    outcome = attempt("`socket.getaddrinfo`", "namespace", tmp_path)
+    if refusal_here():
+        assert_rejected(outcome)
+        return
+    assert (outcome.result.fail_code, outcome.counted) == (FailCode.NO_LIVE_VIOLATION, 1)
+
+
+def test_what_was_taken_out_of_its_variable_is_noticed(tmp_path: Path) -> None:
+    """A session does not end well under a guard that was not there."""
+    outcome = attempt("the guard taken out of its variable, then a socket", "hook", tmp_path)
+    assert (outcome.result.fail_code, outcome.counted) == (FailCode.NO_LIVE_VIOLATION, 1)
+
+
+@pytest.mark.parametrize("layer", ["hook", "namespace"])
+@pytest.mark.parametrize("name", [CTYPES, BASH])
+def test_the_evidence_says_what_the_layer_shows(name: str, layer: str, tmp_path: Path) -> None:
+    """With the namespace native code reached nobody, not in the replay either; with the hook it is named as a limit."""
+    config = DryrunConfig(
+        strategy_id="mine", strategy_allowlist=("mine",), seed=7, run_id="run", no_live_required=layer
+    )
+    with listening() as (target, reached):
+        file = tmp_path / "mine.py"
+        file.write_text(strategy_text(name, target))
+        strategy = f"{file}:Trying"
+        result = run_dryrun(config, out_dir=tmp_path, strategy=strategy)
+        assert result.path is not None
+        draft = write_evidence(result.path, date="2026-01-01", owner="ops", strategy=strategy, plots=False)
+        assert reached() is (layer == "hook")
+    if layer == "namespace" and refusal_here():
+        assert (draft.passed, "no_live_held" in draft.failed_claims) == (False, True)
+        return
+    assert draft.passed, draft.failed_claims
+    (claim,) = [claim for claim in draft.claims if claim.name == "no_live_held"]
+    assert claim.observed == f"layer {layer} held"
+    unproven = draft.text.split("does not prove")[1]
+    assert ("native code and ctypes could go around it" in unproven) is (layer == "hook")
+    assert ("takes away the network, and nothing else" in unproven) is (layer == "namespace")
+
+
+def test_the_audit_bears_the_layer_that_was_found(tmp_path: Path) -> None:
+    """The entry of the canary's check names the namespace; a run of the hook is as it always was."""
+    for layer in ("hook", "namespace"):
+        outcome = attempt("`socket.socket`", layer, tmp_path)
+        audit = (Path(outcome.result.path or "") / Artifact.AUDIT).read_text().splitlines()
+        (meta,) = [entry["meta"] for entry in map(json.loads, audit) if entry["meta"].get("check") == "no_live_guard"]
+        passed = layer == "hook" or refusal_here() is None
+        expected = {"check": "no_live_guard", "passed": passed}
+        assert meta == (expected if layer == "hook" else {**expected, "layer": "namespace"})

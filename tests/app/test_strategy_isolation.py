@@ -1,0 +1,241 @@
+"""A strategy file is the one thing that is loaded: read once, from nowhere else, leaving nothing behind."""
+
+import json
+import linecache
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from c2lib.app import strategy_files
+from c2lib.app.input_files import read_input
+from c2lib.app.strategy_files import MAX_SOURCE_BYTES, strategy_from_file, strategy_from_object
+from c2lib.core.canon import sha256_hex
+from c2lib.core.errors import StrategyLoadError
+from c2lib.core.model import StrategySettings
+from tests.app.conftest import Command
+from tests.app.runs import BUYER, OWN, manifest_of, place_below, strategy_file, tree
+
+SETTINGS = StrategySettings(1, "SYNTH", "0.01", "1")
+SCRIPT = Path(sys.executable).with_name("c2lib")
+TRAPS = ("json", "numpy", "yaml", "decimal", "helper", "sitecustomize", "c2lib_plugin")
+
+
+@pytest.fixture
+def trapped(tmp_path: Path) -> Path:
+    """Return a folder in which every module that is imported from it leaves a mark."""
+    folder = tmp_path / "trapped"
+    folder.mkdir()
+    for name in TRAPS:
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'a').write('{name} ')\n")
+    return folder
+
+
+def in_script(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run the console script with ``folder`` as the working folder."""
+    return subprocess.run([SCRIPT, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("imported", ["json", "numpy, yaml, decimal"])
+def test_a_module_beside_the_strategy_is_not_imported(trapped: Path, tmp_path: Path, imported: str) -> None:
+    """Neither by the strategy's own imports nor by those of c2lib, also when the folder is the working folder."""
+    strategy_file(trapped, f"import {imported}\n{BUYER}")
+    out = tmp_path / "out"
+    done = in_script(trapped, "dryrun", *OWN, "--strategy-file", "mine.py:Buyer", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    again = ("verify", str(place_below(out)), "--strategy-file", "mine.py:Buyer")
+    assert in_script(trapped, *again).returncode == 0
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    "line", ["import helper", "from helper import x", "from . import helper", "from .helper import x"]
+)
+def test_a_strategy_is_one_file(trapped: Path, tmp_path: Path, line: str) -> None:
+    """What lies beside it is not sealed, so it is not found: the session fails, and its record says why."""
+    strategy_file(trapped, f"{line}\n{BUYER}")
+    done = in_script(trapped, "dryrun", *OWN, "--strategy-file", "mine.py:Buyer", "--out", str(tmp_path / "out"))
+    assert (done.returncode, json.loads(done.stdout)["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
+    assert "helper" in done.stderr or "relative import" in done.stderr
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_nothing_is_discovered(trapped: Path, tmp_path: Path) -> None:
+    """A file in the working folder, or an installed entry point, of the strategy's name is not looked for."""
+    for name in ("mine.py", "strat_demo.py"):
+        (trapped / name).write_text((trapped / "helper.py").read_text())
+    info = trapped / "plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[c2lib.strategies]\nmine = c2lib_plugin:Mine\n")
+    done = in_script(trapped, "dryrun", *OWN, "--out", str(tmp_path / "out"))
+    assert json.loads(done.stdout)["reject_code"] == "C2_REJECT_UNKNOWN_STRATEGY"
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_loading_changes_no_search_path_and_writes_nothing(tmp_path: Path) -> None:
+    """Before and after: the same path, the same folder, no compiled file."""
+    path = strategy_file(tmp_path)
+    before, beside = list(sys.path), tree(tmp_path)
+    strategy_from_file(f"{path}:Buyer").factory(SETTINGS)
+    assert sys.path == before
+    assert tree(tmp_path) == beside
+
+
+def test_a_file_exchanged_while_it_is_loaded_runs_as_it_was_hashed(
+    command: Command, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right behind the reading comes another file: what ran and what was sealed are the first one's bytes."""
+    path = strategy_file(tmp_path)
+    first, read = path.read_bytes(), read_input
+
+    def then_exchanged(name: Path, bound: int) -> bytes:
+        data = read(name, bound)
+        path.write_text("raise RuntimeError('the second file ran')\n")
+        return data
+
+    monkeypatch.setattr(strategy_files, "read_input", then_exchanged)
+    answer = command("dryrun", *OWN, "--strategy-file", f"{path}:Buyer", "--out", out)
+    assert (answer.code, answer.facts["fills"]) == (0, 1)
+    assert manifest_of(place_below(out))["strategy"]["sha256"] == sha256_hex(first)
+
+
+def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading and making the strategy open it one time together."""
+    path = strategy_file(tmp_path)
+    opened: list[object] = []
+    real = os.open
+
+    def counted(name: object, *rest: Any, **more: Any) -> int:
+        opened.append(name)
+        return real(name, *rest, **more)  # type: ignore[arg-type]  # handed through as it came
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", counted)
+        strategy_from_file(f"{path}:Buyer").factory(SETTINGS)
+    assert opened == [path]
+
+
+def test_two_files_of_one_name_share_no_module(tmp_path: Path) -> None:
+    """Each keeps its own, found by the name of its class's module, whatever the file is called."""
+    made = []
+    for number in ("1", "2"):
+        (tmp_path / number).mkdir()
+        path = strategy_file(tmp_path / number, f"{BUYER}\nSAID = {number}\n")
+        made.append(type(strategy_from_file(f"{path}:Buyer").factory(SETTINGS)))
+    assert [sys.modules[kind.__module__].SAID for kind in made] == [1, 2]
+    assert "mine" not in sys.modules
+
+
+def test_a_file_that_breaks_leaves_no_module(tmp_path: Path) -> None:
+    """Half a module is not to be found by anybody."""
+    source = strategy_from_file(f"{strategy_file(tmp_path, BUYER + 'raise RuntimeError')}:Buyer")
+    before = set(sys.modules)
+    with pytest.raises(RuntimeError):
+        source.factory(SETTINGS)
+    assert set(sys.modules) == before
+
+
+RUBBISH = ("", "-", "/", ":", "mine.py", "mine.py:", "mine.py::", "mine.py:1", "mine.py:Buyer()", "mine.py:a.b")
+FORGED = ("mine.py:__import__('os')", "mine.py:Bu\u200byer", "mine.py:Buyer:", "mine.py:Buyer\n", "mine.py: Buyer")
+
+
+@pytest.mark.parametrize("spec", [*RUBBISH, *FORGED])
+def test_rubbish_for_a_strategy_is_refused(command: Command, out: Path, tmp_path: Path, spec: str) -> None:
+    """Exit 2 and one line that says how to write it; nothing of it is evaluated."""
+    strategy_file(tmp_path)
+    answer = command("dryrun", *OWN, f"--strategy-file={tmp_path}/{spec}", "--out", out)
+    assert answer.code == 2
+    assert "does not name a strategy: write FILE.py:CLASS" in answer.complaint
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("text", ["Buyer = 5\n", "Buyer = None\n", "import os as Buyer\n"])
+def test_a_name_that_is_no_class_fails_the_session(command: Command, out: Path, tmp_path: Path, text: str) -> None:
+    """Exit 1, and the record of it."""
+    answer = command("dryrun", *OWN, "--strategy-file", f"{strategy_file(tmp_path, text)}:Buyer", "--out", out)
+    assert (answer.code, answer.facts["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
+    assert "is not callable" in answer.err
+
+
+@pytest.mark.parametrize("coding", ["nonsense", "rot13", "hex"])
+def test_a_coding_that_is_none_is_refused(tmp_path: Path, coding: str) -> None:
+    """As no valid Python."""
+    path = strategy_file(tmp_path, f"# coding: {coding}\n{BUYER}")
+    with pytest.raises(StrategyLoadError, match="is no valid Python"):
+        strategy_from_file(f"{path}:Buyer")
+
+
+def test_a_declared_coding_is_kept_to(tmp_path: Path) -> None:
+    """The bytes are hashed as they lie, and read as they say."""
+    path = tmp_path / "mine.py"
+    path.write_bytes(b"# coding: latin-1\nclass Mine:\n    said = '\xe9'\n    def __init__(self, settings): pass\n")
+    source = strategy_from_file(f"{path}:Mine")
+    assert source.sha256 == sha256_hex(path.read_bytes())
+    assert vars(type(source.factory(SETTINGS)))["said"] == "\u00e9"
+
+
+def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """100 MB, of which no more than the bound is taken."""
+    path = tmp_path / "mine.py"
+    with path.open("wb") as file:
+        file.truncate(100_000_000)
+    assert len(read_input(path, MAX_SOURCE_BYTES)) == MAX_SOURCE_BYTES + 1
+    with pytest.raises(StrategyLoadError, match="is larger than 1000000 bytes"):
+        strategy_from_file(f"{path}:Mine")
+
+
+@pytest.fixture
+def cell() -> Iterator[str]:
+    """Return the name under which a notebook's kernel keeps the text of a cell."""
+    name = "/tmp/ipykernel_1/1.py"
+    yield name
+    linecache.cache.pop(name, None)
+
+
+def made_in_cell(name: str, text: str) -> dict[str, object]:
+    """Execute a cell as a kernel does, its text kept for tracebacks, and return its names."""
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    names: dict[str, object] = {"__name__": "__main__"}
+    exec(compile(text, name, "exec"), names)
+    return names
+
+
+def test_a_class_of_a_cell_is_hashed_by_its_text(cell: str) -> None:
+    """The text that was executed, decorators included, and of the class alone."""
+    text = "def plain(kind): return kind\n\n@plain\nclass Mine:\n    def __init__(self, settings): pass\n\nx = 1\n"
+    source = strategy_from_object(made_in_cell(cell, text)["Mine"])
+    expected = "@plain\nclass Mine:\n    def __init__(self, settings): pass\n"
+    assert source.facts() == {"origin": "object", "sha256": sha256_hex(expected.encode())}
+
+
+def test_of_two_classes_of_one_name_in_a_cell_each_has_its_own_text(cell: str) -> None:
+    """The place of a method tells which; a function from elsewhere tells nothing."""
+    head = "def helper(self): pass\n"
+    parts = [f"class Mine:\n    help = helper\n    def on_bar(self, bar, view): return {number}\n" for number in (1, 2)]
+    names = made_in_cell(cell, f"{head}{parts[0]}First = Mine\n{parts[1]}")
+    assert strategy_from_object(names["First"]).sha256 == sha256_hex(parts[0].encode())
+    assert strategy_from_object(names["Mine"]).sha256 == sha256_hex(parts[1].encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["class Mine: x = 1\n", "def on_bar(self, bar, view): pass\nMine = type('Mine', (), {'on_bar': on_bar})\n"],
+)
+def test_a_class_whose_text_cannot_be_told_has_no_hash(cell: str, text: str) -> None:
+    """One without a method, or made without a class statement: ``verify`` will say that it cannot be executed again."""
+    assert strategy_from_object(made_in_cell(cell, text)["Mine"]).sha256 is None
+
+
+def test_a_cell_that_was_not_kept_gives_no_hash(cell: str) -> None:
+    """As with a kernel that keeps no text, or text that is no Python."""
+    text = "class Mine:\n    def __init__(self, settings): pass\n"
+    kind = made_in_cell(cell, text)["Mine"]
+    linecache.cache[cell] = (1, None, ["%magic\n", "class Mine:\n"], cell)
+    assert strategy_from_object(kind).sha256 is None
+    del linecache.cache[cell]
+    assert strategy_from_object(kind).sha256 is None

@@ -1,0 +1,111 @@
+"""Runs without a seal: those of the call in Python, and those of another program."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+
+from c2lib.app.evidence import write_evidence
+from c2lib.app.verify import verify_run
+from c2lib.core.clock import FixedClock
+from c2lib.core.config import DryrunConfig
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
+from c2lib.session.orchestrator import LiveSessionOrchestrator
+from c2lib.witness.facts import FindingCode, Verdict
+from tests.app.conftest import Command
+from tests.app.runs import RUN, codes
+from tests.witness.other_program import OtherRun
+
+
+@pytest.fixture
+def called(tmp_path: Path) -> Path:
+    """Return the four files of the runbook's own call."""
+    place = tmp_path / RUN
+    place.mkdir()
+    config = DryrunConfig(strategy_id="strat_demo", run_id=RUN, seed=123, clock_mode="fixed", max_sink_retries=0)
+    with contextlib.ExitStack() as stack:
+        events, states, audit, metrics = (
+            stack.enter_context((place / name).open("w", encoding="utf-8")) for name in SEALED_BY_MANIFEST
+        )
+        LiveSessionOrchestrator().run_dryrun(
+            config,
+            clock=FixedClock("2026-01-01T00:00:00+00:00"),
+            event_sink=events,
+            state_sink=states,
+            metrics_sink=metrics,
+            audit_sink=audit,
+        )
+    return place
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """Return a run of another program."""
+    return OtherRun().write(tmp_path / RUN)
+
+
+def strip_seal_and_chain(place: Path) -> None:
+    """Make a published run look like one of another program."""
+    (place / Artifact.MANIFEST).unlink()
+    for name, own in ((Artifact.AUDIT, {"prev_hash", "entry_hash"}), (Artifact.SNAPSHOTS, {"phase", "schema_version"})):
+        lines = [json.loads(line) for line in (place / name).read_bytes().splitlines()]
+        kept = [{key: line[key] for key in sorted(line.keys() - own)} for line in lines]
+        (place / name).write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in kept))
+
+
+@pytest.mark.parametrize("kind", ["called", "other"])
+def test_a_sound_run_is_reported_on_as_far_as_it_goes(
+    kind: str, command: Command, request: pytest.FixtureRequest
+) -> None:
+    """Exit 0, and what was not checked is listed, for people and for programs."""
+    place = request.getfixturevalue(kind)
+    answer = command("verify", place)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith(f"UNSEALED OK  {place}  (not executed again; ")
+    facts = command("verify", "--json", place).facts
+    assert (facts["verdict"], facts["ok"], facts["replayed"], facts["findings"]) == ("UNSEALED", True, False, [])
+    listed = [line.removeprefix("  unchecked: ") for line in answer.out.splitlines()[1:]]
+    assert listed == facts["unchecked"]
+    assert any("whether the files are those that the session wrote" in what for what in listed)
+    assert "re-execution: needs a manifest" in listed
+
+
+@pytest.mark.parametrize("kind", ["called", "other"])
+@pytest.mark.parametrize("name", SEALED_BY_MANIFEST)
+def test_what_is_wrong_is_found(kind: str, name: str, request: pytest.FixtureRequest) -> None:
+    """A lost last line of any of the files."""
+    place = request.getfixturevalue(kind)
+    lines = (place / name).read_bytes().splitlines(keepends=True)
+    (place / name).write_bytes(b"".join(lines[:-1]))
+    report = verify_run(place, replay=True)
+    assert (report.verdict, report.ok) == (Verdict.UNSEALED, False)
+
+
+@pytest.mark.parametrize("kind", ["called", "other"])
+def test_a_seal_that_is_asked_for_and_not_there_is_a_finding(kind: str, request: pytest.FixtureRequest) -> None:
+    """The only one, of a sound run."""
+    place = request.getfixturevalue(kind)
+    assert codes(place, require_sealed=True) == [FindingCode.NOT_SEALED]
+
+
+@pytest.mark.parametrize("stripping", ["manifest", "manifest and chain"])
+def test_a_stripped_run_bears_no_pass(stripping: str, published: Path) -> None:
+    """Whatever else fits: without the seal nothing says that it was never written anew."""
+    if stripping == "manifest":
+        (published / Artifact.MANIFEST).unlink()
+    else:
+        strip_seal_and_chain(published)
+    report = verify_run(published, replay=True)
+    assert (report.verdict, report.ok, report.replayed) == (Verdict.UNSEALED, True, False)
+    assert codes(published, require_sealed=True) == [FindingCode.NOT_SEALED]
+    assert codes(published, expect_digest="0" * 64) == [FindingCode.RUN_DIGEST_WRONG]
+    draft = write_evidence(published, date="2026-01-01", owner="J. Doe", plots=False)
+    assert not draft.passed
+    assert draft.path.endswith("-FAIL.md")
+
+
+def test_a_run_of_another_program_bears_no_pass(other: Path) -> None:
+    """Its draft is a FAIL, plots and all."""
+    draft = write_evidence(other, date="2026-01-01", owner="J. Doe")
+    assert not draft.passed
