@@ -154,7 +154,7 @@ def publish(root: Path, name: str, variant: Variant | None = None) -> Path:
     with StagedRun(root, RUN_ID) as staged:
         session, result = job.execute(staged)
         manifest = job.manifest(session, result, staged.seal())
-        staged.add(Artifact.ENVIRONMENT, object_line(environment_facts({"market_file": None})))
+        staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(None)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         return staged.publish()
 
