@@ -127,14 +127,18 @@ _PICTURE = Alteration("full", "a picture", partial(dict, {f"{EVIDENCE_DIR}/equit
 
 OUT_OF_REACH = (
     Kind("a whole other sound run in the run's place", _other_runs),
+    Kind(
+        "a value of the manifest exchanged for another as sound, with the same log",
+        lambda sample: forgeries.values("full", sample.contents["full"], free=True),
+    ),
     Kind("a consistent log of another session, the strategy's file not handed over", _sessions),
     Kind("`environment.json` altered", lambda sample: _damaged("full", Artifact.ENVIRONMENT)),
     Kind("the evidence file altered", lambda sample: _damaged("full", f"{EVIDENCE_DIR}/{sample.evidence.name}")),
     Kind("a picture that no evidence names, added", lambda sample: iter([_PICTURE])),
 )
-"""What a run and nothing else cannot tell; of the second, what re-execution alone finds where it has the file."""
+"""What a run and nothing else cannot tell; of :data:`KEPT_BACK`, what re-execution alone finds with the file."""
 
-KEPT_BACK = OUT_OF_REACH[1]
+KEPT_BACK = OUT_OF_REACH[2]
 
 
 def _of_evidence(edit: Edit) -> Alterations:
