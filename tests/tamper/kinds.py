@@ -26,6 +26,7 @@ from tests.tamper.alterations import (
     swapped,
 )
 from tests.tamper.sample import CONFIGS, Sample
+from tests.tamper.values import values
 
 Alterations = Callable[[Sample], Iterator[Alteration]]
 
@@ -55,6 +56,10 @@ def _every_resealed(edit: Edit) -> Alterations:
 
 def _lines(what: str) -> Alterations:
     return lambda sample: chain.from_iterable(forgeries.lines(run, sample.contents[run], what) for run in CONFIGS)
+
+
+def _sessions(sample: Sample) -> Iterator[Alteration]:
+    return forgeries.sessions("full", sample.contents["full"], sample.others)
 
 
 AS_IT_STANDS = (
@@ -88,7 +93,7 @@ MANIFEST_REBUILT = (
 FORGED = (
     Kind(
         "a value exchanged; ids, chain, balances, manifest recomputed",
-        lambda sample: chain.from_iterable(forgeries.values(run, sample.contents[run]) for run in CONFIGS),
+        lambda sample: chain.from_iterable(values(run, sample.contents[run]) for run in CONFIGS),
     ),
     Kind("a line deleted; numbers, counters and all of these recomputed", _lines("deleted")),
     Kind("a line doubled; the same recomputed", _lines("doubled")),
@@ -99,7 +104,7 @@ FORGED = (
     ),
     Kind(
         "the sound log of another session under this run's config and strategy",
-        lambda sample: _sessions(sample),
+        _sessions,
     ),
 )
 """Everything that follows from the change made to fit, by somebody who knows how."""
@@ -118,10 +123,6 @@ def _damaged(run: str, name: str) -> Iterator[Alteration]:
         yield Alteration(run, what, partial(dict, {name: data}))
 
 
-def _sessions(sample: Sample) -> Iterator[Alteration]:
-    return forgeries.sessions("full", sample.contents["full"], sample.others)
-
-
 _PICTURE = Alteration("full", "a picture", partial(dict, {f"{EVIDENCE_DIR}/equity.png": b"no picture"}))
 
 
@@ -129,7 +130,7 @@ OUT_OF_REACH = (
     Kind("a whole other sound run in the run's place", _other_runs),
     Kind(
         "a value of the manifest exchanged for another as sound, with the same log",
-        lambda sample: forgeries.values("full", sample.contents["full"], free=True),
+        lambda sample: values("full", sample.contents["full"], free=True),
     ),
     Kind("a consistent log of another session, the strategy's file not handed over", _sessions),
     Kind("`environment.json` altered", lambda sample: _damaged("full", Artifact.ENVIRONMENT)),
