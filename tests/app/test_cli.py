@@ -209,3 +209,10 @@ def test_a_complaint_names_the_option_and_never_the_value(
     assert answer.code == 2
     assert answer.err.splitlines()[-1].endswith(f"error: {complaint}")
     assert "hunter2" not in answer.err
+
+
+def test_a_command_that_is_a_secret_is_not_repeated(command: Command) -> None:
+    """What argparse quotes by itself is redacted."""
+    answer = command("gh" + "p_" + "Ab3" * 12)
+    assert answer.code == 2
+    assert "invalid choice: '[REDACTED:github-token]'" in answer.err

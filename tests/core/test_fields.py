@@ -1,9 +1,11 @@
+import re
+from datetime import date
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from c2lib.core.fields import Field, FieldKind, free_text_names
+from c2lib.core.fields import TIME_PATTERN, Field, FieldKind, free_text_names
 
 SHA = "0123456789abcdef" * 4
 
@@ -96,3 +98,22 @@ def test_redaction_looks_at_free_text_alone() -> None:
     """Text, lists of text and objects are free; what has a form is not."""
     fields = tuple(Field(kind.value, kind, "") for kind in FieldKind)
     assert free_text_names(fields) == ("text", "text list", "object")
+
+
+def test_every_day_of_the_calendar_is_a_time_and_no_other() -> None:
+    """The pattern knows the months and the leap years: 400 years are one whole turn of the calendar."""
+    first, last = date(1600, 1, 1).toordinal(), date(2000, 1, 1).toordinal()
+    days = {date.fromordinal(number).isoformat() for number in range(first, last)}
+    for year in range(1600, 2000):
+        for month in range(14):
+            for day in range(33):
+                text = f"{year}-{month:02d}-{day:02d}"
+                assert (re.fullmatch(TIME_PATTERN, f"{text}T00:00:00+00:00") is not None) == (text in days), text
+
+
+@pytest.mark.parametrize(
+    "text", ["0000-01-01T00:00:00+00:00", "0000-02-29T00:00:00+00:00", "2026-01-01T00:00:00.000000+00:00"]
+)
+def test_a_time_that_isoformat_never_writes_is_none(text: str) -> None:
+    """There is no year 0, and no fraction of nothing."""
+    assert re.fullmatch(TIME_PATTERN, text) is None
