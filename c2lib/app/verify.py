@@ -170,6 +170,9 @@ def _first_difference(
     if config.market.source == "file" and market is None:
         return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
     with opened_market(config, market if config.market.source == "file" else None) as data:
+        if data is not None and market is not None and data.sha256 != config.market.file_sha256:
+            seen = f"{redact_secrets(Path(market).name)} of sha256 {data.sha256}"
+            return _impossible(seen, f"a market file of sha256 {config.market.file_sha256}")
         guard = partial(RecordedGuard, recorded) if config.no_live_required == "namespace" else None
         job = replace(_job(config, data, source, manifest["inputs"]), guard=guard)
         difference, _, _ = compare_with(job, place, folder)

@@ -43,6 +43,12 @@ def bits(data: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield f"bit {bit % 8} of byte {bit // 8}", partial(_flipped, data, bit)
 
 
+def bit_of_each_byte(data: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield one bit of every byte flipped, each of the eight in turn."""
+    for at in range(len(data)):
+        yield f"bit {at % 8} of byte {at}", partial(_flipped, data, at * 8 + at % 8)
+
+
 def cuts(data: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Yield every beginning, the empty one first."""
     for length in range(len(data)):
@@ -106,7 +112,8 @@ def resealed(run: str, content: Content, edit: Edit) -> Iterator[Alteration]:
 
 
 def _around(content: Content, name: str, change: Callable[[], bytes]) -> dict[str, bytes]:
-    return rebuilt({**content, name: change()})
+    files = rebuilt({**content, name: change()})
+    return {name: files[name], MANIFEST: files[MANIFEST]}
 
 
 def removed(run: str) -> Iterator[Alteration]:

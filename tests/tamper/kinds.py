@@ -14,6 +14,7 @@ from tests.tamper.alterations import (
     Alteration,
     Edit,
     added,
+    bit_of_each_byte,
     bits,
     cuts,
     deleted,
@@ -82,7 +83,7 @@ AS_IT_STANDS = (
 """Without a look at the format."""
 
 MANIFEST_REBUILT = (
-    Kind("a bit flipped, manifest rebuilt", _full_resealed(bits)),
+    Kind("a bit of each byte flipped, manifest rebuilt", _full_resealed(bit_of_each_byte)),
     Kind("a file cut short at a byte, manifest rebuilt", _full_resealed(cuts)),
     Kind("a line deleted, manifest rebuilt", _every_resealed(deleted)),
     Kind("a line doubled, manifest rebuilt", _every_resealed(doubled)),
@@ -155,17 +156,17 @@ def _evidence_of(name: str, change: Callable[[], bytes]) -> dict[str, bytes]:
     return {f"{EVIDENCE_DIR}/{name}": change()}
 
 
-def one_bit_a_byte(data: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield the lowest bit of every byte flipped, but for those of the owner's name: that is the file's own to say."""
+def _but_for_the_owner(data: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield one bit of every byte flipped, but for those of the owner's name: that is the file's own to say."""
     owner = re.search(rb"\n- \*\*Owner:\*\* (.*)\n", data)
     begin, end = owner.span(1) if owner else (0, 0)
-    for at, pair in enumerate(bits(data)):
-        if at % 8 == 0 and not begin <= at // 8 < end:
+    for at, pair in enumerate(bit_of_each_byte(data)):
+        if not begin <= at < end:
             yield pair
 
 
 EVIDENCE = (
-    Kind("the lowest bit of a byte flipped", _of_evidence(one_bit_a_byte)),
+    Kind("a bit of each byte flipped", _of_evidence(_but_for_the_owner)),
     Kind("cut short at a byte", _of_evidence(cuts)),
     Kind("a line deleted", _of_evidence(deleted)),
     Kind("a line doubled", _of_evidence(doubled)),
