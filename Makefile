@@ -13,7 +13,7 @@ SCRATCH = $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean test-long race \
-  peers real-files secrets-false-positives bench bench-quick audit sbom
+  peers real-files secrets-false-positives tamper bench bench-quick audit sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -91,6 +91,9 @@ peers: setup $(PEERS)/.made ## compare trades with backtesting.py and backtrader
 secrets-false-positives: setup ## count what the secret detectors find in MARKET=FILE, where nothing is to find
 	@test -f "$(MARKET)" || { echo "no market file $(MARKET): name one with MARKET=FILE" >&2; exit 2; }
 	$(BIN)/python -m tests.bench.false_positives "$(MARKET)"
+
+tamper: setup ## alter small runs in every way there is, count what is found, write docs/tamper.md (JOBS=N)
+	$(BIN)/python -m tests.tamper.campaign $(if $(JOBS),--jobs $(JOBS))
 
 real-files: setup ## every order type under every fill model on FILES="A B …", each run verified with replay
 	@test -n "$(FILES)" || { echo 'name market files with FILES="A B …"' >&2; exit 2; }

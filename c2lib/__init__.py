@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from c2lib.app.evidence import EvidenceDraft, draw_plots, write_evidence
+    from c2lib.app.evidence_check import verify_evidence
     from c2lib.app.notebook import NotebookParameters, show_markdown, show_png
     from c2lib.app.runner import run_dryrun
     from c2lib.app.verify import VerifyReport, verify_run
@@ -66,6 +67,7 @@ _HOMES = {
     "run_dryrun": "app.runner",
     "show_markdown": "app.notebook",
     "show_png": "app.notebook",
+    "verify_evidence": "app.evidence_check",
     "verify_run": "app.verify",
     "write_evidence": "app.evidence",
 }
@@ -101,6 +103,7 @@ __all__ = [
     "run_dryrun",
     "show_markdown",
     "show_png",
+    "verify_evidence",
     "verify_run",
     "write_evidence",
 ]

@@ -51,6 +51,16 @@ class EvidenceDraft:
         return tuple(claim.name for claim in self.claims if not claim.passed)
 
 
+def verification_of(report: VerifyReport) -> Verification:
+    """Return what a report of a run that was to be executed again says in its draft."""
+    return Verification(
+        verdict=report.verdict,
+        findings=len(report.findings),
+        replayed=report.replayed,
+        reproduced=report.replayed and report.ok,
+    )
+
+
 def draw_plots(run_dir: str | os.PathLike[str]) -> dict[str, bytes]:
     """Return the pictures of a run, by file name; raise :class:`MissingExtraError` without matplotlib."""
     return dict(plot_files(read_series(run_dir)))
@@ -71,12 +81,7 @@ def write_evidence(
     :class:`RunPathError` when a different file of that name is there already, or a symlink is on the way.
     """
     report = verify_run(run_dir, replay=True, market=market, strategy=strategy)
-    verification = Verification(
-        verdict=report.verdict,
-        findings=len(report.findings),
-        replayed=report.replayed,
-        reproduced=report.replayed and report.ok,
-    )
+    verification = verification_of(report)
     claims = evaluate(report.summary, verification)
     pictures = draw_plots(run_dir) if plots else {}
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}

@@ -94,12 +94,7 @@ def verify_run(
     seen = examine(path, partial(progress, "B") if progress else None)
     findings = list(seen.findings)
     unchecked = list(seen.unchecked)
-    if require_sealed and seen.verdict is not Verdict.SEALED:
-        findings.append(Finding(FindingCode.NOT_SEALED, Artifact.MANIFEST, expected="SEALED", seen=seen.verdict))
-    if expect_digest is not None and seen.summary.run_digest != expect_digest:
-        got = seen.summary.run_digest or "none"
-        asked = shown(expect_digest)
-        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=asked, seen=got))
+    findings.extend(anchor_findings(seen, require_sealed=require_sealed, expect_digest=expect_digest))
     replayed = False
     if not replay or seen.verdict is not Verdict.SEALED:
         unchecked.append("re-execution: " + ("left out" if not replay else "needs a manifest"))
@@ -113,6 +108,19 @@ def verify_run(
         findings.extend([finding] if finding else [])
     place = redact_secrets(os.fspath(path))
     return VerifyReport(place, seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
+
+
+def anchor_findings(
+    seen: Examination | VerifyReport, *, require_sealed: bool = False, expect_digest: str | None = None
+) -> list[Finding]:
+    """Return what is wrong with a run by what its reader knows of it from elsewhere."""
+    findings = []
+    if require_sealed and seen.verdict is not Verdict.SEALED:
+        findings.append(Finding(FindingCode.NOT_SEALED, Artifact.MANIFEST, expected="SEALED", seen=seen.verdict))
+    if expect_digest is not None and seen.summary.run_digest != expect_digest:
+        got, asked = seen.summary.run_digest or "none", shown(expect_digest)
+        findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=asked, seen=got))
+    return findings
 
 
 def _is_replayable(seen: Examination) -> bool:
@@ -176,6 +184,9 @@ def _first_difference(
     if config.market.source == "file" and market is None:
         return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
     with opened_market(config, market if config.market.source == "file" else None) as data:
+        if data is not None and market is not None and data.sha256 != config.market.file_sha256:
+            seen = f"{redact_secrets(Path(market).name)} of sha256 {data.sha256}"
+            return _impossible(seen, f"a market file of sha256 {config.market.file_sha256}")
         guard = partial(RecordedGuard, recorded) if config.no_live_required == "namespace" else None
         job = replace(_job(config, data, source, manifest["inputs"]), guard=guard, progress=progress)
         difference, _, _ = compare_with(job, place, folder)

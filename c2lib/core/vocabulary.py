@@ -46,6 +46,9 @@ SEALED_BY_MANIFEST = (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artif
 
 EVIDENCE_DIR = "evidence"
 
+STRATEGY_ORIGINS = ("built-in", "file", "object")
+"""Where a strategy can come from."""
+
 
 class EventKind(StrEnum):
     """What an event can be."""

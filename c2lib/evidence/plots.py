@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PICTURES = ("phases.png", "price.png", "equity.png")
+"""File names of the pictures of a run."""
+
 SIZE_INCHES = (10.0, 5.0)
 DOTS_PER_INCH = 110
 
@@ -64,8 +67,8 @@ _TITLE_WIDTH = 88
 
 
 def plot_files(series: RunSeries) -> dict[str, bytes]:
-    """Return every picture of a run by its file name."""
-    return {"phases.png": phases_png(series), "price.png": price_png(series), "equity.png": equity_png(series)}
+    """Return every picture of a run by its file name, each of :data:`PICTURES`."""
+    return dict(zip(PICTURES, (phases_png(series), price_png(series), equity_png(series)), strict=True))
 
 
 def phases_png(series: RunSeries) -> bytes:

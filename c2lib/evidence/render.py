@@ -33,8 +33,11 @@ TEMPLATE_NAME = "EV-FINISH_C2-ORCH-DRYRUN.md"
 MAX_OWNER = 100
 """Longest owner, in characters."""
 
+PLOT_NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,40}\.png"
+"""File names that a picture of a draft may have."""
+
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_PLOT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}\.png", re.ASCII)
+_PLOT_NAME = re.compile(PLOT_NAME_PATTERN, re.ASCII)
 _SHA256 = re.compile(SHA256_PATTERN, re.ASCII)
 
 

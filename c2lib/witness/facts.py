@@ -27,7 +27,7 @@ class Verdict(StrEnum):
 
 
 class FindingCode(StrEnum):
-    """What can be wrong with a run directory."""
+    """What can be wrong with a run directory, or with the evidence beside it."""
 
     MISSING_FILE = "MISSING_FILE"
     UNREADABLE_FILE = "UNREADABLE_FILE"
@@ -52,6 +52,9 @@ class FindingCode(StrEnum):
     REPLAY_DIVERGED = "REPLAY_DIVERGED"
     REPLAY_IMPOSSIBLE = "REPLAY_IMPOSSIBLE"
     OTHER_BEHAVIOUR_VERSION = "OTHER_BEHAVIOUR_VERSION"
+    EVIDENCE_MALFORMED = "EVIDENCE_MALFORMED"
+    EVIDENCE_DIFFERS = "EVIDENCE_DIFFERS"
+    PICTURE_DIFFERS = "PICTURE_DIFFERS"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,14 @@ from typing import Any
 from c2lib.core.canon import sha256_hex
 from c2lib.core.contract import LIQUIDITIES
 from c2lib.core.states import SESSION_ENDS, SessionStatus
-from c2lib.core.vocabulary import BEHAVIOUR_VERSION, SEALED_BY_MANIFEST, Artifact, AuditCode, StopReason
+from c2lib.core.vocabulary import (
+    BEHAVIOUR_VERSION,
+    SEALED_BY_MANIFEST,
+    STRATEGY_ORIGINS,
+    Artifact,
+    AuditCode,
+    StopReason,
+)
 from c2lib.witness.agreement import Logs
 from c2lib.witness.checks import encode, is_decimal
 from c2lib.witness.facts import FileFacts, FindingCode
@@ -88,6 +95,10 @@ class ManifestCheck:
                 self._findings.add(
                     FindingCode.CONTRACT_BROKEN, FILE, 1, expected=f"{name} by the contract", seen=problem
                 )
+        origin = at(manifest["strategy"], "origin")
+        if origin is not None and origin not in STRATEGY_ORIGINS:
+            expected = f"strategy.origin of {', '.join(STRATEGY_ORIGINS)} or null"
+            self._findings.add(FindingCode.CONTRACT_BROKEN, FILE, 1, expected=expected, seen=origin)
 
     def name(self, folder: str) -> None:
         """Expect the run that its folder is named for."""

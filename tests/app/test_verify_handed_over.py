@@ -45,7 +45,16 @@ class TestMarketFiles:
         """One bar more is another file."""
         (finding,) = verify_run(run, replay=True, market=market_csv(tmp_path / "other.csv", bars=81)).findings
         assert finding.code is FindingCode.REPLAY_IMPOSSIBLE
-        assert "market.file_sha256" in finding.seen
+        assert finding.seen.startswith("other.csv of sha256 ")
+        assert finding.expected == f"a market file of sha256 {manifest_of(run)['market']['sha256']}"
+
+    def test_one_digit_of_the_file_is_found(self, run: Path, market: Path) -> None:
+        """A volume, which no rule of the file's form holds: the finding names the file."""
+        text = market.read_text()
+        market.write_text(text.replace(",40\n", ",41\n", 1))
+        assert market.read_text() != text
+        (finding,) = verify_run(run, replay=True, market=market).findings
+        assert (finding.code, finding.seen.split()[0]) == (FindingCode.REPLAY_IMPOSSIBLE, "day.csv")
 
     @pytest.mark.parametrize("content", [None, "no,market\n"])
     def test_a_file_that_cannot_be_used_is_a_finding(self, run: Path, tmp_path: Path, content: str | None) -> None:

@@ -56,6 +56,8 @@ def test_the_digest_is_recomputed(tmp_path: Path) -> None:
         ({"strategy_id": "another"}, {f"WRONG_RUN {MANIFEST}"}),
         ({"market": {}}, {f"CONTRACT_BROKEN {MANIFEST}", f"DIGEST_WRONG {MANIFEST}"}),
         ({"strategy": {}}, {f"CONTRACT_BROKEN {MANIFEST}"}),
+        ({"strategy": {"origin": "elsewhere", "sha256": None}}, {f"CONTRACT_BROKEN {MANIFEST}"}),
+        ({"strategy": {"origin": ["file"], "sha256": None}}, {f"CONTRACT_BROKEN {MANIFEST}"}),
         ({"inputs": {}}, {f"CONTRACT_BROKEN {MANIFEST}"}),
         ({"audit": {}}, {f"CONTRACT_BROKEN {MANIFEST}", f"CHAIN_BROKEN {MANIFEST}"}),
         ({"extra": 1}, {f"CONTRACT_BROKEN {MANIFEST}"}),

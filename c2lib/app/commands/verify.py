@@ -1,9 +1,9 @@
-"""``c2lib verify``: check run directories.
+"""``c2lib verify``: check run directories, and evidence files with the runs that they are about.
 
 Rules kept here:
 
 * exit 0 when nothing was found in any of them, 1 when something was, 2 when one could not be reported on;
-* every directory is reported on, also after one that could not be.
+* every path is reported on, also after one that could not be; ``EV-….md`` is an evidence file, all else a run.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from c2lib.app.console import ProgressBar, say, show
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="run directory")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="run directory, or evidence file EV-….md")
+    parser.add_argument("--run", metavar="DIR", help="run of the evidence files; left out: the one they lie in")
     parser.add_argument("--no-replay", action="store_true", help="do not execute the session again")
     parser.add_argument("--require-sealed", action="store_true", help="anything less than SEALED is a finding")
     parser.add_argument("--expect-digest", metavar="HEX", help="run_digest that the run must have")
     parser.add_argument("--market", metavar="FILE", help="market file for the replay; its hash must be the sealed one")
     parser.add_argument("--strategy-file", metavar="FILE:CLASS", help="strategy for the replay, when it was one's own")
-    parser.add_argument("--json", action="store_true", help="one JSON line per directory")
+    parser.add_argument("--json", action="store_true", help="one JSON line per path")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Report on each directory."""
+    """Report on each path."""
     from c2lib.app.strategy_files import strategy_from_file
-    from c2lib.app.verify import verify_run
     from c2lib.core.errors import RunPathError
 
     source = strategy_from_file(options.strategy_file) if options.strategy_file else None
@@ -37,15 +37,7 @@ def run(options: argparse.Namespace) -> int:
     for path in options.paths:
         try:
             with ProgressBar() as progress:
-                report = verify_run(
-                    path,
-                    not options.no_replay,
-                    require_sealed=options.require_sealed,
-                    expect_digest=options.expect_digest,
-                    market=options.market,
-                    strategy=source,
-                    progress=progress,
-                )
+                report = _report(path, options, source, progress)
         except RunPathError as error:
             say(str(error))
             codes.append(2)
@@ -54,6 +46,25 @@ def run(options: argparse.Namespace) -> int:
             show(line)
         codes.append(0 if report.ok else 1)
     return max(codes)
+
+
+def _report(path: str, options: argparse.Namespace, source: Any, progress: Any) -> Any:
+    from c2lib.app.evidence_check import is_evidence, verify_evidence
+    from c2lib.app.verify import verify_run
+    from c2lib.core.errors import RunPathError
+
+    given = {
+        "require_sealed": options.require_sealed,
+        "expect_digest": options.expect_digest,
+        "market": options.market,
+        "strategy": source,
+        "progress": progress,
+    }
+    if is_evidence(path):
+        return verify_evidence(path, not options.no_replay, run=options.run, **given)
+    if options.run is not None:
+        raise RunPathError(f"{path} is no evidence file: --run names the run of one")
+    return verify_run(path, not options.no_replay, **given)
 
 
 def _lines(report: Any) -> list[str]:

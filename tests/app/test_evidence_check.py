@@ -1,0 +1,358 @@
+"""An evidence file against its run: what it says must be what the run gives, and whatever it is, it is no error."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from c2lib.app import evidence_check
+from c2lib.app.evidence import draw_plots, write_evidence
+from c2lib.app.evidence_check import NOT_DRAWN, TAKEN_ON_ITS_WORD, is_evidence, verify_evidence
+from c2lib.app.runner import run_dryrun
+from c2lib.app.verify import VerifyReport, verify_run
+from c2lib.core.config import DryrunConfig
+from c2lib.core.errors import RunPathError
+from c2lib.core.vocabulary import Artifact
+from c2lib.evidence.compare import MAX_EVIDENCE
+from c2lib.evidence.plots import PICTURES
+from c2lib.witness.facts import FindingCode
+from tests.app.conftest import Command
+from tests.app.runs import RUN, flip_byte, manifest_of, market_csv, tree
+
+DATE, OWNER = "2026-02-03", "Q. <b>|(ü)"
+PASS = "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md"
+FAIL = PASS.replace("PASS", "FAIL")
+
+
+def drafted(place: Path, **options: Any) -> Path:
+    """Write the draft of a run and return its file."""
+    given: dict[str, Any] = {"date": DATE, "owner": OWNER, "plots": False, **options}
+    return Path(write_evidence(place, **given).path)
+
+
+def found(report: VerifyReport) -> list[str]:
+    """Return code, file and line of every finding."""
+    return [f"{finding.code} {finding.file}:{finding.line}" for finding in report.findings]
+
+
+@pytest.fixture(scope="session")
+def _draft(_published: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return drafted(Path(shutil.copytree(_published, tmp_path_factory.mktemp("drafted") / RUN))).read_bytes()
+
+
+@pytest.fixture
+def evidence(published: Path, _draft: bytes) -> Path:
+    """Return the evidence file of a published run, without pictures."""
+    path = published / "evidence" / PASS
+    path.parent.mkdir()
+    path.write_bytes(_draft)
+    return path
+
+
+def test_a_draft_as_it_was_written_is_clean(published: Path) -> None:
+    """Lines and pictures, and nothing is changed by looking."""
+    path = drafted(published, plots=True)
+    before = tree(published)
+    report = verify_evidence(path, replay=True)
+    assert (report.ok, report.replayed, report.unchecked, report.path) == (True, True, (), str(path))
+    assert report.summary.run_digest == manifest_of(published)["run_digest"]
+    assert tree(published) == before
+
+
+def test_without_a_replay_its_word_on_the_replay_is_taken_and_that_is_said(evidence: Path) -> None:
+    """The rest is compared all the same."""
+    report = verify_evidence(evidence)
+    assert (report.ok, report.replayed) == (True, False)
+    assert report.unchecked == ("re-execution: left out", TAKEN_ON_ITS_WORD)
+    evidence.write_text(evidence.read_text().replace("Steps | <code>64", "Steps | <code>63"))
+    assert found(verify_evidence(evidence)) == [f"EVIDENCE_DIFFERS {PASS}:21"]
+
+
+def test_every_line_is_held(evidence: Path) -> None:
+    """A line with one more character is found and named, unless the draft cannot be made without it."""
+    lines = evidence.read_text().split("\n")
+    for number, line in enumerate(lines, start=1):
+        evidence.write_text("\n".join([*lines[: number - 1], f"{line}<", *lines[number:]]))
+        code = "EVIDENCE_MALFORMED" if "**Date:**" in line else "EVIDENCE_DIFFERS"
+        assert found(verify_evidence(evidence)) == [f"{code} {PASS}:{number if code == 'EVIDENCE_DIFFERS' else 0}"]
+
+
+def test_the_first_line_that_differs_is_named_with_both_sides(evidence: Path) -> None:
+    """A claim turned, and a value."""
+    text = evidence.read_text()
+    number = text.split("\n").index("## Claims") + 1
+    forged = text.replace("<code>10 fills</code> | PASS", "<code>99 fills</code> | PASS")
+    assert forged != text
+    evidence.write_text(forged)
+    (finding,) = verify_evidence(evidence, replay=True).findings
+    assert (finding.code, finding.file) == (FindingCode.EVIDENCE_DIFFERS, PASS)
+    assert finding.line > number
+    assert ("10 fills" in finding.expected, "99 fills" in finding.seen) == (True, True)
+
+
+def test_another_owner_or_date_is_another_draft_and_a_good_one(published: Path, evidence: Path) -> None:
+    """Both are the operator's to say; but the file's name holds the date."""
+    changed = evidence.read_text().replace("Q. ", "R. ")
+    assert changed != evidence.read_text()
+    evidence.write_text(changed)
+    assert verify_evidence(evidence).ok
+    evidence.write_text(evidence.read_text().replace("2026-02-03", "2026-02-04").replace("20260203", "20260204"))
+    assert found(verify_evidence(evidence)) == [f"EVIDENCE_DIFFERS {PASS}:0"]
+    renamed = evidence.rename(evidence.with_name(PASS.replace("0203", "0204")))
+    assert verify_evidence(renamed).ok
+
+
+def test_a_fail_under_the_name_of_a_pass_is_found(published: Path) -> None:
+    """The name is part of the evidence."""
+    flip_byte(published / Artifact.METRICS, 3)
+    path = drafted(published)
+    run_findings = found(verify_evidence(path, replay=True))
+    assert path.name == FAIL
+    assert run_findings
+    assert not any(text.startswith("EVIDENCE") for text in run_findings)
+    renamed = path.rename(path.with_name(PASS))
+    assert f"EVIDENCE_DIFFERS {PASS}:0" in found(verify_evidence(renamed, replay=True))
+
+
+def test_evidence_moved_to_another_run_is_found(published: Path, evidence: Path, tmp_path: Path) -> None:
+    """Even one of the same name: its digests are not those of the run beside it."""
+    other = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=8, run_id=RUN), out_dir=tmp_path / "other")
+    place = Path(str(other.path))
+    (place / "evidence").mkdir()
+    moved = Path(shutil.copy(evidence, place / "evidence"))
+    report = verify_evidence(moved, replay=True)
+    assert verify_run(place, replay=True).ok
+    assert found(report) == [f"EVIDENCE_DIFFERS {PASS}:17"]
+
+
+def test_evidence_kept_elsewhere_is_an_anchor_of_its_run(published: Path, evidence: Path, tmp_path: Path) -> None:
+    """With --run; a whole other run in the place of the first is found by it, and by nothing else."""
+    kept = Path(shutil.copy(evidence, tmp_path))
+    assert verify_evidence(kept, replay=True, run=published).ok
+    with pytest.raises(RunPathError, match="name its run with --run DIR"):
+        verify_evidence(kept)
+    shutil.rmtree(published)
+    run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=8, run_id=RUN), out_dir=published.parents[2])
+    assert verify_run(published, replay=True).ok
+    assert found(verify_evidence(kept, replay=True, run=published)) == [f"EVIDENCE_DIFFERS {PASS}:17"]
+
+
+def test_the_run_around_a_linked_folder_is_the_one_that_was_named(published: Path, tmp_path: Path) -> None:
+    """A link never leads the check to a run that was not asked for, and a link in a run is a finding."""
+    path = drafted(published)
+    elsewhere = shutil.move(published / "evidence", tmp_path / "evidence")
+    (published / "evidence").symlink_to(elsewhere)
+    report = verify_evidence(path)
+    assert report.summary.run_id == RUN
+    assert "UNEXPECTED_FILE evidence:0" in found(report)
+
+
+def test_what_is_known_from_elsewhere_is_asked_for_too(evidence: Path, published: Path) -> None:
+    """The digest and the seal, as of a run, and without spoiling the comparison."""
+    digest = manifest_of(published)["run_digest"]
+    assert verify_evidence(evidence, replay=True, expect_digest=digest, require_sealed=True).ok
+    assert found(verify_evidence(evidence, replay=True, expect_digest="0" * 64)) == [
+        "RUN_DIGEST_WRONG run_manifest.json:0"
+    ]
+
+
+def test_a_run_on_a_market_file_needs_it_for_its_evidence(tmp_path: Path, out: Path) -> None:
+    """Without the file neither run nor evidence can be borne out."""
+    market = market_csv(tmp_path / "day.csv")
+    run = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN), out_dir=out, market=market)
+    path = drafted(Path(str(run.path)), market=market)
+    assert verify_evidence(path, replay=True, market=market).ok
+    assert {text.split()[0] for text in found(verify_evidence(path, replay=True))} == {
+        "REPLAY_IMPOSSIBLE",
+        "EVIDENCE_DIFFERS",
+    }
+    assert verify_evidence(path).ok
+
+
+@pytest.mark.parametrize("damage", ["market", "metrics", "manifest", "no manifest"])
+def test_a_fail_draft_of_a_bad_run_is_what_the_run_gives(tmp_path: Path, out: Path, damage: str) -> None:
+    """The findings are the run's alone, with the replay and without."""
+    market = market_csv(tmp_path / "day.csv")
+    run = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN), out_dir=out, market=market)
+    place = Path(str(run.path))
+    if damage == "metrics":
+        flip_byte(place / Artifact.METRICS, 3)
+    elif damage == "manifest":
+        flip_byte(place / Artifact.MANIFEST, 30)
+    elif damage == "no manifest":
+        (place / Artifact.MANIFEST).unlink()
+    given = None if damage == "market" else market
+    path = drafted(place, market=given)
+    for replay in (True, False):
+        report = verify_evidence(path, replay, market=given)
+        assert not [finding for finding in report.findings if finding.code.startswith("EVIDENCE")]
+
+
+HOSTILE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "binary": lambda data: bytes(range(256)) * 40,
+    "NUL": lambda data: data.replace(b"## Scope", b"\0## Scope"),
+    "no UTF-8": lambda data: data.replace(b"## Scope", b"\xff## Scope"),
+    "byte order mark": lambda data: b"\xef\xbb\xbf" + data,
+    "CRLF": lambda data: data.replace(b"\n", b"\r\n"),
+    "huge": lambda data: data + b"a" * MAX_EVIDENCE,
+    "long line": lambda data: data.replace(b"## Scope", b"a" * (MAX_EVIDENCE // 2)),
+    "many lines": lambda data: data + b"\n" * 100_000,
+    "html": lambda data: data.replace(b"## Scope", b"<script>alert(1)</script>\n## Scope"),
+    "forged row": lambda data: data.replace(b"## Claims\n", b"## Claims\n\n| x | y | z |\n"),
+    "terminal colours": lambda data: data.replace(b"## Scope", b"\x1b[2J"),
+    "no date": lambda data: data.replace(b"**Date:**", b"**Day:**"),
+    "day that is none": lambda data: data.replace(b"2026-02-03", b"2026-02-31"),
+    "no owner": lambda data: data.replace(b"**Owner:**", b"**Operator:**"),
+    "owner of many digits": lambda data: data.replace(b"Q. ", b"&#" + b"9" * 900 + b";"),
+    "owner of very many digits": lambda data: data.replace(b"Q. ", b"&#" + b"9" * 9000 + b";"),
+    "owner that is no text": lambda data: data.replace(b"Q. ", b"&#7;"),
+    "secret": lambda data: data.replace(b"Q. ", b"password=hunter2hunter2"),
+    "line separator": lambda data: data.replace(b"## Scope", "\u2028## Scope".encode()),
+    "end missing": lambda data: data[:-1],
+    "another end": lambda data: data + b"\n",
+    "cut": lambda data: data[: len(data) // 2],
+    "doubled": lambda data: data + data,
+    "picture outside": lambda data: data.replace(
+        b"No picture was drawn.", b"| <code>../../x.png</code> | <code>" + b"0" * 64 + b"</code> |"
+    ),
+    "picture of another name": lambda data: data.replace(
+        b"No picture was drawn.", b"| <code>more.png</code> | <code>" + b"0" * 64 + b"</code> |"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_evidence_is_a_finding(evidence: Path, command: Command, name: str) -> None:
+    """One short printable line, exit 1, and the same finding with the replay."""
+    data = HOSTILE[name](evidence.read_bytes())
+    assert data != evidence.read_bytes()
+    evidence.write_bytes(data)
+    answer = command("verify", evidence, "--no-replay")
+    (line,) = (line for line in answer.out.splitlines() if line.startswith("  finding: "))
+    assert (answer.code, answer.err, line.isprintable(), len(line) < 600) == (1, "", True, True)
+    assert [f"  finding: {finding.text()}" for finding in verify_evidence(evidence, replay=True).findings] == [line]
+    assert line.startswith("  finding: EVIDENCE_")
+
+
+@pytest.mark.parametrize(
+    ("make", "seen"),
+    [
+        (os.mkfifo, "not a regular file"),
+        (lambda path: path.symlink_to("/etc/hostname"), "a symbolic link"),
+        (lambda path: path.symlink_to("/dev/zero"), "a symbolic link"),
+    ],
+)
+def test_evidence_that_is_no_file_is_a_finding(evidence: Path, make: Callable[[Path], object], seen: str) -> None:
+    """It is neither waited for nor followed."""
+    evidence.unlink()
+    make(evidence)
+    unreadable = [f for f in verify_evidence(evidence).findings if f.code is FindingCode.UNREADABLE_FILE]
+    assert [(finding.file, finding.seen) for finding in unreadable] == [(PASS, seen)]
+
+
+def test_no_file_is_no_report(command: Command, published: Path, tmp_path: Path) -> None:
+    """Exit 2: no such file, no run around it, a name that cannot be, --run beside a run."""
+    assert command("verify", published / "evidence" / PASS).complaint.endswith(
+        "is not there: name a run directory, or its evidence file"
+    )
+    alone = tmp_path / "alone" / "evidence" / PASS
+    alone.parent.mkdir(parents=True)
+    alone.write_text("# EV")
+    assert command("verify", alone.parent.parent / "evidence" / PASS).code == 1
+    assert command("verify", alone, "--run", tmp_path / "none").code == 2
+    assert command("verify", f"{tmp_path}/\0/EV-x.md").code == 2
+    assert command("verify", published, "--run", published).complaint.endswith("--run names the run of one")
+
+
+def test_a_folder_of_that_name_is_a_run(tmp_path: Path, published: Path) -> None:
+    """Nobody is kept from naming a folder so."""
+    assert not is_evidence(published)
+    assert is_evidence(tmp_path / "EV-x.md")
+    assert not is_evidence(shutil.copytree(published, tmp_path / "EV-x.md"))
+
+
+@pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the pictures of a run the first time only: the same run gives the same bytes."""
+    drawn: dict[bytes, dict[str, bytes]] = {}
+
+    def draw(run: Path) -> dict[str, bytes]:
+        events = (run / Artifact.EVENTS).read_bytes()
+        if events not in drawn:
+            drawn[events] = draw_plots(run)
+        return drawn[events]
+
+    monkeypatch.setattr(evidence_check, "draw_plots", draw)
+
+
+@pytest.mark.usefixtures("drawn_once")
+def test_a_picture_that_is_not_the_drawn_one_is_found(published: Path, tmp_path: Path) -> None:
+    """Altered, missing, a link, or altered with its hash in the file."""
+    path = drafted(published, plots=True)
+    for name in PICTURES:
+        assert_held(shutil.copytree(published, tmp_path / name / RUN) / "evidence" / path.name, name)
+
+
+def assert_held(path: Path, name: str) -> None:
+    """Alter a picture of an evidence file in every way, and expect each to be found."""
+    picture = path.with_name(name)
+    drawn, text = picture.read_bytes(), path.read_text()
+    picture.write_bytes(drawn + b"x")
+    assert found(verify_evidence(path)) == [f"PICTURE_DIFFERS {name}:0"]
+    (finding,) = verify_evidence(path).findings
+    path.write_text(text.replace(finding.expected.removeprefix("sha256 "), finding.seen))
+    (finding,) = verify_evidence(path).findings
+    assert (finding.code, finding.file) == (FindingCode.PICTURE_DIFFERS, PASS)
+    assert "drawn from the run by matplotlib" in finding.expected
+    path.write_text(text)
+    picture.unlink()
+    assert found(verify_evidence(path)) == [f"MISSING_FILE {name}:0"]
+    picture.symlink_to("phases.png")
+    assert f"UNREADABLE_FILE {name}:0" in found(verify_evidence(path))
+
+
+def test_a_picture_that_is_not_named_is_missed(published: Path) -> None:
+    """All of them or none: a curve is not left out because it does not please."""
+    path = drafted(published, plots=True)
+    lines = path.read_text().split("\n")
+    path.write_text("\n".join(line for line in lines if "equity.png" not in line).replace("\n\n\n", "\n\n"))
+    assert found(verify_evidence(path)) == [f"PICTURE_DIFFERS {PASS}:0"]
+
+
+def test_pictures_that_cannot_be_drawn_are_said(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without matplotlib, and without events: their hashes are compared all the same."""
+    path = drafted(published, plots=True)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "matplotlib", None)
+        report = verify_evidence(path, replay=True)
+        assert report.ok
+        assert [text.startswith(f"{NOT_DRAWN}: drawing needs ") for text in report.unchecked] == [True]
+    (published / Artifact.EVENTS).unlink()
+    report = verify_evidence(path)
+    assert any(text.startswith(f"{NOT_DRAWN}: ") and "events.jsonl cannot be read" in text for text in report.unchecked)
+
+
+def test_the_command_tells_evidence_from_runs(command: Command, published: Path, evidence: Path) -> None:
+    """Side by side in one call; the JSON line has the file's path."""
+    answer = command("verify", published, evidence)
+    assert answer.code == 0
+    assert [line.split()[2] for line in answer.out.splitlines()] == [str(published), str(evidence)]
+    facts = command("verify", "--json", evidence).facts
+    assert (facts["path"], facts["ok"], facts["run_id"]) == (str(evidence), True, RUN)
+    evidence.write_text(evidence.read_text() + "\n")
+    answer = command("verify", "--json", evidence)
+    assert (answer.code, answer.facts["findings"][0]["code"]) == (1, "EVIDENCE_DIFFERS")
+    kept = Path(shutil.copy(evidence, published.parents[2]))
+    assert command("verify", kept).code == 2
+    assert command("verify", kept, "--run", published).code == 1
+
+
+def test_evidence_is_checked_from_within_its_folder(evidence: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path without folders is one of the folder one stands in."""
+    monkeypatch.chdir(evidence.parent)
+    assert verify_evidence(evidence.name).ok
