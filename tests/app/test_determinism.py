@@ -1,0 +1,208 @@
+"""The determinism contract, over all that a machine can vary: processes that differ in one thing, the same bytes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from c2lib.app import runner
+from c2lib.core.vocabulary import BEHAVIOUR_VERSION
+from c2lib.witness.facts import FindingCode
+from tests.app.conftest import Command
+from tests.app.runs import codes, market_csv, strategy_file
+from tests.app.sessions import OWN
+from tests.app.vector import GOLDEN, made_in, turn_listings_round
+from tests.naming import ROOT, missing, named
+from tests.record.test_folders import umask
+from tests.session.golden import GOLDEN_BEHAVIOUR_VERSION
+
+PAGE = ROOT / "docs" / "determinism.md"
+
+UNSET = ("PYTHONHASHSEED", "PYTHONUTF8", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "TZ", "LANG", "LANGUAGE", "LC_ALL")
+
+
+class Other(NamedTuple):
+    """What one process has otherwise than the plain one."""
+
+    env: Mapping[str, str] = {}
+    flags: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    umask: int = -1
+    folder: str = "made"
+    elsewhere: bool = False
+    bare: bool = False
+
+
+ALONE = {
+    "hash seed 0": Other({"PYTHONHASHSEED": "0"}),
+    "hash seed 1": Other({"PYTHONHASHSEED": "1"}),
+    "hash seed random": Other({"PYTHONHASHSEED": "random"}),
+    "time zone": Other({"TZ": "America/St_Johns"}),
+    "locale C, no UTF-8": Other({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+    "locale C.UTF-8": Other({"LC_ALL": "C.UTF-8", "LANG": "tr_TR.UTF-8", "LANGUAGE": "tr"}),
+    "UTF-8 mode": Other({"PYTHONUTF8": "1"}),
+    "current folder": Other(elsewhere=True),
+    "user and home": Other({"HOME": "/nonexistent", "USER": "somebody", "LOGNAME": "somebody"}),
+    "no environment": Other(bare=True),
+    "-O": Other(flags=("-O",)),
+    "-OO": Other(flags=("-OO",)),
+    "-X dev": Other(flags=("-X", "dev")),
+}
+
+TOGETHER = Other(
+    env={"PYTHONHASHSEED": "4711", "TZ": "Pacific/Auckland", "LC_ALL": "C", "PYTHONUTF8": "0", "HOME": "/nonexistent"},
+    flags=("-OO", "-X", "dev"),
+    words=("--cut", "5", "--market", "b.csv", "--reversed"),
+    umask=0o077,
+    folder="anders wo/ä",
+    elsewhere=True,
+)
+
+
+def made(other: Other, tmp_path: Path) -> tuple[Any, int, str]:
+    """Return what a process of its own made of the vector, its exit code, and what it complained of."""
+    folder = tmp_path / other.folder
+    folder.mkdir(parents=True)
+    given = {} if other.bare else {name: text for name, text in os.environ.items() if name not in UNSET}
+    done = subprocess.run(
+        [sys.executable, *other.flags, "-m", "tests.app.vector", str(folder), *other.words],
+        cwd=folder if other.elsewhere else ROOT,
+        env={**given, "PYTHONPATH": str(ROOT), **other.env},
+        umask=other.umask,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return json.loads(done.stdout or "null"), done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("what", ALONE)
+def test_one_thing_of_the_machine_changes_no_byte(what: str, tmp_path: Path) -> None:
+    """Neither of a sealed file, nor of the draft, nor the digest: those of the golden vector."""
+    assert made(ALONE[what], tmp_path) == (GOLDEN, 0, "")
+
+
+def test_all_of_it_together_changes_no_byte(tmp_path: Path) -> None:
+    """Nor do they change one between them."""
+    assert made(TOGETHER, tmp_path) == (GOLDEN, 0, "")
+
+
+@pytest.mark.parametrize("cut", [1, 7])
+def test_how_many_steps_are_taken_at_a_time_changes_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    """One by one, or in parts that do not come out even."""
+    monkeypatch.setattr(runner, "_CHUNK", cut)
+    assert made_in(tmp_path, "day.csv") == GOLDEN
+
+
+@pytest.mark.parametrize("mask", [0, 0o077])
+def test_a_umask_changes_no_byte(tmp_path: Path, mask: int) -> None:
+    """Wide or narrow, it changes who may read, not what."""
+    with umask(mask):
+        assert made_in(tmp_path, "day.csv") == GOLDEN
+
+
+@pytest.mark.parametrize(
+    ("folder", "market"), [("ein Ordner, größer 日本", "day.csv"), ("here", "Zürich bars (2).CSV"), ("a/b/c", "x.csv")]
+)
+def test_names_of_folder_and_market_file_change_no_byte(tmp_path: Path, folder: str, market: str) -> None:
+    """With blanks, beyond ASCII, deeper."""
+    place = tmp_path / folder
+    place.mkdir(parents=True)
+    assert made_in(place, market) == GOLDEN
+
+
+def test_the_order_of_a_folder_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file system gives it, or from its end."""
+    monkeypatch.setattr(os, "listdir", os.listdir)
+    monkeypatch.setattr(os, "scandir", os.scandir)
+    turn_listings_round()
+    assert made_in(tmp_path, "day.csv") == GOLDEN
+
+
+def test_the_command_makes_the_run_that_the_call_makes(command: Command, out: Path, tmp_path: Path) -> None:
+    """Who asks changes no byte: all of them are in the digest."""
+    words = ("--strategy-id", "sma_cross", "--run-id", "vector_file", "--seed", "7", "--clock-mode", "market")
+    answer = command("dryrun", *words, "--market", market_csv(tmp_path / "day.csv"), "--out", out)
+    assert answer.facts["run_digest"] == GOLDEN["file"]["run_digest"]
+    assert answer.facts["fills"] > 0
+
+
+def test_the_golden_vector_pins_the_behaviour_version() -> None:
+    """Other digests in the vector are another version of the behaviour."""
+    assert BEHAVIOUR_VERSION == GOLDEN_BEHAVIOUR_VERSION
+
+
+def test_a_folder_listed_from_its_end_is_another_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the vector turns round is turned round, for either way of listing."""
+    for name in "abc":
+        (tmp_path / name).touch()
+    before = os.listdir(tmp_path)
+    monkeypatch.setattr(os, "listdir", os.listdir)
+    monkeypatch.setattr(os, "scandir", os.scandir)
+    turn_listings_round()
+    assert os.listdir(tmp_path) == before[::-1]
+    with os.scandir(tmp_path) as entries:
+        assert [entry.name for entry in entries] == before[::-1]
+
+
+ASKING = """
+import os
+from c2lib import OrderIntent
+
+class Buyer:
+    def __init__(self, settings):
+        pass
+
+    def on_bar(self, bar, view):
+        return [OrderIntent("BUY", 1)] if bar.bar_index == 2 and os.environ["TZ"] == "UTC" else None
+"""
+"""A strategy that asks the machine where it is."""
+
+
+def test_a_strategy_that_asks_the_machine_is_told_by_its_replay(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The promise ends at the strategy: on a machine that answers otherwise, the replay says so."""
+    spec = f"{strategy_file(tmp_path, ASKING)}:Buyer"
+    monkeypatch.setenv("TZ", "UTC")
+    path = Path(runner.run_dryrun(OWN, out_dir=out, strategy=spec).path or "")
+    assert codes(path, strategy=spec) == []
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert set(codes(path, strategy=spec)) == {FindingCode.REPLAY_DIVERGED}
+
+
+def sections(text: str) -> dict[str, str]:
+    """Return the parts of the page by their headings."""
+    return {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
+
+
+def test_every_test_that_the_page_names_exists() -> None:
+    """A test that was renamed takes its line on the page along."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert len(named(text)) > 20
+    assert not missing(named(text))
+
+
+@pytest.mark.parametrize("part", ["What is promised", "Over what", "How it is kept"])
+def test_no_promise_stands_without_a_test(part: str) -> None:
+    """Each row of these tables names at least one, and nothing that only looks like one."""
+    rows = [line for line in sections(PAGE.read_text(encoding="utf-8"))[part].splitlines() if line.startswith("| ")]
+    assert len(rows) > 3
+    for row in rows[1:]:
+        assert named(row), row
+        assert row.count("::") == len(named(row)), row
+
+
+def test_every_process_of_the_matrix_is_on_the_page() -> None:
+    """What is varied alone is named there in bold, and nothing else is."""
+    bold = re.findall(r"\*\*(.+?)\*\*", sections(PAGE.read_text(encoding="utf-8"))["Over what"])
+    assert sorted(bold) == sorted(ALONE)

@@ -1,0 +1,110 @@
+"""The golden vector of the determinism contract: two runs, their evidence drafts, and the digests that they have.
+
+Run as a module, it makes both in a folder, prints what they came to as one JSON line, and ends with 0 when that is
+``GOLDEN``: so can another interpreter, machine or user be tried, without pytest::
+
+    python -m tests.app.vector FOLDER
+
+The digests pin ``BEHAVIOUR_VERSION``, like those of ``tests/session/golden.py``, where it is said what to do when one
+of them changes. Nothing here asserts, as ``python -O`` runs it too.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from c2lib.app import runner
+from c2lib.app.evidence import write_evidence
+from c2lib.core.canon import sha256_hex
+from c2lib.core.config import DryrunConfig
+from tests.app.runs import manifest_of, market_csv, sealed_bytes
+from tests.app.sessions import Ticking
+
+GOLDEN = {
+    "walk": {
+        "events.jsonl": "728c39e13b4b62659ac4f370e7c563501333365ed19a8c8e6cd3c6aa2b83a75f",
+        "state_snapshots.jsonl": "d60b821c54935e39e61917313b4bb86583191d25934bb9b1355b4ad8c2d1b90d",
+        "audit.jsonl": "58502a69347797502b69275f8dab4dafb72af22a4ad9c7351a406722f74d3801",
+        "metrics.json": "037c1eeae2c868deee1ccc3a81eb416a6218e726abd25b572e350b0ca9b00b8b",
+        "run_manifest.json": "4be43a76000d8e0b80938453f221ea1f36ed0d24243ad724d6fbc3991703c032",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "48f2041f14459a6e3539c1823d10acb7c1d10a9d56858a1b3a5ac4eaac7d16cf",
+        "run_digest": "a685c4b8790961c05804731e7a88e6ec9e53f21ac7d1e79b62bfdabc86cbf790",
+    },
+    "file": {
+        "events.jsonl": "68c9c4e1b694968afe9ebfa29055ac96c624aa46251ba3c3f683221079febff5",
+        "state_snapshots.jsonl": "d7929e3b76a166f7c204ee26e4bc0b273a9e44dabf38a9d13b59ae344e787fd3",
+        "audit.jsonl": "e1208195d7ac5b63bec3323f4c3cb391a7688df35933f64a5914606723eb5ac5",
+        "metrics.json": "7e42b8fa8a0ab23dac8e7576b56d063dac0ac0b65dd5bcd08cd999a9a9087abc",
+        "run_manifest.json": "bcba37a29968691309d57955e4112d11b4e67a6e576a47d47afde37f29b59529",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "45a99f2db8fe153fa6713c37bc2faa5ac4fef9e5f67b0f3eccd0577ed47e0acd",
+        "run_digest": "c2c11b9def364a992bfdad7ad7df47e332b50236554ff32b49fd06ebf426ddf7",
+    },
+}
+
+WALK = DryrunConfig(
+    strategy_id="strat_demo",
+    run_id="vector_walk",
+    seed=7,
+    steps=96,
+    clock_mode="injected",
+    broker={"slippage_ticks": 1, "latency_steps": 1, "participation": "0.05", "reject_rate": "0.2", "max_retries": 2},
+)
+"""A synthetic walk under a clock handed over, with a broker that draws lots."""
+
+FILE = DryrunConfig(strategy_id="sma_cross", run_id="vector_file", seed=7, clock_mode="market")
+"""A market file in its own time."""
+
+_Entries = Iterator["os.DirEntry[str]"]
+
+
+def turn_listings_round() -> None:
+    """Let every folder be listed from its end, as another file system may."""
+    listdir, scandir = os.listdir, os.scandir
+
+    @contextmanager
+    def scanned(path: Any = ".") -> Iterator[_Entries]:
+        with scandir(path) as entries:
+            yield iter(list(entries)[::-1])
+
+    vars(os).update(listdir=lambda path=".": listdir(path)[::-1], scandir=scanned)
+
+
+def facts_of(place: Path, **needed: Any) -> dict[str, str]:
+    """Return the digests of a run's sealed files and of its draft, and its own digest."""
+    draft = write_evidence(place, date="2026-02-03", owner="Zoë Q.", plots=False, **needed)
+    facts = {name: sha256_hex(data) for name, data in sealed_bytes(place).items()}
+    written = Path(draft.path).read_bytes()
+    return facts | {Path(draft.path).name: sha256_hex(written), "run_digest": manifest_of(place)["run_digest"]}
+
+
+def made_in(folder: Path, market: str) -> dict[str, dict[str, str]]:
+    """Make both runs and their drafts below ``folder``, the market file under the name given, and return the facts."""
+    bars = market_csv(folder / market)
+    walk = runner.run_dryrun(WALK, out_dir=folder / "out", clock=Ticking())
+    file = runner.run_dryrun(FILE, out_dir=folder / "out", market=bars)
+    return {"walk": facts_of(Path(walk.path or "")), "file": facts_of(Path(file.path or ""), market=bars)}
+
+
+def main() -> int:
+    """Make the vector and compare it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.app.vector")
+    parser.add_argument("folder", type=Path, help="where to write; it must be there")
+    parser.add_argument("--market", default="day.csv", help="name of the market file")
+    parser.add_argument("--cut", type=int, default=runner._CHUNK, help="steps at a time")
+    parser.add_argument("--reversed", action="store_true", help="list folders from their end")
+    words = parser.parse_args()
+    runner._CHUNK = words.cut
+    if words.reversed:
+        turn_listings_round()
+    facts = made_in(words.folder, words.market)
+    sys.stdout.write(json.dumps(facts) + "\n")
+    return 0 if facts == GOLDEN else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
