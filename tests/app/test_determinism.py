@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from c2lib.app import runner
+from c2lib.app.verify import verify_run
 from c2lib.core.vocabulary import BEHAVIOUR_VERSION
 from c2lib.witness.facts import FindingCode
 from tests.app.conftest import Command
@@ -126,6 +127,16 @@ def test_the_order_of_a_folder_changes_no_byte(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "scandir", os.scandir)
     turn_listings_round()
     assert made_in(tmp_path, "day.csv") == GOLDEN
+
+
+def test_findings_have_one_order(published: Path) -> None:
+    """That of their names, the folder ``evidence`` among the files, whatever order they are listed in."""
+    for name in "hcagbfde":
+        (published / f"{name}.txt").touch()
+        (published / "evidence" / name).mkdir(parents=True)
+    found = [finding.file for finding in verify_run(published).findings]
+    assert found == sorted(found)
+    assert len(found) == 16
 
 
 def test_the_command_makes_the_run_that_the_call_makes(command: Command, out: Path, tmp_path: Path) -> None:
