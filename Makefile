@@ -47,7 +47,7 @@ layers: setup
 	$(BIN)/lint-imports --no-cache
 
 unit: setup
-	$(BIN)/python -m pytest --cov=c2lib --cov-config=pyproject.toml --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov=c2lib --cov-config=pyproject.toml --cov-report=term
 
 notebooks-check: setup
 	C2LIB_OUT=$(SCRATCH) $(BIN)/python -m pytest --no-cov -p no:cacheprovider --nbval --nbval-current-env $(NOTEBOOKS)
