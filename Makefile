@@ -8,12 +8,15 @@ MARKET ?= ../shared/data/EURUSD_1h.csv
 PEERS := .venv-peers
 NAUTILUS := .venv-nautilus
 SUPPLY := .venv-supply
+FUZZ := .venv-fuzz
+FUZZED := .fuzz
+SECONDS ?= 60
 SBOM ?= out/sbom.cdx.json
 SCRATCH = $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean test-long race \
-  peers real-files secrets-false-positives tamper bench bench-quick audit sbom
+  peers real-files secrets-false-positives tamper fuzz bench bench-quick audit sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -79,7 +82,8 @@ notebooks: setup ## execute the committed notebooks again, in place and normalis
 
 $(PEERS)/.made $(NAUTILUS)/.made: .venv-%/.made: tests/bench/requirements-%.lock
 $(SUPPLY)/.made: .venv-%/.made: tests/supply/requirements-%.lock
-$(PEERS)/.made $(NAUTILUS)/.made $(SUPPLY)/.made:
+$(FUZZ)/.made: .venv-%/.made: tests/fuzz/requirements-%.lock
+$(PEERS)/.made $(NAUTILUS)/.made $(SUPPLY)/.made $(FUZZ)/.made:
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
@@ -95,6 +99,11 @@ secrets-false-positives: setup ## count what the secret detectors find in MARKET
 tamper: setup ## alter small runs in every way there is, count what is found, write docs/tamper.md (JOBS=N)
 	$(BIN)/python -m tests.tamper.campaign $(if $(JOBS),--jobs $(JOBS))
 
+fuzz: setup $(FUZZ)/.made ## fuzz the witness with atheris for SECONDS=60; the corpus and what crashed are kept in .fuzz
+	rm -rf $(FUZZED)/finish_c
+	$(BIN)/c2lib dryrun --strategy-id strat_demo --seed 7 --steps 8 --run-id fuzzed --out $(FUZZED)
+	$(FUZZ)/bin/python -m tests.fuzz.fuzz_verify $(FUZZED)/finish_c/c2/fuzzed $(FUZZED) $(SECONDS)
+
 real-files: setup ## every order type under every fill model on FILES="A B …", each run verified with replay
 	@test -n "$(FILES)" || { echo 'name market files with FILES="A B …"' >&2; exit 2; }
 	$(BIN)/python -m tests.bench.real_files $(if $(KEEP),--out "$(KEEP)") $(FILES)
@@ -108,9 +117,9 @@ bench: setup $(PEERS)/.made $(NAUTILUS)/.made ## measure c2lib beside backtestin
 lock: ## pin the dependencies again (needs uv on the path)
 	uv pip compile pyproject.toml --all-extras --group build --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --upgrade -o requirements.lock
-	for name in bench/requirements-peers bench/requirements-nautilus supply/requirements-supply; do \
+	for name in bench/requirements-peers bench/requirements-nautilus supply/requirements-supply fuzz/requirements-fuzz; do \
 	  uv pip compile tests/$$name.in --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --upgrade -o tests/$$name.lock || exit 1; done
 
 clean: ## remove .venv and caches, but no run artifacts
-	rm -rf $(VENV) $(PEERS) $(NAUTILUS) $(SUPPLY) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) $(PEERS) $(NAUTILUS) $(SUPPLY) $(FUZZ) $(FUZZED) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

@@ -4,6 +4,7 @@ Rules kept here:
 
 * a file is opened once, never through a symlink, never waiting (a FIFO is no file), and must be a regular one;
 * one pass: what is hashed, measured and parsed are the same bytes;
+* a file that grows while it is read is not followed: it is given up, so that reading comes to an end;
 * lines end in ``\n`` and in nothing else; a line is bounded, and one that is too long is skipped, not kept;
 * JSON is strict: UTF-8 without a mark, no key twice, no NaN, bounded integers, bounded nesting;
 * whatever is wrong with a file becomes a finding, never an exception.
@@ -137,6 +138,8 @@ def why(error: OSError) -> str:
         return "not a regular file"
     if error.errno == errno.ELOOP:
         return "a symbolic link"
+    if error.errno == errno.EFBIG:
+        return "growing while it is read"
     return errno.errorcode.get(error.errno or 0, "unreadable")
 
 
@@ -202,10 +205,12 @@ class ArtifactFile:
     def _split(self, descriptor: int) -> Iterator[tuple[int, bytes]]:
         digest, size, number = hashlib.sha256(), 0, 1
         begun: list[bytes] = []
-        length = 0
+        length, planned = 0, os.fstat(descriptor).st_size
         while chunk := os.read(descriptor, _CHUNK):
             digest.update(chunk)
             size += len(chunk)
+            if size > planned:
+                raise OSError(errno.EFBIG, "longer than it was")
             if self._told is not None:
                 self._told(len(chunk))
             end = chunk.rfind(b"\n")

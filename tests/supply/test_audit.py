@@ -10,7 +10,11 @@ import pytest
 from tests.supply.audit import ADVISORIES, CLEAN, NOT_AUDITED, audit, judge, pinned_here
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = (ROOT / "requirements.lock", ROOT / "tests" / "supply" / "requirements-supply.lock")
+LOCKS = (
+    ROOT / "requirements.lock",
+    ROOT / "tests" / "supply" / "requirements-supply.lock",
+    ROOT / "tests" / "fuzz" / "requirements-fuzz.lock",
+)
 
 SOUND = {"name": "pydantic", "version": "2.11", "vulns": []}
 ADVISED = {"name": "PyYAML", "version": "5.1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["5.4"], "aliases": []}]}

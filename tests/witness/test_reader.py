@@ -189,6 +189,23 @@ def test_a_file_that_cannot_be_read_to_its_end_is_found(
     assert read(directory) == ([], None, ["UNREADABLE_FILE f expected a regular file, seen EIO"])
 
 
+def test_a_file_that_grows_while_it_is_read_is_given_up(tmp_path: Path, directory: int) -> None:
+    """What was read before stands; a file that never ends has no facts."""
+    (tmp_path / "f").write_bytes(b"a\n" * (1 << 18))
+    findings = Findings()
+    file = ArtifactFile(directory, "f", findings)
+    lines = 0
+    for _ in file.lines():
+        if lines == 0:
+            with (tmp_path / "f").open("ab") as more:
+                more.write(b"b\n")
+        lines += 1
+    assert (lines, file.facts) == (1 << 18, None)
+    assert [finding.text() for finding in findings.all()] == [
+        "UNREADABLE_FILE f expected a regular file, seen growing while it is read"
+    ]
+
+
 def test_an_error_without_a_number_has_a_word_too() -> None:
     """Whatever the system raises can be told."""
     assert reader.why(OSError("odd")) == "unreadable"
