@@ -6,7 +6,7 @@ Rules kept here:
 * one pass: what is hashed, measured and parsed are the same bytes;
 * a file that grows while it is read is not followed: it is given up, so that reading comes to an end;
 * lines end in ``\n`` and in nothing else; a line is bounded, and one that is too long is skipped, not kept;
-* JSON is strict: UTF-8 without a mark, no key twice, no NaN, bounded integers, bounded nesting;
+* JSON is strict: UTF-8 without a mark, no key twice, no NaN, bounded integers, nesting and brackets;
 * whatever is wrong with a file becomes a finding, never an exception.
 
 >>> strict_json(b'{"a":[1,true]}')
@@ -38,6 +38,9 @@ MAX_LINE = 1 << 20
 
 MAX_OBJECT = 64 << 20
 """Longest manifest, in bytes: the readings of an injected clock stand in it, one for each step at worst."""
+
+MAX_BRACKETS = MAX_OBJECT // 32
+"""Most brackets of one JSON text: each reading of a clock, in the longest manifest, has one in more than 32 bytes."""
 
 MAX_INTEGER_CHARS = 17
 """Most characters of an integer, its sign included; more is far beyond what an artifact may hold."""
@@ -110,6 +113,8 @@ def strict_json(data: bytes, limit: int = MAX_LINE, decoder: json.JSONDecoder = 
         raise JsonError(f"is longer than {limit} bytes")
     if data.startswith(codecs.BOM_UTF8):
         raise JsonError("begins with a byte order mark")
+    if brackets(data) > MAX_BRACKETS:
+        raise JsonError(f"has more than {MAX_BRACKETS} brackets")
     if _is_deep(data):
         raise JsonError(f"is nested deeper than {MAX_DEPTH}")
     try:

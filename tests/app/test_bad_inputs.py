@@ -73,6 +73,7 @@ IN_A_LINE: dict[str, Spoil] = {
     "100,000 brackets": with_value(b"[" * 100_000 + b"]" * 100_000),
     "100,000 brackets that nothing closes": first_line(lambda line: b"[" * 100_000),
     "100,000 braces": with_value(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+    "empty objects without number": with_value(b"[" + b"{}," * (5 << 20) + b"{}]"),
     "an integer of 10**7 digits": with_value(b"9" * 10**7),
     "a float of 10**7 digits": with_value(b"9" * 10**7 + b".5"),
     "an integer of 5,000 digits": with_value(b"9" * 5_000),

@@ -13,7 +13,7 @@ from c2lib.core.canon import MAX_DEPTH
 from c2lib.witness import reader
 from c2lib.witness.facts import FileFacts
 from c2lib.witness.findings import Findings
-from c2lib.witness.reader import ArtifactFile, JsonError, strict_json
+from c2lib.witness.reader import MAX_BRACKETS, MAX_OBJECT, ArtifactFile, JsonError, strict_json
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,13 @@ def test_json_that_is_strict_is_read(data: bytes, value: Any) -> None:
 def test_the_nesting_bound_is_that_of_canonical_json() -> None:
     """The reader lets through what the encoder could have written."""
     assert MAX_DEPTH == 64
+
+
+def test_more_brackets_than_a_manifest_can_need_are_refused_unparsed() -> None:
+    """Empty objects cost twenty times their bytes in memory, and minutes; a reading of a clock is longer."""
+    with pytest.raises(JsonError, match="has more than 2097152 brackets"):
+        strict_json(b"[" + b"{}," * MAX_BRACKETS + b"{}]", MAX_OBJECT)
+    assert len(b'[0,"2026-01-01T00:00:00+00:00"],') * MAX_BRACKETS >= MAX_OBJECT
 
 
 @given(st.binary(max_size=200))
