@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,15 @@ def test_a_strategy_that_interrupts_ends_as_in_process(command: Command, out: Pa
     assert [path.name.startswith(f".staging-{RUN}-") for path in place_below(out).parent.iterdir()] == [True]
 
 
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """Let children hear interrupts, also when these tests run in the background, where the shell has them ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 def test_an_interrupt_from_the_keyboard_reaches_the_child_once(out: Path, tmp_path: Path) -> None:
     """The strategy is cut short in the middle of a step, the session closes its record, and nobody is left."""
     mark = tmp_path / "mark"
