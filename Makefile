@@ -21,9 +21,17 @@ SCRATCH = $(shell mktemp -d)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
+# $(call install-lock,VENV,LOCK): a new environment that holds what the lock names and nothing else. Without --no-deps
+# pip resolves the extras of a locked package again, and stops as soon as a release newer than the lock's is on offer;
+# pip check then says whether the lock is complete by itself.
+define install-lock
+$(PYTHON) -m venv --clear $(1)
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(2)
+$(1)/bin/python -m pip check --disable-pip-version-check
+endef
+
 $(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(call install-lock,$(VENV),requirements.lock)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -84,8 +92,7 @@ $(PEERS)/.made $(NAUTILUS)/.made: .venv-%/.made: tests/bench/requirements-%.lock
 $(SUPPLY)/.made: .venv-%/.made: tests/supply/requirements-%.lock
 $(FUZZ)/.made: .venv-%/.made: tests/fuzz/requirements-%.lock
 $(PEERS)/.made $(NAUTILUS)/.made $(SUPPLY)/.made $(FUZZ)/.made:
-	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(call install-lock,$(@D),$<)
 	touch $@
 
 peers: setup $(PEERS)/.made ## compare trades with backtesting.py and backtrader on MARKET=FILE
