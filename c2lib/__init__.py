@@ -16,9 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from c2lib.app.evidence import EvidenceDraft, draw_plots, write_evidence
-    from c2lib.app.evidence_check import verify_evidence
-    from c2lib.app.notebook import NotebookParameters, show_markdown, show_png
+    from c2lib.app.evidence import EvidenceDraft, draw_plots, verify_evidence, write_evidence
     from c2lib.app.runner import run_dryrun
     from c2lib.app.verify import VerifyReport, verify_run
     from c2lib.core.clock import FixedClock
@@ -27,14 +25,15 @@ if TYPE_CHECKING:
     from c2lib.core.errors import C2Error, ConfigError, InputError, MarketDataError, RunConflictError
     from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
     from c2lib.core.states import SessionPhase, SessionStatus
-    from c2lib.evidence.tables import events_table
+    from c2lib.evidence.markdown import events_table
+    from c2lib.jupyter.notebook import NotebookParameters, show_markdown, show_png
     from c2lib.market.files import open_market_file
-    from c2lib.session.dryrun import DryrunSession
     from c2lib.session.orchestrator import LiveSessionOrchestrator
     from c2lib.session.result import DryrunResult
+    from c2lib.session.session import DryrunSession
+    from c2lib.witness.align import RunDiff
     from c2lib.witness.diff import diff_runs
-    from c2lib.witness.diff_facts import RunDiff
-    from c2lib.witness.series import read_series
+    from c2lib.witness.examine import read_series
 
 _HOMES = {
     "Bar": "core.model",
@@ -44,30 +43,30 @@ _HOMES = {
     "Criteria": "core.criteria",
     "DryrunConfig": "core.config",
     "DryrunResult": "session.result",
-    "DryrunSession": "session.dryrun",
+    "DryrunSession": "session.session",
     "EvidenceDraft": "app.evidence",
     "FixedClock": "core.clock",
     "InputError": "core.errors",
     "LiveSessionOrchestrator": "session.orchestrator",
     "MarketDataError": "core.errors",
-    "NotebookParameters": "app.notebook",
+    "NotebookParameters": "jupyter.notebook",
     "OrderIntent": "core.model",
     "PositionView": "core.model",
     "RunConflictError": "core.errors",
-    "RunDiff": "witness.diff_facts",
+    "RunDiff": "witness.align",
     "SessionPhase": "core.states",
     "SessionStatus": "core.states",
     "StrategySettings": "core.model",
     "VerifyReport": "app.verify",
     "diff_runs": "witness.diff",
     "draw_plots": "app.evidence",
-    "events_table": "evidence.tables",
+    "events_table": "evidence.markdown",
     "open_market_file": "market.files",
-    "read_series": "witness.series",
+    "read_series": "witness.examine",
     "run_dryrun": "app.runner",
-    "show_markdown": "app.notebook",
-    "show_png": "app.notebook",
-    "verify_evidence": "app.evidence_check",
+    "show_markdown": "jupyter.notebook",
+    "show_png": "jupyter.notebook",
+    "verify_evidence": "app.evidence",
     "verify_run": "app.verify",
     "write_evidence": "app.evidence",
 }

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 from papermill.cli import papermill
 
-from c2lib.app.engine import normalise
 from c2lib.app.verify import verify_run
+from c2lib.jupyter.engine import normalise
 from c2lib.record.files import run_path
 
 ROOT = Path(__file__).resolve().parent.parent

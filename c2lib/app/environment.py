@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from c2lib.record.redact import clean_value
+from c2lib.core.redaction import clean_value
 
 _PACKAGES = ("c2lib", "pydantic", "PyYAML", "matplotlib", "papermill")
 

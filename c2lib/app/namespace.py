@@ -38,7 +38,7 @@ from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
 from c2lib.session.result import DryrunResult
 from c2lib.session.strategy import StrategySource
-from c2lib.witness.facts import Finding, FindingCode
+from c2lib.witness.findings import Finding, FindingCode
 
 Progress = Callable[[int, int], None]
 

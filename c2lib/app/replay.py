@@ -19,11 +19,12 @@ from itertools import accumulate
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from c2lib.core.secrets import redact_secrets
+from c2lib.core.redaction import redact_secrets
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES
 from c2lib.record.seal import ArtifactDigest
-from c2lib.witness.reader import MAX_OBJECT, open_regular
+from c2lib.witness.lines import MAX_OBJECT
+from c2lib.witness.reader import open_regular
 
 _SHOWN = 120
 

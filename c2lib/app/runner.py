@@ -20,24 +20,23 @@ from typing import Any
 
 from c2lib.app.environment import environment_facts
 from c2lib.app.namespace import run_in_namespace
-from c2lib.app.places import output_root
+from c2lib.app.paths import output_root
 from c2lib.app.replay import ComparedRun, Difference, compare_text, failing_again, read_manifest
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, check_run_id_for_directory
 from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
 from c2lib.core.model import Clock, MarketData
-from c2lib.core.secrets import find_secret
+from c2lib.core.redaction import find_secret
 from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
-from c2lib.record.files import PublishedAlready, StagedRun, run_path
-from c2lib.record.folders import find_run, held
+from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, run_path
 from c2lib.record.lines import object_line
-from c2lib.record.manifest import RunFacts, build_manifest
-from c2lib.session.dryrun import DryrunSession
+from c2lib.record.seal import RunFacts, build_manifest
 from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator, seal_config
 from c2lib.session.result import DryrunResult
+from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource
 
 Progress = Callable[[int, int], None]

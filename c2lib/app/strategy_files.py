@@ -20,7 +20,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from c2lib.app.input_files import read_input
+from c2lib.app.paths import read_input
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
 from c2lib.core.model import Strategy, StrategySettings

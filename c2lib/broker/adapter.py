@@ -11,7 +11,7 @@ Rules kept here:
 * the rate limit is on placing alone: a cancel or a question must always get through;
 * every call is counted, whatever comes of it, and every failed attempt is told to ``on_attempt``.
 
->>> from c2lib.broker.build import plain_broker
+>>> from c2lib.broker.mock import plain_broker
 >>> adapter = BrokerAdapter(plain_broker())
 >>> order = OrderRequest("c-1", "SYNTH", "BUY", "MARKET", 2, None, None, "GTC")
 >>> adapter.place_order(order) == adapter.place_order(order), adapter.counts.place
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from c2lib.broker.retry import TokenBucket, backoff_micros
+from c2lib.core.decimals import parse_decimal
 from c2lib.core.errors import BrokerTimeoutError, InvalidRequestError, RateLimitedError, TransientBrokerError
 from c2lib.core.model import BrokerFill, BrokerPort, OrderReport, OrderRequest
 from c2lib.core.states import OrderStatus
@@ -159,3 +159,38 @@ class BrokerAdapter:
     def _tell(self, failed: FailedAttempt) -> None:
         if self._on_attempt is not None:
             self._on_attempt(failed)
+
+
+BACKOFF_BASE_MICROS = 100_000
+BACKOFF_FACTOR = 2
+BACKOFF_CAP_MICROS = 5_000_000
+
+_MICROSECONDS = 1_000_000
+
+
+def backoff_micros(retry: int) -> int:
+    """Return the microseconds to wait before a retry, counted from 1."""
+    return min(BACKOFF_CAP_MICROS, BACKOFF_BASE_MICROS * int(BACKOFF_FACTOR ** (retry - 1)))
+
+
+class TokenBucket:
+    """A bucket whose clock is a callable that gives microseconds; a time that goes back counts as none."""
+
+    def __init__(self, burst: int, per_second: str, micros: Callable[[], int]) -> None:
+        # counted in parts of a token so small that each microsecond brings a whole number of them
+        self._per_micro, scale = parse_decimal(per_second)
+        self._token = _MICROSECONDS * 10**scale
+        self._full = self._level = burst * self._token
+        self._micros = micros
+        self._last: int | None = None
+
+    def take(self) -> bool:
+        """Take a token, or return ``False`` when there is none."""
+        now = self._micros()
+        if self._last is not None and now > self._last:
+            self._level = min(self._full, self._level + (now - self._last) * self._per_micro)
+        self._last = now if self._last is None else max(now, self._last)
+        if self._level < self._token:
+            return False
+        self._level -= self._token
+        return True

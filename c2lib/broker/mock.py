@@ -14,7 +14,7 @@ Rules kept here:
 
 How to use it in a test:
 
->>> from c2lib.broker.build import plain_broker
+>>> from c2lib.broker.mock import plain_broker
 >>> broker = plain_broker()
 >>> broker.place_order(OrderRequest("c-1", "SYNTH", "BUY", "MARKET", 2, None, None, "GTC"))
 'b-000001'
@@ -29,12 +29,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from c2lib.broker.fills import FeeModel, Price, PriceRule, RejectModel, VolumeModel
-from c2lib.broker.history import FillLog, OrderBook
-from c2lib.broker.orders import VenueOrder
-from c2lib.broker.rejects import malformation
+from c2lib.broker.fill_models import MakerTakerFee, Participation, Unlimited, price_rules
+from c2lib.broker.orders import (
+    FeeModel,
+    Price,
+    PriceRule,
+    RejectModel,
+    SeededRejects,
+    VenueOrder,
+    VolumeModel,
+    malformation,
+)
+from c2lib.core.canon import component_seed
+from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
-from c2lib.core.model import DAY, FOK, Bar, BrokerFill, OrderReport, OrderRequest
+from c2lib.core.model import DAY, FOK, Bar, BrokerFill, Grid, OrderReport, OrderRequest
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by
 
 _MICROSECONDS_OF_A_DAY = 86_400_000_000
@@ -47,7 +56,7 @@ _new_fill = tuple.__new__
 
 
 class MockBroker:
-    """A venue put together by :func:`c2lib.broker.build.build_broker`."""
+    """A venue put together by :func:`c2lib.broker.mock.build_broker`."""
 
     def __init__(
         self,
@@ -77,7 +86,7 @@ class MockBroker:
     def place_order(self, request: OrderRequest) -> str:
         """Accept an order and return its id.
 
-        Raises :class:`OrderRejectedError` with a :class:`~c2lib.broker.rejects.RejectReason`, and
+        Raises :class:`OrderRejectedError` with a :class:`~c2lib.broker.orders.RejectReason`, and
         :class:`InvalidRequestError` when the client order id is that of an order still known.
         """
         client_order_id, _, side, order_type, _, _, _, time_in_force = request
@@ -217,3 +226,89 @@ class MockBroker:
             order = cancels.popleft()
             if order.status is OrderStatus.PENDING_CANCEL:
                 self._end(order, OrderTrigger.CANCELLED)
+
+
+KEPT_ORDERS = 1024
+"""Ended orders that the venue can still report on."""
+
+KEPT_FILLS = 4096
+"""Fills before the furthest cursor that can be read again."""
+
+
+class OrderBook:
+    """The orders by both their ids, open or remembered; ``open`` holds those that can still fill, oldest first."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, VenueOrder] = {}
+        self._by_broker_id: dict[str, VenueOrder] = {}
+        self.by_client_id: dict[str, VenueOrder] = {}
+        self._ended: deque[VenueOrder] = deque()
+
+    def add(self, order: VenueOrder) -> None:
+        """Take in an order that is open."""
+        broker_order_id = order.broker_order_id
+        self.open[broker_order_id] = self._by_broker_id[broker_order_id] = order
+        self.by_client_id[order.request.client_order_id] = order
+
+    def end(self, order: VenueOrder) -> None:
+        """Note that an order ended, and forget the oldest one when there are too many."""
+        del self.open[order.broker_order_id]
+        self._ended.append(order)
+        if len(self._ended) > KEPT_ORDERS:
+            oldest = self._ended.popleft()
+            del self._by_broker_id[oldest.broker_order_id]
+            del self.by_client_id[oldest.request.client_order_id]
+
+    def find(self, order_id: str) -> VenueOrder:
+        """Return an order by either id; raise :class:`InvalidRequestError` when none is known by it."""
+        order = self._by_broker_id.get(order_id) or self.by_client_id.get(order_id)
+        if order is None:
+            raise InvalidRequestError(f"no order {order_id!r} is open or among the last {KEPT_ORDERS} that ended")
+        return order
+
+
+class FillLog:
+    """The fills in order; the cursor of a fill is its number from 0."""
+
+    def __init__(self) -> None:
+        self._fills: list[BrokerFill] = []
+        self._dropped = 0
+        self._oldest = 0
+        self.append = self._fills.append
+
+    def read(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
+        """Return the fills from ``cursor`` on and the cursor after them; raise :class:`InvalidRequestError`."""
+        fills, dropped = self._fills, self._dropped
+        end = dropped + len(fills)
+        if not self._oldest <= cursor <= end:
+            raise self._refusal(cursor, end)
+        unread = fills[cursor - dropped :]
+        oldest = cursor - KEPT_FILLS
+        if oldest > self._oldest:
+            self._oldest = oldest
+            if oldest - dropped >= KEPT_FILLS:
+                del fills[: oldest - dropped]
+                self._dropped = oldest
+        return end, unread
+
+    def _refusal(self, cursor: int, end: int) -> InvalidRequestError:
+        if 0 <= cursor < self._oldest:
+            return InvalidRequestError(
+                f"fill cursor {cursor} was read and forgotten; the oldest kept is {self._oldest}"
+            )
+        return InvalidRequestError(f"fill cursor {cursor} is not between 0 and {end}")
+
+
+def build_broker(config: BrokerConfig, grid: Grid, seed: int) -> MockBroker:
+    """Return the venue of a sealed broker config; ``seed`` is the run's."""
+    share, rate = config.participation, config.reject_rate
+    volume: VolumeModel = Unlimited() if share is None else Participation.of(share)
+    rejects = None if rate == "0" else SeededRejects(component_seed(seed, "broker"), rate)
+    rules = price_rules(slippage_ticks=config.slippage_ticks, touch_fills=config.touch_fills)
+    return MockBroker(rules, volume, MakerTakerFee.of(config, grid), rejects, config.latency_steps)
+
+
+def plain_broker() -> MockBroker:
+    """Return a venue that fills whole, at once and free of charge."""
+    rules = price_rules(slippage_ticks=0, touch_fills=False)
+    return MockBroker(rules, Unlimited(), MakerTakerFee(0, 0))

@@ -29,6 +29,7 @@ from c2lib.core.criteria import Criteria
 from c2lib.core.decimals import parse_decimal
 from c2lib.core.errors import ConfigError
 from c2lib.core.model import Grid
+from c2lib.core.redaction import find_secret
 from c2lib.core.sealed import (
     EmptyTuple,
     Integer,
@@ -43,7 +44,6 @@ from c2lib.core.sealed import (
     check_names,
     config_error,
 )
-from c2lib.core.secrets import find_secret
 
 BUILT_IN_STRATEGIES = ("strat_demo", "sma_cross")
 DEFAULT_CLOCK_START = "2026-01-01T00:00:00+00:00"

@@ -18,9 +18,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
-from c2lib.core.contract import AUDIT_CODES, PAYLOADS
+from c2lib.core.contract import AUDIT_CODES, IDENTIFIER_PATTERN, PAYLOADS, Field, FieldKind
 from c2lib.core.decimals import DECIMAL_PATTERN
-from c2lib.core.fields import IDENTIFIER_PATTERN, Field, FieldKind
 from c2lib.core.schema import FIELDS, SCHEMA_FILES, schema_text, schemas
 from c2lib.core.states import (
     ORDER_ENDS,

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from c2lib.core.secrets import redact_secrets
+from c2lib.core.redaction import redact_secrets
 
 
 def _rebuilt(kind: type[C2Error], args: tuple[Any, ...], fields: dict[str, Any]) -> C2Error:

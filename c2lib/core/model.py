@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from c2lib.core.decimals import format_scaled, parse_decimal, units_of
+from c2lib.core.decimals import KnownTexts, format_scaled, parse_decimal, units_of
 from c2lib.core.states import OrderStatus
 
 BUY, SELL = "BUY", "SELL"
@@ -233,3 +233,16 @@ class BrokerPort(Protocol):
     def iter_fills(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
         """Return the fills from ``cursor`` on, and the cursor to go on with."""
         ...
+
+
+class Texts(NamedTuple):
+    """Ticks, lots and money units as canonical decimal text."""
+
+    prices: KnownTexts
+    quantities: KnownTexts
+    money: KnownTexts
+
+    @classmethod
+    def of(cls, grid: Grid) -> Texts:
+        """Return the texts on a grid."""
+        return cls(KnownTexts(grid.price_text), KnownTexts(grid.quantity_text), KnownTexts(grid.money_text))

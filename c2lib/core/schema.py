@@ -26,8 +26,8 @@ from c2lib.core.contract import (
     METRICS_FIELDS,
     PAYLOADS,
     SNAPSHOT_FIELDS,
+    Field,
 )
-from c2lib.core.fields import Field
 from c2lib.core.vocabulary import Artifact
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

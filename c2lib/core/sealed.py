@@ -19,10 +19,10 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from c2lib.core.canon import MAX_INTEGER, text_problem
+from c2lib.core.contract import IDENTIFIER_PATTERN, SHA256_PATTERN
 from c2lib.core.decimals import MAX_DIGITS, canonical_decimal
 from c2lib.core.errors import ConfigError
-from c2lib.core.fields import IDENTIFIER_PATTERN, SHA256_PATTERN
-from c2lib.core.secrets import MARK_PATTERN, redact_whole
+from c2lib.core.redaction import MARK_PATTERN, redact_whole
 
 MAX_TEXT = 1024
 """Longest text of a config field, in characters."""

@@ -6,7 +6,7 @@ Rules kept here:
 * what the config does not say counts as not done: a draft claims less rather than more;
 * values of a run enter a line only encoded.
 
->>> from c2lib.witness.facts import Verdict
+>>> from c2lib.witness.run import Verdict
 >>> run = Verification(Verdict.SEALED, findings=0, replayed=True, reproduced=True)
 >>> summary = RunSummary(config={"no_live_required": "hook"}, no_live_held=True)
 >>> [line for line in not_proven(summary, run) if "sandbox" in line]
@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 from c2lib.core.config import BUILT_IN_STRATEGIES
 from c2lib.core.vocabulary import EventKind, StopReason
 from c2lib.evidence.claims import Claim, Verification, failed_names
-from c2lib.evidence.encode import Encoded, bullets, code
-from c2lib.witness.facts import RunSummary, Verdict
+from c2lib.evidence.markdown import Encoded, bullets, code
+from c2lib.witness.findings import Verdict
+from c2lib.witness.run import RunSummary
 
 Applies = Callable[[RunSummary, Verification], bool]
 

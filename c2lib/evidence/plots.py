@@ -8,7 +8,7 @@ Rules kept here:
 * sides, orders and fills differ by shape as well as by colour (Okabe and Ito's palette);
 * decimals become binary floats here, for drawing, and nowhere else.
 
->>> from c2lib.witness.facts import RunSummary
+>>> from c2lib.witness.run import RunSummary
 >>> sorted(plot_files(RunSeries(RunSummary(), (), (), ())))
 ['equity.png', 'phases.png', 'price.png']
 """
@@ -18,17 +18,18 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 from c2lib.core.errors import MissingExtraError
 from c2lib.core.model import BUY, SELL
-from c2lib.evidence.bands import Band, event_total, phase_bands, status_bands
-from c2lib.evidence.encode import visible
-from c2lib.witness.facts import OrderPoint, RunSeries, RunSummary
+from c2lib.evidence.markdown import visible
+from c2lib.witness.run import OrderPoint, RunSeries, RunSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 PICTURES = ("phases.png", "price.png", "equity.png")
 """File names of the pictures of a run."""
@@ -284,3 +285,41 @@ def _draw_equity(figure: Figure, series: RunSeries) -> None:
     for axes in (upper, lower):
         _grid(axes)
     _bar_axis(lower, series)
+
+
+class Band(NamedTuple):
+    """A phase or a status from one number of events to another, and what led to it."""
+
+    label: str
+    start: int
+    end: int
+    note: str
+
+
+def event_total(summary: RunSummary) -> int:
+    """Return the number of events that the bands of a run lie over."""
+    moments = [move.ts_sim for move in summary.phases] + [events for _, events in summary.statuses]
+    return max([*moments, sum(summary.event_counts.values())], default=0)
+
+
+def phase_bands(summary: RunSummary, last: int) -> list[Band]:
+    """Return a band for the first phase and for each move, up to ``last`` events."""
+    moves = summary.phases
+    if not moves:
+        return []
+    starts = [*(move.ts_sim for move in moves), last]
+    first = Band(moves[0].before, 0, starts[0], "")
+    rest = (
+        Band(move.after, start, end, f"{move.trigger} at ts_sim {start}")
+        for move, (start, end) in zip(moves, pairwise(starts), strict=True)
+    )
+    return [first, *rest]
+
+
+def status_bands(summary: RunSummary, last: int) -> list[Band]:
+    """Return a band for each snapshot, up to ``last`` events."""
+    starts = [*(events for _, events in summary.statuses), last]
+    return [
+        Band(status, start, end, f"at ts_sim {start}")
+        for (status, _), (start, end) in zip(summary.statuses, pairwise(starts), strict=True)
+    ]

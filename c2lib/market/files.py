@@ -25,23 +25,24 @@ import io
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from itertools import chain
+from functools import partial
+from itertools import chain, repeat
+from operator import floordiv
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, Self, cast
 
 from c2lib.core.errors import MarketDataError, MissingExtraError, OutputError
 from c2lib.core.model import Bar
 from c2lib.market.bars import BarBlock
-from c2lib.market.cells import VolumeCells, positive_decimal
-from c2lib.market.csv_rows import read_csv
-from c2lib.market.prices import PriceGrid, Rounding, price_grid
-from c2lib.market.spill import Spill
-from c2lib.market.text_lines import BLOCK_BYTES, line_blocks, read_blocks
+from c2lib.market.cells import PriceGrid, Rounding, VolumeCells, positive_decimal, price_grid
+from c2lib.market.csv_file import BLOCK_BYTES, line_blocks, read_blocks, read_csv
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
 
 PLAIN_SUFFIX = ".csv"
 GZIP_SUFFIX = ".csv.gz"
@@ -169,7 +170,7 @@ def _read_binary(
     stream: BinaryIO, name: str, suffix: str, prices: PriceGrid, volumes: VolumeCells
 ) -> Iterator[BarBlock]:
     try:
-        arrow_columns = importlib.import_module("c2lib.market.arrow_columns")
+        arrow_columns = importlib.import_module("c2lib.market.arrow_file")
     except ImportError:
         raise MissingExtraError("reading Feather or Parquet", "data") from None
     with _new_store() as copy:
@@ -238,3 +239,59 @@ def _fill(spill: Spill, store: IO[bytes], blocks: Iterator[BarBlock]) -> None:
     except OSError as error:
         # reading the market file raises no OSError, so this one is a temporary file's
         raise OutputError(f"the temporary file of the market data cannot be written: {error.strerror}") from None
+
+
+_COLUMNS = len(Bar._fields) - 1
+_INTEGER = "q"
+_INTEGER_BYTES = array(_INTEGER).itemsize
+
+ReadAt = Callable[[int, int], bytes]
+"""Returns as many bytes as asked for first, from the offset asked for second."""
+
+_make_bar = partial(tuple.__new__, Bar)
+
+
+class _Chunk(NamedTuple):
+    first: int
+    bars: int
+    scale: int
+
+
+class Spill:
+    """Bars put away in a stream; ``bar_count`` tells how many."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._chunks: list[_Chunk] = []
+        self.bar_count = 0
+
+    def fill(self, blocks: Iterable[BarBlock]) -> None:
+        """Take in all bars."""
+        for block in blocks:
+            for column in block.columns:
+                self._write(array(_INTEGER, column).tobytes())
+            bars = len(block.columns[0])
+            self._chunks.append(_Chunk(self.bar_count, bars, block.scale))
+            self.bar_count += bars
+
+    def bars(self, count: int, read_at: ReadAt, prices: PriceGrid) -> Iterator[Bar]:
+        """Yield the first ``count`` bars, prices in ticks; raise :class:`OutputError` when the stream lost some."""
+        bar_size = _COLUMNS * _INTEGER_BYTES
+        for chunk in self._chunks:
+            if chunk.first >= count:
+                return
+            data = read_at(chunk.bars * bar_size, chunk.first * bar_size)
+            if len(data) != chunk.bars * bar_size:
+                raise OutputError("the temporary file of the market data is shorter than what was written to it")
+            numbers = array(_INTEGER, data)
+            times, *grid, volumes = (numbers[at : at + chunk.bars] for at in range(0, len(numbers), chunk.bars))
+            factor, divisor = prices.ratio(chunk.scale)
+            ticks = grid if factor == divisor else [_in_ticks(column, factor, divisor) for column in grid]
+            indices = range(chunk.first, min(count, chunk.first + chunk.bars))
+            yield from map(_make_bar, zip(indices, times, *ticks, volumes, strict=False))
+
+
+def _in_ticks(column: Iterable[int], factor: int, divisor: int) -> Iterable[int]:
+    # a chunk that stands at the final scale already is the rule, and worth a multiplication saved
+    finest = column if factor == 1 else map(factor.__mul__, column)
+    return map(floordiv, finest, repeat(divisor))

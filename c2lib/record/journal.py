@@ -20,9 +20,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from c2lib.core.redaction import clean_text, clean_value
 from c2lib.core.vocabulary import METRICS_SCHEMA, STATE_SCHEMA, Artifact, AuditCode, AuditLevel, EventKind
 from c2lib.record.lines import EventEmitter, event_emitters, object_line
-from c2lib.record.redact import clean_text, clean_value
 from c2lib.record.seal import AuditChain
 from c2lib.record.sinks import RetryingSink, SinkFailure, Sinks
 

@@ -27,8 +27,7 @@ from json.encoder import encode_basestring
 from typing import Any, Protocol
 
 from c2lib.core.canon import EVENT_ID_KIND, canonical_json, sha256_hex
-from c2lib.core.contract import PAYLOADS
-from c2lib.core.fields import Field, FieldKind
+from c2lib.core.contract import PAYLOADS, Field, FieldKind
 from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
 
 EventEmitter = Callable[..., None]

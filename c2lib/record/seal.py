@@ -14,9 +14,12 @@ Rules kept here:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from c2lib.core.canon import GENESIS_HASH
+from c2lib.core.canon import GENESIS_HASH, canonical_sha256, run_digest
+from c2lib.core.vocabulary import BEHAVIOUR_VERSION, MANIFEST_SCHEMA
 from c2lib.record.lines import audit_line
 
 
@@ -66,3 +69,40 @@ class AuditChain:
         self.entries += 1
         self.last_hash = entry_hash
         self.last_ts = ts
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What the manifest is made of; the mappings are plain JSON values."""
+
+    run_id: str
+    strategy_id: str
+    status: str
+    config: Mapping[str, Any]
+    config_sha256: str
+    market: Mapping[str, Any]
+    strategy: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    artifacts: Mapping[str, Any]
+    audit: Mapping[str, Any]
+
+
+def build_manifest(facts: RunFacts) -> dict[str, Any]:
+    """Return the manifest object, its ``run_digest`` included."""
+    manifest: dict[str, Any] = {
+        "schema_version": MANIFEST_SCHEMA,
+        "run_id": facts.run_id,
+        "strategy_id": facts.strategy_id,
+        "status": facts.status,
+        "behaviour_version": BEHAVIOUR_VERSION,
+        "config": dict(facts.config),
+        "config_sha256": facts.config_sha256,
+        "criteria_sha256": canonical_sha256(facts.config["criteria"]),
+        "market": dict(facts.market),
+        "strategy": dict(facts.strategy),
+        "inputs": dict(facts.inputs),
+        "artifacts": dict(facts.artifacts),
+        "audit": dict(facts.audit),
+    }
+    manifest["run_digest"] = run_digest(manifest)
+    return manifest

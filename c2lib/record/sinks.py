@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from c2lib.core.errors import ConfigError, SinkWriteError
-from c2lib.record.redact import FOREIGN, clean_text
+from c2lib.core.redaction import FOREIGN, clean_text
 
 
 class SinkFailure(NamedTuple):

@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from c2lib.core.errors import NoLiveViolationError, SinkWriteError
+from c2lib.core.redaction import clean_text, describe_exception
 from c2lib.core.states import (
     SESSION_ENDS,
     SESSION_TABLE,
@@ -34,7 +35,6 @@ from c2lib.core.states import (
 )
 from c2lib.core.vocabulary import Artifact, AuditCode, AuditLevel, EventKind, FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
-from c2lib.record.redact import clean_text, describe_exception
 from c2lib.session.rails import broken_rail
 
 

@@ -23,13 +23,13 @@ from c2lib.core.clock import ClockReader, FixedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError, InvariantError
 from c2lib.core.model import Clock, MarketData
+from c2lib.core.redaction import describe_exception
 from c2lib.market.synthetic import SyntheticWalk
 from c2lib.record.journal import Journal
-from c2lib.record.redact import describe_exception
 from c2lib.record.sinks import Sinks
-from c2lib.session.dryrun import DryrunSession
 from c2lib.session.nolive import GUARDS, NoLiveGuard
 from c2lib.session.result import DryrunResult
+from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource, built_in_source, object_source
 
 

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from c2lib.core.config import DryrunConfig
-from c2lib.core.secrets import is_redacted
+from c2lib.core.redaction import is_redacted, secret_field
 from c2lib.core.vocabulary import NO_LIVE_CHECK, RejectCode
-from c2lib.record.redact import secret_field
 from c2lib.session.nolive import NoLiveGuard
 
 MAX_SINK_RETRIES = 100

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import NamedTuple, NoReturn
 
 from c2lib.core.errors import InvariantError
-from c2lib.record.redact import clean_text
+from c2lib.core.redaction import clean_text
 
 
 class Rail(StrEnum):

@@ -15,27 +15,41 @@ c2lib.core.errors.RunPathError: /nowhere/at/all is no directory that can be read
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 from c2lib.core.errors import RunPathError
-from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
-from c2lib.witness.checks import LineCheck
-from c2lib.witness.control_diff import AuditDiff, Entry, snapshot_differences
-from c2lib.witness.diff_facts import EventComparison, FieldDifference, Outcome, RunDiff, RunSide
-from c2lib.witness.event_diff import EventDiff, Names, first_differences, of_its_own
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, AuditCode
+from c2lib.witness.align import (
+    MAX_FIELDS,
+    Count,
+    Event,
+    EventComparison,
+    EventDiff,
+    FieldDifference,
+    Names,
+    Outcome,
+    RunDiff,
+    RunSide,
+    first_differences,
+    of_its_own,
+    side_by_side,
+    side_text,
+    steps,
+)
+from c2lib.witness.audit import MAX_MOVES
 from c2lib.witness.examine import verdict_of
-from c2lib.witness.facts import FileFacts
 from c2lib.witness.findings import Findings, shown
-from c2lib.witness.folder import Folder
-from c2lib.witness.manifest_diff import Told, causes
-from c2lib.witness.quick import quick_event
-from c2lib.witness.reader import MAX_LINE, MAX_OBJECT, ArtifactFile
-from c2lib.witness.runbook import RunbookCheck
+from c2lib.witness.foreign import OWN_AUDIT_FIELDS, RunbookCheck, count_name
+from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck
+from c2lib.witness.reader import ArtifactFile, Folder
+from c2lib.witness.recognise import quick_event
+from c2lib.witness.run import FileFacts
 from c2lib.witness.snapshots import MAX_STATES
-from c2lib.witness.steps import Event, side_by_side, steps
 
 _quick_event = lru_cache(maxsize=16)(quick_event)
 """Two runs that are read side by side bring the same lines at nearly the same time."""
@@ -218,3 +232,161 @@ def _judged(found: RunDiff, left: _Side, right: _Side) -> RunDiff:
     if left.names.run_id != right.names.run_id:
         return replace(found, outcome=Outcome.SAME_BUT_FOR_RUN_ID)
     return replace(found, files=tuple(f"{name}: other bytes, though they say the same" for name in other))
+
+
+_TIMES = frozenset({"ts", "started_ts", "ended_ts"})
+
+
+class Entry(NamedTuple):
+    """An audit entry with the number of its line, from 1, and the bytes of the line."""
+
+    line: int
+    value: Mapping[str, Any]
+    data: bytes
+
+
+class AuditDiff:
+    """The comparison of two audit trails; ``first`` is where they part. Times can be left out of it."""
+
+    def __init__(self, *, with_times: bool = True) -> None:
+        self.with_times = with_times
+        self.first: FieldDifference | None = None
+        self._counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+        self._moves: tuple[list[str], list[str]] = ([], [])
+        self._same_so_far = True
+
+    def read(self, a: Iterable[Entry], b: Iterable[Entry]) -> None:
+        """Read both trails to their ends."""
+        for pair in zip_longest(a, b):
+            for counts, moves, entry in zip(self._counts, self._moves, pair, strict=True):
+                if entry is not None:
+                    count_name(counts, entry.value["code"])
+                    if entry.value["code"] == AuditCode.PHASE_TRANSITION and len(moves) < MAX_MOVES:
+                        moves.append(_move(entry.value["meta"]))
+            if self.first is None:
+                self._compare(*pair)
+
+    def _compare(self, a: Entry | None, b: Entry | None) -> None:
+        if a is None or b is None:
+            entry = a or b
+            there = [None if side is None else "there" for side in (a, b)]
+            self.first = FieldDifference(_where(entry), *there) if entry else None
+        elif a.data != b.data:
+            fields = first_differences(self._told(a.value), self._told(b.value))
+            if not fields and self._same_so_far and self._moves[0] == self._moves[1] and self.with_times:
+                fields = first_differences(a.value, b.value)
+            self._same_so_far = False
+            if fields:
+                name = f"{_where(a)} {fields[0].name}"
+                self.first = FieldDifference(name, fields[0].a, fields[0].b)
+
+    def _told(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an entry says, without what follows from other differences."""
+        left_out = OWN_AUDIT_FIELDS | (frozenset() if self.with_times else _TIMES)
+        told = {name: item for name, item in value.items() if name not in left_out}
+        if value["code"] == AuditCode.PHASE_TRANSITION:
+            told["meta"] = {name: item for name, item in value["meta"].items() if name != "ts_sim"}
+        return told
+
+    def phases(self) -> FieldDifference | None:
+        """Return the two paths of phases when they differ."""
+        a, b = self._moves
+        return None if a == b else FieldDifference("phases", shown(", ".join(a)), shown(", ".join(b)))
+
+    def differing_counts(self) -> tuple[Count, ...]:
+        """Return the codes of which the two sides have another number of entries."""
+        a, b = self._counts
+        names = sorted(name for name in a.keys() | b.keys() if a[name] != b[name])
+        return tuple(Count(shown(name), a[name], b[name]) for name in names)
+
+
+def _where(entry: Entry) -> str:
+    return f"{Artifact.AUDIT}:{entry.line} {shown(entry.value['code'])}"
+
+
+def _move(meta: Mapping[str, Any]) -> str:
+    to, ts_sim = (side_text(meta.get(name)) for name in ("to", "ts_sim"))
+    return f"{to} at {ts_sim}"
+
+
+def snapshot_differences(
+    a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]], *, with_times: bool
+) -> tuple[FieldDifference, ...]:
+    """Return where the snapshots of two runs differ, the n-th beside the n-th."""
+    found: list[FieldDifference] = []
+    for number, (left, right) in enumerate(zip_longest(a, b), start=1):
+        if left is None or right is None:
+            sides = [None if side is None else side_text(side["status"]) for side in (left, right)]
+            found.append(FieldDifference(f"snapshot {number}", *sides))
+            continue
+        told = [
+            {name: item for name, item in side.items() if with_times or name not in _TIMES} for side in (left, right)
+        ]
+        found += [
+            FieldDifference(f"snapshot {number} {field.name}", field.a, field.b) for field in first_differences(*told)
+        ]
+    return tuple(found[:MAX_FIELDS])
+
+
+NOTE_CONFIG = "the config_sha256 differ, as other run_ids alone make them: whether the configs differ else is not known"
+
+_CAUSES = ("behaviour_version", "market", "strategy", "inputs")
+_SAID_BY = {
+    "config_sha256": ("config.",),
+    "criteria_sha256": ("config.criteria",),
+    "market_sha256": ("market.", "config.market"),
+    "symbol": ("config.market.symbol",),
+    "steps": ("config.steps",),
+    "initial_cash": ("config.broker.initial_cash",),
+    "clock_mode": ("config.clock_mode",),
+}
+
+
+class Told(NamedTuple):
+    """What one side tells of itself: its manifest, where there is one that can be read, and its names."""
+
+    manifest: Mapping[str, Any] | None
+    names: Names
+
+
+def causes(
+    a: Told, b: Told, start: Iterable[FieldDifference], *, same_files: bool
+) -> tuple[tuple[FieldDifference, ...], tuple[str, ...]]:
+    """Return the causes, and what could not be told; ``start`` is where the two ``SESSION_START`` differ."""
+    same_name = a.names.run_id == b.names.run_id
+    found: list[FieldDifference] = []
+    notes = []
+    if a.manifest is None or b.manifest is None:
+        without = [name for name, side in (("A", a), ("B", b)) if side.manifest is None]
+        notes.append(f"no {Artifact.MANIFEST} that can be read in {' and '.join(without)}: configs are not compared")
+    else:
+        found += first_differences(_config(a.manifest, a.names), _config(b.manifest, b.names))
+        found += first_differences(_beside(a.manifest), _beside(b.manifest))
+        if same_files and same_name and not found:
+            found += first_differences(_seal(a.manifest), _seal(b.manifest))
+    if a.names.strategy_id != b.names.strategy_id and not any(field.name == "config.strategy_id" for field in found):
+        found.append(FieldDifference("strategy_id", shown(a.names.strategy_id), shown(b.names.strategy_id)))
+    for field in start:
+        if any(cause.name.startswith(_SAID_BY.get(field.name, ())) for cause in found):
+            continue
+        if field.name == "config_sha256" and not same_name:
+            notes += [NOTE_CONFIG] if notes else []
+        else:
+            found.append(FieldDifference(f"SESSION_START {field.name}", field.a, field.b))
+    return tuple(found), tuple(notes)
+
+
+def _config(manifest: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    config = manifest.get("config")
+    if isinstance(config, dict) and config.get("run_id") == names.run_id:
+        config = {name: value for name, value in config.items() if name != "run_id"}
+    return {"config": config}
+
+
+def _beside(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: manifest[name] for name in _CAUSES if name in manifest}
+
+
+def _seal(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a manifest says of itself and of its files."""
+    return {"manifest": {name: value for name, value in manifest.items() if name not in ("config", *_CAUSES)}}

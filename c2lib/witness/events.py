@@ -24,11 +24,9 @@ from typing import Any
 from c2lib.core.canon import event_id
 from c2lib.core.contract import EVENT_FIELDS
 from c2lib.core.vocabulary import Artifact, EventKind
-from c2lib.witness.checks import PAYLOAD_CHECKS, LineCheck, RunName
-from c2lib.witness.facts import FindingCode
-from c2lib.witness.findings import Findings
-from c2lib.witness.next_event import Recogniser, recognise
-from c2lib.witness.quick import quick_event
+from c2lib.witness.findings import FindingCode, Findings
+from c2lib.witness.lines import PAYLOAD_CHECKS, LineCheck, RunName
+from c2lib.witness.recognise import Recogniser, quick_event, recognise
 from c2lib.witness.refold import Books
 
 FILE = Artifact.EVENTS.value

@@ -20,18 +20,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from c2lib.core.contract import MANIFEST_FIELDS, METRICS_FIELDS
-from c2lib.core.vocabulary import Artifact
+from c2lib.core.errors import RunPathError
+from c2lib.core.states import SESSION_ENDS
+from c2lib.core.vocabulary import Artifact, AuditCode, EventKind, FailCode
 from c2lib.witness.agreement import Logs, compare, make_logs
-from c2lib.witness.checks import LineCheck, RunName
 from c2lib.witness.events import Observer
-from c2lib.witness.facts import Examination, FileFacts, FindingCode, Verdict
-from c2lib.witness.findings import Findings
-from c2lib.witness.folder import Folder
-from c2lib.witness.manifest import ManifestCheck
-from c2lib.witness.reader import MAX_LINE, MAX_OBJECT, ArtifactFile
-from c2lib.witness.runbook import keeps_runbook_contract
-from c2lib.witness.runbook_run import RunbookRun
-from c2lib.witness.summary import summarise
+from c2lib.witness.findings import FindingCode, Findings, Verdict
+from c2lib.witness.foreign import RunbookRun, keeps_runbook_contract
+from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, RunName
+from c2lib.witness.manifest import ManifestCheck, at
+from c2lib.witness.reader import ArtifactFile, Folder
+from c2lib.witness.refold import Books, decimal_text
+from c2lib.witness.run import BarPoint, Examination, FileFacts, FillPoint, OrderPoint, RunSeries, RunSummary
 
 NOT_CHECKED_UNSEALED = (
     "run_manifest.json is not there: whether the files are those that the session wrote",
@@ -211,3 +211,144 @@ def _verdict(folder: Folder, findings: Findings) -> Verdict:
         seen = f"without {', '.join(folder.missing)}"
         findings.add(FindingCode.INCOMPLETE_RUN, ".", expected="the four files of a run", seen=seen)
     return verdict
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _status(logs: Logs) -> str:
+    if logs.audit.phase in SESSION_ENDS or logs.audit.moves:
+        return logs.status.value
+    return _text(logs.snapshots.last.get("status"))
+
+
+def _books(books: Books) -> dict[str, Any]:
+    return {
+        "symbol": _text(books.start.get("symbol")),
+        "steps": books.stop.get("steps", 0),
+        "steps_planned": books.start.get("steps"),
+        "stop_reason": books.stop.get("stop_reason"),
+        "position": decimal_text(books.position),
+        "cash": decimal_text(books.cash),
+        "mark_price": None if books.mark is None else decimal_text(books.mark),
+        "equity": decimal_text(books.equity),
+        "fees": decimal_text(books.fees),
+    }
+
+
+def _control(logs: Logs, required: str | None) -> dict[str, Any]:
+    audit, last = logs.audit, logs.snapshots.last
+    layer_there = audit.canary_layer is not None and required in (None, audit.canary_layer)
+    attempts = audit.stop_meta.get("no_live_attempts")
+    attempts = attempts if type(attempts) is int else None
+    return {
+        "reject_code": logs.events.books.rejection.get("code", last.get("reject_code")),
+        "reject_reason": logs.events.books.rejection.get("reason", last.get("reject_reason")),
+        "fail_code": last.get("fail_code"),
+        "fail_reason": last.get("fail_reason"),
+        "started_ts": last.get("started_ts", audit.first_ts),
+        "ended_ts": last.get("ended_ts"),
+        "no_live_attempts": attempts,
+        "no_live_held": layer_there and attempts == 0 and not audit.counts[FailCode.NO_LIVE_VIOLATION],
+        "enabled_overridden": audit.counts[AuditCode.LIVE_GATE_OVERRIDDEN] > 0,
+        "sink_retries": audit.retries,
+        "phases": tuple(audit.moves),
+        "statuses": tuple((state.status, state.events_emitted) for state in logs.snapshots.states),
+        "audit_counts": dict(sorted(audit.counts.items())),
+        "audit_entries": audit.entries,
+        "audit_last_hash": audit.last_hash if audit.entries else "",
+    }
+
+
+def _sealed(logs: Logs, manifest: Mapping[str, Any] | None) -> dict[str, Any]:
+    sealed, start = manifest or {}, logs.events.books.start
+    seed = logs.metrics["seed"] if logs.metrics else at(sealed.get("config"), "seed")
+    return {
+        "seed": seed if type(seed) is int else None,
+        "config": sealed.get("config", {}),
+        "no_live_required": _text(at(sealed.get("config"), "no_live_required")) or None,
+        "config_sha256": start.get("config_sha256", sealed.get("config_sha256", "")),
+        "criteria_sha256": start.get("criteria_sha256", sealed.get("criteria_sha256", "")),
+        "market_sha256": start.get("market_sha256", _text(at(sealed.get("market"), "sha256"))),
+        "behaviour_version": sealed.get("behaviour_version"),
+        "run_digest": sealed.get("run_digest"),
+    }
+
+
+def summarise(
+    logs: Logs, run: RunName, manifest: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]
+) -> RunSummary:
+    """Return the summary of what was read."""
+    events, sealed = logs.events, _sealed(logs, manifest)
+    return RunSummary(
+        run_id=run.run_id,
+        strategy_id=run.strategy_id,
+        status=_status(logs),
+        fills=events.counts[EventKind.FILL],
+        rail_trips=events.counts[EventKind.RAIL_TRIPPED],
+        event_counts=dict(sorted(events.counts.items())),
+        bearers=dict(events.bearers),
+        artifacts=dict(measured),
+        **_books(events.books),
+        **_control(logs, sealed["no_live_required"]),
+        **sealed,
+    )
+
+
+class _Collector:
+    """Keeps a point for every tick, order and fill that it is told of."""
+
+    def __init__(self) -> None:
+        self.bars: list[BarPoint] = []
+        self.orders: list[OrderPoint] = []
+        self.fills: list[FillPoint] = []
+
+    def __call__(self, event: Mapping[str, Any], books: Books) -> None:
+        kind, payload, ts_sim = event["event_type"], event["payload"], event["ts_sim"]
+        if kind == EventKind.STRATEGY_TICK:
+            self._tick(payload, ts_sim, books)
+        elif kind == EventKind.ORDER_SUBMITTED:
+            name, side, quantity = payload["client_order_id"], payload["side"], payload["quantity"]
+            self.orders.append(OrderPoint(payload["bar_index"], ts_sim, name, side, quantity))
+        elif kind == EventKind.FILL:
+            self._fill(payload, ts_sim, event["event_id"])
+
+    def _tick(self, payload: Mapping[str, Any], ts_sim: int, books: Books) -> None:
+        self.bars.append(
+            BarPoint(
+                bar_index=payload["bar_index"],
+                bar_time=payload["bar_time"],
+                ts_sim=ts_sim,
+                close=payload["close"],
+                decision=payload["decision"],
+                position=decimal_text(books.position),
+                equity=decimal_text(books.equity),
+            )
+        )
+
+    def _fill(self, payload: Mapping[str, Any], ts_sim: int, event_id: str) -> None:
+        self.fills.append(
+            FillPoint(
+                bar_index=payload["bar_index"],
+                ts_sim=ts_sim,
+                event_id=event_id,
+                client_order_id=payload["client_order_id"],
+                side=payload["side"],
+                quantity=payload["quantity"],
+                price=payload["price"],
+                fee=payload["fee"],
+            )
+        )
+
+
+def read_series(path: str | os.PathLike[str]) -> RunSeries:
+    """Return ticks, orders and fills of a run directory, and its summary.
+
+    Raises :class:`RunPathError` when there is no directory at ``path`` or its events cannot be read at all.
+    """
+    points = _Collector()
+    examination, read = look(path, points)
+    if Artifact.EVENTS not in read:
+        raise RunPathError(f"{examination.path}: {Artifact.EVENTS} cannot be read")
+    return RunSeries(examination.summary, tuple(points.bars), tuple(points.orders), tuple(points.fills))

@@ -16,9 +16,80 @@ Rules kept here:
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
-from c2lib.core.secrets import redact_secrets
-from c2lib.witness.facts import Finding, FindingCode
+from c2lib.core.redaction import redact_secrets
+
+
+class Verdict(StrEnum):
+    """How much of a run's own seal there is."""
+
+    SEALED = "SEALED"
+    UNSEALED = "UNSEALED"
+    INCOMPLETE = "INCOMPLETE"
+
+
+class FindingCode(StrEnum):
+    """What can be wrong with a run directory, or with the evidence beside it."""
+
+    MISSING_FILE = "MISSING_FILE"
+    UNREADABLE_FILE = "UNREADABLE_FILE"
+    UNEXPECTED_FILE = "UNEXPECTED_FILE"
+    INCOMPLETE_RUN = "INCOMPLETE_RUN"
+    NOT_SEALED = "NOT_SEALED"
+    MALFORMED_LINE = "MALFORMED_LINE"
+    NOT_CANONICAL = "NOT_CANONICAL"
+    CONTRACT_BROKEN = "CONTRACT_BROKEN"
+    WRONG_RUN = "WRONG_RUN"
+    EVENT_ID_WRONG = "EVENT_ID_WRONG"
+    SEQUENCE_BROKEN = "SEQUENCE_BROKEN"
+    CLOCK_WENT_BACK = "CLOCK_WENT_BACK"
+    CHAIN_BROKEN = "CHAIN_BROKEN"
+    PHASE_PATH_FORBIDDEN = "PHASE_PATH_FORBIDDEN"
+    STATUS_PATH_WRONG = "STATUS_PATH_WRONG"
+    COUNTER_WRONG = "COUNTER_WRONG"
+    LEDGER_WRONG = "LEDGER_WRONG"
+    DIGEST_WRONG = "DIGEST_WRONG"
+    RUN_DIGEST_WRONG = "RUN_DIGEST_WRONG"
+    CONFIG_HASH_WRONG = "CONFIG_HASH_WRONG"
+    REPLAY_DIVERGED = "REPLAY_DIVERGED"
+    REPLAY_IMPOSSIBLE = "REPLAY_IMPOSSIBLE"
+    OTHER_BEHAVIOUR_VERSION = "OTHER_BEHAVIOUR_VERSION"
+    EVIDENCE_MALFORMED = "EVIDENCE_MALFORMED"
+    EVIDENCE_DIFFERS = "EVIDENCE_DIFFERS"
+    PICTURE_DIFFERS = "PICTURE_DIFFERS"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong; ``line`` 0 means the file as a whole."""
+
+    code: FindingCode
+    file: str
+    line: int = 0
+    event_id: str | None = None
+    expected: str = ""
+    seen: str = ""
+
+    def text(self) -> str:
+        """Return the finding as one line for people."""
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        sides = f" expected {self.expected}, seen {self.seen}" if self.expected or self.seen else ""
+        return f"{self.code} {where}{sides}" + (f" (event {self.event_id})" if self.event_id else "")
+
+    def facts(self) -> dict[str, Any]:
+        """Return the finding as plain JSON values."""
+        return {
+            "code": self.code.value,
+            "file": self.file,
+            "line": self.line,
+            "event_id": self.event_id,
+            "expected": self.expected,
+            "seen": self.seen,
+        }
+
 
 MAX_PER_FILE = 1000
 """Most findings of one file that are kept one by one."""

@@ -29,10 +29,10 @@ from c2lib.core.vocabulary import (
     StopReason,
 )
 from c2lib.witness.agreement import Logs
-from c2lib.witness.checks import encode, is_decimal
-from c2lib.witness.facts import FileFacts, FindingCode
-from c2lib.witness.findings import Findings
+from c2lib.witness.findings import FindingCode, Findings
+from c2lib.witness.lines import encode, is_decimal
 from c2lib.witness.refold import Books, decimal_text
+from c2lib.witness.run import FileFacts
 
 FILE = Artifact.MANIFEST.value
 

@@ -8,121 +8,28 @@ Rules kept here:
 * lines end in ``\n`` and in nothing else; a line is bounded, and one that is too long is skipped, not kept;
 * JSON is strict: UTF-8 without a mark, no key twice, no NaN, bounded integers, nesting and brackets;
 * whatever is wrong with a file becomes a finding, never an exception.
-
->>> strict_json(b'{"a":[1,true]}')
-{'a': [1, True]}
->>> strict_json(b'{"a":1,"a":2}')
-Traceback (most recent call last):
-c2lib.witness.reader.JsonError: has a key twice in one object
 """
 
 from __future__ import annotations
 
-import codecs
 import errno
 import hashlib
-import json
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain
-from typing import Any
+from pathlib import Path
+from types import TracebackType
 
-from c2lib.core.canon import MAX_DEPTH
-from c2lib.witness.facts import FileFacts, FindingCode
-from c2lib.witness.findings import Findings
-
-MAX_LINE = 1 << 20
-"""Longest line, in bytes, its end not counted."""
-
-MAX_OBJECT = 64 << 20
-"""Longest manifest, in bytes: the readings of an injected clock stand in it, one for each step at worst."""
-
-MAX_BRACKETS = MAX_OBJECT // 32
-"""Most brackets of one JSON text: each reading of a clock, in the longest manifest, has one in more than 32 bytes."""
-
-MAX_INTEGER_CHARS = 17
-"""Most characters of an integer, its sign included; more is far beyond what an artifact may hold."""
+from c2lib.core.errors import RunPathError
+from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
+from c2lib.witness.findings import FindingCode, Findings
+from c2lib.witness.lines import MAX_LINE
+from c2lib.witness.run import FileFacts
 
 _CHUNK = 1 << 18
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_TEXT = re.compile(rb'"[^"]*"?')
-_PLAIN = bytes(set(range(256)) - set(b'"[]{}'))
-
-
-class JsonError(ValueError):
-    """Bytes that are no strict JSON; the message says why."""
-
-
-def _integer(text: str) -> int:
-    if len(text) > MAX_INTEGER_CHARS:
-        raise JsonError(f"has an integer of more than {MAX_INTEGER_CHARS} characters")
-    return int(text)
-
-
-def _constant(name: str) -> None:
-    raise JsonError(f"has {name}, which is no JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise JsonError("has a key twice in one object")
-    return value
-
-
-def strict_decoder(parse_float: Callable[[str], Any] = float) -> json.JSONDecoder:
-    """Return a decoder of strict JSON; ``parse_float`` says what becomes of a float's text."""
-    return json.JSONDecoder(
-        parse_float=parse_float, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object
-    )
-
-
-_DECODER = strict_decoder()
-
-
-def brackets(data: bytes) -> int:
-    """Return how many brackets open in ``data``, in texts or outside: it cannot be nested deeper."""
-    return data.count(b"[") + data.count(b"{")
-
-
-def _is_deep(data: bytes) -> bool:
-    if brackets(data) <= MAX_DEPTH:
-        return False
-    # without its escapes a text ends at the next quote; whole passes, since a look at each token takes a minute
-    bare = data.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _PLAIN)
-    # two quotes side by side leave what stands around them inside or outside, as it was
-    bare = bare.replace(b'""', b"")
-    depth = 0
-    for bracket in _TEXT.sub(b"", bare):
-        depth += 1 if bracket in b"[{" else -1
-        if not 0 <= depth <= MAX_DEPTH:
-            # one that closes what was never open is no JSON: the parser says so
-            return depth > 0
-    return False
-
-
-def strict_json(data: bytes, limit: int = MAX_LINE, decoder: json.JSONDecoder = _DECODER) -> Any:
-    """Return the value of JSON bytes, or raise :class:`JsonError`.
-
-    Floats are returned as floats, unless ``decoder`` makes something else of them: they are JSON, and the contract's
-    to refuse.
-    """
-    if len(data) > limit:
-        raise JsonError(f"is longer than {limit} bytes")
-    if data.startswith(codecs.BOM_UTF8):
-        raise JsonError("begins with a byte order mark")
-    if max(brackets(data), data.count(b"]") + data.count(b"}")) > MAX_BRACKETS:
-        raise JsonError(f"has more than {MAX_BRACKETS} brackets")
-    if _is_deep(data):
-        raise JsonError(f"is nested deeper than {MAX_DEPTH}")
-    try:
-        return decoder.decode(data.decode())
-    except UnicodeDecodeError as error:
-        raise JsonError(f"is not UTF-8 at byte {error.start}") from None
-    except json.JSONDecodeError as error:
-        raise JsonError(f"is no JSON: {error.msg} at character {error.pos}") from None
 
 
 def open_regular(directory: int, name: str) -> int:
@@ -254,3 +161,115 @@ class ArtifactFile:
             else:
                 expected = f"a line of at most {self._limit} bytes"
                 self._findings.add(FindingCode.MALFORMED_LINE, self.name, at, expected=expected, seen=f"{size} bytes")
+
+
+_FLAGS_folder = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
+_FILES = frozenset(Artifact)
+_READ = frozenset({*SEALED_BY_MANIFEST, Artifact.MANIFEST})
+
+
+class Folder:
+    """An open run directory; a context manager that closes it.
+
+    ``name`` is its own name, whatever it was called by. Raises :class:`RunPathError` when it cannot be opened
+    as a directory.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        try:
+            self.descriptor = os.open(self.path, _FLAGS_folder)
+        except OSError as error:
+            raise self._refusal(error) from None
+        except ValueError:
+            raise RunPathError(f"{self.path!r} cannot be a path") from None
+        try:
+            self.name = Path(self.path).resolve().name
+            self.entries = _names(self.descriptor)
+        except OSError as error:
+            os.close(self.descriptor)
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: OSError) -> RunPathError:
+        return RunPathError(f"{self.path} is no directory that can be read ({why(error)}): name a run directory")
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self.descriptor)
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether there is something of the manifest's name."""
+        return Artifact.MANIFEST in self.entries
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Which of the four files of the contract are not there."""
+        return tuple(artifact.value for artifact in SEALED_BY_MANIFEST if artifact not in self.entries)
+
+    @property
+    def is_staging(self) -> bool:
+        """Whether the run was never published."""
+        return self.name.startswith(STAGING_PREFIX)
+
+    def size(self) -> int:
+        """Return how many bytes there are to read, as far as can be told beforehand."""
+        return sum(_size(self.descriptor, name) for name in self.entries & _READ)
+
+    @property
+    def others(self) -> list[str]:
+        """What is there beside the files of a run."""
+        return sorted(self.entries - _FILES - {EVIDENCE_DIR})
+
+    def look_for_strangers(self, findings: Findings) -> None:
+        """Note everything that does not belong into a run directory."""
+        for name in sorted(self.entries):
+            if name == EVIDENCE_DIR:
+                self._look_into_evidence(findings)
+            elif name not in _FILES:
+                findings.add(FindingCode.UNEXPECTED_FILE, name)
+            elif name == Artifact.ENVIRONMENT and not _is_regular(self.descriptor, name):
+                findings.add(FindingCode.UNREADABLE_FILE, name, expected="a regular file", seen="something else")
+
+    def _look_into_evidence(self, findings: Findings) -> None:
+        try:
+            with _opened(self.descriptor, EVIDENCE_DIR) as descriptor:
+                for name in sorted(_names(descriptor)):
+                    if not _is_regular(descriptor, name):
+                        seen = "something else"
+                        file = f"{EVIDENCE_DIR}/{name}"
+                        findings.add(FindingCode.UNEXPECTED_FILE, file, expected="a regular file", seen=seen)
+        except OSError as error:
+            findings.add(FindingCode.UNEXPECTED_FILE, EVIDENCE_DIR, expected="a directory", seen=why(error))
+
+
+def _names(directory: int) -> frozenset[str]:
+    with os.scandir(directory) as entries:
+        return frozenset(entry.name for entry in entries)
+
+
+@contextmanager
+def _opened(directory: int, name: str) -> Iterator[int]:
+    descriptor = os.open(name, _FLAGS_folder | os.O_NOFOLLOW, dir_fd=directory)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_regular(directory: int, name: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _size(directory: int, name: str) -> int:
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
+    except OSError:
+        return 0

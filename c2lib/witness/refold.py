@@ -12,7 +12,7 @@ Rules kept here:
   later order is not seen here.
 
 Only payloads that keep the contract may be handed in. Those of the kinds that come often are folded as tuples of
-their values, see :mod:`~c2lib.witness.values`.
+their values, see :mod:`~c2lib.witness.recognise`.
 
 >>> books = Books(print)
 >>> books.apply("RECONCILED", {"mismatches": ["ghost_broker_order:c-1"]})
@@ -30,8 +30,8 @@ from c2lib.core.contract import LIQUIDITIES
 from c2lib.core.model import BUY
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
 from c2lib.core.vocabulary import EventKind, StopReason
-from c2lib.witness.facts import FindingCode
-from c2lib.witness.values import Values, number, values_of
+from c2lib.witness.findings import FindingCode
+from c2lib.witness.recognise import Values, number, values_of
 
 Report = Callable[[FindingCode, object, object], None]
 """``report(code, expected, seen)`` of the event that is being folded."""

@@ -19,9 +19,8 @@ from typing import Any, NamedTuple
 from c2lib.core.contract import SNAPSHOT_FIELDS
 from c2lib.core.states import SESSION_ENDS, STATUS_OF_PHASE, SessionPhase, SessionStatus
 from c2lib.core.vocabulary import Artifact
-from c2lib.witness.checks import LineCheck, RunName
-from c2lib.witness.facts import FindingCode
-from c2lib.witness.findings import Findings
+from c2lib.witness.findings import FindingCode, Findings
+from c2lib.witness.lines import LineCheck, RunName
 
 FILE = Artifact.SNAPSHOTS.value
 

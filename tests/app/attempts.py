@@ -29,7 +29,7 @@ from c2lib.core.model import Bar, OrderIntent, PositionView, Strategy, StrategyS
 from c2lib.core.vocabulary import Artifact
 from c2lib.session import nolive
 from c2lib.session.result import DryrunResult
-from c2lib.witness.reader import strict_json
+from c2lib.witness.lines import strict_json
 from tests.session.ways_out import WAYS_OUT, connect, swallowing
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "no-live.md"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from c2lib.app.cli import main
 from c2lib.app.runner import run_dryrun
+from c2lib.cli.main import main
 from c2lib.core.config import DryrunConfig
 from tests.app.runs import RUN, Answer
 

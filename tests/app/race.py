@@ -22,8 +22,8 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.cli import main
 from c2lib.app.verify import verify_run
+from c2lib.cli.main import main
 from tests.app.runs import DEMO, RUN, Answer, place_below, sealed_bytes
 
 SAME = (DEMO, DEMO)

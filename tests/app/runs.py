@@ -13,7 +13,7 @@ from c2lib.app.verify import verify_run
 from c2lib.core.canon import canonical_json, run_digest
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import run_path
-from c2lib.witness.facts import FindingCode
+from c2lib.witness.findings import FindingCode
 
 RUN = "run_demo_001"
 SEALED = (*SEALED_BY_MANIFEST, Artifact.MANIFEST)
@@ -63,9 +63,9 @@ class Answer:
 
 
 def in_process_of_its_own(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Answer:
-    """Run ``python -m c2lib.app.cli`` and return what it came to."""
+    """Run ``python -m c2lib.cli.main`` and return what it came to."""
     done = subprocess.run(
-        [sys.executable, "-m", "c2lib.app.cli", *(str(word) for word in words)],
+        [sys.executable, "-m", "c2lib.cli.main", *(str(word) for word in words)],
         cwd=cwd,
         env={**os.environ, **(env or {})},
         capture_output=True,

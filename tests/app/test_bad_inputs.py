@@ -182,7 +182,7 @@ def test_a_file_that_grows_while_it_is_read_comes_to_an_end(
 
 PEAK = """
 import sys
-from c2lib.app.cli import main
+from c2lib.cli.main import main
 from tests.bench.measure import peak_rss_kib
 code = main(sys.argv[1:])
 print(code, peak_rss_kib())

@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from c2lib.app import cli
-from c2lib.app.cli import main
+from c2lib.cli import main as cli
+from c2lib.cli.main import main
 from c2lib.core.errors import ConfigError, InvariantError, OutputError
 from tests.app.conftest import Command
 from tests.app.runs import DEMO, RUN, in_process_of_its_own, place_below
@@ -70,7 +70,7 @@ def test_two_dashes_are_no_value(command: Command, option: str) -> None:
 def test_help_imports_next_to_nothing() -> None:
     """Help is quick: neither pydantic nor a plotting library is loaded for it."""
     program = (
-        "import sys; from c2lib.app.cli import main; main(['--help'])\n"
+        "import sys; from c2lib.cli.main import main; main(['--help'])\n"
         "sys.stderr.write(' '.join(sorted({'pydantic', 'yaml', 'matplotlib', 'papermill'} & set(sys.modules))))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
@@ -137,7 +137,7 @@ def with_stdout(make: Callable[[], int], *words: str) -> "subprocess.CompletedPr
     descriptor = make()
     try:
         return subprocess.run(
-            [sys.executable, "-m", "c2lib.app.cli", *words],
+            [sys.executable, "-m", "c2lib.cli.main", *words],
             stdout=descriptor,
             stderr=subprocess.PIPE,
             check=False,
@@ -169,7 +169,7 @@ def test_a_full_disk_behind_stdout_is_one_line(out: Path) -> None:
 
 def test_closed_streams_are_no_trouble(out: Path) -> None:
     """With stdout and stderr closed a run is published and its exit code tells."""
-    line = f'exec "{sys.executable}" -m c2lib.app.cli dryrun --set enabled=true --out "{out}" "$@" >&- 2>&-'
+    line = f'exec "{sys.executable}" -m c2lib.cli.main dryrun --set enabled=true --out "{out}" "$@" >&- 2>&-'
     done = subprocess.run(["/bin/sh", "-c", line, "sh", *DEMO], check=False, timeout=60)
     assert done.returncode == 1
     assert place_below(out).is_dir()

@@ -132,7 +132,7 @@ def test_a_market_file_is_run_in_its_own_time(command: Command, out: Path, tmp_p
 
 def test_progress_is_shown_to_who_watches(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long run at a terminal has a bar on stderr; stdout stays one line."""
-    monkeypatch.setattr("c2lib.app.console.is_terminal", lambda: True)
+    monkeypatch.setattr("c2lib.cli.console.is_terminal", lambda: True)
     answer = command("dryrun", *DEMO, "--steps", "5000", "--tick-events", "decisions", "--out", out)
     assert answer.facts["steps"] == 5000
     assert "step" in answer.err

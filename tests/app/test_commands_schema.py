@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from c2lib.app import places
+from c2lib.app import paths as places
 from tests.app.conftest import Command
 
 PAGES = {"fields.md", "states.md"} | {

@@ -100,7 +100,7 @@ def test_a_run_on_a_file_needs_the_file(command: Command, out: Path, tmp_path: P
 
 def test_progress_is_shown_to_who_watches(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long run at a terminal has its bytes and then its steps on stderr; stdout stays one line."""
-    monkeypatch.setattr("c2lib.app.console.is_terminal", lambda: True)
+    monkeypatch.setattr("c2lib.cli.console.is_terminal", lambda: True)
     config = DryrunConfig(strategy_id="strat_demo", seed=7, steps=5000)
     path = run_dryrun(config, out_dir=out).path
     assert path is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from c2lib.app.config_files import MAX_CONFIG_BYTES, config_of, parse_assignment, read_config_file
+from c2lib.cli.config_files import MAX_CONFIG_BYTES, config_of, parse_assignment, read_config_file
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError
 

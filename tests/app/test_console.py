@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from c2lib.app.console import ProgressBar, is_terminal, one_line, say, show
+from c2lib.cli.console import ProgressBar, is_terminal, say, show
+from c2lib.core.redaction import one_line
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_progress_is_shown_at_a_terminal_and_nowhere_else(
     with ProgressBar() as bar:
         bar("B", 1, 10)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("c2lib.app.console.is_terminal", lambda: True)
+    monkeypatch.setattr("c2lib.cli.console.is_terminal", lambda: True)
     with ProgressBar() as bar:
         bar("B", 10, 10)
         bar("step", 5, 5)

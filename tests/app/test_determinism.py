@@ -14,7 +14,7 @@ import pytest
 from c2lib.app import runner
 from c2lib.app.verify import verify_run
 from c2lib.core.vocabulary import BEHAVIOUR_VERSION
-from c2lib.witness.facts import FindingCode
+from c2lib.witness.findings import FindingCode
 from tests.app.conftest import Command
 from tests.app.runs import codes, market_csv, strategy_file
 from tests.app.sessions import OWN

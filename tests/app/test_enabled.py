@@ -11,7 +11,6 @@ from click.testing import CliRunner
 from papermill.cli import papermill
 
 from c2lib.app.evidence import write_evidence
-from c2lib.app.notebook import NotebookParameters
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import verify_run
 from c2lib.core.config import DryrunConfig
@@ -19,9 +18,10 @@ from c2lib.core.errors import ConfigError
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.evidence.claims import Verification, evaluate, failed_names, passed
 from c2lib.evidence.render import TEMPLATE_NAME, render
+from c2lib.jupyter.notebook import NotebookParameters
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.witness.examine import examine
-from c2lib.witness.facts import FindingCode, Verdict
+from c2lib.witness.findings import FindingCode, Verdict
 from tests.app.conftest import Command
 from tests.app.runs import DEMO, RUN, manifest_of, place_below
 from tests.app.sessions import CONFIG, OWN, Buyer

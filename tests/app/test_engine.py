@@ -9,7 +9,7 @@ import nbformat
 import papermill
 import pytest
 
-from c2lib.app.engine import RefusedParameterError, ReproducibleEngine, normalise, parameter_names
+from c2lib.jupyter.engine import RefusedParameterError, ReproducibleEngine, normalise, parameter_names
 
 FORMAT: Any = nbformat
 MAKE: Any = nbformat.v4
@@ -43,9 +43,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Let papermill's engine give back the notebooks of this list instead of asking a kernel."""
     answers: list[Any] = []
 
-    monkeypatch.setattr(
-        "c2lib.app.papermill_client.QuietEngine.execute_notebook", lambda *given, **options: answers.pop(0)
-    )
+    monkeypatch.setattr("c2lib.jupyter.client.QuietEngine.execute_notebook", lambda *given, **options: answers.pop(0))
     return answers
 
 
@@ -164,11 +162,9 @@ def test_papermill_finds_the_engine_and_executes_with_it(tmp_path: Path) -> None
 
 def test_it_can_be_imported_before_papermill() -> None:
     """Papermill loads its engines while it is imported, so that the two must not wait for each other."""
-    program = (
-        "import c2lib.app.papermill_client, papermill.engines as e; print(e.papermill_engines.get_engine('c2lib'))"
-    )
+    program = "import c2lib.jupyter.client, papermill.engines as e; print(e.papermill_engines.get_engine('c2lib'))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
-    assert (done.stdout, done.stderr) == ("<class 'c2lib.app.engine.ReproducibleEngine'>\n", "")
+    assert (done.stdout, done.stderr) == ("<class 'c2lib.jupyter.engine.ReproducibleEngine'>\n", "")
 
 
 def test_language_and_kernel_are_those_of_the_notebook() -> None:

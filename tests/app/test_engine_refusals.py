@@ -10,9 +10,9 @@ from typing import Any
 import papermill
 import pytest
 
-from c2lib.app.engine import RefusedParameterError, redact_record
-from c2lib.app.notebook import NotebookParameters
-from c2lib.app.places import resource
+from c2lib.app.paths import resource
+from c2lib.jupyter.engine import RefusedParameterError, redact_record
+from c2lib.jupyter.notebook import NotebookParameters
 from tests.core.planted import SHAPES
 
 NOTEBOOK = resource("notebooks") / "01_dryrun.ipynb"

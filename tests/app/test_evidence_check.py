@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-from c2lib.app import evidence_check
-from c2lib.app.evidence import draw_plots, write_evidence
-from c2lib.app.evidence_check import NOT_DRAWN, TAKEN_ON_ITS_WORD, is_evidence, verify_evidence
+from c2lib.app import evidence as evidence_check
+from c2lib.app.evidence import NOT_DRAWN, TAKEN_ON_ITS_WORD, draw_plots, is_evidence, verify_evidence, write_evidence
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import VerifyReport, verify_run
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import RunPathError
 from c2lib.core.vocabulary import Artifact
-from c2lib.evidence.compare import MAX_EVIDENCE
 from c2lib.evidence.plots import PICTURES
-from c2lib.witness.facts import FindingCode
+from c2lib.evidence.render import MAX_EVIDENCE
+from c2lib.witness.findings import FindingCode
 from tests.app.conftest import Command
 from tests.app.runs import RUN, flip_byte, manifest_of, market_csv, tree
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from c2lib.app.evidence import EvidenceDraft, write_evidence
-from c2lib.app.evidence_check import verify_evidence
+from c2lib.app.evidence import EvidenceDraft, verify_evidence, write_evidence
 from c2lib.app.runner import run_dryrun
 from c2lib.core.config import DryrunConfig
 from c2lib.core.vocabulary import Artifact
-from c2lib.witness.facts import FindingCode, Verdict
+from c2lib.witness.findings import FindingCode, Verdict
 from tests.app.runs import BUYER, OWN, RUN, flip_byte, forge, market_csv, strategy_file
 from tests.app.runs import in_process_of_its_own as c2lib
 from tests.app.sessions import Buyer

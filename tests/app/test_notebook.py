@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from c2lib.app.notebook import NotebookParameters, check_parameters, show_markdown, show_png
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import ConfigError
+from c2lib.jupyter.notebook import NotebookParameters, check_parameters, show_markdown, show_png
 
 
 def refusal(**values: Any) -> ConfigError:

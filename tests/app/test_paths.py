@@ -13,7 +13,7 @@ from c2lib.app.runner import run_dryrun
 from c2lib.core.errors import OutputError, RunPathError
 from c2lib.core.model import StrategySettings
 from c2lib.core.vocabulary import Artifact
-from c2lib.record.folders import find_run
+from c2lib.record.files import find_run
 from tests.app.conftest import Command
 from tests.app.runs import DEMO, RUN, market_csv, place_below, tree
 from tests.app.sessions import CONFIG, OWN, Buyer, config

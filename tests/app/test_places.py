@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from c2lib.app import places
-from c2lib.app.places import checkout, output_root, resource
+from c2lib.app import paths as places
+from c2lib.app.paths import checkout, output_root, resource
 from c2lib.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from c2lib.app.replay import ComparedRun, ComparingSink, Difference, compare_text, failing_again, read_manifest
 from c2lib.core.errors import SinkWriteError
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
-from c2lib.record.files import BATCH_LINES
-from c2lib.record.folders import held
+from c2lib.record.files import BATCH_LINES, held
 from c2lib.record.sinks import RetryingSink
 
 

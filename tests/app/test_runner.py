@@ -14,7 +14,7 @@ from c2lib.core.model import StrategySettings
 from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import Artifact, FailCode, RejectCode
 from c2lib.session.lifecycle import Lifecycle
-from c2lib.witness.facts import FindingCode, Verdict
+from c2lib.witness.findings import FindingCode, Verdict
 from tests.app.runs import SEALED, manifest_of, market_csv, place_below, strategy_file
 from tests.app.sessions import CONFIG, OWN, Breaking, Buyer, Ticking, config
 from tests.session.ways_out import swallowing

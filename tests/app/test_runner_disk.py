@@ -9,7 +9,7 @@ from c2lib.app.verify import verify_run
 from c2lib.core.errors import InputError, OutputError, RunConflictError
 from c2lib.core.states import SessionStatus
 from c2lib.core.vocabulary import FailCode
-from c2lib.witness.facts import Verdict
+from c2lib.witness.findings import Verdict
 from tests.app.runs import SEALED, manifest_of, place_below, sealed_bytes, tree
 from tests.app.sessions import CONFIG, OWN, Breaking, config
 from tests.record.failing_system import FailingSystem, failing, system

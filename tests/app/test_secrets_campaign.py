@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from c2lib.core import secrets
+from c2lib.core import redaction as secrets
 from tests.app.conftest import Command
 from tests.app.planting import FIELDS, Ground
 from tests.core.planted import SHAPES

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from c2lib.app import strategy_files
-from c2lib.app.input_files import read_input
+from c2lib.app.paths import read_input
 from c2lib.app.strategy_files import MAX_SOURCE_BYTES, strategy_from_file, strategy_from_object
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError

@@ -11,7 +11,7 @@ import pytest
 from c2lib.app.verify import verify_run
 from c2lib.core.errors import ConfigError, RunPathError
 from c2lib.core.vocabulary import Artifact
-from c2lib.witness.facts import FindingCode, Verdict
+from c2lib.witness.findings import FindingCode, Verdict
 from tests.app.runs import RUN, SEALED, codes, flip_byte, forge, manifest_of, tree
 
 

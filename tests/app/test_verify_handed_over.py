@@ -7,7 +7,7 @@ import pytest
 from c2lib.app.runner import run_dryrun
 from c2lib.app.strategy_files import strategy_from_file
 from c2lib.app.verify import verify_run
-from c2lib.witness.facts import FindingCode
+from c2lib.witness.findings import FindingCode
 from tests.app.runs import BUYER, codes, forge, manifest_of, market_csv, place_below
 from tests.app.sessions import CONFIG
 

@@ -12,7 +12,7 @@ from c2lib.core.clock import FixedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.session.orchestrator import LiveSessionOrchestrator
-from c2lib.witness.facts import FindingCode, Verdict
+from c2lib.witness.findings import FindingCode, Verdict
 from tests.app.conftest import Command
 from tests.app.runs import RUN, codes
 from tests.witness.other_program import OtherRun

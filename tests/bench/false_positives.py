@@ -23,7 +23,7 @@ from c2lib.app.evidence import write_evidence
 from c2lib.app.runner import run_dryrun
 from c2lib.core.config import DryrunConfig
 from c2lib.core.model import OrderIntent, StrategySettings
-from c2lib.core.secrets import find_secret
+from c2lib.core.redaction import find_secret
 from c2lib.session.strategy import SmaCross
 
 Place = tuple[str, str]

@@ -2,9 +2,8 @@ from typing import Any
 
 import pytest
 
-from c2lib.broker.adapter import BrokerAdapter, CallCounts, FailedAttempt
+from c2lib.broker.adapter import BrokerAdapter, CallCounts, FailedAttempt, TokenBucket
 from c2lib.broker.mock import MockBroker
-from c2lib.broker.retry import TokenBucket
 from c2lib.core.errors import (
     BrokerTimeoutError,
     BrokerUnavailableError,

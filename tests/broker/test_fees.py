@@ -3,7 +3,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.broker.fees import MakerTakerFee
+from c2lib.broker.fill_models import MakerTakerFee
 from c2lib.core.config import BrokerConfig, DryrunConfig, MarketConfig
 from c2lib.core.decimals import canonical_decimal
 

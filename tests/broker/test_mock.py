@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from c2lib.broker.history import KEPT_FILLS, KEPT_ORDERS
+from c2lib.broker.mock import KEPT_FILLS, KEPT_ORDERS
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
 from c2lib.core.model import OrderReport, OrderRequest
 from c2lib.core.states import OrderStatus

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from c2lib.broker.fill_models import StopRule
 from c2lib.broker.mock import MockBroker
 from c2lib.broker.orders import VenueOrder
-from c2lib.broker.prices import StopRule
 from tests.broker.trading import Trading
 
 SEARCH = settings(max_examples=2000, stateful_step_count=30, phases=(Phase.generate,), derandomize=True, database=None)

@@ -5,7 +5,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.broker.retry import BACKOFF_CAP_MICROS, TokenBucket, backoff_micros
+from c2lib.broker.adapter import BACKOFF_CAP_MICROS, TokenBucket, backoff_micros
 
 
 def test_pauses_double_up_to_the_cap() -> None:

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from c2lib.broker.adapter import BrokerAdapter
-from c2lib.broker.fees import MakerTakerFee
+from c2lib.broker.fill_models import MakerTakerFee, Participation, Unlimited, price_rules
 from c2lib.broker.mock import MockBroker
-from c2lib.broker.prices import price_rules
-from c2lib.broker.volume import Participation, Unlimited
 from c2lib.core.errors import BrokerUnavailableError, InvalidRequestError
 from c2lib.core.model import Bar, BrokerPort, OrderRequest
 from c2lib.session.ledger import Ledger

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from c2lib.broker.build import build_broker, plain_broker
-from c2lib.broker.mock import MockBroker
+from c2lib.broker.mock import MockBroker, build_broker, plain_broker
 from c2lib.core.config import BrokerConfig
 from c2lib.core.model import Bar, Grid, OrderRequest
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
-from c2lib.session.dryrun import DryrunSession
+from c2lib.session.session import DryrunSession
 from tests.app.sessions import Ticking
 from tests.witness import sample_runs
 from tests.witness.sample_runs import BUY_ONE, METRICS, Run, make_run, scripted

@@ -1,8 +1,7 @@
 import pytest
 
 from c2lib.core import contract
-from c2lib.core.contract import AUDIT_CODES, PAYLOADS
-from c2lib.core.fields import Field, FieldKind
+from c2lib.core.contract import AUDIT_CODES, PAYLOADS, Field, FieldKind
 from c2lib.core.vocabulary import AuditCode, EventKind, FailCode, RejectCode
 
 ANSWER = "client_order_id, broker_order_id, reason, bar_index"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from c2lib.core.fields import TIME_PATTERN, Field, FieldKind, free_text_names
+from c2lib.core.contract import TIME_PATTERN, Field, FieldKind, free_text_names
 
 SHA = "0123456789abcdef" * 4
 

@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from c2lib.core.contract import METRICS_FIELDS, PAYLOADS
-from c2lib.core.fields import Field, FieldKind
+from c2lib.core.contract import METRICS_FIELDS, PAYLOADS, Field, FieldKind
 from c2lib.core.schema import SCHEMA_FILES, schema_text, schemas
 from c2lib.core.vocabulary import Artifact, EventKind
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core import secrets
-from c2lib.core.secrets import DETECTORS, find_secret, is_redacted, redact_secrets, redact_whole
+from c2lib.core import redaction as secrets
+from c2lib.core.redaction import DETECTORS, find_secret, is_redacted, redact_secrets, redact_whole
 from tests.core.planted import EXAMPLES, SHAPES
 
 LETTERS = "Ab3" * 12

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from c2lib.core.secrets import DETECTORS
+from c2lib.core.redaction import DETECTORS
 
 PAGE = Path(__file__).parents[2] / "docs" / "secrets.md"
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from c2lib.core.config import DryrunConfig
 from c2lib.evidence.claims import Verification
-from c2lib.witness.facts import BarPoint, FileFacts, FillPoint, OrderPoint, PhaseMove, RunSeries, RunSummary, Verdict
+from c2lib.witness.findings import Verdict
+from c2lib.witness.run import BarPoint, FileFacts, FillPoint, OrderPoint, PhaseMove, RunSeries, RunSummary
 
 CLEAN = Verification(Verdict.SEALED, findings=0, replayed=True, reproduced=True)
 START = datetime(2026, 1, 1, tzinfo=UTC)

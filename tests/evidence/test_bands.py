@@ -1,5 +1,5 @@
-from c2lib.evidence.bands import event_total, phase_bands, status_bands
-from c2lib.witness.facts import PhaseMove, RunSummary
+from c2lib.evidence.plots import event_total, phase_bands, status_bands
+from c2lib.witness.run import PhaseMove, RunSummary
 from tests.evidence.runs import clean_summary
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from c2lib.core.config import DryrunConfig
 from c2lib.core.criteria import Criteria
 from c2lib.evidence.claims import Claim, Verification, evaluate, failed_names, passed
-from c2lib.witness.facts import RunSummary, Verdict
+from c2lib.witness.findings import Verdict
+from c2lib.witness.run import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
 
 ALL = [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.evidence.compare import MAX_EVIDENCE, around, difference, stated
+from c2lib.evidence.render import MAX_EVIDENCE, around, difference, stated
 from c2lib.witness.findings import Findings
 from tests.evidence.runs import clean_summary, digest
 from tests.evidence.test_render import PLOTS, draft

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c2lib.core.errors import DefectError
-from c2lib.evidence.encode import NOTHING, Encoded, bullets, code, inline, short, table, visible
+from c2lib.evidence.markdown import NOTHING, Encoded, bullets, code, inline, short, table, visible
 
 HOSTILE = st.text(
     st.sampled_from("|`~#*_[]()<>!&\\\n\r\t\u2028\u2029\u202e\u2066\u200b\ufeff\x00\x1b\x7f ab1.:/-+=")

@@ -5,7 +5,8 @@ import pytest
 
 from c2lib.evidence.claims import Verification, evaluate
 from c2lib.evidence.limits import LIMITS, limits_section, not_proven, risk_notes, risks_section, setting
-from c2lib.witness.facts import RunSummary, Verdict
+from c2lib.witness.findings import Verdict
+from c2lib.witness.run import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, rejected_summary
 
 ALWAYS = {"mock_broker", "profit", "one_run", "unsealed_files", "unsigned"}

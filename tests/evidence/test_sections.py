@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from c2lib.evidence import sections
+from c2lib.evidence import render as sections
 from c2lib.evidence.claims import Claim, evaluate
-from c2lib.witness.facts import RunSummary, Verdict
+from c2lib.witness.findings import Verdict
+from c2lib.witness.run import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
 
 SCAN = "- Secrets scan of the sealed config, names and reasons:"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from c2lib.core.errors import ConfigError
 from c2lib.evidence.claims import evaluate
-from c2lib.evidence.tables import aligned, claims_table, events_table
+from c2lib.evidence.markdown import aligned, claims_table, events_table
 from tests.evidence.runs import CLEAN, clean_summary, digest, series_of
 
 

@@ -22,7 +22,7 @@ from c2lib.core.errors import RunPathError
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.witness.diff import diff_runs
 from c2lib.witness.examine import examine
-from c2lib.witness.reader import JsonError, strict_json
+from c2lib.witness.lines import JsonError, strict_json
 
 FILES = (*SEALED_BY_MANIFEST, Artifact.MANIFEST)
 HEAD = 7

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from c2lib.core.vocabulary import Artifact
 from c2lib.witness.examine import examine
-from c2lib.witness.facts import Examination, Verdict
+from c2lib.witness.findings import Verdict
+from c2lib.witness.run import Examination
 from tests.fuzz.entry import FILES, HEAD, Alteration, Target
 from tests.witness.sample_runs import make_run
 

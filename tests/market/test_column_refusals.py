@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c2lib.core.errors import ConfigError, MarketDataError, MissingExtraError
-from c2lib.market import arrow_columns
+from c2lib.market import arrow_file as arrow_columns
 from tests.market.arrow_tables import TIMES, content, feather, parquet, table
 from tests.market.csv_text import GOOD, HEADER, bars_of, refusal, text_of
 
@@ -180,7 +180,7 @@ def test_whatever_pyarrow_says_is_said_in_words_of_our_own(
 def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A CSV file needs none."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.delitem(sys.modules, "c2lib.market.arrow_columns")
+    monkeypatch.delitem(sys.modules, "c2lib.market.arrow_file")
     with pytest.raises(
         MissingExtraError, match=r"reading Feather or Parquet needs the extra 'data': pip install"
     ) as it:

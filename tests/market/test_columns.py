@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.market import arrow_columns
+from c2lib.market import arrow_file as arrow_columns
 from c2lib.market.files import open_market_file
 from tests.market.arrow_tables import NAMES, TIMES, content, feather, parquet, table
 from tests.market.csv_text import FIRST, GOOD, HEADER, bars_of, opened, text_of

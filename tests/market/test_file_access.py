@@ -11,9 +11,9 @@ from typing import BinaryIO, cast
 import pytest
 
 from c2lib.core.errors import ConfigError, MarketDataError, OutputError
-from c2lib.market import spill
+from c2lib.market import files as spill
+from c2lib.market.csv_file import read_blocks
 from c2lib.market.files import open_market_file
-from c2lib.market.text_lines import read_blocks
 from tests.market.csv_text import GOOD, HEADER, refusal, text_of
 
 

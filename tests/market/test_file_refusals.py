@@ -2,7 +2,7 @@
 
 import pytest
 
-from c2lib.market import text_lines
+from c2lib.market import csv_file as text_lines
 from tests.market.csv_text import GOOD, HEADER, bars_of, corrupted, refusal, text_of
 
 

@@ -14,7 +14,8 @@ from c2lib.core.clock import micros_text
 from c2lib.core.decimals import format_scaled
 from c2lib.core.errors import MarketDataError
 from c2lib.core.model import Bar
-from c2lib.market import cells, text_lines
+from c2lib.market import cells
+from c2lib.market import csv_file as text_lines
 from c2lib.market.files import open_market_file
 from tests.market.csv_text import FIRST, GOOD, HEADER, MINUTE, bars_of, opened, refusal, text_of
 

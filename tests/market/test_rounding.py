@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from c2lib.app.runner import opened_market
 from c2lib.core.config import DryrunConfig, MarketConfig
 from c2lib.core.errors import ConfigError, MarketDataError
-from c2lib.market.prices import price_grid
+from c2lib.market.cells import price_grid
 from tests.market.csv_text import HEADER, bars_of, opened, refusal, text_of
 
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from c2lib.core.canon import GENESIS_HASH, canonical_json, entry_hash, event_id
-from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, PAYLOADS, SNAPSHOT_FIELDS
-from c2lib.core.fields import Field
+from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, PAYLOADS, SNAPSHOT_FIELDS, Field
 from c2lib.core.vocabulary import EventKind
 
 

@@ -57,7 +57,7 @@ def system(stand_in: Any) -> Iterator[Any]:
     """Let the run directory be written through ``stand_in`` instead of ``os``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("c2lib.record.files.os", stand_in)
-        patch.setattr("c2lib.record.folders.os", stand_in)
+        patch.setattr("c2lib.record.files.os", stand_in)
         yield stand_in
 
 

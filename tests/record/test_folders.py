@@ -10,8 +10,7 @@ import pytest
 
 from c2lib.core.errors import ConfigError, OutputError, RunPathError
 from c2lib.core.vocabulary import Artifact
-from c2lib.record.files import PublishedAlready, StagedRun, run_path
-from c2lib.record.folders import find_run, held, open_root, open_run_to_add
+from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, open_root, open_run_to_add, run_path
 from tests.record.failing_system import FailingSystem, failing, system
 from tests.record.staging import RUN, names, open_handles, publish
 

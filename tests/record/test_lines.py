@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c2lib.core.canon import MAX_INTEGER, canonical_json, entry_hash, event_id, text_problem
-from c2lib.core.contract import AUDIT_CODES, PAYLOADS
+from c2lib.core.contract import AUDIT_CODES, IDENTIFIER_PATTERN, PAYLOADS, Field, FieldKind
 from c2lib.core.decimals import format_scaled
-from c2lib.core.fields import IDENTIFIER_PATTERN, Field, FieldKind
 from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
 from c2lib.record.lines import _expression, audit_line, compile_event_emitter, event_emitters, object_line
 from tests.record.contract_check import checked_events

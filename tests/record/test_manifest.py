@@ -6,7 +6,7 @@ import pytest
 from c2lib.core.canon import canonical_json, canonical_sha256, run_digest
 from c2lib.core.contract import MANIFEST_FIELDS
 from c2lib.core.vocabulary import BEHAVIOUR_VERSION
-from c2lib.record.manifest import RunFacts, build_manifest
+from c2lib.record.seal import RunFacts, build_manifest
 from tests.record.contract_check import hold
 
 HASH = "0" * 64

@@ -2,14 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from c2lib.core import redaction as redact
 from c2lib.core.canon import text_problem
-from c2lib.core.secrets import find_secret
-from c2lib.record import redact
-from c2lib.record.redact import (
+from c2lib.core.redaction import (
     MAX_FREE_TEXT,
     clean_text,
     clean_value,
     describe_exception,
+    find_secret,
     is_own_hash,
     secret_field,
 )

@@ -7,9 +7,9 @@ from typing import Any
 from c2lib.core.config import DryrunConfig
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, Strategy, StrategySettings
 from c2lib.core.states import SESSION_TABLE, STATUS_OF_PHASE, SessionPhase, SessionTrigger
-from c2lib.session.dryrun import DryrunSession
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
+from c2lib.session.session import DryrunSession
 from tests.record.contract_check import checked_audit, checked_events, checked_metrics, checked_snapshots
 
 ARTIFACTS = ("events", "snapshots", "audit", "metrics")

@@ -7,7 +7,7 @@ from c2lib.core.errors import BrokerTimeoutError, InvariantError, SinkWriteError
 from c2lib.core.model import CancelIntent, OrderIntent, OrderRequest, PositionView
 from c2lib.record.journal import Journal
 from c2lib.record.sinks import Sinks
-from c2lib.session.desk import Desk
+from c2lib.session.session import Desk
 from tests.record.foreign_sinks import dead_from
 from tests.session.harness import (
     SECRET,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from c2lib.core import secrets
+from c2lib.core import redaction as secrets
 from tests.session.harness import BUSY, Record, answering, open_session, own_config
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c2lib.core.errors import ConfigError
-from c2lib.session.dryrun import STOPPED_EARLY, DryrunSession
+from c2lib.session.session import STOPPED_EARLY, DryrunSession
 from tests.record.foreign_sinks import failing_at
 from tests.session.harness import (
     BUSY,

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
+from c2lib.core.contract import IDENTIFIER_PATTERN
 from c2lib.core.errors import StrategyError
-from c2lib.core.fields import IDENTIFIER_PATTERN
 from c2lib.core.model import CancelIntent, OrderIntent
-from c2lib.session.intents import AnswerReader, checked_intents, decision_of
+from c2lib.session.strategy import AnswerReader, checked_intents, decision_of
 
 BUY, SELL, CANCEL = OrderIntent("BUY", 1), OrderIntent("SELL", 1), CancelIntent("c-1")
 

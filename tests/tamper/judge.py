@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
-from c2lib.app.evidence_check import verify_evidence
+from c2lib.app.evidence import verify_evidence
 from c2lib.app.verify import VerifyReport, verify_run
 from c2lib.core.errors import RunPathError
 from c2lib.core.vocabulary import Artifact
-from c2lib.witness.facts import FindingCode
+from c2lib.witness.findings import FindingCode
 from tests.tamper.alterations import Alteration
 from tests.tamper.sample import STRATEGIES, Sample
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from c2lib.core.vocabulary import EventKind
-from c2lib.witness.facts import FindingCode
+from c2lib.witness.findings import FindingCode
 from tests.tamper import kinds, page
 from tests.tamper.alterations import Alteration
 from tests.tamper.campaign import reach, tallied, tallied_evidence

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from c2lib.witness.event_diff import Names
-from c2lib.witness.steps import Event
+from c2lib.witness.align import Event, Names
 
 NAMES = Names("r", "s")
 

@@ -12,11 +12,11 @@ from c2lib.core.canon import canonical_json, entry_hash, event_id, sha256_hex
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import NoLiveViolationError
 from c2lib.core.model import Bar, OrderIntent, PositionView
-from c2lib.record.manifest import RunFacts, build_manifest
-from c2lib.session.dryrun import DryrunSession
+from c2lib.record.seal import RunFacts, build_manifest
 from c2lib.session.orchestrator import LiveSessionOrchestrator
+from c2lib.session.session import DryrunSession
 from c2lib.witness.examine import examine
-from c2lib.witness.facts import Examination
+from c2lib.witness.run import Examination
 
 Line = dict[str, Any]
 """One line of an artifact, decoded."""

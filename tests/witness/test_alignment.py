@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from c2lib.witness import alignment as module
-from c2lib.witness.alignment import Alignment
-from c2lib.witness.steps import Event
+from c2lib.witness import align as module
+from c2lib.witness.align import Alignment, Event
 from tests.witness.event_lines import event, fill, order, tick
 
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.core.canon import canonical_json
-from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, SNAPSHOT_FIELDS
-from c2lib.core.fields import Field, FieldKind
-from c2lib.witness.checks import (
+from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, SNAPSHOT_FIELDS, Field, FieldKind
+from c2lib.witness.findings import Findings
+from c2lib.witness.lines import (
     MAX_DECIMAL,
     PAYLOAD_CHECKS,
     LineCheck,
@@ -16,9 +16,8 @@ from c2lib.witness.checks import (
     RunName,
     is_decimal,
     ordinary_object,
+    strict_json,
 )
-from c2lib.witness.findings import Findings
-from c2lib.witness.reader import strict_json
 from tests.witness.sample_runs import Line, make_run
 
 RUN = make_run()

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from c2lib.core.canon import canonical_json
-from c2lib.witness.control import MAX_MOVES, AuditLog
+from c2lib.witness.audit import MAX_MOVES, AuditLog
 from c2lib.witness.findings import Findings
 from tests.witness.sample_runs import (
     AUDIT,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from c2lib.witness.control_diff import AuditDiff, Entry, snapshot_differences
-from c2lib.witness.event_diff import MAX_FIELDS
+from c2lib.witness.align import MAX_FIELDS
+from c2lib.witness.diff import AuditDiff, Entry, snapshot_differences
 
 
 def entry(number: int, code: str = "C2_NOTE", entry_hash: str = "h", ts: str = "t", **meta: Any) -> Entry:

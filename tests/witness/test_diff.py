@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from c2lib.core.errors import RunPathError
 from c2lib.core.model import OrderIntent
-from c2lib.witness.diff import NOTE_HASHES, diff_runs
-from c2lib.witness.diff_facts import Outcome, RunDiff
-from c2lib.witness.manifest_diff import NOTE_CONFIG
+from c2lib.witness.align import Outcome, RunDiff
+from c2lib.witness.diff import NOTE_CONFIG, NOTE_HASHES, diff_runs
 from tests.witness.other_program import OtherRun
 from tests.witness.sample_runs import (
     AUDIT,

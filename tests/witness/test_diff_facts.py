@@ -2,7 +2,7 @@
 
 import json
 
-from c2lib.witness.diff_facts import (
+from c2lib.witness.align import (
     Count,
     EventComparison,
     EventDifference,
@@ -13,7 +13,7 @@ from c2lib.witness.diff_facts import (
     RunDiff,
     RunSide,
 )
-from c2lib.witness.facts import Verdict
+from c2lib.witness.findings import Verdict
 
 SIDE = RunSide("/a", Verdict.SEALED, "r", "s", None, ())
 EVENT = EventFact(3, "FILL", 2, 1, "0" * 64, {"price": "5"})

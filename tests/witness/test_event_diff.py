@@ -4,10 +4,17 @@ from typing import Any
 
 import pytest
 
-from c2lib.witness.diff_facts import EventComparison
-from c2lib.witness.event_diff import MAX_EXAMPLES, MAX_FIELDS, EventDiff, Names, field_differences, first_differences
-from c2lib.witness.runbook import FloatText
-from c2lib.witness.steps import Event
+from c2lib.witness.align import (
+    MAX_EXAMPLES,
+    MAX_FIELDS,
+    Event,
+    EventComparison,
+    EventDiff,
+    Names,
+    field_differences,
+    first_differences,
+)
+from c2lib.witness.foreign import FloatText
 from tests.witness.event_lines import NAMES, event, fill, order, tick
 
 

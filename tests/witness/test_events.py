@@ -5,9 +5,9 @@ import pytest
 
 from c2lib.core.canon import canonical_json, event_id
 from c2lib.core.model import OrderIntent
-from c2lib.witness.checks import RunName
 from c2lib.witness.events import EventLog
 from c2lib.witness.findings import Findings
+from c2lib.witness.lines import RunName
 from c2lib.witness.refold import Books
 from tests.witness.sample_runs import Line, Run, make_run, rejected_run, scripted, tripped_run
 

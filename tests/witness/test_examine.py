@@ -14,7 +14,7 @@ from c2lib.core.config import check_run_id_for_directory
 from c2lib.core.errors import ConfigError, RunPathError
 from c2lib.core.model import OrderIntent
 from c2lib.witness.examine import NOT_CHECKED_UNSEALED, examine
-from c2lib.witness.facts import Verdict
+from c2lib.witness.findings import Verdict
 from tests.witness.sample_runs import (
     AUDIT,
     BUY_ONE,

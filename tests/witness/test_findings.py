@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.witness.facts import FindingCode
-from c2lib.witness.findings import MAX_PER_FILE, MAX_SHOWN, Findings, shown
+from c2lib.witness.findings import MAX_PER_FILE, MAX_SHOWN, FindingCode, Findings, shown
 
 
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.integers())))

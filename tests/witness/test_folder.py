@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from c2lib.core.errors import RunPathError
-from c2lib.witness import folder as folder_module
+from c2lib.witness import reader as folder_module
 from c2lib.witness.findings import Findings
-from c2lib.witness.folder import Folder
+from c2lib.witness.reader import Folder
 
 
 def strangers(path: Path) -> list[str]:

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from c2lib.witness.diff_facts import FieldDifference
-from c2lib.witness.event_diff import Names
-from c2lib.witness.manifest_diff import NOTE_CONFIG, Told, causes
+from c2lib.witness.align import FieldDifference, Names
+from c2lib.witness.diff import NOTE_CONFIG, Told, causes
 
 ONE, OTHER = Names("one", "s"), Names("other", "s")
 START = [FieldDifference(name, "1", "2") for name in ("config_sha256", "market_sha256", "steps")]

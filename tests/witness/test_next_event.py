@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 
 from c2lib.core.canon import MAX_INTEGER, canonical_json, sha256_hex
 from c2lib.core.model import OrderIntent
-from c2lib.witness.checks import MAX_DECIMAL, RunName
 from c2lib.witness.events import EventLog
 from c2lib.witness.findings import Findings
-from c2lib.witness.next_event import recognise
-from c2lib.witness.values import FREQUENT_KINDS, values_of
+from c2lib.witness.lines import MAX_DECIMAL, RunName
+from c2lib.witness.recognise import FREQUENT_KINDS, recognise, values_of
 from tests.witness.sample_runs import (
     Line,
     Run,

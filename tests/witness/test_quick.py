@@ -4,12 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.core.canon import canonical_json, event_id
-from c2lib.core.contract import EVENT_FIELDS, PAYLOADS
-from c2lib.core.fields import Field, FieldKind
+from c2lib.core.contract import EVENT_FIELDS, PAYLOADS, Field, FieldKind
 from c2lib.core.vocabulary import EventKind
-from c2lib.witness.checks import MAX_DECIMAL, PAYLOAD_CHECKS, LineCheck
 from c2lib.witness.findings import Findings
-from c2lib.witness.quick import quick_event
+from c2lib.witness.lines import MAX_DECIMAL, PAYLOAD_CHECKS, LineCheck
+from c2lib.witness.recognise import quick_event
 from tests.witness.sample_runs import Line, cancelled_run, failed_run, make_run, rejected_run, tripped_run
 
 TEXTS = st.one_of(

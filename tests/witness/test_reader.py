@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from c2lib.core.canon import MAX_DEPTH
 from c2lib.witness import reader
-from c2lib.witness.facts import FileFacts
 from c2lib.witness.findings import Findings
-from c2lib.witness.reader import MAX_BRACKETS, MAX_OBJECT, ArtifactFile, JsonError, strict_json
+from c2lib.witness.lines import MAX_BRACKETS, MAX_OBJECT, JsonError, strict_json
+from c2lib.witness.reader import ArtifactFile
+from c2lib.witness.run import FileFacts
 
 
 @pytest.mark.parametrize(

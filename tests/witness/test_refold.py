@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.core.canon import canonical_json
-from c2lib.witness.facts import FindingCode
+from c2lib.witness.findings import FindingCode
 from c2lib.witness.refold import Books, decimal_text
 from tests.witness.sample_runs import Line, cancelled_run, failed_run, forged, found, make_run, tripped_run
 

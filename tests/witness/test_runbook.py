@@ -6,10 +6,8 @@ import pytest
 
 from c2lib.core.canon import CanonicalFormError
 from c2lib.core.vocabulary import Artifact
-from c2lib.witness.checks import RunName
 from c2lib.witness.findings import Findings
-from c2lib.witness.reader import JsonError
-from c2lib.witness.runbook import (
+from c2lib.witness.foreign import (
     MAX_NAMES,
     OTHERS,
     FloatText,
@@ -20,6 +18,7 @@ from c2lib.witness.runbook import (
     listed,
     text_of,
 )
+from c2lib.witness.lines import JsonError, RunName
 
 OWN_AUDIT, OTHER_AUDIT = b'{"entry_hash":"x","seq":0}', b'{"level":"INFO","seq":0}'
 OWN_SNAPSHOT, OTHER_SNAPSHOT = b'{"phase":"INIT","status":"INIT"}', b'{"status":"INIT"}'

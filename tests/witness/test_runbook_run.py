@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.witness.examine import examine
-from c2lib.witness.facts import Verdict
-from c2lib.witness.runbook_run import NOT_CHECKED_RUNBOOK, NOT_REFOLDED
-from c2lib.witness.series import read_series
+from c2lib.witness.examine import examine, read_series
+from c2lib.witness.findings import Verdict
+from c2lib.witness.foreign import NOT_CHECKED_RUNBOOK, NOT_REFOLDED
 from tests.witness.other_program import AUDIT, EVENTS, METRICS, SNAPSHOTS, OtherRun
 from tests.witness.sample_runs import BUY_ONE, Run, found, make_run, scripted
 

@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from c2lib.core.errors import RunPathError
-from c2lib.witness.examine import examine
-from c2lib.witness.series import read_series
+from c2lib.witness.examine import examine, read_series
 from tests.witness.sample_runs import EVENTS, MANIFEST, make_run
 
 

@@ -3,8 +3,8 @@ from collections.abc import Callable
 import pytest
 
 from c2lib.core.canon import canonical_json
-from c2lib.witness.checks import RunName
 from c2lib.witness.findings import Findings
+from c2lib.witness.lines import RunName
 from c2lib.witness.snapshots import MAX_STATES, SnapshotLog
 from tests.witness.sample_runs import Line, Run, cancelled_run, failed_run, make_run, rejected_run, retried_run
 

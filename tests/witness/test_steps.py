@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from c2lib.witness import steps as module
-from c2lib.witness.steps import Event, Key, side_by_side, steps
+from c2lib.witness import align as module
+from c2lib.witness.align import Event, Key, side_by_side, steps
 from tests.witness.event_lines import event, fill, tick
 
 START, STOP = event("SESSION_START"), event("SESSION_STOP")

@@ -5,8 +5,8 @@ import pytest
 
 from c2lib.core.contract import PAYLOADS
 from c2lib.core.vocabulary import EventKind
+from c2lib.witness.recognise import FREQUENT_KINDS, MOST_KNOWN, SORTED_FIELDS, compile_values, number, values_of
 from c2lib.witness.refold import Books
-from c2lib.witness.values import FREQUENT_KINDS, MOST_KNOWN, SORTED_FIELDS, compile_values, number, values_of
 from tests.witness.sample_runs import Run, cancelled_run, make_run
 
 RUNS = (make_run(), cancelled_run())

@@ -1,0 +1,64 @@
+r"""What the command line says to people.
+
+Rules kept here:
+
+* a message is one line: what comes from a path, a strategy or a manifest can forge no second one, and no colour;
+* a closed or poor terminal costs the message's beauty, never the command;
+* progress is for somebody who watches: nothing of it goes into a file or a pipe.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from c2lib.core.redaction import one_line
+
+
+def say(text: str) -> None:
+    """Write a message to stderr, as one line."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"c2lib: {one_line(text)}\n")
+
+
+def show(text: str) -> None:
+    """Write a line of a result to stdout, in what its encoding has."""
+    if sys.stdout is not None:
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(one_line(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def is_terminal() -> bool:
+    """Return whether somebody watches stderr."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class ProgressBar:
+    """A progress bar on stderr, for what takes long at a terminal; a context manager that takes it away."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._unit = ""
+
+    def __call__(self, unit: str, done: int, planned: int) -> None:
+        """Show how much is done; another ``unit``, ``B`` or ``step``, begins another bar."""
+        if unit != self._unit:
+            self._close()
+            self._unit = unit
+        if self._bar is None and done < planned and is_terminal():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=planned, unit=unit, unit_scale=unit == "B", leave=False)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,95 @@
+"""``c2lib dryrun``: one seeded dry run.
+
+Rules kept here:
+
+* a flag is a config field or a run option, never both; flags win over ``--config``;
+* one JSON line on stdout, whatever the session came to; exit 1 when it was REJECTED or FAILED.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from c2lib.cli.console import ProgressBar, say
+
+
+def whole_number(text: str) -> int:
+    """Return the integer that ``text`` is, digits alone, or say so without repeating it."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text, re.ASCII):
+        raise argparse.ArgumentTypeError("must be a whole number of at most 20 digits")
+    return int(text)
+
+
+_FIELDS: tuple[tuple[str, str, Callable[[str], Any], str], ...] = (
+    ("--run-id", "run_id", str, "name of the run; left out: derived from the config"),
+    ("--strategy-id", "strategy_id", str, "strategy: strat_demo, sma_cross, or your own with --strategy-file"),
+    ("--seed", "seed", whole_number, "seed of every random number"),
+    ("--steps", "steps", whole_number, "most steps; left out: every bar of the file, 64 of the walk"),
+    ("--symbol", "market.symbol", str, "instrument"),
+    ("--tick-size", "market.tick_size", str, "smallest step of a price; left out: proposed from the data"),
+    ("--lot-size", "market.lot_size", str, "smallest step of a quantity"),
+    ("--clock-mode", "clock_mode", str, "fixed or market"),
+    ("--clock-start", "clock_start", str, "time of the fixed clock, ISO 8601 with a zone"),
+    ("--max-sink-retries", "max_sink_retries", whole_number, "how often a failing write is tried again"),
+    ("--tick-events", "tick_events", str, "every or decisions"),
+    ("--no-live", "no_live_required", str, "NO-LIVE layer that must hold: hook or namespace (Linux)"),
+    ("--initial-cash", "broker.initial_cash", str, "cash before the first step"),
+    ("--min-fills", "criteria.min_fills", whole_number, "least number of fills for a PASS"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    fields = parser.add_argument_group("config fields")
+    for flag, field, kind, meaning in _FIELDS:
+        name = flag[2:].upper().replace("-", "_")
+        fields.add_argument(flag, dest=field, type=kind, default=None, metavar=name, help=meaning)
+    fields.add_argument(
+        "--allow", action="append", metavar="ID", help="strategy that may run; may be given again; replaces the default"
+    )
+    fields.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="any other field, dotted; the value is JSON or text",
+    )
+    options = parser.add_argument_group("run options")
+    options.add_argument("--config", metavar="FILE", help="config fields as YAML or JSON; flags win")
+    options.add_argument("--market", metavar="FILE", help="market file: .csv, .csv.gz, .feather, .arrow or .parquet")
+    options.add_argument(
+        "--strategy-file", metavar="FILE:CLASS", help="your own strategy, with --strategy-id and --allow"
+    )
+    options.add_argument("--out", metavar="DIR", help="output root; left out: $C2LIB_OUT, the checkout's out/, ./out")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it and print the summary."""
+    from c2lib.app.runner import run_dryrun
+    from c2lib.app.strategy_files import strategy_from_file
+    from c2lib.cli.config_files import config_of, parse_assignment, read_config_file
+
+    base = read_config_file(options.config) if options.config else {}
+    flags: list[tuple[list[str], Any]] = [
+        (field.split("."), getattr(options, field)) for _, field, _, _ in _FIELDS if getattr(options, field) is not None
+    ]
+    if options.allow:
+        flags.append((["strategy_allowlist"], options.allow))
+    flags.extend(parse_assignment(assignment) for assignment in options.set)
+    config = config_of(base, flags)
+    source = strategy_from_file(options.strategy_file) if options.strategy_file else None
+    with ProgressBar() as bar:
+        progress = partial(bar, "step")
+        result = run_dryrun(config, out_dir=options.out, market=options.market, strategy=source, progress=progress)
+    print(json.dumps(result.summary()))
+    for problem in (result.reject_reason, result.fail_reason):
+        if problem:
+            say(f"{result.status.value}: {problem}")
+    if result.staging:
+        say(f"not published; what was written is in {result.staging}")
+    return 0 if result.status.value == "COMPLETED" else 1

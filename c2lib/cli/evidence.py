@@ -1,0 +1,45 @@
+"""``c2lib evidence``: verify a run and render its evidence draft.
+
+Rules kept here:
+
+* exit 0 when the draft says PASS, 1 when it says FAIL; either way the draft is written and its place printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+
+from c2lib.cli.console import say
+from c2lib.core.redaction import redact_secrets
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("run_dir", metavar="RUN_DIR", help="run directory")
+    parser.add_argument("--date", metavar="YYYY-MM-DD", help="date of the evidence; left out: today in UTC")
+    parser.add_argument("--owner", default="operator", help="who answers for it")
+    parser.add_argument("--market", metavar="FILE", help="market file of the run, for the replay")
+    parser.add_argument("--strategy-file", metavar="FILE:CLASS", help="strategy of the run, when it was one's own")
+    parser.add_argument("--no-plots", action="store_true", help="leave the pictures out")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the draft and print where."""
+    from c2lib.app.evidence import write_evidence
+    from c2lib.app.strategy_files import strategy_from_file
+
+    draft = write_evidence(
+        options.run_dir,
+        date=options.date or datetime.now(UTC).date().isoformat(),
+        owner=options.owner,
+        market=options.market,
+        strategy=strategy_from_file(options.strategy_file) if options.strategy_file else None,
+        plots=not options.no_plots,
+    )
+    place = redact_secrets(draft.path)
+    print(json.dumps({"passed": draft.passed, "path": place, "failed_claims": list(draft.failed_claims)}))
+    for finding in draft.report.findings:
+        say(f"finding: {finding.text()}")
+    return 0 if draft.passed else 1

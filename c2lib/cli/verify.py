@@ -1,0 +1,75 @@
+"""``c2lib verify``: check run directories, and evidence files with the runs that they are about.
+
+Rules kept here:
+
+* exit 0 when nothing was found in any of them, 1 when something was, 2 when one could not be reported on;
+* every path is reported on, also after one that could not be; ``EV-….md`` is an evidence file, all else a run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from c2lib.cli.console import ProgressBar, say, show
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="run directory, or evidence file EV-….md")
+    parser.add_argument("--run", metavar="DIR", help="run of the evidence files; left out: the one they lie in")
+    parser.add_argument("--no-replay", action="store_true", help="do not execute the session again")
+    parser.add_argument("--require-sealed", action="store_true", help="anything less than SEALED is a finding")
+    parser.add_argument("--expect-digest", metavar="HEX", help="run_digest that the run must have")
+    parser.add_argument("--market", metavar="FILE", help="market file for the replay; its hash must be the sealed one")
+    parser.add_argument("--strategy-file", metavar="FILE:CLASS", help="strategy for the replay, when it was one's own")
+    parser.add_argument("--json", action="store_true", help="one JSON line per path")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Report on each path."""
+    from c2lib.app.strategy_files import strategy_from_file
+    from c2lib.core.errors import RunPathError
+
+    source = strategy_from_file(options.strategy_file) if options.strategy_file else None
+    codes = []
+    for path in options.paths:
+        try:
+            with ProgressBar() as progress:
+                report = _report(path, options, source, progress)
+        except RunPathError as error:
+            say(str(error))
+            codes.append(2)
+            continue
+        for line in [json.dumps(report.facts())] if options.json else _lines(report):
+            show(line)
+        codes.append(0 if report.ok else 1)
+    return max(codes)
+
+
+def _report(path: str, options: argparse.Namespace, source: Any, progress: Any) -> Any:
+    from c2lib.app.evidence import is_evidence, verify_evidence
+    from c2lib.app.verify import verify_run
+    from c2lib.core.errors import RunPathError
+
+    given = {
+        "require_sealed": options.require_sealed,
+        "expect_digest": options.expect_digest,
+        "market": options.market,
+        "strategy": source,
+        "progress": progress,
+    }
+    if is_evidence(path):
+        return verify_evidence(path, not options.no_replay, run=options.run, **given)
+    if options.run is not None:
+        raise RunPathError(f"{path} is no evidence file: --run names the run of one")
+    return verify_run(path, not options.no_replay, **given)
+
+
+def _lines(report: Any) -> list[str]:
+    verdict = f"{report.verdict} {'OK' if report.ok else 'NOT OK'}"
+    replay = "executed again" if report.replayed else "not executed again"
+    first = f"{verdict}  {report.path}  ({replay}; run_digest {report.summary.run_digest})"
+    findings = [f"  finding: {finding.text()}" for finding in report.findings]
+    return [first, *findings, *(f"  unchecked: {what}" for what in report.unchecked)]

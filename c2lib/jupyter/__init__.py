@@ -1,0 +1,1 @@
+"""Notebooks: the papermill engine, and what a notebook calls."""

@@ -1,0 +1,126 @@
+"""A papermill engine whose output is reproducible, and whose success can be trusted.
+
+Rules kept here:
+
+* parameters are checked, names and values, before the first cell runs and before papermill writes anything;
+* papermill's own log, which names unknown parameters and paths before any engine is asked, shows no secret;
+* a notebook in which a cell never ran has failed, also when a ``sys.exit(0)`` looked like success;
+* what differs from run to run (times, durations, random ids, paths) is taken out of the output, so that two runs
+  with the same parameters give the same bytes.
+
+Registered as the papermill engine ``c2lib``: ``papermill --engine c2lib IN.ipynb OUT.ipynb -p seed 7``.
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+from typing import Any
+
+import click
+
+from c2lib.core.errors import ConfigError
+from c2lib.core.redaction import one_line, redact_secrets
+from c2lib.jupyter.notebook import check_parameters
+
+PARAMETERS_TAG, INJECTED_TAG = "parameters", "injected-parameters"
+
+
+class RefusedParameterError(click.ClickException):
+    """A parameter was refused; papermill's command line shows the message and exits with 2."""
+
+    exit_code = 2
+
+
+class UnfinishedNotebookError(click.ClickException):
+    """A cell of the notebook never ran to its end, whatever the notebook looks like."""
+
+
+def parameter_names(notebook: Any) -> set[str]:
+    """Return the names that the cell tagged ``parameters`` assigns."""
+    names: set[str] = set()
+    for cell in notebook.cells:
+        if PARAMETERS_TAG in cell.metadata.get("tags", ()):
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                    names.add(node.target.id)
+                elif isinstance(node, ast.Assign):
+                    names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+    return names
+
+
+def normalise(notebook: Any) -> Any:
+    """Take out of an executed notebook, in place, what differs from run to run; return it."""
+    given = notebook.metadata.get("papermill", {}).get("parameters")
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("widgets", None)
+    if given:
+        notebook.metadata["papermill"] = {"parameters": given}
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for number, cell in enumerate(notebook.cells):
+        for volatile in ("papermill", "execution"):
+            cell.metadata.pop(volatile, None)
+        if INJECTED_TAG in cell.metadata.get("tags", ()):
+            cell["id"] = f"{INJECTED_TAG}-{number}"
+    return notebook
+
+
+def redact_record(record: logging.LogRecord) -> bool:
+    """Take secrets out of a log record; a filter that lets every record through."""
+    record.msg, record.args = redact_secrets(record.getMessage()), ()
+    return True
+
+
+# papermill loads its engines while it is imported, so that nothing is logged before
+logging.getLogger("papermill").addFilter(redact_record)
+
+
+class ReproducibleEngine:
+    """The engine; see the module's rules."""
+
+    @classmethod
+    def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
+        """Check the parameters, execute, check that every cell ran, and return the normalised notebook."""
+        given = nb.metadata.get("papermill", {}).get("parameters", {})
+        try:
+            check_parameters(given, parameter_names(nb))
+        except ConfigError as error:
+            raise RefusedParameterError(one_line(str(error))) from None
+        done = _papermill().execute_notebook(nb, kernel_name, **options)
+        problem = _unfinished(done)
+        if problem:
+            raise UnfinishedNotebookError(problem)
+        return normalise(done)
+
+    @classmethod
+    def nb_kernel_name(cls, nb: Any, name: str | None = None) -> Any:
+        """Return the kernel that papermill would choose."""
+        return _papermill().nb_kernel_name(nb, name)
+
+    @classmethod
+    def nb_language(cls, nb: Any, language: str | None = None) -> Any:
+        """Return the language that papermill would choose."""
+        return _papermill().nb_language(nb, language)
+
+
+def _papermill() -> Any:
+    from c2lib.jupyter.client import QuietEngine
+
+    return QuietEngine
+
+
+def _unfinished(notebook: Any) -> str | None:
+    """Say why an executed notebook is no success although papermill may take it for one, or ``None``."""
+    code_cells = [(number, cell) for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    for number, cell in code_cells:
+        errors = [output.ename for output in cell.outputs if output.output_type == "error"]
+        if "SystemExit" in errors:
+            return f"cell {number} left with SystemExit: what stands behind it never ran"
+        if errors:
+            # papermill tells of it better
+            return None
+        if cell.metadata.get("papermill", {}).get("exception"):
+            return f"cell {number} failed without saying how"
+        if cell.execution_count is None:
+            return f"cell {number} never ran: the kernel was ended before it"
+    return None
