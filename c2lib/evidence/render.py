@@ -78,7 +78,7 @@ def render(
         "run_id": code(summary.run_id),
         "scope": scope_section(summary),
         "claims": claims_section(claims),
-        "bearers": bearers_section(summary, claims),
+        "bearers": references_section(summary, claims),
         "artifacts": artifacts_section(summary),
         "verify_command": verify_command(summary),
         "verify_outcome": verify_outcome(verification),
@@ -195,19 +195,19 @@ def claims_section(claims: Sequence[Claim]) -> str:
                 code(claim.expected),
                 code(claim.observed),
                 Encoded("PASS" if claim.passed else "FAIL"),
-                Encoded(" ".join(code(short(digest)) for digest in claim.bearers) or code(None)),
+                Encoded(" ".join(code(short(digest)) for digest in claim.references) or code(None)),
             )
             for claim in claims
         ],
     )
 
 
-def bearers_section(summary: RunSummary, claims: Sequence[Claim]) -> str:
+def references_section(summary: RunSummary, claims: Sequence[Claim]) -> str:
     """Return each hash that bears a claim in full, with what it is."""
-    what = {digest: f"event {name}" for name, digest in summary.bearers.items()}
+    what = {digest: f"event {name}" for name, digest in summary.references.items()}
     what |= {facts.sha256: f"file {name}" for name, facts in summary.artifacts.items()}
     what |= {summary.audit_last_hash: "last audit entry", summary.run_digest or "": "run_digest"}
-    hashes = dict.fromkeys(digest for claim in claims for digest in claim.bearers)
+    hashes = dict.fromkeys(digest for claim in claims for digest in claim.references)
     rows = [(code(short(digest)), code(what.get(digest)), code(digest)) for digest in hashes]
     return table(("Short", "What", "In full"), rows)
 
