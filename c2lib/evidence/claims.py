@@ -96,7 +96,7 @@ def failed_names(claims: Sequence[Claim]) -> tuple[str, ...]:
 
 def references(summary: RunSummary) -> dict[str, str]:
     """Return the hashes that a claim can refer to, by what each is: an event, a file, the end of the audit, the run."""
-    named = {f"event {name}": event_id for name, event_id in summary.bearers.items()}
+    named = {f"event {name}": event_id for name, event_id in summary.references.items()}
     named |= {f"file {name}": facts.sha256 for name, facts in summary.artifacts.items()}
     return named | {"last audit entry": summary.audit_last_hash, "run_digest": summary.run_digest or ""}
 
@@ -106,11 +106,11 @@ def announced_criteria(summary: RunSummary) -> str | None:
 
     Without a ``SESSION_START`` the summary's hash is the manifest's, which is written after the run.
     """
-    return summary.criteria_sha256 if summary.criteria_sha256 and "session_start" in summary.bearers else None
+    return summary.criteria_sha256 if summary.criteria_sha256 and "session_start" in summary.references else None
 
 
 def _last_event(run: RunSummary) -> str:
-    return "event session_stop" if "session_stop" in run.bearers else "event rejected"
+    return "event session_stop" if "session_stop" in run.references else "event rejected"
 
 
 def _outcome_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
@@ -152,7 +152,7 @@ def _bound_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
         f"{asked.min_fills} or more",
         f"{run.fills} fills",
         run.fills >= asked.min_fills,
-        ("event first_fill", "event last_fill") if "first_fill" in run.bearers else ("file events.jsonl",),
+        ("event first_fill", "event last_fill") if "first_fill" in run.references else ("file events.jsonl",),
     )
     yield (
         "max_rail_trips",
@@ -181,7 +181,7 @@ def _record_claims(run: RunSummary, sealed: Criteria | None, verification: Verif
         expected,
         announced_criteria(run) or NOT_RECORDED,
         sealed is not None and announced_criteria(run) == expected,
-        ("event session_start",) if "session_start" in run.bearers else ("event rejected",),
+        ("event session_start",) if "session_start" in run.references else ("event rejected",),
     )
     yield (
         "sealed_and_clean",

@@ -19,6 +19,7 @@ from c2lib.core.canon import text_problem
 from c2lib.core.config import BUILT_IN_STRATEGIES, check_run_id_for_directory
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import find_secret
+from c2lib.core.text import excerpts
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, Artifact
 from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references
 from c2lib.evidence.limits import not_proven, risk_notes, setting
@@ -322,14 +323,6 @@ def difference(text: str, draft: str, name: str, findings: Findings) -> None:
     lines = zip_longest(draft.split("\n"), text.split("\n"), fillvalue="no line")
     for number, (expected, seen) in enumerate(lines, start=1):
         if expected != seen:
-            expected, seen = (side or "nothing" for side in around(expected, seen))
+            expected, seen = (side or "nothing" for side in excerpts(expected, seen, before=40))
             findings.add(FindingCode.EVIDENCE_DIFFERS, name, number, expected=expected, seen=seen)
             return
-
-
-def around(left: str, right: str) -> tuple[str, str]:
-    """Return two lines from shortly before the first character that differs."""
-    pairs = enumerate(zip(left, right, strict=False))
-    first = next((at for at, (one, other) in pairs if one != other), min(len(left), len(right)))
-    start = max(0, first - 40)
-    return left[start:], right[start:]

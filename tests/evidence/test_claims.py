@@ -58,7 +58,7 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("max_no_live_attempts", {"no_live_attempts": None}),
     ("criteria_sealed", {"criteria_sha256": ""}),
     ("criteria_sealed", {"criteria_sha256": digest("other criteria")}),
-    ("criteria_sealed", {"bearers": {"session_stop": digest("session_stop")}}),
+    ("criteria_sealed", {"references": {"session_stop": digest("session_stop")}}),
     ("sealed_and_clean", {"run_digest": None}),
     ("no_live_held", {"no_live_held": False}),
     ("no_live_held", {"no_live_required": "namespace"}),
@@ -186,8 +186,10 @@ def test_claims_left_out_never_make_a_pass() -> None:
 
 def test_references_are_of_the_run() -> None:
     """Every reference is an event id, an entry hash, a file hash or the run digest of this run."""
-    summary = clean_summary(rail_trips=1, bearers=dict(clean_summary().bearers) | {"rail_tripped": digest("rail")})
-    known = {*summary.bearers.values(), *(facts.sha256 for facts in summary.artifacts.values())}
+    summary = clean_summary(
+        rail_trips=1, references=dict(clean_summary().references) | {"rail_tripped": digest("rail")}
+    )
+    known = {*summary.references.values(), *(facts.sha256 for facts in summary.artifacts.values())}
     known |= {summary.audit_last_hash, summary.run_digest or ""}
     claims = evaluate(summary, CLEAN)
     assert {digest for claim in claims for digest in claim.references} <= known

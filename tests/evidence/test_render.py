@@ -202,7 +202,7 @@ def hostile_summary(text: str) -> RunSummary:
         criteria_sha256=text,
         audit_last_hash=text,
         market_sha256=text,
-        bearers={"rejected": text},
+        references={"rejected": text},
     )
     config: dict[str, Any] = dict(summary.config) | {"no_live_required": text, "clock_mode": text, "enabled": text}
     return replace(summary, config=config)
