@@ -27,6 +27,7 @@ from c2lib.core.config import BUILT_IN_STRATEGIES, check_run_id_for_directory
 from c2lib.core.contract import SHA256_PATTERN
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import find_secret
+from c2lib.core.text import excerpts
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, Artifact
 from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed
 from c2lib.evidence.limits import limits_section, risks_section, setting
@@ -361,16 +362,8 @@ def difference(text: str, draft: str, name: str, findings: Findings) -> None:
     lines = zip_longest(draft.split("\n"), text.split("\n"), fillvalue=_NONE)
     for number, (expected, seen) in enumerate(lines, start=1):
         if expected != seen:
-            expected, seen = around(expected, seen)
+            expected, seen = excerpts(expected, seen, before=40)
             findings.add(
                 FindingCode.EVIDENCE_DIFFERS, name, number, expected=expected or "nothing", seen=seen or "nothing"
             )
             return
-
-
-def around(left: str, right: str) -> tuple[str, str]:
-    """Return two lines from shortly before the first character that differs."""
-    pairs = enumerate(zip(left, right, strict=False))
-    first = next((at for at, (one, other) in pairs if one != other), min(len(left), len(right)))
-    start = max(0, first - 40)
-    return left[start:], right[start:]
