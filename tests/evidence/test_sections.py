@@ -63,7 +63,7 @@ def test_references_are_listed_once() -> None:
     ):
         row = f"| <code>{digest(word)[:12]}</code> | <code>{what}</code> | <code>{digest(word)}</code> |"
         assert row in rows
-    assert f"| <code>{digest('stranger')[:12]}</code> | – | <code>{digest('stranger')}</code> |" in rows
+    assert f"| <code>{digest('unknown')[:12]}</code> | – | <code>{digest('unknown')}</code> |" in rows
 
 
 def test_no_references_are_a_dash() -> None:
