@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from c2lib.core.redaction import one_line
+from c2lib.core.text import one_line
 
 
 def say(text: str) -> None:

@@ -115,7 +115,3 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, str | None]:
         if name == asked:
             _command(name).add_options(sub)
     return parser, asked
-
-
-if __name__ == "__main__":
-    sys.exit(main())

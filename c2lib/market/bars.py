@@ -6,9 +6,11 @@ Rules kept here, whatever kind of file the cells come from:
 * cells come and bars go in blocks, column by column, which is what makes it fast; a block that cannot be used is
   read again row by row, so that the first row at fault is the one that is named.
 
->>> from c2lib.market.cells import TimeCells
+>>> from c2lib.core.text import quoted
+from c2lib.market.cells import TimeCells
 >>> from c2lib.market.bars import find_columns
->>> from c2lib.market.cells import price_grid
+>>> from c2lib.core.text import quoted
+from c2lib.market.cells import price_grid
 >>> columns = find_columns(["Date", "Open", "High", "Low", "Close"], 0)
 >>> reader = BarReader(columns, TimeCells().micros, price_grid("0.5"), VolumeCells("1"))
 >>> reader.read(Cells(["1970-01-01 00:01"], ["10.5"], ["11"], ["10"], ["10.5"], None))
@@ -24,7 +26,8 @@ from operator import le, lt
 from typing import Any, NamedTuple
 
 from c2lib.core.clock import micros_text
-from c2lib.market.cells import CellError, PriceGrid, VolumeCells, quoted
+from c2lib.core.text import quoted
+from c2lib.market.cells import CellError, PriceGrid, VolumeCells
 
 _NO_TIME = -(2**63)
 

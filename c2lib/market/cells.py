@@ -24,15 +24,13 @@ from typing import Any, Literal, TypeVar
 from c2lib.core.clock import utc_micros
 from c2lib.core.decimals import format_scaled, parse_decimal
 from c2lib.core.errors import ConfigError
+from c2lib.core.text import quoted
 
 MAX_DECIMALS = 18
 """Most decimals of a price: with more, not even 10 would fit 64 bits."""
 
 MAX_INTEGER = 2**63 - 1
 """Largest integer of a bar."""
-
-MAX_QUOTED = 40
-"""Most characters of a cell that a message repeats."""
 
 CACHE_SIZE = 16_384
 """Most cells that are remembered of a kind."""
@@ -79,11 +77,6 @@ class Remembered(dict[_Key, int]):
             self.clear()
         self[cell] = number
         return number
-
-
-def quoted(text: str) -> str:
-    """Return ``text`` as a message may repeat it: escaped and cut."""
-    return repr(text[:MAX_QUOTED]) + ("…" if len(text) > MAX_QUOTED else "")
 
 
 def positive_decimal(text: str, field: str) -> str:

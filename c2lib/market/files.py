@@ -18,12 +18,12 @@ Rules kept here:
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import importlib
 import io
 import os
-import stat
 import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -36,6 +36,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, Self, cast
 
 from c2lib.core.errors import MarketDataError, MissingExtraError, OutputError
 from c2lib.core.model import Bar
+from c2lib.core.regular_file import NOT_REGULAR, open_regular
 from c2lib.market.bars import BarBlock
 from c2lib.market.cells import PriceGrid, Rounding, VolumeCells, positive_decimal, price_grid
 from c2lib.market.csv_file import BLOCK_BYTES, line_blocks, read_blocks, read_csv
@@ -209,20 +210,16 @@ def _suffix(path: Path, name: str) -> str:
 
 def _open(path: Path, name: str) -> io.RawIOBase:
     try:
-        # a pipe is not waited for, and what was looked at is what is read
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return io.FileIO(open_regular(path, follow=True))
     except FileNotFoundError:
         raise MarketDataError(name, 0, "there is no such file", hint="check the path") from None
     except OSError as error:
-        raise MarketDataError(name, 0, f"cannot be opened: {error.strerror}") from None
+        if error.errno not in NOT_REGULAR:
+            raise MarketDataError(name, 0, f"cannot be opened: {error.strerror}") from None
+        kind = "is a directory" if error.errno == errno.EISDIR else "is no regular file"
+        raise MarketDataError(name, 0, kind, hint="name a market file") from None
     except ValueError:
         raise MarketDataError(name, 0, "no path can be spelled like this") from None
-    mode = os.fstat(handle).st_mode
-    if stat.S_ISREG(mode):
-        return io.FileIO(handle)
-    os.close(handle)
-    kind = "is a directory" if stat.S_ISDIR(mode) else "is no regular file"
-    raise MarketDataError(name, 0, kind, hint="name a market file")
 
 
 def _new_store() -> IO[bytes]:
