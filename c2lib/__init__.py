@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from c2lib.session.session import DryrunSession
     from c2lib.witness.align import RunDiff
     from c2lib.witness.diff import diff_runs
-    from c2lib.witness.examine import read_series
+    from c2lib.witness.run import read_series
 
 _HOMES = {
     "Bar": "core.model",
@@ -62,7 +62,7 @@ _HOMES = {
     "draw_plots": "app.evidence",
     "events_table": "evidence.markdown",
     "open_market_file": "market.files",
-    "read_series": "witness.examine",
+    "read_series": "witness.run",
     "run_dryrun": "app.runner",
     "show_markdown": "jupyter.notebook",
     "show_png": "jupyter.notebook",

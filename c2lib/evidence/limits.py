@@ -6,7 +6,7 @@ Rules kept here:
 * what the config does not say counts as not done: a draft claims less rather than more;
 * values of a run enter a line only encoded.
 
->>> from c2lib.witness.run import Verdict
+>>> from c2lib.witness.findings import Verdict
 >>> run = Verification(Verdict.SEALED, findings=0, replayed=True, reproduced=True)
 >>> summary = RunSummary(config={"no_live_required": "hook"}, no_live_held=True)
 >>> [line for line in not_proven(summary, run) if "sandbox" in line]

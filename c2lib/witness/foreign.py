@@ -41,8 +41,7 @@ from c2lib.witness.lines import (
     strict_decoder,
     strict_json,
 )
-from c2lib.witness.refold import decimal_text
-from c2lib.witness.run import FileFacts, RunSummary
+from c2lib.witness.reader import FileFacts
 from c2lib.witness.snapshots import MAX_STATES
 
 OWN_AUDIT_FIELDS = frozenset({"prev_hash", "entry_hash"})
@@ -556,32 +555,3 @@ class RunbookRun:
             yield f"{self.audit.unread_moves} phase moves, which name no phases of the contract"
         if other_files:
             yield f"other files: {listed(other_files)}"
-
-    def summary(self, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]) -> RunSummary:
-        """Return the run in numbers and names, as far as its log tells them."""
-        last, seed = self.snapshots.last, (metrics or {}).get("seed")
-        books = self.events.books if isinstance(self.events, EventLog) else None
-        return RunSummary(
-            run_id=self.run.run_id,
-            strategy_id=self.run.strategy_id,
-            seed=seed,
-            status=last.get("status") or "",
-            reject_code=last.get("reject_code"),
-            reject_reason=last.get("reject_reason"),
-            fail_code=last.get("fail_code"),
-            fail_reason=last.get("fail_reason"),
-            started_ts=last.get("started_ts"),
-            ended_ts=last.get("ended_ts"),
-            fills=self.events.counts[EventKind.FILL],
-            position=decimal_text(books.position) if books else "0",
-            cash=decimal_text(books.cash) if books else "0",
-            equity=decimal_text(books.equity) if books else "0",
-            fees=decimal_text(books.fees) if books else "0",
-            rail_trips=self.events.counts[EventKind.RAIL_TRIPPED],
-            sink_retries=self.audit.retries,
-            statuses=tuple(self.snapshots.states),
-            event_counts=dict(sorted(self.events.counts.items())),
-            audit_counts=dict(sorted(self.audit.counts.items())),
-            audit_entries=self.audit.emitted,
-            artifacts=dict(measured),
-        )
