@@ -25,6 +25,7 @@ from c2lib.app.verify import VerifyProgress, VerifyReport, anchor_findings, veri
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import ConfigError, MissingExtraError, OutputError, RunPathError
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.regular_file import open_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR
 from c2lib.evidence.claims import Claim, Verification, evaluate, passed
 from c2lib.evidence.plots import PICTURES, plot_files
@@ -32,7 +33,7 @@ from c2lib.evidence.render import MAX_EVIDENCE, difference, evidence_name, rende
 from c2lib.record.files import FILE_MODE, NEW_FILE, held, open_below, open_run_to_add
 from c2lib.witness.examine import read_series
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.reader import open_regular, why
+from c2lib.witness.reader import why
 
 TEMPLATE = "EV-FINISH_C2-ORCH-DRYRUN.md"
 
@@ -111,7 +112,7 @@ def _add_missing(run: int, place: Path, files: Mapping[str, bytes]) -> None:
 def _is_there(folder: int, place: Path, data: bytes) -> bool:
     """Return whether the same file is there; raise :class:`RunPathError` when another one is."""
     try:
-        with os.fdopen(open_regular(folder, place.name), "rb") as file:
+        with os.fdopen(open_regular(place.name, folder), "rb") as file:
             if file.read(len(data) + 1) == data:
                 return True
     except FileNotFoundError:
@@ -199,7 +200,7 @@ def _read(place: Path) -> tuple[bytes | None, str]:
 def _bytes(folder: Path, name: str, limit: int) -> bytes:
     directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        descriptor = open_regular(directory, name)
+        descriptor = open_regular(name, directory)
     finally:
         os.close(directory)
     with os.fdopen(descriptor, "rb") as file:

@@ -55,14 +55,14 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One claim; ``bearers`` are the event ids, entry hashes and file hashes where a reader finds it."""
+    """One claim; ``references`` are the event ids, entry hashes and file hashes where a reader finds it."""
 
     name: str
     sentence: str
     expected: str
     observed: str
     passed: bool
-    bearers: tuple[str, ...]
+    references: tuple[str, ...]
 
 
 def evaluate(summary: RunSummary, verification: Verification) -> tuple[Claim, ...]:
@@ -108,7 +108,7 @@ def _file(summary: RunSummary, artifact: Artifact) -> str | None:
 
 
 def _last_event(summary: RunSummary) -> str | None:
-    return summary.bearers.get("session_stop") or summary.bearers.get("rejected")
+    return summary.references.get("session_stop") or summary.references.get("rejected")
 
 
 def _counted(count: int | None, word: str) -> str:
@@ -147,7 +147,7 @@ def _outcome_claims(asked: Criteria, summary: RunSummary) -> list[Claim]:
                 "as many as planned" if summary.steps_planned is None else f"{summary.steps_planned} steps",
                 _counted(summary.steps, "steps"),
                 summary.steps == summary.steps_planned,
-                _found(summary.bearers.get("session_start"), _last_event(summary)),
+                _found(summary.references.get("session_start"), _last_event(summary)),
             )
         )
     return claims
@@ -155,7 +155,7 @@ def _outcome_claims(asked: Criteria, summary: RunSummary) -> list[Claim]:
 
 def _bound_claims(asked: Criteria, summary: RunSummary) -> tuple[Claim, ...]:
     events, attempts = _file(summary, Artifact.EVENTS), summary.no_live_attempts
-    fills = _found(summary.bearers.get("first_fill"), summary.bearers.get("last_fill"))
+    fills = _found(summary.references.get("first_fill"), summary.references.get("last_fill"))
     return (
         Claim(
             "min_fills",
@@ -171,7 +171,7 @@ def _bound_claims(asked: Criteria, summary: RunSummary) -> tuple[Claim, ...]:
             f"{asked.max_rail_trips} or fewer",
             _counted(summary.rail_trips, "broken"),
             summary.rail_trips <= asked.max_rail_trips,
-            _found(summary.bearers.get("rail_tripped"), events),
+            _found(summary.references.get("rail_tripped"), events),
         ),
         Claim(
             "max_no_live_attempts",
@@ -189,7 +189,7 @@ def announced_criteria(summary: RunSummary) -> str | None:
 
     Without a ``SESSION_START`` the summary's hash is the manifest's, which is written after the run.
     """
-    return summary.criteria_sha256 if summary.criteria_sha256 and "session_start" in summary.bearers else None
+    return summary.criteria_sha256 if summary.criteria_sha256 and "session_start" in summary.references else None
 
 
 def _criteria_sealed(sealed: Criteria | None, summary: RunSummary) -> Claim:
@@ -201,7 +201,7 @@ def _criteria_sealed(sealed: Criteria | None, summary: RunSummary) -> Claim:
         expected,
         announced or NOT_RECORDED,
         sealed is not None and announced == expected,
-        _found(summary.bearers.get("session_start") or summary.bearers.get("rejected")),
+        _found(summary.references.get("session_start") or summary.references.get("rejected")),
     )
 
 
@@ -255,7 +255,7 @@ def _enabled_off(summary: RunSummary) -> Claim:
         "enabled is false",
         observed,
         enabled is False and not summary.enabled_overridden,
-        _found(summary.bearers.get("session_start"), _file(summary, Artifact.AUDIT)),
+        _found(summary.references.get("session_start"), _file(summary, Artifact.AUDIT)),
     )
 
 

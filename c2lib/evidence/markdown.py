@@ -142,7 +142,7 @@ def claims_table(claims: Sequence[Claim]) -> str:
                 claim.expected,
                 claim.observed,
                 "PASS" if claim.passed else "FAIL",
-                " ".join(map(short, claim.bearers)),
+                " ".join(map(short, claim.references)),
             )
             for claim in claims
         ],

@@ -27,6 +27,7 @@ from c2lib.core.config import BUILT_IN_STRATEGIES, check_run_id_for_directory
 from c2lib.core.contract import SHA256_PATTERN
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import find_secret
+from c2lib.core.text import excerpts
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, Artifact
 from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed
 from c2lib.evidence.limits import limits_section, risks_section, setting
@@ -77,7 +78,7 @@ def render(
         "run_id": code(summary.run_id),
         "scope": scope_section(summary),
         "claims": claims_section(claims),
-        "bearers": bearers_section(summary, claims),
+        "bearers": references_section(summary, claims),
         "artifacts": artifacts_section(summary),
         "verify_command": verify_command(summary),
         "verify_outcome": verify_outcome(verification),
@@ -194,19 +195,19 @@ def claims_section(claims: Sequence[Claim]) -> str:
                 code(claim.expected),
                 code(claim.observed),
                 Encoded("PASS" if claim.passed else "FAIL"),
-                Encoded(" ".join(code(short(digest)) for digest in claim.bearers) or code(None)),
+                Encoded(" ".join(code(short(digest)) for digest in claim.references) or code(None)),
             )
             for claim in claims
         ],
     )
 
 
-def bearers_section(summary: RunSummary, claims: Sequence[Claim]) -> str:
+def references_section(summary: RunSummary, claims: Sequence[Claim]) -> str:
     """Return each hash that bears a claim in full, with what it is."""
-    what = {digest: f"event {name}" for name, digest in summary.bearers.items()}
+    what = {digest: f"event {name}" for name, digest in summary.references.items()}
     what |= {facts.sha256: f"file {name}" for name, facts in summary.artifacts.items()}
     what |= {summary.audit_last_hash: "last audit entry", summary.run_digest or "": "run_digest"}
-    hashes = dict.fromkeys(digest for claim in claims for digest in claim.bearers)
+    hashes = dict.fromkeys(digest for claim in claims for digest in claim.references)
     rows = [(code(short(digest)), code(what.get(digest)), code(digest)) for digest in hashes]
     return table(("Short", "What", "In full"), rows)
 
@@ -361,16 +362,8 @@ def difference(text: str, draft: str, name: str, findings: Findings) -> None:
     lines = zip_longest(draft.split("\n"), text.split("\n"), fillvalue=_NONE)
     for number, (expected, seen) in enumerate(lines, start=1):
         if expected != seen:
-            expected, seen = around(expected, seen)
+            expected, seen = excerpts(expected, seen, before=40)
             findings.add(
                 FindingCode.EVIDENCE_DIFFERS, name, number, expected=expected or "nothing", seen=seen or "nothing"
             )
             return
-
-
-def around(left: str, right: str) -> tuple[str, str]:
-    """Return two lines from shortly before the first character that differs."""
-    pairs = enumerate(zip(left, right, strict=False))
-    first = next((at for at, (one, other) in pairs if one != other), min(len(left), len(right)))
-    start = max(0, first - 40)
-    return left[start:], right[start:]

@@ -20,7 +20,8 @@ from typing import Any
 import click
 
 from c2lib.core.errors import ConfigError
-from c2lib.core.redaction import one_line, redact_secrets
+from c2lib.core.redaction import redact_secrets
+from c2lib.core.text import one_line
 from c2lib.jupyter.notebook import check_parameters
 
 PARAMETERS_TAG, INJECTED_TAG = "parameters", "injected-parameters"

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from c2lib.core.config import MAX_STEPS
 from c2lib.core.errors import MarketDataError
+from c2lib.core.text import quoted
 from c2lib.market.bars import BarBlock, BarReader, Columns, find_columns
-from c2lib.market.cells import CellError, PriceGrid, TimeCells, VolumeCells, in_range, quoted
+from c2lib.market.cells import CellError, PriceGrid, TimeCells, VolumeCells, in_range
 
 BATCH_ROWS = 8192
 """Most rows that are turned into bars at a time."""

@@ -13,7 +13,8 @@ from operator import le, lt
 from typing import Any, NamedTuple
 
 from c2lib.core.clock import micros_text
-from c2lib.market.cells import CellError, PriceGrid, VolumeCells, quoted
+from c2lib.core.text import quoted
+from c2lib.market.cells import CellError, PriceGrid, VolumeCells
 
 TIME_NAMES = ("timestamp", "date", "timestamp_utc")
 PRICE_NAMES = ("open", "high", "low", "close")

@@ -16,15 +16,14 @@ from typing import Any, Literal
 from c2lib.core.clock import utc_micros
 from c2lib.core.decimals import MAX_DIGITS, format_scaled, parse_decimal
 from c2lib.core.errors import ConfigError
+from c2lib.core.text import quoted
+from c2lib.core.text import quoted
 
 MAX_DECIMALS = 18
 """Most decimals of a price: with more, not even 10 would fit 64 bits."""
 
 MAX_INTEGER = 2**63 - 1
 """Largest integer of a bar."""
-
-MAX_QUOTED = 40
-"""Most characters of a cell that a message repeats."""
 
 CACHE_SIZE = 16_384
 """Most cells that a :class:`CellCache` keeps."""
@@ -62,11 +61,6 @@ class CellError(Exception):
     role: str = ""
     text: str = ""
     row: int = 0
-
-
-def quoted(text: str) -> str:
-    """Return ``text`` as a message may repeat it: escaped and cut."""
-    return repr(text[:MAX_QUOTED]) + ("…" if len(text) > MAX_QUOTED else "")
 
 
 def positive_decimal(text: str, field: str) -> str:

@@ -6,12 +6,12 @@ a change of the file afterwards changes nothing. Messages name the file by its l
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import importlib
 import io
 import os
-import stat
 import tempfile
 import zlib
 from array import array
@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
 from c2lib.core.errors import MarketDataError, MissingExtraError, OutputError
 from c2lib.core.model import Bar
+from c2lib.core.regular_file import NOT_REGULAR, open_regular
 from c2lib.market.bars import BarBlock
 from c2lib.market.cells import PriceGrid, Rounding, VolumeCells, positive_decimal, price_grid
 from c2lib.market.csv_file import read_csv
@@ -157,20 +158,16 @@ class _HashedFile(io.FileIO):
 
 def _open(path: Path, name: str) -> _HashedFile:
     try:
-        # a pipe is not waited for, and what was examined is what is read
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return _HashedFile(open_regular(path, follow=True))
     except FileNotFoundError:
         raise MarketDataError(name, 0, "there is no such file", hint="check the path") from None
     except OSError as error:
-        raise MarketDataError(name, 0, f"cannot be opened: {error.strerror}") from None
+        if error.errno not in NOT_REGULAR:
+            raise MarketDataError(name, 0, f"cannot be opened: {error.strerror}") from None
+        kind = "is a directory" if error.errno == errno.EISDIR else "is no regular file"
+        raise MarketDataError(name, 0, kind, hint="name a market file") from None
     except ValueError:
         raise MarketDataError(name, 0, "no path can be spelled like this") from None
-    mode = os.fstat(handle).st_mode
-    if stat.S_ISREG(mode):
-        return _HashedFile(handle)
-    os.close(handle)
-    kind = "is a directory" if stat.S_ISDIR(mode) else "is no regular file"
-    raise MarketDataError(name, 0, kind, hint="name a market file")
 
 
 def read_blocks(stream: BinaryIO, file: str) -> Iterator[bytes]:

@@ -288,7 +288,7 @@ def summarise(
         fills=events.counts[EventKind.FILL],
         rail_trips=events.counts[EventKind.RAIL_TRIPPED],
         event_counts=dict(sorted(events.counts.items())),
-        bearers=dict(events.bearers),
+        references=dict(events.references),
         artifacts=dict(measured),
         **_books(events.books),
         **_control(logs, sealed["no_live_required"]),

@@ -41,7 +41,7 @@ class RunSummary:
     """A run as its log tells it; what the log does not tell is empty, 0 or ``None``.
 
     ``statuses`` holds ``(status, events emitted)`` per snapshot. ``event_counts`` and ``audit_counts`` count by
-    event type and by code. ``bearers`` maps ``session_start``, ``first_fill``, ``last_fill``, ``session_stop``,
+    event type and by code. ``references`` maps ``session_start``, ``first_fill``, ``last_fill``, ``session_stop``,
     ``rejected``, ``rail_tripped`` to the event id that bears it. ``config`` is the manifest's.
     """
 
@@ -77,7 +77,7 @@ class RunSummary:
     audit_counts: Mapping[str, int] = field(default_factory=dict)
     audit_entries: int = 0
     audit_last_hash: str = ""
-    bearers: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     config_sha256: str = ""
     criteria_sha256: str = ""

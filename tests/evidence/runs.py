@@ -74,7 +74,7 @@ def clean_summary(sealed: DryrunConfig | None = None, **changes: Any) -> RunSumm
         "audit_counts": {"C2_DRYRUN_START": 1, "C2_PREFLIGHT_CHECK": 12, "C2_PHASE_TRANSITION": 4},
         "audit_entries": 19,
         "audit_last_hash": digest("last entry"),
-        "bearers": {
+        "references": {
             "session_start": digest("session_start"),
             "first_fill": digest("first_fill"),
             "last_fill": digest("last_fill"),
@@ -110,7 +110,7 @@ def rejected_summary(**changes: Any) -> RunSummary:
         "phases": (PhaseMove("INIT", "PREFLIGHT_FAILED", "PREFLIGHT_REJECTED", 1, digest("move 0")),),
         "statuses": (("INIT", 0), ("REJECTED", 1)),
         "event_counts": {"REJECTED": 1},
-        "bearers": {"rejected": digest("rejected")},
+        "references": {"rejected": digest("rejected")},
         "market_sha256": "",
     }
     return clean_summary(config(enabled=True), **(values | changes))

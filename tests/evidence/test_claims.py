@@ -41,7 +41,7 @@ def test_a_run_that_did_everything_right_is_a_pass() -> None:
     assert [claim.name for claim in claims] == ALL
     assert passed(claims)
     assert failed_names(claims) == ()
-    assert all(claim.bearers for claim in claims)
+    assert all(claim.references for claim in claims)
 
 
 BROKEN: list[tuple[str, dict[str, Any]]] = [
@@ -58,7 +58,7 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("max_no_live_attempts", {"no_live_attempts": None}),
     ("criteria_sealed", {"criteria_sha256": ""}),
     ("criteria_sealed", {"criteria_sha256": digest("other criteria")}),
-    ("criteria_sealed", {"bearers": {"session_stop": digest("session_stop")}}),
+    ("criteria_sealed", {"references": {"session_stop": digest("session_stop")}}),
     ("sealed_and_clean", {"run_digest": None}),
     ("no_live_held", {"no_live_held": False}),
     ("no_live_held", {"no_live_required": "namespace"}),
@@ -116,7 +116,7 @@ def test_a_rejected_run_is_a_fail_that_names_the_gate() -> None:
     assert status.observed == (
         "REJECTED, C2_REJECT_LIVE_ENABLED: enabled is true: this package runs dry only, leave enabled at false"
     )
-    assert digest("rejected") in status.bearers
+    assert digest("rejected") in status.references
     assert failed_names(claims) == (
         "status",
         "stop_reason",
@@ -188,12 +188,14 @@ def test_claims_left_out_never_make_a_pass() -> None:
 
 def test_what_bears_a_claim_is_of_the_run() -> None:
     """Every bearer is an event id, an entry hash, a file hash or the run digest of this run."""
-    summary = clean_summary(rail_trips=1, bearers=dict(clean_summary().bearers) | {"rail_tripped": digest("rail")})
-    known = {*summary.bearers.values(), *(facts.sha256 for facts in summary.artifacts.values())}
+    summary = clean_summary(
+        rail_trips=1, references=dict(clean_summary().references) | {"rail_tripped": digest("rail")}
+    )
+    known = {*summary.references.values(), *(facts.sha256 for facts in summary.artifacts.values())}
     known |= {summary.audit_last_hash, summary.run_digest or ""}
     claims = evaluate(summary, CLEAN)
-    assert {digest for claim in claims for digest in claim.bearers} <= known
-    assert claim_of(claims, "max_rail_trips").bearers[0] == digest("rail")
+    assert {digest for claim in claims for digest in claim.references} <= known
+    assert claim_of(claims, "max_rail_trips").references[0] == digest("rail")
 
 
 def test_the_layer_claimed_is_the_one_required() -> None:

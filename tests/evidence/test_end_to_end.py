@@ -42,7 +42,7 @@ def test_a_real_run_is_a_pass_and_everything_that_bears_it_is_in_its_files(tmp_p
     assert passed(claims)
     log = "".join((place / name).read_text(encoding="utf-8") for name in ("events.jsonl", "audit.jsonl"))
     hashes = {facts.sha256 for facts in summary.artifacts.values()} | {summary.run_digest}
-    assert all(digest in log for claim in claims for digest in claim.bearers if digest not in hashes)
+    assert all(digest in log for claim in claims for digest in claim.references if digest not in hashes)
     text = render(
         TEMPLATE.read_text(encoding="utf-8"), summary, claims, verification, date="2026-01-31", owner="ops", plots={}
     )

@@ -56,7 +56,7 @@ def test_a_whole_draft_is_the_golden_text() -> None:
 
 
 def test_a_draft_has_the_sections_and_rows_that_its_run_gives() -> None:
-    """One title, eight sections, the tables of scope, claims, bearers, files, digests and pictures."""
+    """One title, eight sections, the tables of scope, claims, references, files, digests and pictures."""
     seen = outline(draft(clean_summary()))
     assert seen.headings == ["# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS", *SECTIONS]
     assert seen.tables == [[2] * 16, [6] * 14, [3] * 12, [4] * 7, [2] * 6, [2] * 5]
@@ -202,7 +202,7 @@ def hostile_summary(text: str) -> RunSummary:
         criteria_sha256=text,
         audit_last_hash=text,
         market_sha256=text,
-        bearers={"rejected": text},
+        references={"rejected": text},
     )
     config: dict[str, Any] = dict(summary.config) | {"no_live_required": text, "clock_mode": text, "enabled": text}
     return replace(summary, config=config)

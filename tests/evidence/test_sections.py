@@ -53,7 +53,7 @@ def test_only_sealed_files_and_the_manifest_are_listed() -> None:
 def test_each_bearer_is_listed_once_with_what_it_is() -> None:
     """Events, files, the last audit entry and the run digest are told apart; an unknown hash has no name."""
     claims = (*evaluate(clean_summary(), CLEAN), Claim("own", "Mine.", "", "", True, (digest("stranger"),)))
-    rows = sections.bearers_section(clean_summary(), claims).split("\n")[2:]
+    rows = sections.references_section(clean_summary(), claims).split("\n")[2:]
     assert len(rows) == len(set(rows)) == 11
     for word, what in (
         ("session_start", "event session_start"),

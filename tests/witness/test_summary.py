@@ -80,7 +80,7 @@ def test_a_rejected_run_tells_its_code_and_no_steps(tmp_path: Path) -> None:
     assert summary.reject_reason
     assert (summary.steps, summary.steps_planned, summary.cash) == (0, None, "0")
     assert summary.no_live_held is False
-    assert list(summary.bearers) == ["rejected"]
+    assert list(summary.references) == ["rejected"]
 
 
 def test_a_failed_run_tells_why(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_failed_run_tells_why(tmp_path: Path) -> None:
     )
     summary = examined(tripped_run(), tmp_path / "tripped").summary
     assert (summary.fail_code, summary.rail_trips) == ("C2_ABORT_INVARIANT", 1)
-    assert "rail_tripped" in summary.bearers
+    assert "rail_tripped" in summary.references
 
 
 def test_a_cancelled_run_tells_its_reason(tmp_path: Path) -> None:
