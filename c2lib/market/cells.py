@@ -17,7 +17,6 @@ from c2lib.core.clock import utc_micros
 from c2lib.core.decimals import MAX_DIGITS, format_scaled, parse_decimal
 from c2lib.core.errors import ConfigError
 from c2lib.core.text import quoted
-from c2lib.core.text import quoted
 
 MAX_DECIMALS = 18
 """Most decimals of a price: with more, not even 10 would fit 64 bits."""
