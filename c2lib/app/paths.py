@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from pathlib import Path
 
 from c2lib.core.errors import InputError
+from c2lib.core.regular_file import NOT_REGULAR, open_regular
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -53,12 +53,12 @@ def read_input(path: str | os.PathLike[str], bound: int) -> bytes:
     Raises :class:`OSError` for whatever cannot be read, also for what no path can be.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = open_regular(path, follow=True)
     except ValueError:
         raise OSError(errno.EINVAL, "no path can be spelled like this") from None
-    mode = os.fstat(handle).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
+    except OSError as error:
+        if error.errno in NOT_REGULAR:
+            error.strerror = "it is a folder" if error.errno == errno.EISDIR else "it is no regular file"
+        raise
     with os.fdopen(handle, "rb") as file:
         return file.read(bound + 1)

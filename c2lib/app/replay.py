@@ -20,11 +20,12 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.regular_file import open_regular
+from c2lib.core.text import excerpts
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES
 from c2lib.record.seal import ArtifactDigest
 from c2lib.witness.lines import MAX_OBJECT
-from c2lib.witness.reader import open_regular
 
 _SHOWN = 120
 
@@ -42,7 +43,7 @@ class Difference:
 def open_published(folder: int, name: str) -> BinaryIO:
     """Return a file of an open run directory, to be read; raise :class:`OSError` for anything but a regular file."""
     try:
-        return os.fdopen(open_regular(folder, name), "rb")
+        return os.fdopen(open_regular(name, folder), "rb")
     except OSError as error:
         raise OSError(error.errno, error.strerror, name) from None
 
@@ -62,14 +63,8 @@ def _excerpts(published: bytes, computed: bytes) -> tuple[str, str]:
     """Return both sides around the first place that differs, safe to print."""
     # before anything is cut out of them: the rest of a secret is not known for one
     left, right = (redact_secrets(data.decode("utf-8", "replace")) for data in (published, computed))
-    pairs = enumerate(zip(left, right, strict=False))
-    first = next((at for at, (one, other) in pairs if one != other), min(len(left), len(right)))
-    start = max(0, first - 30)
-    return _shown(left[start : start + _SHOWN]), _shown(right[start : start + _SHOWN])
-
-
-def _shown(text: str) -> str:
-    return ascii(text) if text else "nothing"
+    left, right = excerpts(left, right, before=30, limit=_SHOWN)
+    return ascii(left) if left else "nothing", ascii(right) if right else "nothing"
 
 
 class ComparingSink:

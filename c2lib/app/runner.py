@@ -28,6 +28,7 @@ from c2lib.core.config import DryrunConfig, check_run_id_for_directory
 from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
 from c2lib.core.model import Clock, MarketData
 from c2lib.core.redaction import find_secret
+from c2lib.core.text import field_differences
 from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, run_path
@@ -215,7 +216,8 @@ def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> D
 def _compared(job: Job, place: Path, folder: int) -> DryrunResult:
     difference, manifest, result = compare_with(job, place, folder)
     if difference is not None:
-        fields = differing_fields(_published_config(folder), manifest["config"])
+        differing = field_differences(_published_config(folder), manifest["config"], within_lists=False)
+        fields = tuple(name for name, _, _ in differing)
         raise RunConflictError(
             str(place), difference.file, difference.line, difference.published, difference.computed, fields
         )
@@ -250,12 +252,3 @@ def _published_config(folder: int) -> Any:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # the directory is damaged: the difference itself says where
         return {}
-
-
-def differing_fields(left: Any, right: Any, prefix: str = "") -> tuple[str, ...]:
-    """Return the dotted names of the fields in which two configs differ."""
-    if not isinstance(left, dict) or not isinstance(right, dict):
-        return () if left == right else (prefix.rstrip("."),)
-    names = sorted(set(left) | set(right))
-    found = (differing_fields(left.get(name), right.get(name), f"{prefix}{name}.") for name in names)
-    return tuple(name for names_found in found for name in names_found)

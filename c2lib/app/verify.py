@@ -26,12 +26,13 @@ from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
 from c2lib.core.model import Clock, MarketData
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.record.files import held
 from c2lib.session.nolive import RecordedGuard
 from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource, built_in_source
-from c2lib.witness.findings import Finding, FindingCode, Verdict, shown
+from c2lib.witness.findings import Finding, FindingCode, Verdict
 from c2lib.witness.lines import MAX_OBJECT, strict_json
 from c2lib.witness.run import Run, RunSummary, open_run
 

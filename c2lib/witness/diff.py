@@ -23,6 +23,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from c2lib.core.errors import RunPathError
+from c2lib.core.text import shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, AuditCode
 from c2lib.witness.align import (
     MAX_FIELDS,
@@ -42,7 +43,7 @@ from c2lib.witness.align import (
     steps,
 )
 from c2lib.witness.audit import MAX_MOVES
-from c2lib.witness.findings import Findings, shown
+from c2lib.witness.findings import Findings
 from c2lib.witness.foreign import OWN_AUDIT_FIELDS, RunbookCheck, count_name
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder

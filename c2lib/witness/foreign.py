@@ -26,9 +26,10 @@ from typing import Any
 from c2lib.core.canon import EVENT_ID_KIND, canonical_json, sha256_hex
 from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, SNAPSHOT_FIELDS, Field, FieldKind
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, STATUS_OF_PHASE, SessionPhase, SessionStatus, successors
+from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind
 from c2lib.witness.events import EventLog, Observer
-from c2lib.witness.findings import FindingCode, Findings, shown
+from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import (
     MAX_DECIMAL,
     MAX_LINE,

@@ -25,6 +25,7 @@ from types import TracebackType
 from weakref import finalize
 
 from c2lib.core.errors import RunPathError
+from c2lib.core.regular_file import NOT_REGULAR, open_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
 from c2lib.witness.findings import FindingCode, Findings, Verdict
 from c2lib.witness.lines import MAX_LINE
@@ -33,24 +34,11 @@ RunPath = str | os.PathLike[str]
 """Where a run directory is."""
 
 _CHUNK = 1 << 18
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-def open_regular(directory: int, name: str) -> int:
-    """Return a descriptor of the regular file ``name`` in an open directory; raise :class:`OSError` otherwise."""
-    descriptor = os.open(name, _FLAGS, dir_fd=directory)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def why(error: OSError) -> str:
     """Return the reason of an operating system error in words that no locale changes."""
-    if error.errno == errno.EINVAL:
+    if error.errno in NOT_REGULAR:
         return "not a regular file"
     if error.errno == errno.ELOOP:
         return "a symbolic link"
@@ -139,7 +127,7 @@ class ArtifactFile:
 
     def _read(self) -> Iterator[tuple[int, bytes]]:
         try:
-            self._descriptor = open_regular(self._directory, self.name)
+            self._descriptor = open_regular(self.name, self._directory)
         except FileNotFoundError:
             self._findings.add(FindingCode.MISSING_FILE, self.name)
             return

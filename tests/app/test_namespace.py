@@ -48,7 +48,7 @@ from pathlib import Path
 from c2lib.app.namespace_child import leave_network
 if leave_network() is None:
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
-os.execv(sys.executable, [sys.executable, "-m", "c2lib.cli.main", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", "c2lib", *sys.argv[1:]])
 """
 """Runs a command in a user namespace that may have no further ones; where there is none at all, just runs it."""
 
@@ -228,7 +228,7 @@ def test_an_interrupt_from_the_keyboard_reaches_the_child_once(out: Path, tmp_pa
     if refusal_here():
         assert in_process_of_its_own("dryrun", *words, "--out", out).facts["reject_code"] == RejectCode.NO_LIVE_GUARD
         return
-    command = [sys.executable, "-m", "c2lib.cli.main", "dryrun", *words, "--out", str(out)]
+    command = [sys.executable, "-m", "c2lib", "dryrun", *words, "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         while not (mark.exists() and mark.read_text()):
             assert process.poll() is None

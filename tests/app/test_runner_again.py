@@ -3,11 +3,10 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from c2lib.app.runner import differing_fields, run_dryrun
+from c2lib.app.runner import run_dryrun
 from c2lib.core.errors import RunConflictError, RunPathError
 from c2lib.core.vocabulary import Artifact
 from c2lib.record.files import StagedRun
@@ -151,22 +150,6 @@ def test_a_difference_further_on_ends_the_comparison_too(out: Path) -> None:
     with pytest.raises(RunConflictError):
         run_dryrun(long, out_dir=out, progress=lambda done, planned: told.append(done))
     assert told == [4096]
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "fields"),
-    [
-        ({"a": 1}, {"a": 1}, ()),
-        ({"a": 1}, {"a": 2}, ("a",)),
-        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}, ("a.c",)),
-        ({"a": {"b": 1}}, {"a": 5}, ("a",)),
-        ({"a": 1}, {"b": 1}, ("a", "b")),
-        ({}, {}, ()),
-    ],
-)
-def test_differing_fields_have_dotted_names(left: Any, right: Any, fields: tuple[str, ...]) -> None:
-    """As a config file would name them."""
-    assert differing_fields(left, right) == fields
 
 
 def test_a_copy_elsewhere_is_the_same_run(published: Path, tmp_path: Path) -> None:
