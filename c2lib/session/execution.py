@@ -11,7 +11,8 @@ Rules kept here:
 The dealer keeps no history: what happened is in the journal.
 
 >>> from c2lib.record.sinks import Sinks
->>> config = DryrunConfig(strategy_id="strat_demo", run_id="run_demo_001", seed=123, steps=8).sealed()
+>>> from c2lib.core.config import DryrunConfig, seal
+>>> config = seal(DryrunConfig(strategy_id="strat_demo", run_id="run_demo_001", seed=123, steps=8))
 >>> dealer = Dealer(config, Journal("run_demo_001", "strat_demo", Sinks(), 0))
 >>> dealer.on_bar(Bar(0, 0, 100, 101, 99, 100, 10)).position
 0
@@ -27,7 +28,7 @@ from typing import Any
 from c2lib.broker.adapter import BrokerAdapter, FailedAttempt, TokenBucket
 from c2lib.broker.mock import build_broker
 from c2lib.core.clock import parse_utc, utc_micros
-from c2lib.core.config import BrokerConfig, DryrunConfig
+from c2lib.core.config import BrokerConfig, SealedConfig
 from c2lib.core.errors import (
     BrokerError,
     BrokerTimeoutError,
@@ -80,7 +81,7 @@ def dealing_adapter(port: BrokerPort, config: BrokerConfig, journal: Journal) ->
 class Dealer:
     """Ledger, adapter and venue of one session."""
 
-    def __init__(self, config: DryrunConfig, journal: Journal) -> None:
+    def __init__(self, config: SealedConfig, journal: Journal) -> None:
         grid = config.grid()
         self.texts = Texts.of(grid)
         self.ledger = Ledger(grid.money(config.broker.initial_cash), grid.notional_unit)

@@ -20,7 +20,7 @@ from typing import Any
 
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import ClockReader, micros_text
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.errors import C2Error, ConfigError, NoLiveViolationError, SinkWriteError, StrategyError
 from c2lib.core.model import Bar, MarketData, Strategy, StrategySettings
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
@@ -45,7 +45,7 @@ class DryrunSession:
 
     def __init__(
         self,
-        config: DryrunConfig,
+        config: SealedConfig,
         journal: Journal,
         market: MarketData,
         clock: ClockReader | None,
@@ -53,7 +53,7 @@ class DryrunSession:
         guard: NoLiveGuard,
     ) -> None:
         self.config = config
-        self._steps_planned = config.steps or 0
+        self._steps_planned = config.steps
         self._journal = journal
         self._market = market
         self._bars: Iterator[Bar] = iter(())
@@ -209,7 +209,7 @@ class DryrunSession:
         assert self._source is not None, "preflight lets no session pass without a strategy"
         market = self.config.market
         seed = component_seed(self.config.seed, "strategy")
-        settings = StrategySettings(seed, market.symbol, market.tick_size or "", market.lot_size)
+        settings = StrategySettings(seed, market.symbol, market.tick_size, market.lot_size)
         self._desk.load_strategy(self._source.factory, settings)
 
     def _take_steps(self, count: int) -> None:
@@ -294,7 +294,7 @@ _NOTHING = Wanted((), HOLD)
 class Desk:
     """Strategy and dealer of one session."""
 
-    def __init__(self, config: DryrunConfig, journal: Journal) -> None:
+    def __init__(self, config: SealedConfig, journal: Journal) -> None:
         self.dealer = Dealer(config, journal)
         self._texts = self.dealer.texts
         self._every_tick = config.tick_events == "every"

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from c2lib.broker.mock import MockBroker
+from c2lib.core.config import seal
 from c2lib.core.errors import BrokerTimeoutError, InvariantError, SinkWriteError
 from c2lib.core.model import CancelIntent, OrderIntent, OrderRequest, PositionView
 from c2lib.record.journal import Journal
@@ -251,7 +252,7 @@ def test_every_order_is_cancelled_at_the_venue_although_the_event_sink_dies() ->
     events = dead_from(7)
     journal = Journal("r", "own", Sinks(events=events), 0)
     journal.ts = "2026-01-01T00:00:00+00:00"
-    desk = Desk(own_config().sealed(), journal)
+    desk = Desk(seal(own_config()), journal)
     desk.load_strategy(answering({0: [BUY, BUY, BUY]}), Any)  # type: ignore[arg-type] # it asks for no settings
     desk.on_bar(next(iter(MARKET.bars(1))))
     with pytest.raises(SinkWriteError):
