@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from c2lib.core.config import DryrunConfig
-from c2lib.evidence.claims import Verification
+from c2lib.evidence.claims import Replay, Verification
 from c2lib.witness.findings import Verdict
 from c2lib.witness.run import BarPoint, FileFacts, FillPoint, OrderPoint, PhaseMove, RunSeries, RunSummary
 
-CLEAN = Verification(Verdict.SEALED, findings=0, replayed=True, reproduced=True)
+CLEAN = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
