@@ -492,31 +492,26 @@ def _summary_of_runbook_run(
     run: RunbookRun, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]
 ) -> RunSummary:
     """Return the summary of a run of another program, as far as its log has it."""
-    last, seed = run.snapshots.last, (metrics or {}).get("seed")
-    books = run.events.books if isinstance(run.events, EventLog) else None
+    last, counts = run.snapshots.last, run.events.counts
+    ending = ("reject_code", "reject_reason", "fail_code", "fail_reason", "started_ts", "ended_ts")
+    facts: dict[str, Any] = {name: last.get(name) for name in ending}
+    if isinstance(run.events, EventLog):
+        books = run.events.books
+        facts |= {name: decimal_text(getattr(books, name)) for name in ("position", "cash", "equity", "fees")}
     return RunSummary(
         run_id=run.run.run_id,
         strategy_id=run.run.strategy_id,
-        seed=seed,
+        seed=(metrics or {}).get("seed"),
         status=last.get("status") or "",
-        reject_code=last.get("reject_code"),
-        reject_reason=last.get("reject_reason"),
-        fail_code=last.get("fail_code"),
-        fail_reason=last.get("fail_reason"),
-        started_ts=last.get("started_ts"),
-        ended_ts=last.get("ended_ts"),
-        fills=run.events.counts[EventKind.FILL],
-        position=decimal_text(books.position) if books else "0",
-        cash=decimal_text(books.cash) if books else "0",
-        equity=decimal_text(books.equity) if books else "0",
-        fees=decimal_text(books.fees) if books else "0",
-        rail_trips=run.events.counts[EventKind.RAIL_TRIPPED],
+        fills=counts[EventKind.FILL],
+        rail_trips=counts[EventKind.RAIL_TRIPPED],
         sink_retries=run.audit.retries,
         statuses=tuple(run.snapshots.states),
-        event_counts=dict(sorted(run.events.counts.items())),
+        event_counts=dict(sorted(counts.items())),
         audit_counts=dict(sorted(run.audit.counts.items())),
         audit_entries=run.audit.emitted,
         artifacts=dict(measured),
+        **facts,
     )
 
 

@@ -13,7 +13,7 @@ from papermill.cli import papermill
 from c2lib.app.evidence import write_evidence
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import verify_run
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.errors import ConfigError
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.evidence.claims import Replay, Verification, evaluate, failed_names, passed
@@ -130,7 +130,7 @@ OBJECTS: dict[str, Callable[[], DryrunConfig]] = {
     "pickle": lambda: pickle.loads(pickle.dumps(with_dict())),
     "deepcopy": lambda: copy.deepcopy(with_setattr()),
     "subclass": lambda: Open(**CONFIG.model_dump(exclude={"enabled"})),
-    "sealed before": lambda: with_dict().sealed(),
+    "sealed before": lambda: seal(with_dict()),
 }
 
 
