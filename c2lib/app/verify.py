@@ -22,7 +22,7 @@ from c2lib.app.namespace import replay_in_namespace
 from c2lib.app.replay import read_manifest
 from c2lib.app.runner import Job, Progress, compare_with, opened_market, source_of
 from c2lib.core.clock import RecordedClock
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
 from c2lib.core.model import Clock, MarketData
 from c2lib.core.redaction import redact_secrets
@@ -30,7 +30,6 @@ from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.record.files import held
 from c2lib.session.nolive import RecordedGuard
-from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.examine import examine
 from c2lib.witness.findings import Finding, FindingCode, Verdict
@@ -180,7 +179,7 @@ def _first_difference(
     progress: Progress | None,
 ) -> Finding | None:
     manifest = strict_json(read_manifest(folder), MAX_OBJECT)
-    config = DryrunConfig.parse(manifest["config"])
+    config = SealedConfig.parse(manifest["config"])
     source = _strategy_for(manifest["strategy"], config.strategy_id, strategy)
     if config.market.source == "file" and market is None:
         return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
@@ -215,11 +214,10 @@ def _strategy_for(facts: Mapping[str, Any], strategy_id: str, given: StrategySou
 
 
 def _job(
-    config: DryrunConfig, data: MarketData | None, source: StrategySource | None, inputs: Mapping[str, Any]
+    config: SealedConfig, data: MarketData | None, source: StrategySource | None, inputs: Mapping[str, Any]
 ) -> Job:
     clock: Clock | None = None
     readings = inputs["clock_readings"]
     if readings is not None and config.clock_start is None:
         clock = RecordedClock([(int(index), str(text)) for index, text in readings])
-    sealed = seal_config(config, data, clock)
-    return Job(sealed, data, clock, source, inputs)
+    return Job(config, data, clock, source, inputs)

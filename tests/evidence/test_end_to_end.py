@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from c2lib.app.evidence import verification_of
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import verify_run
 from c2lib.core.config import DryrunConfig
@@ -29,8 +30,7 @@ def run_in(folder: Path, **changes: object) -> Path:
 def verified(place: Path) -> tuple[RunSummary, Verification]:
     """Return what verifying a run directory with replay says of it."""
     report = verify_run(place, replay=True)
-    reproduced = report.replayed and report.ok
-    return report.summary, Verification(report.verdict, len(report.findings), report.replayed, reproduced)
+    return report.summary, verification_of(report)
 
 
 def test_a_real_run_is_a_pass_and_everything_that_bears_it_is_in_its_files(tmp_path: Path) -> None:

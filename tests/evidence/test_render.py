@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from c2lib.core.contract import CLOCK_MODES
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.vocabulary import StopReason
-from c2lib.evidence.claims import Verification, evaluate
+from c2lib.evidence.claims import Replay, Verification, evaluate
 from c2lib.evidence.render import TEMPLATE_NAME, evidence_name, render
 from c2lib.witness.findings import Verdict
 from c2lib.witness.run import RunSummary
@@ -83,7 +83,7 @@ def test_claims_that_are_missing_make_a_fail() -> None:
 
 def test_a_run_of_which_nothing_is_known_gives_a_draft() -> None:
     """An empty summary is evidence as well, of a FAIL."""
-    text = draft(RunSummary(), Verification(Verdict.INCOMPLETE, 1, replayed=None, reproduced=False), plots={})
+    text = draft(RunSummary(), Verification(Verdict.INCOMPLETE, 1, Replay.IMPOSSIBLE), plots={})
     assert outline(text).headings == ["# EV-20260131-FINISH_C2-ORCH-DRYRUN-FAIL", *SECTIONS]
     assert "No picture was drawn." in text
 

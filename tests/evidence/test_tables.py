@@ -5,9 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c2lib.core.errors import ConfigError
-from c2lib.evidence.claims import evaluate
-from c2lib.evidence.markdown import aligned, claims_table, events_table
-from tests.evidence.runs import CLEAN, clean_summary, digest, series_of
+from c2lib.evidence.markdown import aligned, events_table
+from tests.evidence.runs import series_of
 
 
 def test_the_events_of_a_run_stand_in_the_order_of_the_log() -> None:
@@ -35,17 +34,6 @@ def test_a_limit_below_one_is_refused(limit: int) -> None:
     """A table of no rows would hide the run."""
     with pytest.raises(ConfigError, match="limit"):
         events_table(series_of(1), limit)
-
-
-def test_the_claims_are_shown_with_the_beginnings_of_their_bearers() -> None:
-    """Each claim is a line with both sides and its result; whole hashes are shortened."""
-    lines = claims_table(evaluate(clean_summary(fills=0), CLEAN)).split("\n")
-    assert len(lines) == 2 + 12
-    assert lines[0].split() == ["claim", "expected", "observed", "result", "borne", "by"]
-    (fills,) = [line for line in lines if line.startswith("min_fills ")]
-    assert fills.split()[-3:] == ["FAIL", digest("first_fill")[:12], digest("last_fill")[:12]]
-    assert sum("PASS" in line for line in lines) == 11
-    assert max(map(len, lines)) < 130
 
 
 @settings(max_examples=80)

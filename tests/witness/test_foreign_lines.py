@@ -87,6 +87,36 @@ def test_the_order_of_the_keys_counts(tmp_path: Path) -> None:
     assert found(examine(place)) == {f"NOT_CANONICAL {AUDIT}"}
 
 
+@pytest.mark.parametrize(
+    ("times", "sound"),
+    [
+        (("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00Z"), True),
+        (("2026-01-01T00:00:00Z", "2025-12-31T23:59:59.999999Z"), False),
+        (("2026-01-01T01:00:00Z", None, "yesterday", "2026-01-01T00:00:00Z"), False),
+        (("2026-01-01T01:00:00Z", "", "2026-01-01T00:00:00"), True),
+    ],
+)
+def test_times_are_instants(times: tuple[str | None, ...], sound: bool, tmp_path: Path) -> None:
+    """Times are compared whatever their zone and precision; a text that names no instant is counted, not compared."""
+    run = OtherRun(ticks=0)
+    for event in run.events:
+        del event["ts_utc"]
+    for number, time in enumerate(times):
+        run.emit("NOTE", {})
+        run.events[-1]["ts_utc"] = time
+        run.events.insert(1 + number, run.events.pop())
+    for number, event in enumerate(run.events):
+        event["ts_sim"] = number
+    run.identify()
+    for counted in (run.metrics, run.snapshots[-1]):
+        counted["events_emitted"] = len(run.events)
+    seen = examine(run.write(tmp_path / "run"))
+    assert found(seen) == (set() if sound else {f"CLOCK_WENT_BACK {EVENTS}"})
+    unread = sum(time is None or not time.endswith(("Z", "+01:00")) for time in times)
+    counted_text = f"the order of {unread} times of {EVENTS}, which are no ISO 8601 with a zone"
+    assert (counted_text in seen.unchecked) is (unread > 0)
+
+
 def moved(run: OtherRun, *pairs: tuple[str, str]) -> None:
     """Let the audit trail tell phase moves."""
     stop = run.audit.pop()
