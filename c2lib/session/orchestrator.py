@@ -80,31 +80,19 @@ class LiveSessionOrchestrator:
             InputError: the market's first bar cannot be read; nothing was written.
         """
         guard = (self._make_guard or GUARDS.get(config.no_live_required, NoLiveGuard))()
-        # clock, market and strategy are foreign code from the first call on
+        # clock, market, sinks and strategy are foreign code from the first call on
         with guard:
-            return self._opened(
-                config, clock, Sinks(event_sink, state_sink, audit_sink, metrics_sink), market, strategy, guard
-            )
-
-    def _opened(
-        self,
-        config: DryrunConfig,
-        clock: Clock | None,
-        sinks: Sinks,
-        market: MarketData | None,
-        strategy: Any,
-        guard: NoLiveGuard,
-    ) -> DryrunSession:
-        sealed = seal(config, market, clock_injected=clock is not None)
-        if market is None:
-            asked = sealed.market
-            market = SyntheticWalk(sealed.seed, asked.synthetic, asked.tick_size, asked.lot_size, sealed.steps)
-        if sealed.clock_start is not None:
-            clock = FixedClock(sealed.clock_start)
-        reader = None if clock is None else _first_reading(clock)
-        journal = Journal(sealed.run_id, sealed.strategy_id, sinks, sealed.max_sink_retries)
-        session = DryrunSession(sealed, journal, market, reader, _source_of(sealed.strategy_id, strategy), guard)
-        session.begin(has_audit_sink=sinks.audit is not None, enabled_override=self._enabled_override)
+            sealed = seal(config, market, clock_injected=clock is not None)
+            if market is None:
+                asked = sealed.market
+                market = SyntheticWalk(sealed.seed, asked.synthetic, asked.tick_size, asked.lot_size, sealed.steps)
+            if sealed.clock_start is not None:
+                clock = FixedClock(sealed.clock_start)
+            reader = None if clock is None else _first_reading(clock)
+            sinks = Sinks(event_sink, state_sink, audit_sink, metrics_sink)
+            journal = Journal(sealed.run_id, sealed.strategy_id, sinks, sealed.max_sink_retries)
+            session = DryrunSession(sealed, journal, market, reader, _source_of(sealed.strategy_id, strategy), guard)
+            session.begin(has_audit_sink=audit_sink is not None, enabled_override=self._enabled_override)
         return session
 
     def run_dryrun(
