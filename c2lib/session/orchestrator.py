@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from c2lib.core.clock import ClockReader, FixedClock
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.errors import ConfigError, InvariantError
 from c2lib.core.model import Clock, MarketData
 from c2lib.core.redaction import describe_exception
@@ -81,19 +81,14 @@ class LiveSessionOrchestrator:
         strategy: Any,
         guard: NoLiveGuard,
     ) -> DryrunSession:
-        sealed = seal_config(config, market, clock)
+        sealed = seal(config, market, clock_injected=clock is not None)
         if market is None:
-            market = SyntheticWalk(
-                sealed.seed,
-                sealed.market.synthetic,
-                sealed.market.tick_size or "",
-                sealed.market.lot_size,
-                sealed.steps or 0,
-            )
-        reader = None
-        if sealed.clock_mode != "market":
-            reader = _first_reading(clock if clock is not None else FixedClock(sealed.clock_start or ""))
-        journal = Journal(sealed.run_id or "", sealed.strategy_id, sinks, sealed.max_sink_retries)
+            asked = sealed.market
+            market = SyntheticWalk(sealed.seed, asked.synthetic, asked.tick_size, asked.lot_size, sealed.steps)
+        if sealed.clock_start is not None:
+            clock = FixedClock(sealed.clock_start)
+        reader = None if clock is None else _first_reading(clock)
+        journal = Journal(sealed.run_id, sealed.strategy_id, sinks, sealed.max_sink_retries)
         session = DryrunSession(sealed, journal, market, reader, _source_of(sealed.strategy_id, strategy), guard)
         session.begin(has_audit_sink=sinks.audit is not None, enabled_override=self._enabled_override)
         return session
@@ -121,31 +116,8 @@ class LiveSessionOrchestrator:
             market=market,
             strategy=strategy,
         )
-        session.run_n_steps(session.config.steps or 0)
+        session.run_n_steps(session.config.steps)
         return session.stop()
-
-
-def seal_config(config: DryrunConfig, market: MarketData | None, clock: Clock | None) -> DryrunConfig:
-    """Return the concrete config for what is handed over beside it; a sealed config comes back unchanged.
-
-    Raises :class:`ConfigError` when they do not go together.
-    """
-    # a config may have been built past its model, and a market handed over is foreign: what they say is held
-    # against the model
-    config = DryrunConfig(**config.model_dump(warnings=False))
-    if market is None:
-        return config.sealed(clock_injected=clock is not None)
-    sealed = config.sealed(
-        file_sha256=market.sha256,
-        tick_size=market.tick_size,
-        bar_count=market.bar_count,
-        clock_injected=clock is not None,
-    )
-    sealed = type(sealed)(**sealed.model_dump())
-    if sealed.market.tick_size != market.tick_size:
-        problem = f"is {sealed.market.tick_size}, but the market handed over counts in {market.tick_size}"
-        raise ConfigError("market.tick_size", problem)
-    return sealed
 
 
 def _first_reading(clock: Clock) -> ClockReader:

@@ -15,7 +15,7 @@ from typing import Any
 
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import ClockReader, micros_text
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.errors import ConfigError, NoLiveViolationError, SinkWriteError
 from c2lib.core.model import Bar, MarketData, StrategySettings
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
@@ -43,7 +43,7 @@ class DryrunSession:
 
     def __init__(
         self,
-        config: DryrunConfig,
+        config: SealedConfig,
         journal: Journal,
         market: MarketData,
         clock: ClockReader | None,
@@ -51,7 +51,7 @@ class DryrunSession:
         guard: NoLiveGuard,
     ) -> None:
         self.config = config
-        self._steps_planned = config.steps or 0
+        self._steps_planned = config.steps
         self._journal = journal
         self._market = market
         self._bars: Iterator[Bar] = iter(())
@@ -257,7 +257,7 @@ class DryrunSession:
         assert self._source is not None, "preflight lets no session pass without a strategy"
         market = self.config.market
         seed = component_seed(self.config.seed, "strategy")
-        settings = StrategySettings(seed, market.symbol, market.tick_size or "", market.lot_size)
+        settings = StrategySettings(seed, market.symbol, market.tick_size, market.lot_size)
         self._strategy = CheckedStrategy(self._source.factory, settings)
 
     def _take_steps(self, count: int) -> None:

@@ -1,5 +1,6 @@
 from c2lib.evidence.plots import event_total, phase_bands, status_bands
-from c2lib.witness.run import PhaseMove, RunSummary
+from c2lib.witness.audit import PhaseMove
+from c2lib.witness.run import RunSummary
 from tests.evidence.runs import clean_summary
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from c2lib.core.errors import MissingExtraError
 from c2lib.evidence.plots import SIDE_COLOURS, equity_png, phases_png, plot_files, price_png
-from c2lib.witness.run import PhaseMove, RunSeries, RunSummary
+from c2lib.witness.audit import PhaseMove
+from c2lib.witness.run import RunSeries, RunSummary
 from tests.evidence.runs import rejected_summary, series_of
 
 ROOT = Path(__file__).parents[2]

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from c2lib.core.clock import FixedClock
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.errors import ConfigError, InputError, MarketDataError
 from c2lib.core.model import Bar
 from c2lib.market.synthetic import SyntheticWalk
-from c2lib.session.orchestrator import LiveSessionOrchestrator, seal_config
+from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.strategy import StrategySource
 from tests.session.harness import (
     SECRET,
@@ -108,7 +108,7 @@ def test_running_is_opening_stepping_and_stopping() -> None:
 
 def test_the_synthetic_walk_takes_the_place_of_a_market() -> None:
     """Its bars make the ticks, its hash stands in event 0, and 64 of them are the bound."""
-    record, config = Record(), config_of(steps=None).sealed()
+    record, config = Record(), seal(config_of(steps=None))
     result = run(config, record)
     walk = SyntheticWalk(123, config.market.synthetic, "0.01", "1", 64)
     assert [tick["close"] for tick in record.payloads("STRATEGY_TICK")] == [
@@ -198,9 +198,8 @@ def test_what_is_no_sink_is_refused_before_anything_is_written(sink: str) -> Non
 @pytest.mark.parametrize("market", [None, flat_bars(100, 101)])
 def test_a_sealed_config_comes_back_unchanged(market: Any) -> None:
     """Sealing is done once, and asked again it changes nothing."""
-    sealed = seal_config(config_of(run_id=None, steps=2), market, None)
-    assert seal_config(sealed, market, None) == sealed
-    assert sealed.run_id is not None
+    sealed = seal(config_of(run_id=None, steps=2), market)
+    assert seal(sealed, market) == sealed
 
 
 def test_times_come_from_the_built_in_clock_the_callers_or_the_bars() -> None:
