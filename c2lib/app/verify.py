@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.namespace import replay_in_namespace
+from c2lib.app.namespace import Progress, replay_in_namespace
 from c2lib.app.replay import read_manifest
-from c2lib.app.runner import Job, Progress, compare_with, opened_market, source_of
+from c2lib.app.runner import Job, compare_with, opened_market, source_of
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import SealedConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
