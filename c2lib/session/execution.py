@@ -13,7 +13,7 @@ from typing import Any
 from c2lib.broker.adapter import BrokerAdapter, FailedAttempt, TokenBucket
 from c2lib.broker.mock import MockBroker
 from c2lib.core.clock import parse_utc, utc_micros
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.errors import (
     BrokerTimeoutError,
     BrokerUnavailableError,
@@ -41,7 +41,7 @@ class Execution:
     It holds no history: what happened is in the journal.
     """
 
-    def __init__(self, config: DryrunConfig, journal: Journal) -> None:
+    def __init__(self, config: SealedConfig, journal: Journal) -> None:
         grid, broker = config.grid(), config.broker
         self.texts = Texts.of(grid)
         self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit)
@@ -135,7 +135,7 @@ class Execution:
         )
 
     def counters(self) -> dict[str, Any]:
-        """Return the life-cycle counters of orders and fills."""
+        """Return the lifecycle counters of orders and fills."""
         counts = self._adapter.counts
         return {
             "orders_place_total": counts.place,

@@ -11,8 +11,7 @@ import _posixsubprocess
 import errno
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 # bound here: session code could put another get_ident into threading
 from threading import get_ident
@@ -36,7 +35,7 @@ _REFUSED = frozenset(
         "pty.spawn",
         "sqlite3.load_extension",
         "subprocess.Popen",
-        # the C library's own socket, to a daemon that may send lines on
+        # a socket of the C library's own, to a daemon that may pass lines on
         "syslog.openlog",
         "syslog.syslog",
     }
@@ -44,7 +43,7 @@ _REFUSED = frozenset(
 _REFUSED_PREFIX = "socket."
 
 _active: tuple[NoLiveGuard, ...] = ()
-# a collector that runs while it is held may run session code, which may be refused
+# re-entrant: a garbage collection while it is held may run session code, which may be refused
 _lock = threading.RLock()
 _installed = False
 
@@ -83,7 +82,7 @@ def _install() -> None:
     with _lock:
         if not _installed:
             sys.addaudithook(_hook)
-            # multiprocessing's spawn calls this directly, unaudited, and subprocess keeps a name of its own for it
+            # multiprocessing's spawn calls this directly, unaudited, and subprocess keeps its own name for it
             audited = _audited(_posixsubprocess.fork_exec)
             _posixsubprocess.fork_exec = audited
             if "subprocess" in sys.modules:
@@ -174,19 +173,14 @@ class NamespaceGuard(NoLiveGuard):
         """Try under the hook, then with the hook aside, where the kernel must stop the connection."""
         problem = super().canary_problem() or self._refusal
         if problem is None:
-            with self._laid_aside():
+            self.aside = True
+            try:
                 problem = network_problem()
+            finally:
+                self.aside = False
             if problem:
                 problem = f"no_live_required is 'namespace', but {problem}: {_WHERE_NAMESPACES_ARE}"
         return problem
-
-    @contextmanager
-    def _laid_aside(self) -> Iterator[None]:
-        self.aside = True
-        try:
-            yield
-        finally:
-            self.aside = False
 
 
 _WHERE_NAMESPACES_ARE = "run it with c2lib dryrun or c2lib.run_dryrun, which start it in an empty network namespace"

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.redaction import is_redacted, secret_field
 from c2lib.core.vocabulary import NO_LIVE_CHECK, RejectCode
 from c2lib.session.nolive import NoLiveGuard
 
 MAX_SINK_RETRIES = 100
-"""Most retries of a sink that preflight lets pass: bounded means bounded."""
+"""Most retries of a sink that preflight lets pass."""
 
 _STRATEGY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 
@@ -26,7 +26,7 @@ _STRATEGY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 class PreflightFacts:
     """What the checks read."""
 
-    config: DryrunConfig
+    config: SealedConfig
     strategy_known: bool
     has_audit_sink: bool
     guard: NoLiveGuard
@@ -45,7 +45,7 @@ class Check(NamedTuple):
 
 
 def _run_id(facts: PreflightFacts) -> Problem:
-    return None if (facts.config.run_id or "").strip() else "run_id is empty: name the run, or leave run_id out"
+    return None if facts.config.run_id.strip() else "run_id is empty: name the run, or leave run_id out"
 
 
 def _strategy_id(facts: PreflightFacts) -> Problem:

@@ -15,7 +15,7 @@ from typing import Any
 
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import ClockReader, micros_text
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.errors import ConfigError, NoLiveViolationError, SinkWriteError
 from c2lib.core.model import Bar, MarketData, StrategySettings
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
@@ -43,7 +43,7 @@ class DryrunSession:
 
     def __init__(
         self,
-        config: DryrunConfig,
+        config: SealedConfig,
         journal: Journal,
         market: MarketData,
         clock: ClockReader | None,
@@ -51,7 +51,7 @@ class DryrunSession:
         guard: NoLiveGuard,
     ) -> None:
         self.config = config
-        self._steps_planned = config.steps or 0
+        self._steps_planned = config.steps
         self._journal = journal
         self._market = market
         self._bars: Iterator[Bar] = iter(())
@@ -95,7 +95,7 @@ class DryrunSession:
                 self._lifecycle.move(SessionTrigger.PREFLIGHT_PASSED)
                 self._announce()
                 self._load_strategy()
-                self._check_attempts()
+                self._refuse_attempts()
 
     def step(self) -> bool:
         """Take one step.
@@ -106,7 +106,7 @@ class DryrunSession:
         return self.run_n_steps(1) == 1
 
     def run_n_steps(self, count: int) -> int:
-        """Take steps, never past the bound; what goes wrong in one ends the session and is told by its result.
+        """Take steps, never past the bound; an error in one ends the session, and its result says how.
 
         Args:
             count: the most steps to take, 0 or more.
@@ -167,7 +167,7 @@ class DryrunSession:
             with self._ending_on_errors():
                 with self._guard:
                     self._wind_down()
-                self._check_attempts()
+                self._refuse_attempts()
         if not lifecycle.ended:
             self._close(SessionTrigger.CLOSED)
         return self.result()
@@ -257,7 +257,7 @@ class DryrunSession:
         assert self._source is not None, "preflight lets no session pass without a strategy"
         market = self.config.market
         seed = component_seed(self.config.seed, "strategy")
-        settings = StrategySettings(seed, market.symbol, market.tick_size or "", market.lot_size)
+        settings = StrategySettings(seed, market.symbol, market.tick_size, market.lot_size)
         self._strategy = CheckedStrategy(self._source.factory, settings)
 
     def _take_steps(self, count: int) -> None:
@@ -275,15 +275,15 @@ class DryrunSession:
             if intents:
                 execution.act(intents)
             if guard.attempts:
-                self._check_attempts()
+                raise NoLiveViolationError
             lifecycle.steps += 1
         if lifecycle.steps < last:
             trip(Rail.BAR_COUNT, f"{self._steps_planned} bars", f"{lifecycle.steps}")
 
-    def _check_attempts(self) -> None:
-        attempts = self._guard.attempts
-        if attempts:
-            raise NoLiveViolationError(f"session code tried {attempts} time(s) to leave the process")
+    def _refuse_attempts(self) -> None:
+        """Raise for an attempt to leave the process that session code swallowed."""
+        if self._guard.attempts:
+            raise NoLiveViolationError
 
     def _wind_down(self) -> None:
         """Read the last fills, cancel what is open, reconcile; an unknown outcome needs the operator."""

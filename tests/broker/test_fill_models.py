@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.broker.fill_models import MakerTakerFee
-from c2lib.core.config import BrokerConfig, DryrunConfig, MarketConfig
+from c2lib.core.config import BrokerConfig, DryrunConfig, MarketConfig, seal
 from c2lib.core.decimals import canonical_decimal
 from c2lib.core.model import OrderRequest
 from tests.broker.venue import bar, fills_of, free_venue, order, venue_of
@@ -102,7 +102,7 @@ def test_fee_is_exact(maker: str, taker: str, tick: str, lot: str, price: int, q
     config = DryrunConfig(
         strategy_id="strat_demo", seed=1, broker=broker, market=MarketConfig(tick_size=tick, lot_size=lot)
     )
-    grid = config.grid()
+    grid = seal(config).grid()
     fee = MakerTakerFee(maker, taker, grid).fee(price, quantity, liquidity)
     rate = Fraction(taker if liquidity == "TAKER" else maker)
     exact = price * Fraction(tick) * quantity * Fraction(lot) * rate

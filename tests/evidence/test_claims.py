@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.criteria import Criteria
 from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
 from c2lib.witness.findings import Verdict
@@ -132,7 +132,7 @@ def test_a_failed_run_shows_its_code_even_without_a_reason() -> None:
     assert claim_of(claims, "status").observed == "FAILED, C2_ABORT_EXCEPTION: not recorded"
 
 
-def criteria_config(**criteria: Any) -> DryrunConfig:
+def criteria_config(**criteria: Any) -> SealedConfig:
     """Return a sealed config with criteria of its own."""
     return config(criteria=Criteria(**criteria))
 

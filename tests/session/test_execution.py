@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from c2lib.broker.mock import MockBroker
+from c2lib.core.config import seal
 from c2lib.core.errors import BrokerTimeoutError, InvariantError, SinkWriteError
 from c2lib.core.model import CancelIntent, OrderIntent, OrderRequest, PositionView
 from c2lib.record.journal import Journal
@@ -251,7 +252,7 @@ def test_failing_sinks_keep_no_order_open() -> None:
     events = dead_from(6)
     journal = Journal("r", "own", Sinks(events=events), 0)
     journal.ts = "2026-01-01T00:00:00+00:00"
-    execution = Execution(own_config().sealed(), journal)
+    execution = Execution(seal(own_config()), journal)
     execution.on_bar(next(iter(MARKET.bars(1))))
     execution.act([BUY, BUY, BUY])
     with pytest.raises(SinkWriteError):
