@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from c2lib.session.session import DryrunSession as DryrunSession
     from c2lib.witness.align import RunDiff as RunDiff
     from c2lib.witness.diff import diff_runs as diff_runs
+    from c2lib.witness.run import Run as Run
+    from c2lib.witness.run import open_run as open_run
 
     __version__: str
 
@@ -64,6 +66,7 @@ _NAMES = {
     "session.session": "DryrunSession",
     "witness.align": "RunDiff",
     "witness.diff": "diff_runs",
+    "witness.run": "Run open_run",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -31,9 +31,9 @@ from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_
 from c2lib.evidence.plots import PICTURES, plot_files
 from c2lib.evidence.render import MAX_EVIDENCE, TEMPLATE_NAME, difference, evidence_name, render, stated, verify_outcome
 from c2lib.record.files import FILE_MODE, NEW_FILE, held, open_below, open_run_to_add
-from c2lib.witness.examine import read_series
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.reader import why
+from c2lib.witness.run import read_series
 
 
 @dataclass(frozen=True, slots=True)

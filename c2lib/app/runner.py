@@ -18,10 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.environment import environment_facts
-from c2lib.app.namespace import run_in_namespace
-from c2lib.app.paths import output_root
-from c2lib.app.replay import ComparedRun, Difference, compare_text, failing_again, read_manifest
+from c2lib.app.namespace import Progress, run_in_namespace
+from c2lib.app.paths import environment_facts, output_root
+from c2lib.app.replay import ComparedRun, Difference, difference_at, failing_again, read_manifest
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, SealedConfig, check_run_id_for_directory, seal
@@ -39,9 +38,6 @@ from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource
-
-Progress = Callable[[int, int], None]
-"""Told ``(steps made, steps planned)`` now and then."""
 
 StopAsked = Callable[[], bool]
 """Says whether further steps are of no use."""
@@ -239,8 +235,9 @@ def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None,
         name = Path(error.filename or place).name
         raise RunPathError(f"{place} cannot be compared: {name}: {error.strerror}") from None
     manifest = job.manifest(session, result, artifacts)
-    if difference is None:
-        difference = compare_text(Artifact.MANIFEST, published, object_line(manifest).encode())
+    computed = object_line(manifest).encode()
+    if difference is None and published != computed:
+        difference = difference_at(Artifact.MANIFEST, 1, published, computed)
     return difference, manifest, result
 
 

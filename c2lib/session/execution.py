@@ -135,7 +135,7 @@ class Execution:
         )
 
     def counters(self) -> dict[str, Any]:
-        """Return the life-cycle counters of orders and fills."""
+        """Return the lifecycle counters of orders and fills."""
         counts = self._adapter.counts
         return {
             "orders_place_total": counts.place,

@@ -57,7 +57,7 @@ class Rejection(NamedTuple):
 
 
 Counters = Callable[[], Mapping[str, Any]]
-"""Gives the life-cycle counters as they stand."""
+"""Gives the lifecycle counters as they stand."""
 
 
 class Lifecycle:
@@ -130,7 +130,7 @@ class Lifecycle:
         Args:
             trigger: what ends the session; a failure's own trigger takes its place.
             books: position and money for the last event.
-            counters: gives the life-cycle counters as they stand.
+            counters: gives the lifecycle counters as they stand.
         """
         self._trigger, self._counters = trigger, counters
         if self.failure:

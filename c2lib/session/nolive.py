@@ -11,8 +11,7 @@ import _posixsubprocess
 import errno
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 # bound here: session code could put another get_ident into threading
 from threading import get_ident
@@ -174,19 +173,14 @@ class NamespaceGuard(NoLiveGuard):
         """Try under the hook, then with the hook aside, where the kernel must stop the connection."""
         problem = super().canary_problem() or self._refusal
         if problem is None:
-            with self._laid_aside():
+            self.aside = True
+            try:
                 problem = network_problem()
+            finally:
+                self.aside = False
             if problem:
                 problem = f"no_live_required is 'namespace', but {problem}: {_WHERE_NAMESPACES_ARE}"
         return problem
-
-    @contextmanager
-    def _laid_aside(self) -> Iterator[None]:
-        self.aside = True
-        try:
-            yield
-        finally:
-            self.aside = False
 
 
 _WHERE_NAMESPACES_ARE = "run it with c2lib dryrun or c2lib.run_dryrun, which start it in an empty network namespace"

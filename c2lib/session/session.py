@@ -95,7 +95,7 @@ class DryrunSession:
                 self._lifecycle.move(SessionTrigger.PREFLIGHT_PASSED)
                 self._announce()
                 self._load_strategy()
-                self._check_attempts()
+                self._refuse_attempts()
 
     def step(self) -> bool:
         """Take one step.
@@ -106,7 +106,7 @@ class DryrunSession:
         return self.run_n_steps(1) == 1
 
     def run_n_steps(self, count: int) -> int:
-        """Take steps, never past the bound; what goes wrong in one ends the session and is told by its result.
+        """Take steps, never past the bound; an error in one ends the session, and its result says how.
 
         Args:
             count: the most steps to take, 0 or more.
@@ -167,7 +167,7 @@ class DryrunSession:
             with self._ending_on_errors():
                 with self._guard:
                     self._wind_down()
-                self._check_attempts()
+                self._refuse_attempts()
         if not lifecycle.ended:
             self._close(SessionTrigger.CLOSED)
         return self.result()
@@ -275,15 +275,15 @@ class DryrunSession:
             if intents:
                 execution.act(intents)
             if guard.attempts:
-                self._check_attempts()
+                raise NoLiveViolationError
             lifecycle.steps += 1
         if lifecycle.steps < last:
             trip(Rail.BAR_COUNT, f"{self._steps_planned} bars", f"{lifecycle.steps}")
 
-    def _check_attempts(self) -> None:
-        attempts = self._guard.attempts
-        if attempts:
-            raise NoLiveViolationError(f"session code tried {attempts} time(s) to leave the process")
+    def _refuse_attempts(self) -> None:
+        """Raise for an attempt to leave the process that session code swallowed."""
+        if self._guard.attempts:
+            raise NoLiveViolationError
 
     def _wind_down(self) -> None:
         """Read the last fills, cancel what is open, reconcile; an unknown outcome needs the operator."""

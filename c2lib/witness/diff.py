@@ -43,13 +43,11 @@ from c2lib.witness.align import (
     steps,
 )
 from c2lib.witness.audit import MAX_MOVES
-from c2lib.witness.examine import verdict_of
 from c2lib.witness.findings import Findings
 from c2lib.witness.foreign import OWN_AUDIT_FIELDS, RunbookFile, count_name
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck
-from c2lib.witness.reader import ArtifactFile, Folder
+from c2lib.witness.reader import ArtifactFile, FileFacts, Folder
 from c2lib.witness.recognise import quick_event
-from c2lib.witness.run import FileFacts
 from c2lib.witness.snapshots import MAX_STATES
 
 _quick_event = lru_cache(maxsize=16)(quick_event)
@@ -131,7 +129,7 @@ class _Side:
         digest = (self.manifest or {}).get("run_digest")
         return RunSide(
             path=self.folder.path,
-            verdict=verdict_of(self.folder),
+            verdict=self.folder.verdict,
             run_id=shown(self.names.run_id),
             strategy_id=shown(self.names.strategy_id),
             run_digest=shown(digest) if isinstance(digest, str) else None,

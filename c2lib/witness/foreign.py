@@ -34,8 +34,7 @@ from c2lib.witness.lines import (
     strict_decoder,
     strict_json,
 )
-from c2lib.witness.refold import decimal_text
-from c2lib.witness.run import FileFacts, RunSummary
+from c2lib.witness.reader import FileFacts
 from c2lib.witness.snapshots import MAX_STATES
 
 _EVENTS, _SNAPSHOTS, _AUDIT, _METRICS = Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS
@@ -433,27 +432,3 @@ class RunbookRun:
             yield f"{self.audit.unread_moves} phase moves, which name no phases of the contract"
         if other_files:
             yield f"other files: {_listed(other_files)}"
-
-    def summary(self, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]) -> RunSummary:
-        """Return the run in numbers and names, as far as its log tells them."""
-        last, counts = self.snapshots.last, self.events.counts
-        ending = ("reject_code", "reject_reason", "fail_code", "fail_reason", "started_ts", "ended_ts")
-        told: dict[str, Any] = {name: last.get(name) for name in ending}
-        if isinstance(self.events, EventLog):
-            books = self.events.books
-            told |= {name: decimal_text(getattr(books, name)) for name in ("position", "cash", "equity", "fees")}
-        return RunSummary(
-            run_id=self.run.run_id,
-            strategy_id=self.run.strategy_id,
-            seed=(metrics or {}).get("seed"),
-            status=last.get("status") or "",
-            fills=counts[EventKind.FILL],
-            rail_trips=counts[EventKind.RAIL_TRIPPED],
-            sink_retries=self.audit.retries,
-            statuses=tuple(self.snapshots.states),
-            event_counts=dict(sorted(counts.items())),
-            audit_counts=dict(sorted(self.audit.counts.items())),
-            audit_entries=self.audit.emitted,
-            artifacts=dict(measured),
-            **told,
-        )

@@ -6,8 +6,10 @@ from typing import Any
 
 from c2lib.core.config import DryrunConfig, SealedConfig, seal
 from c2lib.evidence.claims import Replay, Verification
+from c2lib.witness.audit import PhaseMove
 from c2lib.witness.findings import Verdict
-from c2lib.witness.run import BarPoint, FileFacts, FillPoint, OrderPoint, PhaseMove, RunSeries, RunSummary
+from c2lib.witness.reader import FileFacts
+from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, RunSeries, RunSummary
 
 CLEAN = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,8 +12,7 @@ from c2lib.evidence.claims import Verification, evaluate, failed_names, passed
 from c2lib.evidence.markdown import events_table
 from c2lib.evidence.plots import plot_files
 from c2lib.evidence.render import TEMPLATE_NAME, render
-from c2lib.witness.examine import read_series
-from c2lib.witness.run import RunSummary
+from c2lib.witness.run import RunSummary, read_series
 from tests.evidence.outline import outline
 
 TEMPLATE = Path(__file__).parents[2] / "evidence_templates" / TEMPLATE_NAME

@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.environment import environment_facts
 from c2lib.app.evidence import write_evidence
+from c2lib.app.paths import environment_facts
 from c2lib.app.runner import Job, source_of
 from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from c2lib.core.canon import canonical_sha256
-from c2lib.witness.examine import examine
+from c2lib.witness.run import open_run
 from tests.witness.sample_runs import (
     AUDIT,
     EVENTS,
@@ -124,7 +124,7 @@ def test_what_is_missing_is_empty(tmp_path: Path) -> None:
     folder = make_run().write(tmp_path / "snapshots")
     for name in (EVENTS, AUDIT, METRICS, MANIFEST):
         (folder / name).unlink()
-    summary = examine(folder).summary
+    summary = open_run(folder).summary
     assert (summary.status, summary.run_id, summary.seed) == ("COMPLETED", "run_demo_001", None)
     assert summary.audit_last_hash == ""
     run = make_run()
