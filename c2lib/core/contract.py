@@ -1,7 +1,7 @@
 """The contract with other programs: which fields each artifact and each payload has, and what they hold.
 
-The line encoders, the witness's checks and the JSON Schemas in ``docs/contract`` are made from this table. The fields of
-a payload stand in the order in which the session gives them; lines have them sorted.
+The line encoders, the witness's checks and the JSON Schemas in ``docs/contract`` are made from this table. The fields
+of a payload stand in the order in which the session gives them; lines have them sorted.
 """
 
 from __future__ import annotations
