@@ -90,7 +90,29 @@ def verify_run(
     is told how far it is. Raises :class:`RunPathError` when there is no directory to report on.
     """
     source = source_of(strategy)
-    seen = open_run(path, progress=partial(progress, "B") if progress else None)
+    run = open_run(path, progress=partial(progress, "B") if progress else None)
+    return report_on(
+        run,
+        replay,
+        source,
+        require_sealed=require_sealed,
+        expect_digest=expect_digest,
+        market=market,
+        progress=progress,
+    )
+
+
+def report_on(
+    seen: Run,
+    replay: bool,
+    source: StrategySource | None,
+    *,
+    require_sealed: bool = False,
+    expect_digest: str | None = None,
+    market: str | os.PathLike[str] | None = None,
+    progress: VerifyProgress | None = None,
+) -> VerifyReport:
+    """Return the report on a run that was read; the arguments are those of :func:`verify_run`."""
     findings = list(seen.findings)
     unchecked = list(seen.unchecked)
     findings.extend(anchor_findings(seen, require_sealed=require_sealed, expect_digest=expect_digest))
@@ -101,12 +123,13 @@ def verify_run(
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
     else:
         step = partial(progress, "step") if progress else None
-        finding, refusal = _replay(Path(path), market, source, seen.summary, step)
+        finding, refusal = _replay(Path(seen.path), market, source, seen.summary, step)
         unchecked.extend([f"the network while executing again: hook alone, since {refusal}"] if refusal else [])
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
-    place = redact_secrets(os.fspath(path))
-    return VerifyReport(place, seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
+    return VerifyReport(
+        redact_secrets(seen.path), seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary
+    )
 
 
 def anchor_findings(
