@@ -91,8 +91,8 @@ def write_evidence(
         OutputError: the disk refused a file.
     """
     source = source_of(strategy)
-    run = open_run(run_dir, series=plots)
-    report = report_on(run, replay=True, source=source, market=market)
+    with open_run(run_dir, series=plots) as run:
+        report = report_on(run, replay=True, market=market, source=source)
     pictures = plot_files(run) if plots else {}
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
     draft = _draft(run.summary, verification_of(report), date, owner, digests)
@@ -199,8 +199,9 @@ def verify_evidence(
     if run is None and place.parent.name != EVIDENCE_DIR:
         raise RunPathError(f"{place} is not in a run's {EVIDENCE_DIR} folder: name its run with --run DIR")
     read = partial(progress, "B") if progress else None
-    opened = open_run(place.parent.parent if run is None else run, progress=read, series=bool(seen and seen.pictures))
-    report = report_on(opened, replay, source, market=market, progress=progress)
+    folder = place.parent.parent if run is None else run
+    with open_run(folder, progress=read, series=bool(seen and seen.pictures)) as opened:
+        report = report_on(opened, replay, market=market, source=source, progress=progress)
     unchecked = _compare(place.name, seen, opened, report, replay, findings) if seen else ()
     anchored = anchor_findings(report, require_sealed=require_sealed, expect_digest=expect_digest)
     every = (*report.findings, *anchored, *findings.all())

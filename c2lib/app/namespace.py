@@ -80,7 +80,8 @@ def run_in_namespace(
 
 
 def replay_in_namespace(
-    place: Path,
+    place: str,
+    manifest: Mapping[str, Any],
     market: str | os.PathLike[str] | None,
     source: StrategySource,
     recorded: str | None,
@@ -89,7 +90,8 @@ def replay_in_namespace(
     """Execute the run at ``place`` again in a child process; return the finding, and why there was no namespace."""
     job = {
         "task": "replay",
-        "place": os.fspath(place),
+        "place": place,
+        "manifest": manifest,
         "market": os.fspath(market) if market is not None else None,
         "strategy": _sent(source),
         "recorded": recorded,

@@ -16,8 +16,8 @@ from c2lib.app.verify import verify_run
 from c2lib.core.canon import sha256_hex
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError, MissingExtraError, OutputError, RunPathError
+from c2lib.core.regular_file import open_regular
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
-from c2lib.witness import reader
 from tests.app.runs import RUN, flip_byte, market_csv, place_below, tree
 
 PLOTS = {"phases.png", "price.png", "equity.png"}
@@ -59,13 +59,12 @@ def test_the_same_draft_again_changes_nothing(published: Path) -> None:
 def test_evidence_reads_once(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Claims, text and pictures come from one reading of the run, when evidence is written and when it is compared."""
     opened: Counter[str] = Counter()
-    original = reader.open_regular
 
     def counting(name: str, directory: int) -> int:
         opened[name] += 1
-        return original(name, directory)
+        return open_regular(name, directory)
 
-    monkeypatch.setattr(reader, "open_regular", counting)
+    monkeypatch.setattr("c2lib.witness.reader.open_regular", counting)
     path = draft(published).path
     assert set(opened.values()) == {1}
     assert verify_evidence(path, replay=True).ok

@@ -14,7 +14,7 @@ from c2lib.app.namespace_child import CLONE_NEWNET, CLONE_NEWUSER, answer, leave
 from c2lib.app.strategy_files import sendable, strategy_from_file
 from c2lib.core.vocabulary import RejectCode
 from tests.app.attempts import refusal_here
-from tests.app.runs import place_below, strategy_file
+from tests.app.runs import manifest_of, place_below, strategy_file
 from tests.app.sessions import CONFIG, OWN
 
 
@@ -93,7 +93,8 @@ def test_a_replay_answers_with_its_finding(tmp_path: Path) -> None:
     """None where the bytes are the same, the first difference where they are not."""
     answer(job(tmp_path), "the kernel would not", told)
     place = place_below(tmp_path)
-    replay = {"task": "replay", "place": str(place), "market": None, "strategy": None, "recorded": None}
+    replay = {"task": "replay", "place": str(place), "manifest": manifest_of(place), "market": None, "strategy": None}
+    replay["recorded"] = None
     same = answer({**replay, "recorded": "the kernel would not"}, "why", told)
     assert same == {"finding": None, "refusal": "why"}
     assert answer(replay, None, told)["finding"]["code"] == "REPLAY_DIVERGED"
