@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from c2lib.core.errors import MissingExtraError
 from c2lib.core.model import BUY, SELL
 from c2lib.evidence.markdown import visible
-from c2lib.witness.run import RunSeries, RunSummary
+from c2lib.witness.run import Run, RunSeries, RunSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,13 +94,14 @@ def _end_to_end(starts: Sequence[tuple[str, int, str]], last: int) -> list[Band]
     return [Band(label, start, end, cause) for (label, start, cause), end in zip(starts, ends, strict=False)]
 
 
-def plot_files(series: RunSeries) -> dict[str, bytes]:
-    """Return every picture of a run by its file name, each of :data:`PICTURES`.
+def plot_files(run: Run) -> dict[str, bytes]:
+    """Return every picture of a run, opened with ``series``, by its file name, each of :data:`PICTURES`.
 
     Raises:
         MissingExtraError: without matplotlib.
+        RunPathError: the event log could not be read.
     """
-    return {name: picture(series, name) for name in PICTURES}
+    return {name: picture(run.series, name) for name in PICTURES}
 
 
 def picture(series: RunSeries, name: str) -> bytes:

@@ -19,7 +19,7 @@ from c2lib.evidence.markdown import (
     table,
     visible,
 )
-from tests.evidence.runs import series_of
+from tests.evidence.runs import run_of, series_of
 
 HOSTILE = st.text(
     st.sampled_from("|`~#*_[]()<>!&\\\n\r\t\u2028\u2029\u202e\u2066\u200b\ufeff\x00\x1b\x7f ab1.:/-+=")
@@ -136,7 +136,7 @@ def test_paths_nothing_and_lists_have_their_form() -> None:
 
 def test_the_events_of_a_run_stand_in_the_order_of_the_log() -> None:
     """Bars, orders and fills are merged by ts_sim, and what is left out is counted."""
-    assert events_table(series_of(8), limit=5).split("\n") == [
+    assert events_table(run_of(series_of(8)), limit=5).split("\n") == [
         "ts_sim  bar  event            detail",
         "------  ---  ---------------  -------------------------------------------",
         "1       0    STRATEGY_TICK    2026-01-01T00:00:00+00:00 close 100.00 HOLD",
@@ -150,15 +150,15 @@ def test_the_events_of_a_run_stand_in_the_order_of_the_log() -> None:
 
 def test_a_table_with_room_for_all_says_nothing_more() -> None:
     """Twelve events and a limit of twelve leave nothing out; no events leave the header."""
-    assert "more" not in events_table(series_of(8), limit=12)
-    assert events_table(series_of(0)) == "ts_sim  bar  event  detail\n------  ---  -----  ------"
+    assert "more" not in events_table(run_of(series_of(8)), limit=12)
+    assert events_table(run_of(series_of(0))) == "ts_sim  bar  event  detail\n------  ---  -----  ------"
 
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_below_one_is_refused(limit: int) -> None:
     """A table of no rows would hide the run."""
     with pytest.raises(ConfigError, match="limit"):
-        events_table(series_of(1), limit)
+        events_table(run_of(series_of(1)), limit)
 
 
 @settings(max_examples=80)
@@ -175,6 +175,6 @@ def test_a_hostile_name_cannot_forge_an_event() -> None:
     """A newline in an order's name is shown, not obeyed."""
     series = series_of(3)
     orders = tuple(replace(order, client_order_id="x\n99 FILL forged") for order in series.orders)
-    text = events_table(replace(series, orders=orders))
-    assert len(text.split("\n")) == len(events_table(series).split("\n"))
+    text = events_table(run_of(replace(series, orders=orders)))
+    assert len(text.split("\n")) == len(events_table(run_of(series)).split("\n"))
     assert "x[U+000A]99 FILL forged" in text

@@ -14,7 +14,7 @@ from c2lib.core.errors import MissingExtraError
 from c2lib.evidence.plots import PICTURES, SIDES, bands, event_total, picture, plot_files
 from c2lib.witness.audit import PhaseMove
 from c2lib.witness.run import RunSeries, RunSummary
-from tests.evidence.runs import clean_summary, rejected_summary, series_of
+from tests.evidence.runs import clean_summary, rejected_summary, run_of, series_of
 
 ROOT = Path(__file__).parents[2]
 COLOURS = {mark.colour for mark in SIDES.values()}
@@ -22,8 +22,8 @@ COLOURS = {mark.colour for mark in SIDES.values()}
 DRAW = """
 import hashlib
 from c2lib.evidence.plots import plot_files
-from tests.evidence.runs import series_of
-for name, png in plot_files(series_of(12)).items():
+from tests.evidence.runs import run_of, series_of
+for name, png in plot_files(run_of(series_of(12))).items():
     print(name, hashlib.sha256(png).hexdigest())
 """
 
@@ -72,7 +72,7 @@ def test_another_process_with_hostile_settings_draws_the_same_bytes(tmp_path: Pa
     """Hash seed, matplotlibrc, time zone and folder of the user change no byte."""
     settings = tmp_path / "matplotlibrc"
     settings.write_text(HOSTILE_SETTINGS)
-    here = {name: hashlib.sha256(png).hexdigest() for name, png in plot_files(series_of(12)).items()}
+    here = {name: hashlib.sha256(png).hexdigest() for name, png in plot_files(run_of(series_of(12))).items()}
     there = drawn_elsewhere({"PYTHONHASHSEED": "4711", "MATPLOTLIBRC": str(settings), "TZ": "Asia/Tokyo"})
     assert there.split("\n")[:-1] == [f"{name} {digest}" for name, digest in here.items()]
     assert list(here) == list(PICTURES) == ["phases.png", "price.png", "equity.png"]
@@ -135,7 +135,7 @@ def test_a_rejected_run_gets_pictures_that_say_so() -> None:
     other = RunSeries(rejected_summary(reject_code="C2_REJECT_BROKER_NOT_MOCK"), (), (), ())
     assert picture(rejected, "price.png") != picture(other, "price.png")
     assert picture(rejected, "equity.png") != picture(other, "equity.png")
-    assert set(plot_files(RunSeries(RunSummary(), (), (), ()))) == {"phases.png", "price.png", "equity.png"}
+    assert set(plot_files(run_of(RunSeries(RunSummary(), (), (), ())))) == {"phases.png", "price.png", "equity.png"}
 
 
 def test_one_bar_no_fill_and_thirty_thousand_bars_can_be_drawn() -> None:
@@ -164,7 +164,7 @@ def test_hostile_texts_are_shown_and_not_obeyed() -> None:
     bars = tuple(
         replace(bar, bar_time=HOSTILE_TEXT, close="x", position="1" * 400, equity="NaN") for bar in series.bars
     )
-    for png in plot_files(replace(series, bars=bars)).values():
+    for png in plot_files(run_of(replace(series, bars=bars))).values():
         assert colours_of(png)
 
 
