@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from c2lib.evidence.claims import Replay, Verification, evaluate
-from c2lib.evidence.limits import LIMITS, not_proven, risk_notes, setting
+from c2lib.evidence.limits import LIMITS, not_proven, risk_notes
 from c2lib.witness.findings import Verdict
 from c2lib.witness.run import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, rejected_summary
@@ -95,14 +95,6 @@ def test_a_config_that_does_not_tell_counts_as_not_done() -> None:
     assert names(RunSummary(config={"broker": 5, "limits": [], "market": None}), nothing) == names(
         RunSummary(), nothing
     )
-
-
-def test_a_nested_setting_is_found_or_is_none() -> None:
-    """No config makes the look-up raise."""
-    values = {"market": {"source": "file"}, "limits": "none"}
-    assert setting(values, "market", "source") == "file"
-    assert setting(values, "market", "source", "deeper") is None
-    assert setting(values, "limits", "max_position") is None
 
 
 def notes(summary: RunSummary, verification: Verification = CLEAN) -> list[str]:
