@@ -44,7 +44,7 @@ from c2lib.witness.run import Run, RunSummary, open_run
 MAX_PICTURE = 64 << 20
 """Longest picture, in bytes."""
 
-TAKEN_ON_ITS_WORD = "the evidence's word on the re-execution: taken as it stands"
+REPLAY_AS_STATED = "the evidence's word on the re-execution: taken as it stands"
 NOT_DRAWN = "pictures: not drawn again"
 
 
@@ -228,7 +228,7 @@ def _compare(
     name: str, seen: Stated, run: Run, report: VerifyReport, replay: bool, findings: Findings
 ) -> tuple[str, ...]:
     """Compare a file with the draft of its run, and its pictures; return what was not checked."""
-    verification = verification_of(report) if replay else _on_its_word(report, seen.text)
+    verification = verification_of(report) if replay else _as_stated(report, seen.text)
     digests = {file: digest for file, digest in seen.pictures.items() if file in PICTURES}
     try:
         proper, draft, _ = _draft(run.summary, verification, seen.date, seen.owner, digests)
@@ -239,10 +239,10 @@ def _compare(
         findings.add(FindingCode.EVIDENCE_DIFFERS, name, expected=f"the file name {proper}", seen=name)
     difference(seen.text, draft, name, findings)
     not_drawn = _compare_pictures(run, digests, name, findings) if digests else ()
-    return not_drawn if replay else (TAKEN_ON_ITS_WORD, *not_drawn)
+    return not_drawn if replay else (REPLAY_AS_STATED, *not_drawn)
 
 
-def _on_its_word(report: VerifyReport, text: str) -> Verification:
+def _as_stated(report: VerifyReport, text: str) -> Verification:
     """Return what a replay would have reported, of the ways in which one can end, as the file has it."""
     verdict, findings = report.verdict, len(report.findings)
     ways = (

@@ -109,7 +109,7 @@ def test_a_run_without_anything_to_weigh_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "note"),
+    ("change", "sentence"),
     [
         ({"position": "-3"}, "A position of <code>&#45;3</code> was open at the end; it was not closed."),
         ({"sink_retries": 2}, "Writes of the record that were tried again: <code>2</code>."),
@@ -124,9 +124,9 @@ def test_a_run_without_anything_to_weigh_says_so() -> None:
         ),
     ],
 )
-def test_each_risk_is_told_with_its_number(change: dict[str, Any], note: str) -> None:
+def test_each_risk_has_its_number(change: dict[str, Any], sentence: str) -> None:
     """What happened stands in the notes, encoded."""
-    assert note in notes(clean_summary(**change))
+    assert sentence in notes(clean_summary(**change))
 
 
 def test_findings_and_failed_claims_come_first() -> None:
