@@ -7,10 +7,10 @@ unless a sink failed for good or the record says two things of its end.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -159,15 +159,14 @@ def run_here(
         return _published(job, root, market)
 
 
-@contextlib.contextmanager
-def opened_market(config: DryrunConfig, path: str | os.PathLike[str] | None) -> Iterator[MarketData | None]:
-    """Give the market file at ``path``, read and checked, or ``None`` without a path."""
+def opened_market(
+    config: DryrunConfig, path: str | os.PathLike[str] | None
+) -> AbstractContextManager[MarketData | None]:
+    """Return what opens the market file at ``path``, read and checked, or gives ``None`` without a path."""
     if path is None or not os.fspath(path):
-        yield None
-        return
+        return nullcontext()
     asked = config.market
-    with open_market_file(path, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding) as data:
-        yield data
+    return open_market_file(path, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding)
 
 
 def source_of(strategy: Any) -> StrategySource | None:
