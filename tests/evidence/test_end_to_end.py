@@ -33,7 +33,7 @@ def verified(place: Path) -> tuple[RunSummary, Verification]:
 
 
 def test_references_stand_in_the_files(tmp_path: Path) -> None:
-    """Each event id and entry hash that a claim of a real PASS refers to stands in the log, and the run can be drawn."""
+    """Each event id and entry hash that a claim of a real PASS refers to stands in its log; the run can be drawn."""
     place = run_in(tmp_path)
     summary, verification = verified(place)
     claims = evaluate(summary, verification)
