@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,36 +5,36 @@ import pytest
 from c2lib.core.canon import canonical_json, canonical_sha256, run_digest
 from c2lib.core.contract import MANIFEST_FIELDS
 from c2lib.core.vocabulary import BEHAVIOUR_VERSION
-from c2lib.record.seal import RunFacts, build_manifest
+from c2lib.record.seal import build_manifest
 from tests.record.contract_check import hold
 
 HASH = "0" * 64
-FACTS = RunFacts(
-    run_id="run_demo_001",
-    strategy_id="strat_demo",
-    status="COMPLETED",
-    config={"criteria": {"min_fills": 1}},
-    config_sha256=HASH,
-    market={"source": "synthetic", "sha256": HASH, "bars": 64},
-    strategy={"origin": "built-in", "sha256": None},
-    inputs={"cancel": None},
-    artifacts={"events.jsonl": {"sha256": HASH, "bytes": 1, "lines": 1}},
-    audit={"entries": 1, "last_hash": HASH},
-)
+FACTS: dict[str, Any] = {
+    "run_id": "run_demo_001",
+    "strategy_id": "strat_demo",
+    "status": "COMPLETED",
+    "config": {"criteria": {"min_fills": 1}},
+    "market": {"source": "synthetic", "sha256": HASH, "bars": 64},
+    "strategy": {"origin": "built-in", "sha256": None},
+    "inputs": {"cancel": None},
+    "artifacts": {"events.jsonl": {"sha256": HASH, "bytes": 1, "lines": 1}},
+    "audit": {"entries": 1, "last_hash": HASH},
+}
 
 
 def test_a_manifest_has_the_fields_of_the_contract_and_seals_itself() -> None:
     """The digest is over everything else; criteria and behaviour version stand in it."""
-    manifest = build_manifest(FACTS)
+    manifest = build_manifest(**FACTS)
     hold(manifest, MANIFEST_FIELDS)
     assert manifest["run_digest"] == run_digest(manifest)
+    assert manifest["config_sha256"] == canonical_sha256(FACTS["config"])
     assert manifest["criteria_sha256"] == canonical_sha256({"min_fills": 1})
     assert manifest["behaviour_version"] == BEHAVIOUR_VERSION
 
 
 def test_a_manifest_is_a_pure_function_of_the_facts() -> None:
     """Asked twice, the same text."""
-    assert canonical_json(build_manifest(FACTS)) == canonical_json(build_manifest(FACTS))
+    assert canonical_json(build_manifest(**FACTS)) == canonical_json(build_manifest(**FACTS))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,6 @@ def test_a_manifest_is_a_pure_function_of_the_facts() -> None:
         {"strategy_id": "other"},
         {"status": "FAILED"},
         {"config": {"criteria": {}}},
-        {"config_sha256": "1" * 64},
         {"market": {}},
         {"strategy": {}},
         {"inputs": {}},
@@ -55,4 +53,4 @@ def test_a_manifest_is_a_pure_function_of_the_facts() -> None:
 )
 def test_no_fact_can_change_without_the_digest(change: dict[str, Any]) -> None:
     """Each fact is under the seal."""
-    assert build_manifest(replace(FACTS, **change))["run_digest"] != build_manifest(FACTS)["run_digest"]
+    assert build_manifest(**FACTS | change)["run_digest"] != build_manifest(**FACTS)["run_digest"]
