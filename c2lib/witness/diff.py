@@ -18,7 +18,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -47,11 +46,7 @@ from c2lib.witness.findings import Findings
 from c2lib.witness.foreign import OWN_AUDIT_FIELDS, RunbookFile, count_name
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder
-from c2lib.witness.recognise import quick_event
 from c2lib.witness.snapshots import MAX_STATES
-
-_quick_event = lru_cache(maxsize=16)(quick_event)
-"""Two runs that are read side by side bring the same lines at nearly the same time."""
 
 MAX_DAMAGE = 10
 """Most lines that are told of one by one because they cannot be compared."""
@@ -145,8 +140,7 @@ def _check_of_object(artifact: Artifact, findings: Findings) -> tuple[LineCheck,
 
 
 def _event(data: bytes, check: LineCheck, number: int = 1) -> Mapping[str, Any] | None:
-    known = _quick_event(data)
-    return known[0] if known else check.value(number, data)
+    return check.value(number, data)
 
 
 def diff_runs(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> RunDiff:
