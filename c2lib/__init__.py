@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from c2lib.session.orchestrator import LiveSessionOrchestrator as LiveSessionOrchestrator
     from c2lib.session.result import DryrunResult as DryrunResult
     from c2lib.session.session import DryrunSession as DryrunSession
-    from c2lib.witness.align import RunDiff as RunDiff
+    from c2lib.witness.diff import RunDiff as RunDiff
     from c2lib.witness.diff import diff_runs as diff_runs
     from c2lib.witness.run import Run as Run
     from c2lib.witness.run import open_run as open_run
@@ -64,8 +64,7 @@ _NAMES = {
     "session.orchestrator": "LiveSessionOrchestrator",
     "session.result": "DryrunResult",
     "session.session": "DryrunSession",
-    "witness.align": "RunDiff",
-    "witness.diff": "diff_runs",
+    "witness.diff": "RunDiff diff_runs",
     "witness.run": "Run open_run",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -7,7 +7,7 @@ at a time, as they were written; the first difference is kept with both sides, w
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -156,20 +156,18 @@ class FailingAgain:
 
     def write(self, line: str) -> None:
         """Fail as recorded, or write the line."""
-        self._fail()
-        self._sink.write(line)
-        self._call += 1
+        self._forward(self._sink.write, line)
 
     def flush(self) -> None:
         """Fail as recorded, or flush."""
-        self._fail()
-        self._sink.flush()
-        self._call += 1
+        self._forward(self._sink.flush)
 
-    def _fail(self) -> None:
+    def _forward(self, call: Callable[..., object], *line: str) -> None:
         errors = self._planned.get(self._call)
         if errors:
             raise type(str(errors.pop(0)), (Exception,), {})
+        call(*line)
+        self._call += 1
 
 
 def failing_again(sink: Any, artifact: Artifact, inputs: Mapping[str, Any]) -> Any:

@@ -25,7 +25,7 @@ _COMMANDS = {
     "verify": "check run directories: refold the log, and execute the session again",
     "diff": "say where and why two runs part",
     "evidence": "render the evidence draft of a run",
-    "schema": "write or check the generated pages of the contract",
+    "schema": "write or check the JSON Schemas of the artifacts",
 }
 
 

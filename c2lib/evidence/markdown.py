@@ -16,7 +16,7 @@ from c2lib.core.contract import SHA256_PATTERN
 from c2lib.core.errors import ConfigError, DefectError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.vocabulary import EventKind
-from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, RunSeries
+from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, Run, RunSeries
 
 Encoded = NewType("Encoded", str)
 """Text that may stand in markdown as it is: one line, no structure of its own."""
@@ -120,15 +120,17 @@ def _cell(text: str) -> str:
     return short(text) if SHA256.fullmatch(text) else visible(text, MAX_CELL) or "-"
 
 
-def events_table(series: RunSeries, limit: int = 20) -> str:
-    """Return the first ``limit`` bars, orders and fills in the order of their events.
+def events_table(run: Run, limit: int = 20) -> str:
+    """Return the first ``limit`` bars, orders and fills of a run, opened with ``series``, in the order of their events.
 
-    Raises :class:`ConfigError` for a limit below 1.
+    Raises:
+        ConfigError: for a limit below 1.
+        RunPathError: the event log could not be read.
     """
     if limit < 1:
         raise ConfigError("limit", "must be 1 or more")
     # the sort is stable, so that events which a damaged log numbers alike keep their places
-    rows = sorted(_event_rows(series), key=lambda row: row[0].ts_sim)
+    rows = sorted(_event_rows(run.series), key=lambda row: row[0].ts_sim)
     text = aligned(
         ("ts_sim", "bar", "event", "detail"),
         [(str(point.ts_sim), str(point.bar_index), kind.value, detail) for point, kind, detail in rows[:limit]],

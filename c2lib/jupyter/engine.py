@@ -80,7 +80,6 @@ class ReproducibleEngine:
         Raises:
             RefusedParameterError: a parameter is unknown, or its value does not fit; nothing was executed.
             UnfinishedNotebookError: a cell never ran to its end.
-
         """
         given = nb.metadata.get("papermill", {}).get("parameters", {})
         try:

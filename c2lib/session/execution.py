@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from c2lib.broker.adapter import BrokerAdapter, FailedAttempt, TokenBucket
-from c2lib.broker.mock import build_broker
+from c2lib.broker.mock import MockBroker
 from c2lib.core.clock import parse_utc, utc_micros
 from c2lib.core.config import SealedConfig
 from c2lib.core.errors import (
@@ -50,7 +50,7 @@ class Execution:
         self._write_submitted = journal.emitter(EventKind.ORDER_SUBMITTED)
         self._write_acknowledged = journal.emitter(EventKind.ORDER_ACKNOWLEDGED)
         self._write_fill = journal.emitter(EventKind.FILL)
-        self._venue = build_broker(broker, grid, config.seed)
+        self._venue = MockBroker(broker, grid, config.seed)
         limit, bucket = broker.rate_limit, None
         if limit is not None:
             # counted in the time of the steps, so that a replay holds back the same orders

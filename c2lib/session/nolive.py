@@ -35,7 +35,7 @@ _REFUSED = frozenset(
         "pty.spawn",
         "sqlite3.load_extension",
         "subprocess.Popen",
-        # the C library's own socket, to a daemon that may send lines on
+        # a socket of the C library's own, to a daemon that may pass lines on
         "syslog.openlog",
         "syslog.syslog",
     }
@@ -43,7 +43,7 @@ _REFUSED = frozenset(
 _REFUSED_PREFIX = "socket."
 
 _active: tuple[NoLiveGuard, ...] = ()
-# a collector that runs while it is held may run session code, which may be refused
+# re-entrant: a garbage collection while it is held may run session code, which may be refused
 _lock = threading.RLock()
 _installed = False
 
@@ -82,7 +82,7 @@ def _install() -> None:
     with _lock:
         if not _installed:
             sys.addaudithook(_hook)
-            # multiprocessing's spawn calls this directly, unaudited, and subprocess keeps a name of its own for it
+            # multiprocessing's spawn calls this directly, unaudited, and subprocess keeps its own name for it
             audited = _audited(_posixsubprocess.fork_exec)
             _posixsubprocess.fork_exec = audited
             if "subprocess" in sys.modules:

@@ -17,7 +17,7 @@ from c2lib.core.vocabulary import NO_LIVE_CHECK, RejectCode
 from c2lib.session.nolive import NoLiveGuard
 
 MAX_SINK_RETRIES = 100
-"""Most retries of a sink that preflight lets pass: bounded means bounded."""
+"""Most retries of a sink that preflight lets pass."""
 
 _STRATEGY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 

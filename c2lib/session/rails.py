@@ -22,7 +22,7 @@ class Rail(StrEnum):
 
 
 class BrokenRail(NamedTuple):
-    """What ``RAIL_TRIPPED`` says of a breach, cleaned, in the contract's order."""
+    """The payload of ``RAIL_TRIPPED``, cleaned, in the contract's order."""
 
     rail: str
     expected: str

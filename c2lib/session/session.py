@@ -60,6 +60,8 @@ class DryrunSession:
         self._strategy: CheckedStrategy
         self._lifecycle = Lifecycle(journal, config.seed)
         self._execution = Execution(config, journal)
+        self._prices = self._execution.texts.prices
+        self._every_tick = config.tick_events == "every"
         self._write_tick = journal.emitter(EventKind.STRATEGY_TICK)
         self._guard = guard
         self._cancel: dict[str, Any] | None = None
@@ -263,8 +265,8 @@ class DryrunSession:
     def _take_steps(self, count: int) -> None:
         """Take steps: each bar goes to the venue, then the strategy is asked, then its intents are carried out."""
         lifecycle, journal, clock, guard = self._lifecycle, self._journal, self._clock, self._guard
-        execution, decide, write_tick = self._execution, self._strategy.decide, self._write_tick
-        prices, every_tick = execution.texts.prices, self.config.tick_events == "every"
+        execution, decide = self._execution, self._strategy.decide
+        prices, every_tick, write_tick = self._prices, self._every_tick, self._write_tick
         last = lifecycle.steps + count
         for bar in islice(self._bars, count):
             journal.ts = clock.read() if clock else micros_text(bar.time)

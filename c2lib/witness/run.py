@@ -132,7 +132,7 @@ class Run:
     """What reading a run directory gave, and the rows of its log; made by :func:`open_run`.
 
     ``findings`` say what is wrong, ``unchecked`` what could not be checked; ``manifest`` and ``metrics`` are the
-    objects of those files, ``None`` where there is none that keeps the contract. ``series`` is there when asked for.
+    objects of those files, ``None`` where there is none that keeps the contract.
 
     Rows are read from the log anew each time, through the file that was read; their methods raise
     :class:`RunPathError` when it could not be read, was altered since, or was closed: at the latest after its last row.
@@ -146,7 +146,7 @@ class Run:
     summary: RunSummary
     manifest: Mapping[str, Any] | None
     metrics: Mapping[str, Any] | None
-    series: RunSeries | None
+    _series: RunSeries | None = field(repr=False, compare=False)
     _log: ArtifactFile = field(repr=False, compare=False)
 
     @property
@@ -158,6 +158,13 @@ class Run:
     def statuses(self) -> tuple[tuple[str, int], ...]:
         """The status of each snapshot, and how many events were emitted by then."""
         return self.summary.statuses
+
+    @property
+    def series(self) -> RunSeries:
+        """Bars, orders and fills for pictures, of a run opened with ``series``; raises like the rows without a log."""
+        if self._series is None or Artifact.EVENTS not in self.summary.artifacts:
+            raise RunPathError(f"{self.path}: {Artifact.EVENTS} cannot be read")
+        return self._series
 
     def events(self) -> Iterator[EventRow]:
         """Yield every event."""
@@ -363,17 +370,6 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
     )
     log = reader.file(Artifact.EVENTS)
     return Run(folder.path, verdict, findings.all(), unchecked, summary, manifest, metrics, drawn, log)
-
-
-def read_series(path: RunPath) -> RunSeries:
-    """Return ticks, orders and fills of a run directory, and its summary.
-
-    Raises :class:`RunPathError` when there is no directory at ``path`` or its events cannot be read at all.
-    """
-    run = open_run(path, series=True)
-    if run.series is None or Artifact.EVENTS not in run.summary.artifacts:
-        raise RunPathError(f"{run.path}: {Artifact.EVENTS} cannot be read")
-    return run.series
 
 
 def _check_own_run(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from c2lib.app import namespace
-from c2lib.app.namespace import ask, error_facts, result_from, run_in_namespace
+from c2lib.app.namespace import RESULT, ask, error_facts, run_in_namespace
 from c2lib.app.runner import run_dryrun
 from c2lib.app.strategy_files import strategy_from_file
 from c2lib.app.verify import verify_run
@@ -344,7 +344,7 @@ def test_errors_and_results_come_over_whole() -> None:
         from c2lib.session.orchestrator import LiveSessionOrchestrator
 
         result = LiveSessionOrchestrator().run_dryrun(config, audit_sink=[])
-        back = result_from(json.loads(json.dumps(dataclasses.asdict(result))))
+        back = RESULT.validate_python(json.loads(json.dumps(dataclasses.asdict(result))))
         assert back == result
         assert [type(value) for value in vars_of(back)] == [type(value) for value in vars_of(result)]
     for error in (OSError(28, "No space left on device", "/out"), KeyboardInterrupt(), ConfigError("a", "b", hint="c")):

@@ -12,7 +12,7 @@ from c2lib.evidence.claims import Verification, evaluate, failed_names, passed
 from c2lib.evidence.markdown import events_table
 from c2lib.evidence.plots import plot_files
 from c2lib.evidence.render import TEMPLATE_NAME, render
-from c2lib.witness.run import RunSummary, read_series
+from c2lib.witness.run import RunSummary, open_run
 from tests.evidence.outline import outline
 
 TEMPLATE = Path(__file__).parents[2] / "evidence_templates" / TEMPLATE_NAME
@@ -47,10 +47,10 @@ def test_a_real_run_is_a_pass_and_everything_that_bears_it_is_in_its_files(tmp_p
     )
     assert outline(text).headings[0] == "# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS"
     assert str(tmp_path) not in text
-    series = read_series(place)
-    assert len(series.bars) == 16
-    assert len(events_table(series, limit=5).split("\n")) == 8
-    assert len(plot_files(series)) == 3
+    run = open_run(place, series=True)
+    assert len(run.series.bars) == 16
+    assert len(events_table(run, limit=5).split("\n")) == 8
+    assert len(plot_files(run)) == 3
 
 
 @pytest.mark.parametrize(

@@ -136,13 +136,13 @@ def test_what_happens_to_the_file_meanwhile_changes_nothing(tmp_path: Path, monk
     """The bytes that are hashed are the bytes that are parsed."""
     path, data = tmp_path / "day.feather", feather(table())
     path.write_bytes(data)
-    read = arrow_columns.read_columns
+    read = arrow_columns.read_arrow
 
-    def overwritten_first(*arguments: Any) -> Any:
+    def overwritten_first(*arguments: Any, **options: Any) -> Any:
         path.write_bytes(b"")
-        return read(*arguments)
+        return read(*arguments, **options)
 
-    monkeypatch.setattr(arrow_columns, "read_columns", overwritten_first)
+    monkeypatch.setattr(arrow_columns, "read_arrow", overwritten_first)
     with open_market_file(path) as market:
         assert (market.sha256, list(market.bars(3))) == (hashlib.sha256(data).hexdigest(), BARS)
 

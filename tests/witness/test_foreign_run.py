@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from c2lib.witness.findings import Verdict
 from c2lib.witness.foreign import NOT_CHECKED_RUNBOOK, NOT_REFOLDED
-from c2lib.witness.run import open_run, read_series
+from c2lib.witness.run import open_run
 from tests.witness.other_program import AUDIT, EVENTS, METRICS, SNAPSHOTS, OtherRun
 from tests.witness.sample_runs import BUY_ONE, Run, found, make_run, scripted
 
@@ -163,7 +163,7 @@ def test_events_of_c2libs_own_are_refolded(tmp_path: Path) -> None:
     seen = open_run(place)
     assert (seen.findings, NOT_REFOLDED in seen.unchecked) == ((), False)
     assert (seen.summary.position, seen.summary.fills) == ("1", 1)
-    assert len(read_series(place).fills) == 1
+    assert len(open_run(place, series=True).series.fills) == 1
     run = make_run(strategy=scripted({0: BUY_ONE}))
     run.payloads("FILL")[0]["price"] = "1"
     run.rehash()
@@ -172,7 +172,7 @@ def test_events_of_c2libs_own_are_refolded(tmp_path: Path) -> None:
 
 def test_a_run_of_another_program_has_no_series(place: Path) -> None:
     """Nobody knows which of its fields is a price."""
-    series = read_series(place)
+    series = open_run(place, series=True).series
     assert (series.bars, series.orders, series.fills) == ((), (), ())
 
 

@@ -12,8 +12,8 @@ from tests.witness.event_lines import event, fill, order, tick
 def names(alignment: Alignment, a: Sequence[Event], b: Sequence[Event]) -> list[tuple[str | None, str | None]]:
     """Return what stands side by side, by the names of the orders."""
     return [
-        (one.a and one.a.payload["client_order_id"], one.b and one.b.payload["client_order_id"])
-        for one in alignment.pairs(a, b)
+        (left and left.payload["client_order_id"], right and right.payload["client_order_id"])
+        for left, right in alignment.pairs(a, b)
     ]
 
 
@@ -34,13 +34,14 @@ def test_what_happens_to_an_order_follows_its_match() -> None:
 
 
 def test_an_order_that_ended_is_forgotten() -> None:
-    """Its name is free for another."""
+    """An event of an order that ended is matched by the name that it gives, as that of an order that nobody sent."""
     alignment = Alignment()
     alignment.pairs([order("x", 1), order("y", 1)], [order("x", 1), order("z", 1)])
     for kind, name in (("ORDER_CANCELLED", "x"), ("ORDER_REJECTED", "z")):
         alignment.pairs([], [event(kind, 1, client_order_id=name)])
     assert names(alignment, [], [fill("x", 2), fill("z", 2)]) == [(None, "x"), (None, "z")]
-    assert names(alignment, [fill("x", 2)], [fill("x", 2)]) == [("x", None), (None, "x")]
+    assert names(alignment, [fill("y", 2)], [fill("z", 2)]) == [("y", None), (None, "z")]
+    assert names(alignment, [fill("y", 2)], [fill("y", 2)]) == [("y", "y")]
 
 
 def test_events_of_orders_that_nobody_sent_are_matched_by_name() -> None:
@@ -57,7 +58,7 @@ def test_everything_else_is_matched_by_its_kind() -> None:
     a = [event("NOTE", text="1"), event("NOTE", text="2"), event("ODD", client_order_id=5)]
     b = [event("ODD", client_order_id=6), event("NOTE", text="1")]
     pairs = Alignment().pairs(a, b)
-    assert [(one.a and one.a.kind, one.b and one.b.kind) for one in pairs] == [
+    assert [(left and left.kind, right and right.kind) for left, right in pairs] == [
         ("NOTE", "NOTE"),
         ("NOTE", None),
         ("ODD", "ODD"),
@@ -66,8 +67,7 @@ def test_everything_else_is_matched_by_its_kind() -> None:
 
 def test_a_lone_tick_stands_beside_a_lone_tick() -> None:
     """The usual step of a quiet bar."""
-    (pair,) = Alignment().pairs([tick(1)], [tick(1, "BUY")])
-    assert (pair.a, pair.b) == (tick(1), tick(1, "BUY"))
+    assert Alignment().pairs([tick(1)], [tick(1, "BUY")]) == [(tick(1), tick(1, "BUY"))]
 
 
 def test_open_orders_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from c2lib.core.errors import ForbiddenTransitionError, InvalidRequestError
+from c2lib.core.errors import (
+    ForbiddenTransitionError,
+    InvalidRequestError,
+)
 from c2lib.core.states import OrderStatus
 from c2lib.session.ledger import Ledger
 from tests.broker.venue import bar, market_order, order, venue_of
@@ -55,7 +58,7 @@ ROWS: dict[str, tuple[int, int, Sequence[object], list[str]]] = {
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_a_matrix_of_group_b_holds(row: str) -> None:
+def test_group_b_matrix_holds(row: str) -> None:
     """Venue and ledger go through the same states, and the lots add up on both sides."""
     latency, lots, happenings, states = ROWS[row]
     venue, ledger, cursor, seen = venue_of(latency_steps=latency, participation="0.5"), Ledger(10**6, 1), 0, []
@@ -82,16 +85,16 @@ def test_a_matrix_of_group_b_holds(row: str) -> None:
     assert seen == states
 
 
-def test_b_1_f_a_cancel_of_an_unknown_order() -> None:
-    """It is refused and invents no order."""
+def test_b_1_f_unknown_order() -> None:
+    """A cancel of an unknown order, matrix B.1.f, is refused and invents no order."""
     venue = venue_of(latency_steps=1)
     with pytest.raises(InvalidRequestError, match="no order 'b-000009'"):
         venue.cancel_order("b-000009")
     assert venue.list_open_orders() == ()
 
 
-def test_a_move_that_group_b_does_not_have_is_refused() -> None:
-    """A second request on the session's side is none of FIX's moves."""
+def test_second_cancel_request_fails() -> None:
+    """A second cancel request on the session's side is none of FIX's moves."""
     ledger = Ledger(10**6, 1)
     ledger.submit("c-1", "BUY", 1)
     ledger.acknowledge("c-1", "b-1")
@@ -101,8 +104,8 @@ def test_a_move_that_group_b_does_not_have_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("cancelled", "moves"), [(True, 3), (False, 2)])
-def test_a_pending_cancel_counts_once_it_has_cancelled(cancelled: bool, moves: int) -> None:
-    """The events tell of a cancel, not of its request, so that is when its two moves count."""
+def test_pending_cancel_counts_late(cancelled: bool, moves: int) -> None:
+    """The two moves of a cancel count once it has cancelled, since events report that and not the request."""
     ledger = Ledger(10**6, 1)
     ledger.submit("c-1", "BUY", 1)
     ledger.acknowledge("c-1", "b-1")
@@ -112,8 +115,8 @@ def test_a_pending_cancel_counts_once_it_has_cancelled(cancelled: bool, moves: i
     assert ledger.transitions == moves
 
 
-def test_a_pending_cancel_may_expire() -> None:
-    """A day that ends first ends the order, and the cancel finds nothing."""
+def test_pending_cancel_may_expire() -> None:
+    """A DAY order whose cancel is on its way expires when its day ends first."""
     venue = venue_of(latency_steps=2)
     venue.advance(bar(0, 50, 60, 40, time=0))
     venue.place_order(order("LIMIT", limit=10, tif="DAY"))

@@ -47,9 +47,8 @@ def test_fields_differ_by_dotted_names(a: Any, b: Any, expected: list[str]) -> N
 def test_a_cut_makes_no_two_sides_look_the_same(a: str, b: str, at: int) -> None:
     """Where they part is told beside what is shown."""
     (found,) = first_differences({"x": a}, {"x": b})
-    assert found.a is not None
-    assert found.a.endswith(f"... ({len(a)} characters, another from {at} on)")
-    assert (found.b or "").endswith(f"... ({len(b)} characters, another from {at} on)")
+    assert str(found.a).endswith(f"... ({len(a)} characters, another from {at} on)")
+    assert str(found.b).endswith(f"... ({len(b)} characters, another from {at} on)")
 
 
 def test_a_secret_is_not_told_by_the_piece_in_which_it_differs() -> None:

@@ -58,8 +58,8 @@ class Forgetful:
         """Let a line go."""
 
 
-def test_memory_does_not_grow_with_steps() -> None:
-    """Ten times the steps, the same number of objects."""
+def test_memory_is_independent_of_steps() -> None:
+    """A session of ten times as many steps ends with the same number of live objects."""
     assert size_after(20_000) == size_after(2_000)
 
 
@@ -75,8 +75,8 @@ print(json.dumps([hashlib.sha256("".join(lines).encode()).hexdigest() for lines 
 """
 
 
-def test_the_default_run_has_its_golden_bytes() -> None:
-    """What to do when they change stands beside them."""
+def test_default_run_matches_golden() -> None:
+    """The default dry run writes exactly the bytes whose digests tests/session/golden.py records."""
     record = Record()
     config = DryrunConfig(strategy_id="strat_demo", run_id="run_demo_001", seed=123)
     run(config, record, clock=FixedClock("2026-01-01T00:00:00+00:00"))
@@ -91,8 +91,8 @@ def test_the_default_run_has_its_golden_bytes() -> None:
         {"PYTHONHASHSEED": "4242", "TZ": "America/St_Johns", "LC_ALL": "tr_TR.UTF-8", "PYTHONUTF8": "0"},
     ],
 )
-def test_another_process_hash_seed_zone_and_locale_give_the_same_bytes(change: dict[str, str]) -> None:
-    """The bytes are a function of what is handed over and of nothing else."""
+def test_environment_changes_no_byte(change: dict[str, str]) -> None:
+    """A dry run in another process writes the same bytes under any hash seed, time zone and locale."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         capture_output=True,

@@ -3,24 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-from c2lib.witness.align import MAX_FIELDS
-from c2lib.witness.diff import AuditDiff, Entry, snapshot_differences
+from c2lib.witness.align import MAX_FIELDS, Line
+from c2lib.witness.diff import AuditDiff, snapshot_differences
 
 
-def entry(number: int, code: str = "C2_NOTE", entry_hash: str = "h", ts: str = "t", **meta: Any) -> Entry:
+def entry(number: int, code: str = "C2_NOTE", entry_hash: str = "h", ts: str = "t", **meta: Any) -> Line:
     """Return an audit entry."""
     value = {"seq": number - 1, "ts": ts, "code": code, "meta": meta, "entry_hash": entry_hash}
-    return Entry(number, value, repr(value).encode())
+    return Line(number, value, repr(value).encode())
 
 
-def compared(a: Sequence[Entry], b: Sequence[Entry], *, with_times: bool = True) -> AuditDiff:
+def compared(a: Sequence[Line], b: Sequence[Line], *, with_times: bool = True) -> AuditDiff:
     """Return what comparing two trails gives."""
     diff = AuditDiff(with_times=with_times)
     diff.read(a, b)
     return diff
 
 
-def move(number: int, to: str, ts_sim: int, **more: Any) -> Entry:
+def move(number: int, to: str, ts_sim: int, **more: Any) -> Line:
     """Return a phase move."""
     return entry(number, "C2_PHASE_TRANSITION", to=to, ts_sim=ts_sim, **more)
 
@@ -29,7 +29,7 @@ def test_the_same_trails_differ_in_nothing() -> None:
     """Neither in counts nor in phases."""
     trail = [entry(1), move(2, "STOPPED", 7)]
     found = compared(trail, trail)
-    assert (found.first, found.phases(), found.differing_counts()) == (None, None, ())
+    assert (found.first, found.phases(), found.counts()) == (None, None, ())
 
 
 def test_the_first_entry_that_differs_is_told_by_its_field() -> None:
@@ -37,7 +37,7 @@ def test_the_first_entry_that_differs_is_told_by_its_field() -> None:
     found = compared([entry(1), entry(2, step=1), entry(3)], [entry(1), entry(2, step=2), entry(3, "C2_OTHER")])
     assert found.first is not None
     assert found.first.text() == "audit.jsonl:2 C2_NOTE meta.step: 1 | 2"
-    assert [count.text() for count in found.differing_counts()] == ["C2_NOTE: 3 | 2", "C2_OTHER: 0 | 1"]
+    assert [count.text() for count in found.counts()] == ["C2_NOTE: 3 | 2", "C2_OTHER: 0 | 1"]
 
 
 def test_an_entry_without_a_counterpart_is_told() -> None:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import pytest
 
 from c2lib.witness import align as module
-from c2lib.witness.align import Event, Key, side_by_side, steps
+from c2lib.witness.align import Event, side_by_side, steps
 from tests.witness.event_lines import event, fill, tick
 
 START, STOP = event("SESSION_START"), event("SESSION_STOP")
 NEWS = event("RECONCILED", mismatches=[])
 
 
-def cut(*events: Event) -> list[tuple[Key, list[str]]]:
+def cut(*events: Event) -> list[tuple[tuple[int, int, int], list[str]]]:
     """Return the steps of some events, those without an event left out."""
-    return [(step.key, [one.kind for one in step.events]) for step in steps(events) if step.events]
+    return [(key, [one.kind for one in here]) for key, here in steps(events) if here]
 
 
 def test_an_event_belongs_to_its_bar() -> None:
