@@ -8,7 +8,7 @@ unchecked is listed, so that it never looks like a pass.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,6 +28,7 @@ from c2lib.witness.lines import (
     JsonError,
     LineCheck,
     RunName,
+    canonical_object,
     problems,
     strict_decoder,
     strict_json,
@@ -328,41 +329,30 @@ class _Snapshots(RunbookFile):
 
 def _is_own_start(first: bytes | None) -> bool:
     """Whether the first event is a ``SESSION_START`` of c2lib's own contract."""
-    with suppress(JsonError):
-        event, start = strict_json(first or b""), EventKind.SESSION_START
-        if isinstance(event, dict) and event.get("event_type") == start and isinstance(event.get("payload"), dict):
-            return not list(problems(PAYLOADS[start], event["payload"], closed=False))
-    return False
+    event = canonical_object(first or b"") or {}
+    payload = event.get("payload") if event.get("event_type") == EventKind.SESSION_START else None
+    return isinstance(payload, dict) and not any(problems(PAYLOADS[EventKind.SESSION_START], payload, closed=False))
 
 
 class RunbookRun:
     """The files of a directory that keeps the runbook's contract; ``events`` of c2lib's own are refolded."""
 
     def __init__(self, findings: Findings, first_event: bytes | None, observer: Observer | None) -> None:
-        self.run = RunName()
-        self._events_file = _Events(_EVENTS, findings, self.run)
-        own = _is_own_start(first_event)
-        self.events = EventLog(findings, self.run, observer) if own else self._events_file
-        self.snapshots = _Snapshots(_SNAPSHOTS, findings, self.run)
+        self.run = run = RunName()
+        self._events_file = _Events(_EVENTS, findings, run)
+        self.events = EventLog(findings, run, observer) if _is_own_start(first_event) else self._events_file
+        self.snapshots = _Snapshots(_SNAPSHOTS, findings, run)
         self.audit = _Audit(_AUDIT, findings)
-        self.metrics_check = RunbookFile(_METRICS, findings, self.run)
-
-    @classmethod
-    def begin(cls, findings: Findings, first_event: bytes | None, observer: Observer | None) -> RunbookRun:
-        """Return a run of which nothing was read yet."""
-        return cls(findings, first_event, observer)
-
-    def take(self, artifact: Artifact) -> Callable[[int, bytes], None]:
-        """Return what takes the lines of a file in."""
-        return {_EVENTS: self.events.take, _SNAPSHOTS: self.snapshots.take, _AUDIT: self.audit.take}[artifact]
+        self.metrics = RunbookFile(_METRICS, findings, run)
+        self.logs = {_EVENTS: self.events, _SNAPSHOTS: self.snapshots, _AUDIT: self.audit}
 
     def compare(self, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]) -> None:
         """Compare the files that were read to their end."""
         for file in (self._events_file, self.snapshots, self.audit):
             file.finish()
-        if self.audit.counts[AuditCode.SINK_WRITE_FAILED]:
-            expected, seen = "sinks that took every line", "a sink that failed for good"
-            self.audit.require(not seen, FindingCode.INCOMPLETE_RUN, expected, seen)
+        dead, expected = self.audit.counts[AuditCode.SINK_WRITE_FAILED], "sinks that took every line"
+        self.audit.require(not dead, FindingCode.INCOMPLETE_RUN, expected, "a sink that failed for good")
+        if dead:
             return
         if _SNAPSHOTS in measured:
             self._last_snapshot(measured)
@@ -395,7 +385,7 @@ class RunbookRun:
             self._events_file.require(step is None, _STATUS, "no step of a rejected run", step)
 
     def _totals(self, metrics: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
-        audit, file, seen = self.audit, self.metrics_check, metrics.get
+        audit, file, seen = self.audit, self.metrics, metrics.get
         file.same_known("status", self.snapshots.last.get("status"), seen("status"))
         if _EVENTS in measured:
             file.same_known("events_emitted", self.events.emitted, seen("events_emitted"))
@@ -405,17 +395,15 @@ class RunbookRun:
             file.within("sink_retries", audit.retries, audit.tail_retries, seen("sink_retries"))
             file.within("audit_events", audit.emitted, audit.tail, seen("audit_events"))
 
-    def unchecked(self, other_files: Iterable[str]) -> tuple[str, ...]:
-        """Return everything that could not be checked; ``other_files`` are those beside the four."""
-        return (*NOT_CHECKED_RUNBOOK, *self._unchecked(other_files))
-
-    def _unchecked(self, other_files: Iterable[str]) -> Iterator[str]:
+    def unchecked(self, other_files: Iterable[str]) -> Iterator[str]:
+        """Yield everything that could not be checked; ``other_files`` are those beside the four."""
+        yield from NOT_CHECKED_RUNBOOK
         if self.events is self._events_file:
             yield NOT_REFOLDED
             strange = self.events.counts.keys() - _KINDS
             if strange:
                 yield f"events of types that the contract does not have: {_listed(strange)}"
-        for file in (self._events_file, self.snapshots, self.audit, self.metrics_check):
+        for file in (self._events_file, self.snapshots, self.audit, self.metrics):
             yield from file.unchecked()
         if self.audit.unread_moves:
             yield f"{self.audit.unread_moves} phase moves, which name no phases of the contract"

@@ -289,10 +289,10 @@ class _Reader:
 
     def read_runbook_run(self) -> tuple[RunbookRun, Mapping[str, Any] | None]:
         """Read the four files of another program; return its logs and metrics."""
-        run = RunbookRun.begin(self._findings, self.file(Artifact.EVENTS).head(), self._observer)
-        for artifact in (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT):
-            self._lines(artifact, run.take(artifact))
-        return run, self._object(Artifact.METRICS, run.metrics_check)
+        run = RunbookRun(self._findings, self.file(Artifact.EVENTS).head(), self._observer)
+        for artifact, log in run.logs.items():
+            self._lines(artifact, log.take)
+        return run, self._object(Artifact.METRICS, run.metrics)
 
     def file(self, artifact: Artifact, limit: int = MAX_LINE) -> ArtifactFile:
         if artifact not in self._files:
@@ -357,7 +357,7 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         if reader.keeps_runbook_contract():
             other, metrics = reader.read_runbook_run()
             other.compare(metrics, reader.measured)
-            manifest, unchecked = None, other.unchecked(folder.others)
+            manifest, unchecked = None, tuple(other.unchecked(folder.others))
             summary = _summary_of_runbook_run(other, metrics, reader.measured)
         else:
             folder.look_for_strangers(findings)

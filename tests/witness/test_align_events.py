@@ -10,6 +10,7 @@ from c2lib.witness.align import (
     Event,
     EventComparison,
     EventDiff,
+    Line,
     Names,
     first_differences,
 )
@@ -135,7 +136,7 @@ def test_other_names_hide_no_other_difference(other: Names) -> None:
 def test_ids_are_compared_where_they_must_be_the_same() -> None:
     """Of the same event of a run of the same name."""
     good = tick(1)
-    bad = Event(2, {**good.value, "event_id": "1" * 64}, b"other")
+    bad = Event.of(Line(2, {**good.line.value, "event_id": "1" * 64}, b"other"))
     assert list(compared(([good], [bad])).asides) == ["ids"]
     assert compared(([good], [bad]), other=Names("other", "s")).asides == {}
 
