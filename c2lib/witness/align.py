@@ -54,25 +54,20 @@ class Line(NamedTuple):
     data: bytes
 
 
-class Event(Line):
-    """A line that is an event."""
+class Event(NamedTuple):
+    """A line that is an event; ``bar_index`` is the bar that it names."""
 
-    @property
-    def kind(self) -> str:
-        """The event type."""
-        return str(self.value["event_type"])
+    line: Line
+    kind: str
+    bar_index: int | None
+    payload: Mapping[str, Any]
 
-    @property
-    def payload(self) -> dict[str, Any]:
-        """The payload."""
-        payload: dict[str, Any] = self.value["payload"]
-        return payload
-
-    @property
-    def bar_index(self) -> int | None:
-        """The bar that the event names, or ``None``."""
-        index = self.payload.get("bar_index")
-        return index if type(index) is int else None
+    @classmethod
+    def of(cls, line: Line) -> Event:
+        """Return the event of a line."""
+        payload = line.value["payload"]
+        bar = payload.get("bar_index")
+        return cls(line, line.value["event_type"], bar if type(bar) is int else None, payload)
 
 
 Pair = tuple[Event | None, Event | None]
@@ -113,7 +108,7 @@ def steps(events: Iterable[Event]) -> Iterator[Step]:
                 yield key, here
                 key, here, size = (_BAR, bar, 0), [], 0
             here.append(event)
-        size += len(event.data)
+        size += len(event.line.data)
         if len(here) + len(waiting) >= MAX_EVENTS or size > MAX_BYTES:
             yield key, here + waiting
             key, here, waiting, size = (key[0], key[1], key[2] + 1), [], [], 0
@@ -331,13 +326,13 @@ def _fact(event: Event | None) -> EventFact | None:
     if event is None:
         return None
     facts = {name: side_text(event.payload[name]) for name in _IN_SHORT if event.payload.get(name) is not None}
-    value = event.value
-    return EventFact(event.number, shown(event.kind), value["ts_sim"], event.bar_index, value["event_id"], facts)
+    value = event.line.value
+    return EventFact(event.line.number, shown(event.kind), value["ts_sim"], event.bar_index, value["event_id"], facts)
 
 
 def _parts(event: Event, names: Names) -> dict[str, dict[str, Any]]:
     """Return what an event says: under ``""`` what counts, else by the aside that a difference in it is."""
-    value, payload = event.value, event.payload
+    value, payload = event.line.value, event.payload
     envelope = {name: item for name, item in value.items() if name not in _COMPARED_APART}
     compared = {name: item for name, item in payload.items() if name not in _NAMES}
     return {
@@ -360,8 +355,6 @@ class EventDiff:
         self._kinds: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
         self._quiet, self._quiet_alone = [0, 0], [0, 0]
         self._aligned = self._differing = 0
-        self._first: EventDifference | None = None
-        self._first_but_quiet: EventDifference | None = None
         self._counts: Counter[str] = Counter()
         self._examples: defaultdict[str, list[EventDifference]] = defaultdict(list)
 
@@ -378,7 +371,7 @@ class EventDiff:
                 self._alone((left, right), quiet=quiet)
                 continue
             self._aligned += 1
-            if not self._is_same_line(left.data, right.data):
+            if not self._is_same_line(left.line.data, right.line.data):
                 self._compare(left, right)
 
     def _is_same_line(self, a: bytes, b: bytes) -> bool:
@@ -393,12 +386,13 @@ class EventDiff:
         return a[_ID_END:].replace(self._own_a, self._own_b) == b[_ID_END:]
 
     def _alone(self, pair: Pair, *, quiet: bool) -> None:
-        self._differ(pair, (), quiet=quiet)
+        self._keep("first", pair)
         for side, event in enumerate(pair):
             if event and quiet:
                 self._quiet_alone[side] += 1
             elif event:
-                self._keep(f"{_GROUPS.get(event.kind, 'others')}_only_{'ab'[side]}", pair, ())
+                self._keep("first_but_quiet", pair)
+                self._keep(f"{_GROUPS.get(event.kind, 'others')}_only_{'ab'[side]}", pair)
 
     def _compare(self, a: Event, b: Event) -> None:
         left, right = _parts(a, self._a), _parts(b, self._b)
@@ -414,17 +408,11 @@ class EventDiff:
             self.start = fields
         elif fields:
             self._differing += 1
-            self._differ((a, b), fields)
-            if a.kind in _GROUPS:
-                self._keep(f"{_GROUPS[a.kind]}_differing", (a, b), fields)
+            groups = [f"{_GROUPS[a.kind]}_differing"] if a.kind in _GROUPS else []
+            for name in ("first", "first_but_quiet", *groups):
+                self._keep(name, (a, b), fields)
 
-    def _differ(self, pair: Pair, fields: tuple[FieldDifference, ...], *, quiet: bool = False) -> None:
-        if self._first is None or (self._first_but_quiet is None and not quiet):
-            difference = EventDifference(_fact(pair[0]), _fact(pair[1]), fields)
-            self._first = self._first or difference
-            self._first_but_quiet = None if quiet else difference
-
-    def _keep(self, name: str, pair: Pair, fields: tuple[FieldDifference, ...]) -> None:
+    def _keep(self, name: str, pair: Pair, fields: tuple[FieldDifference, ...] = ()) -> None:
         self._counts[name] += 1
         if self._counts[name] <= MAX_EXAMPLES:
             self._examples[name].append(EventDifference(_fact(pair[0]), _fact(pair[1]), fields))
@@ -433,11 +421,12 @@ class EventDiff:
         """Return what came out."""
         quiet = [0, 0] if all(self._quiet) else self._quiet_alone
         examples = {name: Examples(self._counts[name], tuple(found)) for name, found in self._examples.items()}
+        first, first_but_quiet = (examples.pop(name, Examples()).first[:1] for name in ("first", "first_but_quiet"))
         asides = {name: examples.pop(name) for name in _ASIDES if name in examples}
         return EventComparison(
             aligned=self._aligned,
             differing=self._differing,
-            first=self._first_but_quiet if any(quiet) else self._first,
+            first=next(iter(first_but_quiet if any(quiet) else first), None),
             counts=counts_of(*self._kinds),
             quiet_ticks=FieldDifference("ticks without a decision", *quiet),
             asides=asides,

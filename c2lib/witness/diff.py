@@ -16,6 +16,7 @@ from functools import lru_cache
 from itertools import chain, islice, zip_longest
 from typing import Any
 
+from c2lib.core.contract import EVENT_FIELDS
 from c2lib.core.errors import RunPathError
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, AuditCode
@@ -36,13 +37,17 @@ from c2lib.witness.align import (
 from c2lib.witness.audit import MAX_MOVES
 from c2lib.witness.findings import Findings, Verdict
 from c2lib.witness.foreign import OWN_AUDIT_FIELDS, RunbookFile, count_name
-from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck
+from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, canonical_object, problems
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder
-from c2lib.witness.recognise import quick_event
 from c2lib.witness.snapshots import MAX_STATES
 
-_quick_event = lru_cache(maxsize=16)(quick_event)
-"""Two runs that are read side by side bring the same lines at nearly the same time."""
+
+@lru_cache(maxsize=16)
+def _own_event(data: bytes) -> Mapping[str, Any] | None:
+    """Return the event of a line that has c2lib's own fields; two runs bring the same lines at nearly the same time."""
+    value = canonical_object(data)
+    return None if value is None or any(problems(EVENT_FIELDS, value, closed=True)) else value
+
 
 MAX_DAMAGE = 10
 """Most lines that are listed one by one because they cannot be compared."""
@@ -141,7 +146,7 @@ class _Side:
 
     def events(self) -> Iterator[Event]:
         """Yield the events that can be compared; raise :class:`RunPathError` when the file cannot be read."""
-        yield from (Event(*line) for line in self._events)
+        yield from map(Event.of, self._events)
         if Artifact.EVENTS not in self.facts:
             raise RunPathError(f"{self.folder.path}: {Artifact.EVENTS} cannot be read: name a run directory")
 
@@ -155,8 +160,9 @@ class _Side:
         )
         file = ArtifactFile(self.folder.descriptor, artifact, self._findings, MAX_OBJECT if own else MAX_LINE)
         for number, data in file.lines():
-            known = _quick_event(data) if artifact is Artifact.EVENTS else None
-            value = known[0] if known else check.value(number, data) if number <= most else None
+            value = _own_event(data) if artifact is Artifact.EVENTS else None
+            if value is None and number <= most:
+                value = check.value(number, data)
             if value is not None:
                 yield Line(number, value, data)
         if file.facts is not None:
@@ -198,15 +204,16 @@ def diff_runs(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> RunDiff:
     both = left.facts.keys() & right.facts.keys()
     if Artifact.AUDIT not in both:
         audit = AuditDiff(with_times=audit.with_times)
-    same_files = not _other_bytes(left, right, SEALED_BY_MANIFEST)
-    why, notes = causes((left.manifest, right.manifest), (left.names, right.names), events.start, same_files=same_files)
+    causes, notes = _causes(left, right, events.start)
+    if left.names.run_id != right.names.run_id:
+        notes.append(NOTE_HASHES)
     snapshots = [[side.names.left_out_of(snapshot) for snapshot in side.snapshots] for side in (left, right)]
     metrics = [side.names.left_out_of(side.metrics or {}) for side in (left, right)]
     found = RunDiff(
         a=left.report(),
         b=right.report(),
         outcome=Outcome.DIFFERENT,
-        causes=why,
+        causes=tuple(causes),
         events=compared,
         snapshots=snapshot_differences(*snapshots, with_times=audit.with_times) if Artifact.SNAPSHOTS in both else (),
         phases=audit.phases(),
@@ -214,7 +221,7 @@ def diff_runs(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> RunDiff:
         audit_counts=audit.counts(),
         metrics=first_differences(*metrics) if Artifact.METRICS in both else (),
         files=_files(left, right),
-        notes=notes if left.names.run_id == right.names.run_id else (*notes, NOTE_HASHES),
+        notes=tuple(notes),
     )
     return _judged(found, left, right)
 
@@ -317,22 +324,9 @@ def snapshot_differences(
     return tuple(found[:MAX_FIELDS])
 
 
-def causes(
-    manifests: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None],
-    names: tuple[Names, Names],
-    start: Iterable[FieldDifference],
-    *,
-    same_files: bool,
-) -> tuple[tuple[FieldDifference, ...], tuple[str, ...]]:
-    """Return why two runs differ, and what is not known of it.
-
-    Args:
-        manifests: The manifest of each run, ``None`` where none can be read.
-        names: What each run calls itself.
-        start: The fields in which the two ``SESSION_START`` differ.
-        same_files: Whether the four files are the same, byte for byte.
-    """
-    (a, b), (names_a, names_b) = manifests, names
+def _causes(left: _Side, right: _Side, start: Iterable[FieldDifference]) -> tuple[list[FieldDifference], list[str]]:
+    """Return why two runs differ, and what is not known of it; ``start`` is where the two ``SESSION_START`` differ."""
+    (a, names_a), (b, names_b) = ((side.manifest, side.names) for side in (left, right))
     same_name = names_a.run_id == names_b.run_id
     found: list[FieldDifference] = []
     notes: list[str] = []
@@ -342,10 +336,10 @@ def causes(
     else:
         found += first_differences(_config(a, names_a), _config(b, names_b))
         found += first_differences(*({name: one[name] for name in _CAUSES if name in one} for one in (a, b)))
-        if same_files and same_name and not found:
+        if same_name and not found and not _other_bytes(left, right, SEALED_BY_MANIFEST):
             found += first_differences({"manifest": _seal(a)}, {"manifest": _seal(b)})
     known = [cause.name for cause in found]
-    if names_a.strategy_id != names_b.strategy_id and "config.strategy_id" not in [field.name for field in found]:
+    if names_a.strategy_id != names_b.strategy_id and "config.strategy_id" not in known:
         found.append(FieldDifference("strategy_id", shown(names_a.strategy_id), shown(names_b.strategy_id)))
     for field in start:
         if any(field.name.split("_")[0] in name for name in known):
@@ -355,7 +349,7 @@ def causes(
             found.append(replace(field, name=f"SESSION_START {field.name}"))
         elif notes:
             notes.append(NOTE_CONFIG)
-    return tuple(found), tuple(notes)
+    return found, notes
 
 
 def _config(manifest: Mapping[str, Any], names: Names) -> dict[str, Any]:

@@ -1,14 +1,17 @@
-"""Why two runs part, from manifests and first events."""
+"""Why two runs differ, by their manifests and first events."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from c2lib.witness.align import FieldDifference, Names
-from c2lib.witness.diff import NOTE_CONFIG, causes
+from c2lib.witness.align import Names
+from c2lib.witness.diff import NOTE_CONFIG, RunDiff, diff_runs
+from tests.witness.other_program import OtherRun
 
 ONE, OTHER = Names("one", "s"), Names("other", "s")
-START = [FieldDifference(name, "1", "2") for name in ("config_sha256", "market_sha256", "steps")]
+STARTS = [dict.fromkeys(("config_sha256", "market_sha256", "steps"), side) for side in ("1", "2")]
 
 
 def manifest(run_id: str = "one", **more: Any) -> dict[str, Any]:
@@ -20,66 +23,82 @@ Side = tuple[dict[str, Any] | None, Names]
 """The manifest of a side, and what it calls itself."""
 
 
-def found(a: Side, b: Side, *start: FieldDifference, same_files: bool = False) -> tuple[list[str], tuple[str, ...]]:
-    """Return the names of the causes, and the notes."""
-    fields, notes = causes((a[0], b[0]), (a[1], b[1]), start, same_files=same_files)
-    return [field.name for field in fields], notes
+def compared(a: Side, b: Side, parent: Path, starts: list[dict[str, str]] | None = None, message: str = "x") -> RunDiff:
+    """Write two runs and compare them; ``starts`` are the payloads of ``SESSION_START``."""
+    places = []
+    for number, (claimed, names) in enumerate((a, b)):
+        run = OtherRun()
+        for line in (*run.events, *run.snapshots, run.metrics):
+            line.update(names._asdict())
+        run.events[0]["payload"] = starts[number] if starts else {}
+        run.audit[0]["message"] = message if number else "x"
+        run.identify()
+        places.append(run.write(parent / str(number)))
+        if claimed is not None:
+            text = json.dumps(claimed, sort_keys=True, separators=(",", ":"))
+            (places[-1] / "run_manifest.json").write_text(text + "\n")
+    return diff_runs(*places)
 
 
-def names(a: Side, b: Side, *start: FieldDifference, same_files: bool = False) -> list[str]:
+def names_of(found: RunDiff) -> list[str]:
     """Return the names of the causes."""
-    return found(a, b, *start, same_files=same_files)[0]
+    return [field.name for field in found.causes]
 
 
 @pytest.mark.parametrize("field", ["behaviour_version", "market", "strategy", "inputs"])
-def test_what_decides_the_bytes_is_a_cause(field: str) -> None:
-    """Also where only one side tells it."""
-    assert names((manifest(), ONE), (manifest() | {field: {"x": 5}}, ONE))[-1].startswith(field)
+def test_what_decides_bytes_is_cause(field: str, tmp_path: Path) -> None:
+    """A part of the manifest that decides the bytes is a cause, also where only one side has it."""
+    other = manifest() | {field: {"x": 5}}
+    assert names_of(compared((manifest(), ONE), (other, ONE), tmp_path))[-1].startswith(field)
 
 
-def test_a_name_is_no_cause_unless_it_is_not_the_runs() -> None:
-    """A manifest of another run is one."""
-    assert names((manifest(), ONE), (manifest("other"), OTHER)) == []
-    assert names((manifest(), ONE), (manifest("third"), OTHER)) == ["config.run_id"]
-    assert names((manifest(), ONE), (manifest("third"), ONE)) == ["config.run_id"]
+@pytest.mark.parametrize(
+    ("claimed", "names", "causes"),
+    [("other", OTHER, []), ("third", OTHER, ["config.run_id"]), ("third", ONE, ["config.run_id"])],
+)
+def test_own_name_is_no_cause(claimed: str, names: Names, causes: list[str], tmp_path: Path) -> None:
+    """A manifest that names its own run makes no cause of the name; a manifest of another run does."""
+    assert names_of(compared((manifest(), ONE), (manifest(claimed), names), tmp_path)) == causes
 
 
-def test_the_start_tells_what_the_manifests_do_not() -> None:
-    """Each thing once."""
+def test_start_beside_manifests(tmp_path: Path) -> None:
+    """What SESSION_START says is a cause only where no cause of the manifests explains it."""
     other = manifest(config={"run_id": "one", "seed": 1, "steps": 5}, market={"sha256": "n"})
-    assert names((manifest(), ONE), (other, ONE), *START) == ["config.steps", "market.sha256"]
-    assert names((None, ONE), (None, ONE), *START) == [
-        "SESSION_START config_sha256",
-        "SESSION_START market_sha256",
-        "SESSION_START steps",
-    ]
+    found = compared((manifest(), ONE), (other, ONE), tmp_path / "with", STARTS)
+    assert names_of(found) == ["config.steps", "market.sha256"]
+    found = compared((manifest(), ONE), (manifest(market={"sha256": "n"}), ONE), tmp_path / "half", STARTS)
+    assert names_of(found) == ["market.sha256", "SESSION_START config_sha256", "SESSION_START steps"]
+    found = compared((None, ONE), (None, ONE), tmp_path / "without", STARTS)
+    assert names_of(found) == ["SESSION_START config_sha256", "SESSION_START market_sha256", "SESSION_START steps"]
 
 
-def test_a_hash_that_follows_from_the_name_is_no_cause() -> None:
-    """Without both manifests it is said that nobody knows what else it hides."""
-    assert found((manifest(), ONE), (manifest("other"), OTHER), START[0]) == ([], ())
-    fields, notes = found((None, ONE), (manifest("other"), OTHER), START[0])
-    assert (fields, notes[1:]) == ([], (NOTE_CONFIG,))
-    assert "in A:" in notes[0]
+def test_hash_that_follows_from_name(tmp_path: Path) -> None:
+    """A config hash of another run_id is no cause; without both manifests a note says that it may hide one."""
+    starts = [{"config_sha256": side} for side in ("1", "2")]
+    found = compared((manifest(), ONE), (manifest("other"), OTHER), tmp_path / "with", starts)
+    assert (names_of(found), len(found.notes)) == ([], 1)
+    found = compared((None, ONE), (manifest("other"), OTHER), tmp_path / "without", starts)
+    assert (names_of(found), found.notes[1]) == ([], NOTE_CONFIG)
+    assert "in A:" in found.notes[0]
 
 
-def test_a_seal_around_the_same_files_is_compared() -> None:
-    """Of the same name, and only where nothing else differs."""
-    sides = (manifest(), ONE), (manifest(run_digest="e"), ONE)
-    assert names(*sides, same_files=True) == ["manifest.run_digest"]
-    assert names(*sides, same_files=False) == []
-    assert names(sides[0], (manifest(run_digest="e", inputs=1), ONE), same_files=True) == ["inputs"]
+def test_seals_of_same_files(tmp_path: Path) -> None:
+    """The seals of the same files of one name are compared, where nothing else differs."""
+    a, b = (manifest(), ONE), (manifest(run_digest="e"), ONE)
+    assert names_of(compared(a, b, tmp_path / "same")) == ["manifest.run_digest"]
+    assert names_of(compared(a, b, tmp_path / "other", message="y")) == []
+    assert names_of(compared(a, (manifest(run_digest="e", inputs=1), ONE), tmp_path / "inputs")) == ["inputs"]
 
 
 @pytest.mark.parametrize("config", [[], None, 5, "x"])
-def test_a_config_that_is_none_is_a_difference(config: Any) -> None:
-    """And no error."""
-    assert names((manifest(), ONE), (manifest(config=config), ONE)) == ["config"]
+def test_config_that_is_none(config: Any, tmp_path: Path) -> None:
+    """A config that is no object is a difference and no error."""
+    assert names_of(compared((manifest(), ONE), (manifest(config=config), ONE), tmp_path)) == ["config"]
 
 
-def test_another_strategy_is_told_once() -> None:
-    """By the config where it is known, else by the events."""
+def test_another_strategy_once(tmp_path: Path) -> None:
+    """Another strategy_id is reported by the config where that is known, else by the events."""
     other = Names("one", "t")
-    assert names((None, ONE), (None, other)) == ["strategy_id"]
-    told = manifest(config={"run_id": "one", "seed": 1, "strategy_id": "t"})
-    assert names((manifest(), ONE), (told, other)) == ["config.strategy_id"]
+    assert names_of(compared((None, ONE), (None, other), tmp_path / "without")) == ["strategy_id"]
+    claimed = manifest(config={"run_id": "one", "seed": 1, "strategy_id": "t"})
+    assert names_of(compared((manifest(), ONE), (claimed, other), tmp_path / "with")) == ["config.strategy_id"]

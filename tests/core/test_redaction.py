@@ -3,15 +3,17 @@
 import hashlib
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core import redaction as secrets
+from c2lib.core import redaction
 from c2lib.core.redaction import DETECTORS, find_secret, is_redacted, redact_secrets, redact_whole
 from tests.core.planted import EXAMPLES, SHAPES
 
+PAGE = Path(__file__).parents[2] / "docs" / "secrets.md"
 LETTERS = "Ab3" * 12
 
 ORDINARY = (
@@ -62,34 +64,34 @@ ORDINARY = (
 
 
 def test_every_detector_has_an_example() -> None:
-    """No detector goes untried."""
+    """Every secret detector has a source, hints and a planted example."""
     assert [detector.name for detector in DETECTORS] == list(EXAMPLES)
     assert all(detector.source and detector.hints for detector in DETECTORS)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_detector_finds_its_own_example(name: str) -> None:
-    """By itself, and in the midst of a sentence."""
+def test_detector_finds_its_example(name: str) -> None:
+    """Each detector finds its own example, alone and inside a sentence."""
     assert find_secret(EXAMPLES[name]) == name
     assert find_secret(f"at bar 7 the log said: {EXAMPLES[name]} and went on") == name
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_what_is_found_is_replaced_whole(name: str) -> None:
-    """Nothing of the secret is left, and nothing around it is lost."""
+def test_found_secret_is_replaced_whole(name: str) -> None:
+    """A found secret is replaced whole, and the text around the secret stays."""
     assert redact_secrets(EXAMPLES[name]) == f"[REDACTED:{name}]"
     assert redact_secrets(f"before\n{EXAMPLES[name]} after") == f"before\n[REDACTED:{name}] after"
 
 
 @pytest.mark.parametrize("name", ["github-token", "slack-token", "api-key", "json-web-token", "bearer", "assignment"])
-def test_a_long_secret_leaves_no_tail(name: str) -> None:
-    """However long it is, its last characters go as well."""
+def test_long_secret_leaves_no_tail(name: str) -> None:
+    """A secret of 5,000 more characters is replaced to its last character."""
     assert redact_secrets(EXAMPLES[name] + "Z" * 5000) == f"[REDACTED:{name}]"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_published_shape_goes_whole(shape: str) -> None:
-    """By itself and between other words; of what makes it a secret not a part is left."""
+def test_published_shape_is_replaced_whole(shape: str) -> None:
+    """Every published shape of a secret is redacted in any context, and no half of the secret is left."""
     text, core = SHAPES[shape]
     for context in ("{}", "at bar 7: {} and on", 'said "{}"', "run_{}", "\n{}\n"):
         if shape.startswith(("netrc", "command line", "mysql")) and context.startswith("run_"):
@@ -102,8 +104,8 @@ def test_every_published_shape_goes_whole(shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_hint_stands_in_every_secret(shape: str) -> None:
-    """Whatever a pattern matches holds one of its hints, so that no text is left unscanned for want of one."""
+def test_every_match_holds_a_hint(shape: str) -> None:
+    """Every text that a detector's pattern matches holds one of the detector's hints."""
     text, _ = SHAPES[shape]
     for variant in (text, text.upper(), text.lower()):
         for detector in DETECTORS:
@@ -111,22 +113,22 @@ def test_a_hint_stands_in_every_secret(shape: str) -> None:
             assert match is None or any(hint in match[0].lower() for hint in detector.hints)
 
 
-def test_a_field_with_a_bound_is_replaced_whole() -> None:
-    """What takes the place of a secret is short, whatever stood around it."""
+def test_bounded_field_is_replaced_whole() -> None:
+    """redact_whole replaces a text that holds a secret by the redaction mark alone and keeps a plain text."""
     assert redact_whole(f"{'x' * 999} pass" + "wd=abc") == "[REDACTED:assignment]"
     assert redact_whole("plain") == "plain"
 
 
-def test_a_text_that_does_not_come_to_rest_is_replaced_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no unbounded loop anywhere, and no half-redacted text."""
+def test_unstable_text_is_replaced_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text whose redaction never settles is replaced whole."""
     restless = (("x", ("red",), re.compile("R(?=EDACTED)")),)
-    monkeypatch.setattr(secrets, "_COMPILED", restless)
+    monkeypatch.setattr(redaction, "_COMPILED", restless)
     assert redact_secrets("RED" + "ACTED") == "[REDACTED:text]"
 
 
 @pytest.mark.parametrize("name", ["aws-key-id", "github-token", "slack-token", "api-key", "json-web-token"])
-def test_a_token_behind_an_underscore_is_found(name: str) -> None:
-    """A run id made of a word and a token is no hiding place."""
+def test_token_after_underscore_is_found(name: str) -> None:
+    """A token behind an underscore, as in a run_id, is found."""
     assert find_secret(f"run_{EXAMPLES[name]}") == name
 
 
@@ -147,36 +149,36 @@ def test_a_token_behind_an_underscore_is_found(name: str) -> None:
         "access" + "_token:hunter2",
     ],
 )
-def test_an_assignment_is_found_in_many_spellings(text: str) -> None:
-    """Names of secrets in the spellings of shells, JSON and YAML; the value goes whole, spaces in quotes included."""
+def test_assignment_spellings_are_found(text: str) -> None:
+    """Secret assignments in the spellings of shells, JSON and YAML are found and their values replaced whole."""
     assert find_secret(text) == "assignment"
     redacted = redact_secrets(text)
     assert not re.search("hunter2|horse|battery", redacted)
 
 
-def test_a_private_key_that_is_cut_off_goes_whole() -> None:
-    """Without its last line, everything behind the first one is taken out."""
+def test_cut_private_key_is_replaced() -> None:
+    """A private key without its last line is replaced from its first line to the end."""
     text = EXAMPLES["private-key"].partition("-----END")[0]
     assert redact_secrets("x " + text) == "x [REDACTED:private-key]"
 
 
-def test_two_secrets_are_both_taken_out() -> None:
-    """Finding one does not hide the other."""
+def test_two_secrets_are_replaced() -> None:
+    """Each of two secrets in one text is replaced by the mark of its own detector."""
     text = f"{EXAMPLES['aws-key-id']} then {EXAMPLES['github-token']}"
     assert redact_secrets(text) == "[REDACTED:aws-key-id] then [REDACTED:github-token]"
 
 
 @pytest.mark.parametrize("text", ORDINARY)
-def test_ordinary_texts_are_left_alone(text: str) -> None:
-    """What a session writes all day is no secret."""
+def test_ordinary_texts_are_kept(text: str) -> None:
+    """Ordinary texts of a session are not found as secrets and stay unchanged."""
     assert find_secret(text) is None
     assert redact_secrets(text) == text
 
 
 @settings(max_examples=60)
 @given(st.binary(max_size=40))
-def test_no_hash_is_taken_for_a_secret(data: bytes) -> None:
-    """Nothing is guessed from entropy."""
+def test_hash_is_no_secret(data: bytes) -> None:
+    """A SHA-256 hash is never found as a secret."""
     assert find_secret(hashlib.sha256(data).hexdigest()) is None
 
 
@@ -184,8 +186,8 @@ def test_no_hash_is_taken_for_a_secret(data: bytes) -> None:
 @given(
     st.lists(st.sampled_from([*EXAMPLES.values(), *ORDINARY, " ", "=", '"', "-", "://", "@", ": ", "]"]), max_size=6)
 )
-def test_what_was_redacted_is_clean(pieces: list[str]) -> None:
-    """Redacting leaves nothing to find, however secrets and texts are strung together."""
+def test_redacted_text_is_clean(pieces: list[str]) -> None:
+    """A redacted text holds no further secret, however secrets and texts were joined."""
     redacted = redact_secrets(" ".join(pieces))
     assert find_secret(redacted) is None
     assert redact_secrets(redacted) == redacted
@@ -252,14 +254,14 @@ def seconds(text: str) -> float:
     return min(times)
 
 
-def test_every_detector_has_its_hostile_texts() -> None:
-    """No detector's time goes unmeasured."""
+def test_every_detector_has_hostile_texts() -> None:
+    """Every detector has hostile texts for the measurement of its time."""
     assert list(HOSTILE) == [detector.name for detector in DETECTORS]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_of_a_megabyte_is_scanned_in_linear_time(name: str) -> None:
-    """Eight times the text takes about eight times as long, where a quadratic scan would take sixty-four times."""
+def test_hostile_text_takes_linear_time(name: str) -> None:
+    """A megabyte of hostile text for each detector is redacted in linear time."""
     hints = next(" ".join(detector.hints) for detector in DETECTORS if detector.name == name)
     share = MEGABYTE // len(HOSTILE[name])
     part, whole = (
@@ -269,14 +271,20 @@ def test_hostile_text_of_a_megabyte_is_scanned_in_linear_time(name: str) -> None
     assert seconds(whole) < BETWEEN * seconds(part) + 0.05
 
 
-def test_a_quadratic_pattern_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The measure itself can fail: a pattern that scans to the end from every start takes sixty-four times as long."""
-    monkeypatch.setattr(secrets, "_COMPILED", (("x", ("a",), re.compile("a[^b]*b")),))
+def test_quadratic_pattern_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The measurement of linear time fails for a pattern that takes quadratic time."""
+    monkeypatch.setattr(redaction, "_COMPILED", (("x", ("a",), re.compile("a[^b]*b")),))
     assert seconds("a" * 2**15) > BETWEEN * seconds("a" * 2**12) + 0.05
 
 
-def test_a_megabyte_of_every_hostility_is_done_with() -> None:
-    """All of them strung together come out clean."""
+def test_joined_hostile_texts_are_cleaned() -> None:
+    """A megabyte of all hostile texts joined holds no secret after redaction."""
     units = [unit for texts in HOSTILE.values() for unit in texts]
     text = "".join(unit * (MEGABYTE // len(units) // len(unit)) for unit in units)
     assert find_secret(redact_secrets(text)) is None
+
+
+def test_page_names_every_detector() -> None:
+    """The page about secrets keeps silent about no detector."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert [detector.name for detector in DETECTORS if f"`{detector.name}`" not in text] == []

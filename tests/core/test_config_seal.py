@@ -18,8 +18,8 @@ class Facts(NamedTuple):
     bar_count: int = 64
 
 
-def test_the_default_config_is_pinned() -> None:
-    """Sealed, it is this very object, with this run id and this hash; a change of any of them is a change of format."""
+def test_default_config_is_pinned() -> None:
+    """The sealed default config has its pinned fields, its pinned run_id and its pinned hash."""
     sealed = seal(config())
     assert plain_sha256(GOLDEN_CONFIG)[:12] == GOLDEN_RUN_ID.removeprefix("dry-")
     assert plain_sha256({**GOLDEN_CONFIG, "run_id": GOLDEN_RUN_ID}) == GOLDEN_SHA256
@@ -28,16 +28,16 @@ def test_the_default_config_is_pinned() -> None:
     assert sealed.sha256() == GOLDEN_SHA256
 
 
-def test_a_sealed_config_comes_back_from_its_canonical_form() -> None:
-    """The manifest holds all that a replay needs, and sealing again changes nothing."""
+def test_canonical_form_round_trips() -> None:
+    """A sealed config parsed from its canonical form is equal, and sealing again changes nothing."""
     sealed = seal(config(market={"tick_size": "0.00050"}, broker={"initial_cash": "1e59"}, faults=[]))
     again = SealedConfig.parse(json.loads(json.dumps(sealed.canonical())))
     assert again == sealed
     assert seal(again) == sealed
 
 
-def test_the_seed_may_be_negative_and_the_call_of_the_runbook_is_taken() -> None:
-    """The keyword arguments of the runbook's own call, and its derived neighbours."""
+def test_runbook_arguments_are_accepted() -> None:
+    """The keyword arguments of the runbook's call make a config, and a seed may be negative."""
     runbook = DryrunConfig(
         strategy_id="strat_demo", run_id="run_demo_001", seed=123, clock_mode="fixed", max_sink_retries=0
     )
@@ -45,15 +45,15 @@ def test_the_seed_may_be_negative_and_the_call_of_the_runbook_is_taken() -> None
     assert config(seed=-5).seed == -5
 
 
-def test_times_of_a_config_are_kept_in_utc() -> None:
-    """Two spellings of one instant hash equally."""
+def test_times_are_kept_in_utc() -> None:
+    """Two spellings of one instant give equal sealed configs."""
     east = config(clock_start="2026-01-01T02:00:00+02:00", market={"synthetic": {"start_time": "2026-01-01T00:00:00Z"}})
     assert seal(east) == seal(config())
     assert config(clock_start=None).clock_start is None
 
 
-def test_sealing_fills_in_what_was_left_out() -> None:
-    """Steps, tick, clock and run id are concrete, and what was said stays."""
+def test_sealing_fills_in_defaults() -> None:
+    """Sealing fills in steps, tick size, clock start and run_id where left out, and keeps given values."""
     plain = seal(config())
     assert (plain.steps, plain.market.tick_size, plain.clock_start) == (64, "0.01", "2026-01-01T00:00:00+00:00")
     said = config(run_id="r", steps=7, market={"tick_size": "0.5"}, clock_start="2025-06-01T00:00:00Z")
@@ -62,8 +62,8 @@ def test_sealing_fills_in_what_was_left_out() -> None:
     assert sealed.clock_start == "2025-06-01T00:00:00+00:00"
 
 
-def test_sealing_with_a_file_names_it_by_its_hash() -> None:
-    """The file offers its bars and its tick where the config leaves them out."""
+def test_file_is_sealed_by_hash() -> None:
+    """Sealing with a market file records the file's hash and takes tick size and steps from the file."""
     sealed = seal(config(), Facts(SHA, "0.0001", 500))
     assert (sealed.market.source, sealed.market.file_sha256) == ("file", SHA)
     assert (sealed.market.tick_size, sealed.steps) == ("0.0001", 500)
@@ -71,8 +71,8 @@ def test_sealing_with_a_file_names_it_by_its_hash() -> None:
     assert seal(named, Facts(SHA)).market.file_sha256 == SHA
 
 
-def test_a_walk_may_have_more_steps_than_its_default() -> None:
-    """Only a file ends."""
+def test_steps_may_exceed_default() -> None:
+    """A config may have more steps than the default, on the synthetic walk and on a file with enough bars."""
     assert seal(config(steps=1000)).steps == 1000
     assert seal(config(steps=500), Facts(SHA, bar_count=500)).steps == 500
 
@@ -95,10 +95,8 @@ def test_a_walk_may_have_more_steps_than_its_default() -> None:
         ),
     ],
 )
-def test_a_config_that_does_not_go_with_what_was_handed_over_is_refused(
-    values: dict[str, Any], handed_over: dict[str, Any], field: str
-) -> None:
-    """Market, clock and config must tell one story; the field that does not is named."""
+def test_contradicting_input_is_refused(values: dict[str, Any], handed_over: dict[str, Any], field: str) -> None:
+    """A config that contradicts the given market or clock raises an error that names the field."""
     with pytest.raises(ConfigError) as caught:
         seal(config(**values), **handed_over)
     assert caught.value.field == field
@@ -119,14 +117,14 @@ def without(value: dict[str, Any], name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", list(leaves({**GOLDEN_CONFIG, "run_id": ""})))
 def test_sealed_config_leaves_nothing_out(name: str) -> None:
-    """Each field stands in a sealed config, and a manifest that lacks one is refused by its name."""
+    """A manifest's config that lacks any field of a sealed config raises an error that names the field."""
     with pytest.raises(ConfigError) as caught:
         SealedConfig.parse(without(seal(config()).canonical(), name))
     assert caught.value.field == name
 
 
 def test_sealed_null_is_meant() -> None:
-    """Null stands for no bound or no file, and never for a field that was left out."""
+    """In a sealed config null stands only for no bound or no file."""
     null = {name for name, value in leaves(seal(config()).canonical()).items() if value is None}
     bounds = {"limits.max_position", "limits.max_order_quantity", "limits.max_open_orders"}
     assert null == bounds | {"broker.participation", "broker.rate_limit", "market.file_sha256"}
@@ -143,7 +141,7 @@ def test_sealed_null_is_meant() -> None:
     ],
 )
 def test_manifest_config_is_canonical(changed: dict[str, Any], field: str) -> None:
-    """A manifest's config is taken as it stands and never completed or tidied up."""
+    """A manifest's config is taken as written, so a value that sealing would change is refused by field name."""
     values = seal(config()).canonical()
     values |= {name: {**values[name], **value} if isinstance(value, dict) else value for name, value in changed.items()}
     with pytest.raises(ConfigError) as caught:
@@ -169,14 +167,14 @@ def test_changed_sealed_config_is_refused(update: dict[str, Any], handed_over: d
 
 
 def test_secret_set_later_is_redacted() -> None:
-    """A secret that was put into a sealed config later is taken out when a session takes it."""
+    """A secret put into an already sealed config is redacted when the config is sealed again."""
     later = seal(config()).model_copy(update={"strategy_id": SECRET})
     assert seal(later).strategy_id == "[REDACTED:assignment]"
 
 
 @pytest.mark.parametrize(("mode", "injected"), [("injected", True), ("fixed", True), ("market", False)])
-def test_a_clock_from_elsewhere_has_no_start(mode: str, injected: bool) -> None:
-    """Only the built-in fixed clock stands at a time that the config says."""
+def test_other_clocks_have_no_start(mode: str, injected: bool) -> None:
+    """Only the built-in fixed clock has a clock_start in the sealed config."""
     assert seal(config(clock_mode=mode), clock_injected=injected).clock_start is None
 
 
@@ -207,22 +205,22 @@ def test_a_clock_from_elsewhere_has_no_start(mode: str, injected: bool) -> None:
         {"no_live_required": "namespace"},
     ],
 )
-def test_the_derived_run_id_changes_with_any_parameter(values: dict[str, Any]) -> None:
-    """So that a changed parameter never collides with an earlier run."""
+def test_parameters_change_run_id(values: dict[str, Any]) -> None:
+    """Every changed parameter gives another derived run_id, which can name a directory."""
     run_id = seal(config(**values)).run_id
     assert run_id != GOLDEN_RUN_ID
     assert len(run_id) == len(GOLDEN_RUN_ID)
     check_run_id_for_directory(run_id)
 
 
-def test_the_derived_run_id_changes_with_the_market_file() -> None:
-    """Two files are two runs."""
+def test_market_file_changes_run_id() -> None:
+    """Another market file gives another derived run_id."""
     one, other = seal(config(), Facts(SHA)), seal(config(), Facts(OTHER_SHA))
     assert one.run_id != other.run_id
 
 
-def test_a_run_id_of_ones_own_stays_out_of_the_derived_one() -> None:
-    """The derived name is of everything else."""
+def test_chosen_run_id_is_excluded() -> None:
+    """The derived run_id is the hash of every field of the sealed config except run_id."""
     own = seal(config(run_id="mine")).canonical()
     assert "dry-" + plain_sha256({name: value for name, value in own.items() if name != "run_id"})[:12] == GOLDEN_RUN_ID
 
@@ -237,8 +235,8 @@ def test_a_run_id_of_ones_own_stays_out_of_the_derived_one() -> None:
         ({"market": {"tick_size": "0.0001", "lot_size": "0.001"}}, 4 + 3 + 4),
     ],
 )
-def test_a_money_unit_is_fine_enough(values: dict[str, Any], money_scale: int) -> None:
-    """Tick, lot and fee decimals together, or those of the initial cash when they are more."""
+def test_money_unit_is_fine_enough(values: dict[str, Any], money_scale: int) -> None:
+    """A money unit has the decimals of tick, lot and fee together, or those of the initial cash when more."""
     sealed = seal(config(**values))
     assert sealed.grid().money_scale == money_scale
     assert sealed.grid().money_text(sealed.grid().money(sealed.broker.initial_cash)) == sealed.broker.initial_cash
@@ -247,8 +245,8 @@ def test_a_money_unit_is_fine_enough(values: dict[str, Any], money_scale: int) -
 @pytest.mark.parametrize(
     "run_id", ["r", "run_demo_001", GOLDEN_RUN_ID, "2026-01-01.a_b-C", "x" * 128, "console", "com10"]
 )
-def test_a_plain_run_id_names_a_directory(run_id: str) -> None:
-    """Letters, digits, dot, underscore and dash, up to 128 of them."""
+def test_plain_run_id_names_directory(run_id: str) -> None:
+    """A run_id of up to 128 letters, digits, dots, underscores and dashes can name a directory."""
     check_run_id_for_directory(run_id)
 
 
@@ -281,8 +279,8 @@ def test_a_plain_run_id_names_a_directory(run_id: str) -> None:
         "a:b",
     ],
 )
-def test_a_run_id_that_cannot_name_a_directory_is_refused(run_id: str) -> None:
-    """On no file system does a run end up anywhere but below its root, and the name is not repeated."""
+def test_bad_run_id_is_refused(run_id: str) -> None:
+    """A run_id that could not safely name a directory on every file system is refused without being repeated."""
     with pytest.raises(ConfigError) as caught:
         check_run_id_for_directory(run_id)
     assert caught.value.field == "run_id"
@@ -290,8 +288,8 @@ def test_a_run_id_that_cannot_name_a_directory_is_refused(run_id: str) -> None:
 
 
 @pytest.mark.parametrize("run_id", ["AK" + "IA" + "QWERTYUIOP012345", "run_gh" + "p_" + "Ab3" * 12])
-def test_a_run_id_that_looks_like_a_secret_is_refused(run_id: str) -> None:
-    """It would stand in every line; the message does not repeat it."""
+def test_secret_run_id_is_refused(run_id: str) -> None:
+    """A run_id that resembles a secret is refused without being repeated."""
     with pytest.raises(ConfigError, match="run_id: looks like a secret") as caught:
         check_run_id_for_directory(run_id)
     assert run_id not in str(caught.value)

@@ -70,23 +70,23 @@ BAD: tuple[tuple[Field, Any, str], ...] = (
 
 
 @pytest.mark.parametrize(("field", "value"), GOOD)
-def test_a_good_value_passes_the_check_and_the_schema(field: Field, value: Any) -> None:
-    """The check and the JSON Schema of a field agree on what fits."""
+def test_good_value_is_accepted(field: Field, value: Any) -> None:
+    """A good value passes the check of a field and the field's JSON Schema."""
     assert field.problem_with(value) is None
     assert Draft202012Validator(field.json_schema()).is_valid(value)
 
 
 @pytest.mark.parametrize(("field", "value", "problem"), BAD)
-def test_a_bad_value_fails_the_check_and_the_schema(field: Field, value: Any, problem: str) -> None:
-    """They agree on what does not, a newline at the end among it."""
+def test_bad_value_is_refused(field: Field, value: Any, problem: str) -> None:
+    """A bad value fails the check of a field, with its problem named, and the field's JSON Schema."""
     assert field.problem_with(value) == problem
     assert not Draft202012Validator(field.json_schema()).is_valid(value)
 
 
 @pytest.mark.parametrize("kind", FieldKind)
 @pytest.mark.parametrize("nullable", [True, False])
-def test_the_schema_of_every_kind_is_a_schema(kind: FieldKind, nullable: bool) -> None:
-    """It fits draft 2020-12, carries the meaning, and takes null only where null is meant."""
+def test_field_schema_is_valid(kind: FieldKind, nullable: bool) -> None:
+    """The schema of every kind of field is valid draft 2020-12, has the meaning, and takes null where allowed."""
     choices = ("A",) if kind is FieldKind.CHOICE else ()
     schema = Field("f", kind, "what it means", nullable=nullable, choices=choices).json_schema()
     Draft202012Validator.check_schema(schema)
@@ -95,13 +95,13 @@ def test_the_schema_of_every_kind_is_a_schema(kind: FieldKind, nullable: bool) -
 
 
 def test_free_text_kinds() -> None:
-    """Text, lists of text and objects hold what people and foreign code write; what has a form does not."""
+    """Of all kinds of field exactly text, lists of text and objects are free text."""
     free = [kind for kind in FieldKind if Field("f", kind, "").is_free_text]
     assert free == [FieldKind.TEXT, FieldKind.TEXT_LIST, FieldKind.OBJECT]
 
 
-def test_every_day_of_the_calendar_is_a_time_and_no_other() -> None:
-    """The pattern knows the months and the leap years: 400 years are one whole turn of the calendar."""
+def test_time_pattern_follows_calendar() -> None:
+    """The time pattern accepts every day of the calendar, leap years included, and no other day."""
     first, last = date(1600, 1, 1).toordinal(), date(2000, 1, 1).toordinal()
     days = {date.fromordinal(number).isoformat() for number in range(first, last)}
     for year in range(1600, 2000):
@@ -114,6 +114,6 @@ def test_every_day_of_the_calendar_is_a_time_and_no_other() -> None:
 @pytest.mark.parametrize(
     "text", ["0000-01-01T00:00:00+00:00", "0000-02-29T00:00:00+00:00", "2026-01-01T00:00:00.000000+00:00"]
 )
-def test_a_time_that_isoformat_never_writes_is_none(text: str) -> None:
-    """There is no year 0, and no fraction of nothing."""
+def test_unwritten_time_is_refused(text: str) -> None:
+    """A time that isoformat never writes, with year 0 or a zero fraction, does not match the time pattern."""
     assert re.fullmatch(TIME_PATTERN, text) is None
