@@ -29,7 +29,7 @@ from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, run_path
 from c2lib.record.lines import object_line
-from c2lib.record.seal import RunFacts, build_manifest
+from c2lib.record.seal import build_manifest
 from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
@@ -239,16 +239,13 @@ def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None,
 def make_manifest(session: DryrunSession, result: DryrunResult, artifacts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the manifest of an executed session."""
     return build_manifest(
-        RunFacts(
-            run_id=result.run_id,
-            strategy_id=result.strategy_id,
-            status=result.status.value,
-            config=session.config.canonical(),
-            config_sha256=session.config.sha256(),
-            market=session.market_facts(),
-            strategy=session.strategy_facts(),
-            inputs=session.inputs(),
-            artifacts=artifacts,
-            audit={"entries": result.audit_events, "last_hash": result.audit_last_hash},
-        )
+        run_id=result.run_id,
+        strategy_id=result.strategy_id,
+        status=result.status.value,
+        config=session.config.canonical(),
+        market=session.market_facts(),
+        strategy=session.strategy_facts(),
+        inputs=session.inputs(),
+        artifacts=artifacts,
+        audit={"entries": result.audit_events, "last_hash": result.audit_last_hash},
     )

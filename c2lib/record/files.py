@@ -1,23 +1,8 @@
-r"""The run directory on disk: staged, sealed, published by one rename.
+"""Run directories on disk: staged, sealed, published by one rename, and found again.
 
-Rules kept here:
-
-* a run directory exists whole or not at all: it is written in a staging folder beside its place and renamed
-  there after the manifest; an existing one is never overwritten;
-* below the output root nothing is written through a symlink (:mod:`c2lib.record.files`), and what is published is
-  the folder that was written, at the place that is told: a folder exchanged meanwhile is an error;
-* files are created, never reopened; lines are handed on in batches by count, and a short write goes on where it
-  stopped;
-* what a file's digest covers is what was handed on, never what is read back.
-
->>> import tempfile
->>> with tempfile.TemporaryDirectory() as root:
-...     with StagedRun(root, "run_demo_001") as staged:
-...         staged.sink(Artifact.EVENTS).write("{}\n")
-...         facts = staged.seal()["events.jsonl"]["lines"]
-...         path = staged.publish()
->>> facts
-1
+A run directory exists whole or not at all: it is written in a staging folder beside its place and renamed after the
+manifest, and an existing one is never overwritten. Below the output root folders are opened by handles and through no
+symlink, so that a folder exchanged meanwhile is an error.
 """
 
 from __future__ import annotations
@@ -36,7 +21,13 @@ from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, STAGING_PREFI
 from c2lib.record.seal import ArtifactDigest
 
 BATCH_LINES = 64
-"""Lines that a file sink gathers before it hands them to the system."""
+"""Lines that a file sink gathers before it gives them to the system."""
+
+FILE_MODE, FOLDER_MODE = 0o644, 0o755
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class PublishedAlready(OutputError):  # noqa: N818 - it is an answer to a race, not a fault
@@ -48,6 +39,123 @@ def run_path(root: str | os.PathLike[str], run_id: str) -> Path:
     return Path(root, *RUN_SUBDIRS, run_id)
 
 
+@contextlib.contextmanager
+def held(handle: int) -> Iterator[int]:
+    """Give ``handle``, and close it in the end."""
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def open_root(root: str | os.PathLike[str], *, make: bool = False) -> int:
+    """Return a handle of an output root; raise :class:`RunPathError` when it is none.
+
+    What is missing of it is made when ``make`` is set, and is a :class:`FileNotFoundError` else.
+    """
+    shown = os.fspath(root)
+    if _CONTROL.search(shown):
+        raise RunPathError(f"the output root {shown!r} cannot be a path that is printed: it holds a control character")
+    try:
+        if make:
+            # one by one: the mode of os.makedirs reaches the last folder only
+            path = Path(root)
+            missing = list(takewhile(lambda folder: not folder.is_dir(), (path, *path.parents)))
+            for folder in reversed(missing):
+                _make(folder)
+        return os.open(root, _FOLDER)
+    except NotADirectoryError:
+        raise RunPathError(f"the output root {shown} is no folder") from None
+    except ValueError:
+        raise RunPathError(f"the output root {shown!r} cannot be a path") from None
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not make:
+            raise
+        raise RunPathError(f"the output root {shown} cannot be used: {error.strerror}") from None
+
+
+def _make(name: str | os.PathLike[str], parent: int | None = None) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, FOLDER_MODE, dir_fd=parent)
+
+
+def open_below(parent: int, names: Iterable[str], shown: str, *, make: bool = False) -> int:
+    """Return a handle of the folder ``names`` below an open folder; follow no symlink.
+
+    Args:
+        parent: a handle of the folder to begin at, which stays open.
+        names: the folders on the way, each within the one before.
+        shown: what messages call ``parent``.
+        make: whether what is missing is made.
+
+    Raises:
+        RunPathError: a folder on the way cannot be used, or is a symlink.
+        FileNotFoundError: one is missing, and ``make`` is not set.
+    """
+    handle = os.dup(parent)
+    for name in names:
+        shown = os.path.join(shown, name)
+        with held(handle):
+            try:
+                if make:
+                    _make(name, handle)
+                handle = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=handle)
+            except OSError as error:
+                if isinstance(error, FileNotFoundError) and not make:
+                    raise
+                if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                    problem = (
+                        "is a symlink or no folder: nothing is written through it; take it away, or write elsewhere"
+                    )
+                    raise RunPathError(f"{shown} {problem}") from None
+                raise RunPathError(f"{shown} cannot be used: {error.strerror}") from None
+    return handle
+
+
+def find_run(root: str | os.PathLike[str], run_id: str) -> int | None:
+    """Return a handle of the run directory of ``run_id``, or ``None`` when there is none; make nothing.
+
+    Raises:
+        RunPathError: something else is in its place or on the way.
+        ConfigError: there is one whose name differs in letter case alone.
+    """
+    shown = os.fspath(root)
+    try:
+        with held(open_root(root)) as base, held(open_below(base, RUN_SUBDIRS, shown)) as runs:
+            shown = os.path.join(shown, *RUN_SUBDIRS)
+            _refuse_twin(runs, run_id, shown)
+            return open_below(runs, (run_id,), shown)
+    except FileNotFoundError:
+        return None
+
+
+def _refuse_twin(runs: int, run_id: str, shown: str) -> None:
+    try:
+        names = os.listdir(runs)
+    except OSError as error:
+        raise RunPathError(f"{shown} cannot be used: {error.strerror}") from None
+    twin = next((name for name in names if name.lower() == run_id.lower() and name != run_id), None)
+    if twin is not None:
+        problem = f"differs in letter case alone from {twin}, which is there already"
+        raise ConfigError("run_id", problem, hint="on many file systems the two are one; choose another")
+
+
+def open_run_to_add(path: str | os.PathLike[str]) -> int:
+    """Return a handle of a published run directory that something is to be written into.
+
+    Neither it nor, where it has them, the two fixed folders above it may be a symlink. Raises
+    :class:`RunPathError`.
+    """
+    names = Path(path).parts
+    count = 1 + len(RUN_SUBDIRS) if names[-3:-1] == RUN_SUBDIRS else 1
+    above = Path(*names[:-count])
+    try:
+        with held(open_root(above)) as base:
+            return open_below(base, names[-count:], str(above))
+    except FileNotFoundError:
+        raise RunPathError(f"{os.fspath(path)} is not there: name a run directory") from None
+
+
 class FileSink:
     """A sink that writes lines to one file, in batches; ``close`` returns what the manifest says of it."""
 
@@ -55,25 +163,23 @@ class FileSink:
         self._handle = handle
         self._lines: list[str] = []
         self._pending = b""
-        self._offset = 0
         self._digest = ArtifactDigest()
 
     def write(self, line: str) -> None:
-        """Take a line; raises :class:`OSError` without having taken it when an earlier batch cannot be handed on."""
+        """Take a line; raises :class:`OSError` without having taken it when an earlier batch cannot be written."""
         lines = self._lines
         if len(lines) >= BATCH_LINES:
             self.flush()
         lines.append(line)
 
     def flush(self) -> None:
-        """Hand everything on; after an :class:`OSError` the next call goes on where this one stopped."""
-        if self._pending:
-            self._hand_on()
+        """Give every line to the system; after an :class:`OSError` the next call goes on where this one stopped."""
+        self._write_pending()
         if self._lines:
             self._pending = "".join(self._lines).encode()
             self._digest.update(self._pending, len(self._lines))
             self._lines.clear()
-            self._hand_on()
+            self._write_pending()
 
     def close(self) -> dict[str, Any]:
         """Flush to the disk itself, close the file and return its hash, bytes and lines."""
@@ -88,13 +194,21 @@ class FileSink:
             handle, self._handle = self._handle, -1
             os.close(handle)
 
-    def _hand_on(self) -> None:
-        while self._offset < len(self._pending):
-            written = os.write(self._handle, memoryview(self._pending)[self._offset :])
+    def _write_pending(self) -> None:
+        while self._pending:
+            written = os.write(self._handle, self._pending)
             if written < 1:
                 raise OSError(errno.EIO, "nothing was taken")
-            self._offset += written
-        self._pending, self._offset = b"", 0
+            self._pending = self._pending[written:]
+
+
+@contextlib.contextmanager
+def _output_errors(problem: str) -> Iterator[None]:
+    """Turn an :class:`OSError` into an :class:`OutputError` that begins with ``problem``."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{problem}: {error.strerror}") from None
 
 
 class StagedRun:
@@ -127,29 +241,30 @@ class StagedRun:
 
     def seal(self) -> dict[str, Any]:
         """Close the four files and return what the manifest says of each; raises :class:`OutputError`."""
-        try:
+        with _output_errors(f"{self.path} could not be written to the end"):
             return {artifact.value: sink.close() for artifact, sink in self._sinks.items()}
-        except OSError as error:
-            raise OutputError(f"{self.path} could not be written to the end: {error.strerror}") from None
 
     def add(self, artifact: Artifact, text: str) -> None:
         """Write a whole file; raises :class:`OutputError`."""
-        try:
+        with _output_errors(f"{self.path}/{artifact} could not be written"):
             sink = FileSink(self._create(artifact))
             try:
                 sink.write(text)
                 sink.close()
             finally:
                 sink.abandon()
-        except OSError as error:
-            raise OutputError(f"{self.path}/{artifact} could not be written: {error.strerror}") from None
 
     def publish(self) -> Path:
-        """Rename the staging folder into its place and return that; raises :class:`PublishedAlready`."""
+        """Rename the staging folder into its place and return that.
+
+        Raises:
+            PublishedAlready: something has the place.
+            OutputError: the folder could not be renamed or was exchanged, or the disk did not confirm it.
+        """
         try:
             if self._is_taken():
                 raise PublishedAlready(f"a run {self._run_id} is there already")
-            self._check_place((self._name,), "could not be published")
+            self._check_place(self._name, "could not be published")
             os.fsync(self._folder)
             os.rename(self._name, self._run_id, src_dir_fd=self._parent, dst_dir_fd=self._parent)
         except OSError as error:
@@ -157,11 +272,9 @@ class StagedRun:
                 raise PublishedAlready(f"a run {self._run_id} is there already") from None
             raise OutputError(f"{self.path} could not be published: {error.strerror}") from None
         place = run_path(self._root, self._run_id)
-        try:
+        with _output_errors(f"{place} is published, but the disk did not confirm it"):
             os.fsync(self._parent)
-        except OSError as error:
-            raise OutputError(f"{place} is published, but the disk did not confirm it: {error.strerror}") from None
-        self._check_place((self._run_id,), "is published, but not where it belongs")
+        self._check_place(self._run_id, "is published, but not where it belongs")
         return place
 
     def open_published(self) -> int:
@@ -170,12 +283,10 @@ class StagedRun:
 
     def discard(self) -> None:
         """Remove the staging folder, for a run that needs none; raises :class:`OutputError`."""
-        try:
+        with _output_errors(f"{self.path} could not be removed"):
             for name in os.listdir(self._folder):
                 os.unlink(name, dir_fd=self._folder)
             os.rmdir(self._name, dir_fd=self._parent)
-        except OSError as error:
-            raise OutputError(f"{self.path} could not be removed: {error.strerror}") from None
 
     def close(self) -> None:
         """Let go of every handle; what was staged stays."""
@@ -195,10 +306,10 @@ class StagedRun:
     def _create(self, artifact: Artifact) -> int:
         return os.open(artifact.value, NEW_FILE, FILE_MODE, dir_fd=self._folder)
 
-    def _check_place(self, name: tuple[str], problem: str) -> None:
+    def _check_place(self, name: str, problem: str) -> None:
         """Raise :class:`OutputError` unless the folder of that name, reached from the root, is the one written."""
         try:
-            with held(open_below(self._top, (*RUN_SUBDIRS, *name), os.fspath(self._root))) as found:
+            with held(open_below(self._top, (*RUN_SUBDIRS, name), os.fspath(self._root))) as found:
                 if os.path.samestat(os.fstat(found), os.fstat(self._folder)):
                     return
             why = "another folder has its place"
@@ -214,125 +325,3 @@ class StagedRun:
         except FileNotFoundError:
             return False
         return True
-
-
-FILE_MODE, FOLDER_MODE = 0o644, 0o755
-NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-@contextlib.contextmanager
-def held(handle: int) -> Iterator[int]:
-    """Give ``handle``, and close it in the end."""
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def open_root(root: str | os.PathLike[str], *, make: bool = False) -> int:
-    """Return a handle of an output root; raise :class:`RunPathError` when it is none.
-
-    What is missing of it is made when ``make`` is set, and is a :class:`FileNotFoundError` else.
-    """
-    shown = os.fspath(root)
-    if _CONTROL.search(shown):
-        raise RunPathError(f"the output root {shown!r} cannot be a path that is printed: it holds a control character")
-    try:
-        if make:
-            _make_folders(Path(root))
-        return os.open(root, _FOLDER)
-    except NotADirectoryError:
-        raise RunPathError(f"the output root {shown} is no folder") from None
-    except ValueError:
-        raise RunPathError(f"the output root {shown!r} cannot be a path") from None
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and not make:
-            raise
-        raise RunPathError(f"the output root {shown} cannot be used: {error.strerror}") from None
-
-
-def _make_folders(path: Path) -> None:
-    # the modes of os.makedirs reach the last folder only
-    missing = list(takewhile(lambda folder: not folder.is_dir(), (path, *path.parents)))
-    for folder in reversed(missing):
-        _make(folder, None)
-
-
-def _make(name: str | os.PathLike[str], parent: int | None) -> None:
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(name, FOLDER_MODE, dir_fd=parent)
-
-
-def open_below(parent: int, names: Iterable[str], shown: str, *, make: bool = False) -> int:
-    """Return a handle of the folder ``names`` below ``parent``, which messages call ``shown``; follow no symlink.
-
-    What is missing is made when ``make`` is set, and is a :class:`FileNotFoundError` else. Raises
-    :class:`RunPathError` naming the part of the way that cannot be used.
-    """
-    handle = os.dup(parent)
-    for name in names:
-        shown = os.path.join(shown, name)
-        with held(handle):
-            handle = _open_child(handle, name, shown, make)
-    return handle
-
-
-def _open_child(parent: int, name: str, shown: str, make: bool) -> int:
-    try:
-        if make:
-            _make(name, parent)
-        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and not make:
-            raise
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            problem = "is a symlink or no folder: nothing is written through it; take it away, or write elsewhere"
-            raise RunPathError(f"{shown} {problem}") from None
-        raise RunPathError(f"{shown} cannot be used: {error.strerror}") from None
-
-
-def find_run(root: str | os.PathLike[str], run_id: str) -> int | None:
-    """Return a handle of the run directory of ``run_id``, or ``None`` when there is none; make nothing.
-
-    Raises :class:`RunPathError` when there is something else in its place or on the way, and
-    :class:`ConfigError` when there is one whose name differs in letter case alone.
-    """
-    shown = os.fspath(root)
-    try:
-        with held(open_root(root)) as base, held(open_below(base, RUN_SUBDIRS, shown)) as runs:
-            shown = os.path.join(shown, *RUN_SUBDIRS)
-            _refuse_twin(runs, run_id, shown)
-            return open_below(runs, (run_id,), shown)
-    except FileNotFoundError:
-        return None
-
-
-def _refuse_twin(runs: int, run_id: str, shown: str) -> None:
-    folded = run_id.lower()
-    try:
-        names = os.listdir(runs)
-    except OSError as error:
-        raise RunPathError(f"{shown} cannot be used: {error.strerror}") from None
-    twin = next((name for name in names if name.lower() == folded and name != run_id), None)
-    if twin is not None:
-        problem = f"differs in letter case alone from {twin}, which is there already"
-        raise ConfigError("run_id", problem, hint="on many file systems the two are one; choose another")
-
-
-def open_run_to_add(path: str | os.PathLike[str]) -> int:
-    """Return a handle of a published run directory that something is to be written into.
-
-    Neither it nor, where it has them, the two fixed folders above it may be a symlink. Raises
-    :class:`RunPathError`.
-    """
-    parts = Path(path).parts
-    count = 1 + len(RUN_SUBDIRS) if parts[-3:-1] == RUN_SUBDIRS else 1
-    above = Path(*parts[:-count])
-    try:
-        with held(open_root(above)) as base:
-            return open_below(base, parts[-count:], str(above))
-    except FileNotFoundError:
-        raise RunPathError(f"{os.fspath(path)} is not there: name a run directory") from None

@@ -20,7 +20,7 @@ from tests.app.runs import codes, market_csv, strategy_file
 from tests.app.sessions import OWN
 from tests.app.vector import GOLDEN, made_in, turn_listings_round
 from tests.naming import ROOT, missing, named
-from tests.record.test_folders import umask
+from tests.record.test_files_folders import umask
 from tests.session.golden import GOLDEN_BEHAVIOUR_VERSION
 
 PAGE = ROOT / "docs" / "determinism.md"

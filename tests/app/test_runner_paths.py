@@ -17,7 +17,7 @@ from c2lib.record.files import find_run
 from tests.app.conftest import Command
 from tests.app.runs import DEMO, RUN, market_csv, place_below, tree
 from tests.app.sessions import CONFIG, OWN, Buyer, config
-from tests.record.test_folders import umask
+from tests.record.test_files_folders import umask
 
 LOOK_ALIKES = ("r\u0443n", "\uff52un", "run\u200b", "\u202erun", "e\u0301", "\u00e9")
 RESERVED = ("CON", "con", "NUL.txt", "Com1", "LPT9.tar.gz", "aux", "prn")

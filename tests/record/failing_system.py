@@ -1,4 +1,4 @@
-"""An operating system of which chosen calls fail, for the two modules that call it to write a run directory."""
+"""An operating system of which chosen calls fail, for the module that calls it to write a run directory."""
 
 import errno
 import os
@@ -56,7 +56,6 @@ class ShortSystem:
 def system(stand_in: Any) -> Iterator[Any]:
     """Let the run directory be written through ``stand_in`` instead of ``os``."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("c2lib.record.files.os", stand_in)
         patch.setattr("c2lib.record.files.os", stand_in)
         yield stand_in
 

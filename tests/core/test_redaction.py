@@ -3,15 +3,17 @@
 import hashlib
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core import redaction as secrets
+from c2lib.core import redaction
 from c2lib.core.redaction import DETECTORS, find_secret, is_redacted, redact_secrets, redact_whole
 from tests.core.planted import EXAMPLES, SHAPES
 
+PAGE = Path(__file__).parents[2] / "docs" / "secrets.md"
 LETTERS = "Ab3" * 12
 
 ORDINARY = (
@@ -120,7 +122,7 @@ def test_bounded_field_is_replaced_whole() -> None:
 def test_unstable_text_is_replaced_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text whose redaction never settles is replaced whole."""
     restless = (("x", ("red",), re.compile("R(?=EDACTED)")),)
-    monkeypatch.setattr(secrets, "_COMPILED", restless)
+    monkeypatch.setattr(redaction, "_COMPILED", restless)
     assert redact_secrets("RED" + "ACTED") == "[REDACTED:text]"
 
 
@@ -271,7 +273,7 @@ def test_hostile_text_takes_linear_time(name: str) -> None:
 
 def test_quadratic_pattern_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """The measurement of linear time fails for a pattern that takes quadratic time."""
-    monkeypatch.setattr(secrets, "_COMPILED", (("x", ("a",), re.compile("a[^b]*b")),))
+    monkeypatch.setattr(redaction, "_COMPILED", (("x", ("a",), re.compile("a[^b]*b")),))
     assert seconds("a" * 2**15) > BETWEEN * seconds("a" * 2**12) + 0.05
 
 
@@ -280,3 +282,9 @@ def test_joined_hostile_texts_are_cleaned() -> None:
     units = [unit for texts in HOSTILE.values() for unit in texts]
     text = "".join(unit * (MEGABYTE // len(units) // len(unit)) for unit in units)
     assert find_secret(redact_secrets(text)) is None
+
+
+def test_page_names_every_detector() -> None:
+    """The page about secrets keeps silent about no detector."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert [detector.name for detector in DETECTORS if f"`{detector.name}`" not in text] == []

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.core import redaction as redact
+from c2lib.core import redaction
 from c2lib.core.canon import text_problem
 from c2lib.core.redaction import (
     MAX_FREE_TEXT,
@@ -125,6 +125,6 @@ def test_a_class_named_like_a_secret_is_redacted() -> None:
 
 def test_the_passes_of_cleaning_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no unbounded loop anywhere, and a text that comes to no rest is left out whole."""
-    monkeypatch.setattr(redact, "_MOST_PASSES", 1)
+    monkeypatch.setattr(redaction, "_MOST_PASSES", 1)
     assert clean_text("plain") == "plain"
     assert clean_text(SECRET) == "[REDACTED:text]"
