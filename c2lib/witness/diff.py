@@ -16,6 +16,7 @@ from functools import lru_cache
 from itertools import chain, islice, zip_longest
 from typing import Any
 
+from c2lib.core.contract import EVENT_FIELDS
 from c2lib.core.errors import RunPathError
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, AuditCode
@@ -36,13 +37,17 @@ from c2lib.witness.align import (
 from c2lib.witness.audit import MAX_MOVES
 from c2lib.witness.findings import Findings, Verdict
 from c2lib.witness.foreign import OWN_AUDIT_FIELDS, RunbookFile, count_name
-from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck
+from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, canonical_object, problems
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder
-from c2lib.witness.recognise import quick_event
 from c2lib.witness.snapshots import MAX_STATES
 
-_quick_event = lru_cache(maxsize=16)(quick_event)
-"""Two runs that are read side by side bring the same lines at nearly the same time."""
+
+@lru_cache(maxsize=16)
+def _own_event(data: bytes) -> Mapping[str, Any] | None:
+    """Return the event of a line that has c2lib's own fields; two runs bring the same lines at nearly the same time."""
+    value = canonical_object(data)
+    return None if value is None or any(problems(EVENT_FIELDS, value, closed=True)) else value
+
 
 MAX_DAMAGE = 10
 """Most lines that are listed one by one because they cannot be compared."""
@@ -155,8 +160,9 @@ class _Side:
         )
         file = ArtifactFile(self.folder.descriptor, artifact, self._findings, MAX_OBJECT if own else MAX_LINE)
         for number, data in file.lines():
-            known = _quick_event(data) if artifact is Artifact.EVENTS else None
-            value = known[0] if known else check.value(number, data) if number <= most else None
+            value = _own_event(data) if artifact is Artifact.EVENTS else None
+            if value is None and number <= most:
+                value = check.value(number, data)
             if value is not None:
                 yield Line(number, value, data)
         if file.facts is not None:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from c2lib.core.canon import EVENT_ID_KIND, canonical_json, sha256_hex
-from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, SNAPSHOT_FIELDS, Field, FieldKind
+from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, PAYLOADS, SNAPSHOT_FIELDS, Field, FieldKind
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, STATUS_OF_PHASE, SessionPhase, SessionStatus, successors
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind
@@ -25,12 +25,11 @@ from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import (
     MAX_DECIMAL,
     MAX_LINE,
-    PAYLOAD_CHECKS,
     JsonError,
     LineCheck,
-    ObjectCheck,
     RunName,
-    ordinary_object,
+    canonical_object,
+    problems,
     strict_decoder,
     strict_json,
 )
@@ -159,14 +158,13 @@ class RunbookFile(LineCheck):
     """The field that numbers the lines from 0."""
     emitted = 0
     """How many lines there are so far, usable or not."""
+    closed = False
     text = staticmethod(text_of)
-    _line = _next = _floats = _unread_times = 0
-    _event_id: str | None = None
+    _next = _floats = _unread_times = 0
     _last_time: tuple[datetime, str] | None = None
 
     def __init__(self, artifact: Artifact, findings: Findings, run: RunName | None = None) -> None:
-        super().__init__(artifact.value, (), findings, run)
-        self.check = ObjectCheck(_FIELDS[artifact], closed=False)
+        super().__init__(artifact.value, _FIELDS[artifact], findings, run)
         self.counts: Counter[str] = Counter()
         self._known = {field.name for field in _FIELDS[artifact]}
         self._absent = {field.name: None for field in _FIELDS[artifact] if field.nullable}
@@ -177,18 +175,17 @@ class RunbookFile(LineCheck):
         """Return the value of a line, a float as :class:`FloatText`; raise :class:`JsonError`."""
         return strict_json(data, MAX_LINE, _DECODER)
 
-    def breaks(self, number: int, check: ObjectCheck, value: Mapping[str, Any], event_id: str | None = None) -> bool:
-        """Whether ``value`` breaks ``check``; also counts what :meth:`unchecked` lists."""
+    def well_formed(self, fields: Iterable[Field], value: Mapping[str, Any], *, closed: bool) -> bool:
+        """Whether an object has its fields; also counts what :meth:`unchecked` lists."""
         self._seen |= value.keys() & self._known
         for name in sorted(value.keys() - self._known):
             count_name(self._strange, name)
         self._floats += _floats_in(value)
-        return super().breaks(number, check, {**self._absent, **value}, event_id)
+        return super().well_formed(fields, {**self._absent, **value}, closed=closed)
 
     def take(self, number: int, data: bytes) -> None:
         """Take the next line in."""
         self.emitted += 1
-        self._line, self._event_id = number, None
         value = self.value(number, data)
         if value is None:
             self._next += 1
@@ -204,14 +201,9 @@ class RunbookFile(LineCheck):
 
     def finish(self) -> None:
         """Report further findings of the file as a whole."""
-        self._line, self._event_id = 0, None
+        self.line, self.event_id = 0, None
 
-    def require(self, holds: bool, code: FindingCode, expected: object, seen: object) -> None:
-        """Report a finding unless something ``holds``."""
-        if not holds:
-            self._findings.add(code, self._file, self._line, expected=expected, seen=seen, event_id=self._event_id)
-
-    def same(self, name: str, expected: object, seen: object) -> None:
+    def same_known(self, name: str, expected: object, seen: object) -> None:
         """Require what was ``seen`` in a field to be as ``expected``, where both are known."""
         code = _STATUS if name == "status" else _COUNTER
         self.require(None in (expected, seen) or expected == seen, code, f"{name} {expected}", seen)
@@ -237,13 +229,13 @@ class RunbookFile(LineCheck):
         """Yield what could not be checked for want of a field, or of a contract for it."""
         missing = self._known - self._seen
         if missing and self._seen:
-            yield f"{self._file} has no {', '.join(sorted(missing))}"
+            yield f"{self.file} has no {', '.join(sorted(missing))}"
         if self._strange:
-            yield f"{self._file} has fields that the contract does not: {_listed(self._strange)}"
+            yield f"{self.file} has fields that the contract does not: {_listed(self._strange)}"
         if self._floats:
-            yield f"{self._file} has {self._floats} floats: how they are written, and what they add up to"
+            yield f"{self.file} has {self._floats} floats: how they are written, and what they add up to"
         if self._unread_times:
-            yield f"the order of {self._unread_times} times of {self._file}, which are no ISO 8601 with a zone"
+            yield f"the order of {self._unread_times} times of {self.file}, which are no ISO 8601 with a zone"
 
 
 class _Events(RunbookFile):
@@ -252,10 +244,10 @@ class _Events(RunbookFile):
     last_kind = ""
 
     def _fold(self, value: Mapping[str, Any]) -> None:
-        kind, self._event_id = value["event_type"], value["event_id"]
+        kind, self.event_id = value["event_type"], value["event_id"]
         identity = {name: value[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
         expected = sha256_hex(text_of({**identity, "kind": EVENT_ID_KIND}).encode())
-        self.require(self._event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self._event_id)
+        self.require(self.event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self.event_id)
         if "ts_utc" in value:
             self._time("ts_utc", value["ts_utc"])
         count_name(self.counts, kind)
@@ -337,9 +329,9 @@ class _Snapshots(RunbookFile):
 
 def _is_own_start(first: bytes | None) -> bool:
     """Whether the first event is a ``SESSION_START`` of c2lib's own contract."""
-    event = ordinary_object(first or b"") or {}
+    event = canonical_object(first or b"") or {}
     payload = event.get("payload") if event.get("event_type") == EventKind.SESSION_START else None
-    return isinstance(payload, dict) and not list(PAYLOAD_CHECKS[EventKind.SESSION_START].problems(payload))
+    return isinstance(payload, dict) and not any(problems(PAYLOADS[EventKind.SESSION_START], payload, closed=False))
 
 
 class RunbookRun:
@@ -374,11 +366,11 @@ class RunbookRun:
         status = last.get("status")
         file.require(status in _ENDS, _STATUS, f"one of {', '.join(_ENDS)} as the last status", status or "none")
         if _EVENTS in measured:
-            file.same("events_emitted", self.events.emitted, last.get("events_emitted"))
+            file.same_known("events_emitted", self.events.emitted, last.get("events_emitted"))
         if _AUDIT in measured:
             file.within("sink_retries", audit.retries, audit.tail_retries, last.get("sink_retries"))
             if audit.phase is not None and not audit.unread_moves:
-                file.same("status", STATUS_OF_PHASE[audit.phase], status)
+                file.same_known("status", STATUS_OF_PHASE[audit.phase], status)
             for name in ("reject_code", "fail_code"):
                 known = last.get(name) is None or audit.counts[last[name]] or audit.counts[OTHERS]
                 file.require(bool(known), _STATUS, f"a {name} that the audit has", last.get(name))
@@ -394,11 +386,11 @@ class RunbookRun:
 
     def _totals(self, metrics: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
         audit, file, seen = self.audit, self.metrics, metrics.get
-        file.same("status", self.snapshots.last.get("status"), seen("status"))
+        file.same_known("status", self.snapshots.last.get("status"), seen("status"))
         if _EVENTS in measured:
-            file.same("events_emitted", self.events.emitted, seen("events_emitted"))
+            file.same_known("events_emitted", self.events.emitted, seen("events_emitted"))
             for name, kind in _KIND_OF_TOTAL.items():
-                file.same(name, self.events.counts[kind], seen(name))
+                file.same_known(name, self.events.counts[kind], seen(name))
         if _AUDIT in measured:
             file.within("sink_retries", audit.retries, audit.tail_retries, seen("sink_retries"))
             file.within("audit_events", audit.emitted, audit.tail, seen("audit_events"))

@@ -18,7 +18,7 @@ from c2lib.core.states import SESSION_ENDS
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind, FailCode
 from c2lib.witness.agreement import Logs, compare, make_logs
 from c2lib.witness.audit import PhaseMove
-from c2lib.witness.events import EventLog, Observer
+from c2lib.witness.events import Event, EventLog, Observer
 from c2lib.witness.findings import Finding, FindingCode, Findings, Verdict
 from c2lib.witness.foreign import RunbookRun, keeps_runbook_contract
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, RunName
@@ -512,46 +512,23 @@ def _summary_of_runbook_run(
 
 
 class _Collector:
-    """Keeps a point for every tick, order and fill that it is told of."""
+    """Keeps a point for every tick, order and fill that it is called with."""
 
     def __init__(self) -> None:
         self.bars: list[BarPoint] = []
         self.orders: list[OrderPoint] = []
         self.fills: list[FillPoint] = []
 
-    def __call__(self, event: Mapping[str, Any], books: Books) -> None:
-        kind, payload, ts_sim = event["event_type"], event["payload"], event["ts_sim"]
+    def __call__(self, event: Event, books: Books) -> None:
+        kind, values, ts_sim = event.kind, event.values, event.ts_sim
         if kind == EventKind.STRATEGY_TICK:
-            self._tick(payload, ts_sim, books)
+            index, time, close, decision = values
+            texts = [decimal_text(value) for value in (books.position, books.equity)]
+            self.bars.append(BarPoint(index, time, ts_sim, decimal_text(close), decision, *texts))
         elif kind == EventKind.ORDER_SUBMITTED:
-            name, side, quantity = payload["client_order_id"], payload["side"], payload["quantity"]
-            self.orders.append(OrderPoint(payload["bar_index"], ts_sim, name, side, quantity))
+            index, name, _, _, quantity, side, *_ = values
+            self.orders.append(OrderPoint(index, ts_sim, name, side, decimal_text(quantity)))
         elif kind == EventKind.FILL:
-            self._fill(payload, ts_sim, event["event_id"])
-
-    def _tick(self, payload: Mapping[str, Any], ts_sim: int, books: Books) -> None:
-        self.bars.append(
-            BarPoint(
-                bar_index=payload["bar_index"],
-                bar_time=payload["bar_time"],
-                ts_sim=ts_sim,
-                close=payload["close"],
-                decision=payload["decision"],
-                position=decimal_text(books.position),
-                equity=decimal_text(books.equity),
-            )
-        )
-
-    def _fill(self, payload: Mapping[str, Any], ts_sim: int, event_id: str) -> None:
-        self.fills.append(
-            FillPoint(
-                bar_index=payload["bar_index"],
-                ts_sim=ts_sim,
-                event_id=event_id,
-                client_order_id=payload["client_order_id"],
-                side=payload["side"],
-                quantity=payload["quantity"],
-                price=payload["price"],
-                fee=payload["fee"],
-            )
-        )
+            index, _, name, fee, _, _, _, price, quantity, side, _ = values
+            texts = [decimal_text(value) for value in (quantity, price, fee)]
+            self.fills.append(FillPoint(index, ts_sim, event.event_id, name, side, *texts))

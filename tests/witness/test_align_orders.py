@@ -17,15 +17,15 @@ def names(alignment: Alignment, a: Sequence[Event], b: Sequence[Event]) -> list[
     ]
 
 
-def test_orders_are_matched_by_their_terms() -> None:
-    """Then by their direction; what is left has no counterpart."""
+def test_orders_match_by_terms() -> None:
+    """Orders of one bar match by their terms, then by their direction; what is left has no counterpart."""
     a = [order("a1", 1), order("a2", 1, "SELL"), order("a3", 1, quantity="7")]
     b = [order("b1", 1, quantity="9"), order("b2", 1), order("b3", 1, quantity="8")]
     assert names(Alignment(), a, b) == [("a1", "b2"), ("a2", None), ("a3", "b1"), (None, "b3")]
 
 
-def test_what_happens_to_an_order_follows_its_match() -> None:
-    """Bars later, under other names."""
+def test_fills_follow_their_order() -> None:
+    """Later events of matched orders match each other, whatever the names of the orders."""
     alignment = Alignment()
     alignment.pairs([order("a1", 1), order("a2", 1, "SELL")], [order("b1", 1, "SELL"), order("b2", 1)])
     found = names(alignment, [fill("a1", 2, leaves="1"), fill("a2", 2)], [fill("b1", 2), fill("b2", 2, leaves="1")])
@@ -33,8 +33,8 @@ def test_what_happens_to_an_order_follows_its_match() -> None:
     assert names(alignment, [fill("a1", 3)], [fill("b2", 3)]) == [("a1", "b2")]
 
 
-def test_an_order_that_ended_is_forgotten() -> None:
-    """An event of an order that ended is matched by the name that it gives, as that of an order that nobody sent."""
+def test_ended_orders_are_forgotten() -> None:
+    """An event of an order that ended matches by the name that it gives, as that of an order that nobody sent."""
     alignment = Alignment()
     alignment.pairs([order("x", 1), order("y", 1)], [order("x", 1), order("z", 1)])
     for kind, name in (("ORDER_CANCELLED", "x"), ("ORDER_REJECTED", "z")):
@@ -44,8 +44,8 @@ def test_an_order_that_ended_is_forgotten() -> None:
     assert names(alignment, [fill("y", 2)], [fill("y", 2)]) == [("y", "y")]
 
 
-def test_events_of_orders_that_nobody_sent_are_matched_by_name() -> None:
-    """As far as there is one."""
+def test_unknown_orders_match_by_name() -> None:
+    """Events of orders that nobody sent match by name, as far as there is one."""
     long = "n" * 1000
     a, b = [fill("u", 1), fill(long, 1)], [fill(long, 1), fill("v", 1)]
     alignment = Alignment()
@@ -53,8 +53,8 @@ def test_events_of_orders_that_nobody_sent_are_matched_by_name() -> None:
     assert names(alignment, a, b) == [("u", None), (long, long), (None, "v")]
 
 
-def test_everything_else_is_matched_by_its_kind() -> None:
-    """The n-th with the n-th, in the order of their places."""
+def test_other_events_match_by_kind() -> None:
+    """Other events match the n-th of a kind with the n-th of that kind, in the order of their places."""
     a = [event("NOTE", text="1"), event("NOTE", text="2"), event("ODD", client_order_id=5)]
     b = [event("ODD", client_order_id=6), event("NOTE", text="1")]
     pairs = Alignment().pairs(a, b)
@@ -65,13 +65,13 @@ def test_everything_else_is_matched_by_its_kind() -> None:
     ]
 
 
-def test_a_lone_tick_stands_beside_a_lone_tick() -> None:
-    """The usual step of a quiet bar."""
+def test_lone_ticks_match() -> None:
+    """The only tick of a bar matches the only tick of the same bar."""
     assert Alignment().pairs([tick(1)], [tick(1, "BUY")]) == [(tick(1), tick(1, "BUY"))]
 
 
 def test_open_orders_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that was sent first is then known by its name alone."""
+    """Beyond the bound, the order that was sent first is known by its name alone."""
     monkeypatch.setattr(module, "MAX_OPEN", 2)
     alignment = Alignment()
     for number in range(3):

@@ -17,8 +17,8 @@ def cut(*events: Event) -> list[tuple[tuple[int, int, int], list[str]]]:
     return [(key, [one.kind for one in here]) for key, here in steps(events) if here]
 
 
-def test_an_event_belongs_to_its_bar() -> None:
-    """What names none belongs to the bar before it."""
+def test_event_belongs_to_its_bar() -> None:
+    """An event belongs to the bar that it names, and one that names none to the bar before it."""
     assert cut(START, tick(0), NEWS, tick(1), fill("c", 1)) == [
         ((0, 0, 0), ["SESSION_START"]),
         ((1, 0, 0), ["STRATEGY_TICK", "RECONCILED"]),
@@ -26,8 +26,8 @@ def test_an_event_belongs_to_its_bar() -> None:
     ]
 
 
-def test_what_no_bar_follows_belongs_to_the_close() -> None:
-    """With everything behind the stop."""
+def test_last_events_belong_to_close() -> None:
+    """Events that no bar follows belong to the close, with everything after SESSION_STOP."""
     assert cut(START, tick(3), NEWS, STOP, tick(4))[-2:] == [
         ((1, 3, 0), ["STRATEGY_TICK"]),
         ((2, 0, 0), ["RECONCILED", "SESSION_STOP", "STRATEGY_TICK"]),
@@ -37,22 +37,22 @@ def test_what_no_bar_follows_belongs_to_the_close() -> None:
     assert cut() == []
 
 
-def test_what_comes_before_the_first_bar_is_the_start() -> None:
-    """A run that was stopped before it stepped has a start and a close."""
+def test_first_events_belong_to_start() -> None:
+    """Events before the first bar are the start; a run that made no step has a start and a close."""
     assert cut(NEWS, tick(0)) == [((0, 0, 0), ["RECONCILED"]), ((1, 0, 0), ["STRATEGY_TICK"])]
     assert cut(START, STOP) == [((0, 0, 0), ["SESSION_START"]), ((2, 0, 0), ["SESSION_STOP"])]
 
 
-def test_a_bar_that_goes_back_stays_where_it_came() -> None:
-    """The keys never go back."""
+def test_bars_never_go_back() -> None:
+    """An event of an earlier bar stays in the step in which it came, so that the keys never go back."""
     assert cut(tick(5), tick(2), tick(6)) == [
         ((1, 5, 0), ["STRATEGY_TICK", "STRATEGY_TICK"]),
         ((1, 6, 0), ["STRATEGY_TICK"]),
     ]
 
 
-def test_ticks_that_name_no_bar_are_counted() -> None:
-    """Each begins the next one; a bar that is no integer is none."""
+def test_ticks_without_bar_count() -> None:
+    """Each tick that names no bar, or no integer as its bar, begins the next bar."""
     odd = event("STRATEGY_TICK", bar_index="7")
     assert [key for key, _ in cut(START, event("STRATEGY_TICK"), odd, event("STRATEGY_TICK", bar_index=True))] == [
         (0, 0, 0),
@@ -63,8 +63,8 @@ def test_ticks_that_name_no_bar_are_counted() -> None:
 
 
 @pytest.mark.parametrize("events", [[tick(1)] * 7, [START] * 7, [NEWS] * 7, [STOP] * 7])
-def test_a_step_is_bounded(events: Sequence[Event], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is too much for one part goes on in the next."""
+def test_steps_are_bounded(events: Sequence[Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of too many events or bytes goes on in a further part."""
     monkeypatch.setattr(module, "MAX_EVENTS", 2)
     sizes = [len(kinds) for _, kinds in cut(*events)]
     assert (sum(sizes), max(sizes)) == (7, 2)
@@ -75,8 +75,8 @@ def test_a_step_is_bounded(events: Sequence[Event], monkeypatch: pytest.MonkeyPa
     assert [len(kinds) for _, kinds in cut(*events)] == [1] * 7
 
 
-def test_steps_of_two_runs_stand_side_by_side() -> None:
-    """Whichever has one that the other has not."""
+def test_steps_side_by_side() -> None:
+    """The steps of two runs stand side by side, whichever has one that the other lacks."""
     a, b = [START, tick(1), tick(2), STOP], [tick(2), tick(3), STOP]
     pairs = [
         [[one.bar_index for one in side] for side in pair]

@@ -46,7 +46,7 @@ def names_of(found: RunDiff) -> list[str]:
 
 
 @pytest.mark.parametrize("field", ["behaviour_version", "market", "strategy", "inputs"])
-def test_what_decides_the_bytes_is_a_cause(field: str, tmp_path: Path) -> None:
+def test_what_decides_bytes_is_cause(field: str, tmp_path: Path) -> None:
     """A part of the manifest that decides the bytes is a cause, also where only one side has it."""
     other = manifest() | {field: {"x": 5}}
     assert names_of(compared((manifest(), ONE), (other, ONE), tmp_path))[-1].startswith(field)
@@ -56,7 +56,7 @@ def test_what_decides_the_bytes_is_a_cause(field: str, tmp_path: Path) -> None:
     ("claimed", "names", "causes"),
     [("other", OTHER, []), ("third", OTHER, ["config.run_id"]), ("third", ONE, ["config.run_id"])],
 )
-def test_the_runs_own_name_is_no_cause(claimed: str, names: Names, causes: list[str], tmp_path: Path) -> None:
+def test_own_name_is_no_cause(claimed: str, names: Names, causes: list[str], tmp_path: Path) -> None:
     """A manifest that names its own run makes no cause of the name; a manifest of another run does."""
     assert names_of(compared((manifest(), ONE), (manifest(claimed), names), tmp_path)) == causes
 
@@ -72,7 +72,7 @@ def test_start_beside_manifests(tmp_path: Path) -> None:
     assert names_of(found) == ["SESSION_START config_sha256", "SESSION_START market_sha256", "SESSION_START steps"]
 
 
-def test_a_hash_that_follows_from_the_name(tmp_path: Path) -> None:
+def test_hash_that_follows_from_name(tmp_path: Path) -> None:
     """A config hash of another run_id is no cause; without both manifests a note says that it may hide one."""
     starts = [{"config_sha256": side} for side in ("1", "2")]
     found = compared((manifest(), ONE), (manifest("other"), OTHER), tmp_path / "with", starts)
@@ -82,7 +82,7 @@ def test_a_hash_that_follows_from_the_name(tmp_path: Path) -> None:
     assert "in A:" in found.notes[0]
 
 
-def test_a_seal_around_the_same_files(tmp_path: Path) -> None:
+def test_seals_of_same_files(tmp_path: Path) -> None:
     """The seals of the same files of one name are compared, where nothing else differs."""
     a, b = (manifest(), ONE), (manifest(run_digest="e"), ONE)
     assert names_of(compared(a, b, tmp_path / "same")) == ["manifest.run_digest"]
@@ -91,12 +91,12 @@ def test_a_seal_around_the_same_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", [[], None, 5, "x"])
-def test_a_config_that_is_none(config: Any, tmp_path: Path) -> None:
+def test_config_that_is_none(config: Any, tmp_path: Path) -> None:
     """A config that is no object is a difference and no error."""
     assert names_of(compared((manifest(), ONE), (manifest(config=config), ONE), tmp_path)) == ["config"]
 
 
-def test_another_strategy_is_reported_once(tmp_path: Path) -> None:
+def test_another_strategy_once(tmp_path: Path) -> None:
     """Another strategy_id is reported by the config where that is known, else by the events."""
     other = Names("one", "t")
     assert names_of(compared((None, ONE), (None, other), tmp_path / "without")) == ["strategy_id"]

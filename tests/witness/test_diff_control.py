@@ -25,23 +25,23 @@ def move(number: int, to: str, ts_sim: int, **more: Any) -> Line:
     return entry(number, "C2_PHASE_TRANSITION", to=to, ts_sim=ts_sim, **more)
 
 
-def test_the_same_trails_differ_in_nothing() -> None:
-    """Neither in counts nor in phases."""
+def test_same_trails() -> None:
+    """The same two trails differ in no entry, phase or count."""
     trail = [entry(1), move(2, "STOPPED", 7)]
     found = compared(trail, trail)
     assert (found.first, found.phases(), found.counts()) == (None, None, ())
 
 
-def test_the_first_entry_that_differs_is_told_by_its_field() -> None:
-    """And the counts behind it go on."""
+def test_first_differing_entry() -> None:
+    """The first entry that differs is named by its field, and the counts after it go on."""
     found = compared([entry(1), entry(2, step=1), entry(3)], [entry(1), entry(2, step=2), entry(3, "C2_OTHER")])
     assert found.first is not None
     assert found.first.text() == "audit.jsonl:2 C2_NOTE meta.step: 1 | 2"
     assert [count.text() for count in found.counts()] == ["C2_NOTE: 3 | 2", "C2_OTHER: 0 | 1"]
 
 
-def test_an_entry_without_a_counterpart_is_told() -> None:
-    """On either side."""
+def test_entry_without_counterpart() -> None:
+    """An entry without a counterpart is a difference on either side."""
     for pair, text in (
         (([entry(1)], []), "audit.jsonl:1 C2_NOTE: there | (nothing)"),
         (([], [entry(1)]), "audit.jsonl:1 C2_NOTE: (nothing) | there"),
@@ -51,8 +51,8 @@ def test_an_entry_without_a_counterpart_is_told() -> None:
         assert found.first.text() == text
 
 
-def test_a_hash_counts_as_long_as_everything_before_was_the_same() -> None:
-    """Behind a difference it is another anyway."""
+def test_hash_of_first_difference() -> None:
+    """A hash is a difference only where everything before it is the same."""
     found = compared([entry(1), entry(2)], [entry(1), entry(2, entry_hash="x")])
     assert found.first is not None
     assert found.first.name == "audit.jsonl:2 C2_NOTE entry_hash"
@@ -60,8 +60,8 @@ def test_a_hash_counts_as_long_as_everything_before_was_the_same() -> None:
     assert moved.first is None
 
 
-def test_phases_are_told_with_the_events_at_which_they_moved() -> None:
-    """They are no difference of the entries."""
+def test_phases_name_their_events() -> None:
+    """The paths of phases name the events at which they moved, and these are no difference of the entries."""
     found = compared([move(1, "STOPPED", 5)], [move(1, "STOPPED", 6)])
     assert (found.first, found.phases()) is not None
     phases = found.phases()
@@ -72,15 +72,15 @@ def test_phases_are_told_with_the_events_at_which_they_moved() -> None:
     assert found.first.text() == "audit.jsonl:1 C2_PHASE_TRANSITION meta.trigger: CLOSED | OTHER"
 
 
-def test_times_are_left_out_where_they_all_differ() -> None:
-    """And counted as a difference where they do not."""
+def test_times_can_be_left_out() -> None:
+    """Times of entries are a difference unless they are left out."""
     pair = [entry(1, ts="1")], [entry(1, ts="2", entry_hash="x")]
     assert compared(*pair, with_times=False).first is None
     assert compared(*pair).first is not None
 
 
-def test_snapshots_are_compared_by_their_place() -> None:
-    """What one side lacks is told by its status."""
+def test_snapshots_by_place() -> None:
+    """Snapshots are compared by their place, and one without a counterpart is named by its status."""
     a: list[dict[str, Any]] = [{"status": "INIT", "started_ts": "1"}, {"status": "RUNNING", "step": 3}]
     b: list[dict[str, Any]] = [{"status": "INIT", "started_ts": "2"}]
     told = [field.text() for field in snapshot_differences(a, b, with_times=True)]

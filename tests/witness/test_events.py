@@ -5,7 +5,7 @@ import pytest
 
 from c2lib.core.canon import canonical_json, event_id
 from c2lib.core.model import OrderIntent
-from c2lib.witness.events import EventLog
+from c2lib.witness.events import Event, EventLog
 from c2lib.witness.findings import Findings
 from c2lib.witness.lines import RunName
 from c2lib.witness.refold import Books
@@ -110,8 +110,8 @@ def test_first_events_stand_first_and_last_ones_last(arrange: Callable[[list[Lin
     assert finding in take(renumbered(arrange(make_run().events)))[1]
 
 
-def test_a_line_that_needs_a_close_look_counts_like_any_other() -> None:
-    """Quotes, umlauts and mismatches in it change nothing."""
+def test_texts_with_quotes_and_umlauts_count() -> None:
+    """An order whose tag has quotes and letters beyond ASCII is an order like any other."""
     run: Run = make_run(strategy=scripted({0: [OrderIntent("BUY", 1, tag='a "quoted" wörd')]}))
     log, found = take(run.events)
     assert found == []
@@ -128,12 +128,12 @@ def test_the_last_clean_reconciliation_is_kept() -> None:
     assert log.books.mismatches == 1
 
 
-def test_an_observer_is_told_of_each_event_with_the_books_after_it() -> None:
-    """It sees what the books came to."""
+def test_observer_gets_every_event() -> None:
+    """An observer is called with each event and the books after it."""
     told: list[tuple[str, str]] = []
 
-    def observe(event: Any, books: Books) -> None:
-        told.append((event["event_type"], str(books.position)))
+    def observe(event: Event, books: Books) -> None:
+        told.append((event.kind, str(books.position)))
 
     run = make_run()
     take(run.events, observe)
