@@ -134,19 +134,22 @@ def make_run(
     leaking: Mapping[str, int] | None = None,
     strategy: Any = None,
     clock: Any = None,
+    data: Any = None,
+    guard: Any = None,
     enabled_override: bool = False,
     **values: Any,
 ) -> Run:
     """Run a session of 8 steps, or as ``values`` ask.
 
     ``drive`` steps it, ``failing`` tells the calls, from 0, in which a sink raises, ``leaking`` the call in which one
-    tries to leave the process.
+    tries to leave the process. ``data`` are bars given in Python, ``guard`` makes the NO-LIVE guard.
     """
     config = DryrunConfig(**{"strategy_id": "strat_demo", "run_id": "run_demo_001", "seed": 123, "steps": 8} | values)
     sinks = {name: FailingSink((failing or {}).get(name, ()), (leaking or {}).get(name)) for name in SEALED}
-    session = LiveSessionOrchestrator(enabled_override_for_tests=enabled_override).open(
+    session = LiveSessionOrchestrator(enabled_override_for_tests=enabled_override, guard=guard).open(
         config,
         clock=clock,
+        market=data,
         event_sink=sinks[EVENTS],
         state_sink=sinks[SNAPSHOTS],
         audit_sink=sinks[AUDIT],
