@@ -39,7 +39,7 @@ from c2lib.session.strategy import StrategySource
 _CHUNK = 4096
 """Steps between two calls of a progress."""
 
-_NO_INPUTS: Mapping[str, Any] = {"cancel": None, "clock_readings": None, "sink_failures": []}
+_NO_INPUTS: Mapping[str, Any] = {"cancel": None, "clock_readings": None, "sink_failures": [], "strategy_end": None}
 
 _SINKS = {
     "event_sink": Artifact.EVENTS,

@@ -26,6 +26,7 @@ from c2lib.core.sealed import (
     EmptyTuple,
     Integer,
     NonNegativeDecimal,
+    NotBuilt,
     Params,
     PositiveDecimal,
     Sealed,
@@ -165,11 +166,17 @@ class StrategyConfig(Sealed):
 
 
 class LimitsConfig(Sealed):
-    """Bounds that the rails watch; ``None`` sets no bound."""
+    """Bounds that the rails watch; ``None`` sets no bound, and no other value is built yet."""
 
-    max_position: None = None
-    max_order_quantity: None = None
-    max_open_orders: None = None
+    max_position: NotBuilt = None
+    max_order_quantity: NotBuilt = None
+    max_order_notional: NotBuilt = None
+    max_answer_quantity: NotBuilt = None
+    max_open_orders: NotBuilt = None
+    max_orders_per_step: NotBuilt = None
+    max_orders: NotBuilt = None
+    max_drawdown: NotBuilt = None
+    min_equity: NotBuilt = None
 
 
 class DryrunConfig(Sealed):
@@ -197,6 +204,10 @@ class DryrunConfig(Sealed):
     faults: EmptyTuple = ()
     criteria: Criteria = Criteria()
     no_live_required: Literal["hook", "namespace"] = "hook"
+    strategy_timeout_s: Integer = Field(default=60, ge=1, le=3_600)
+    """Seconds that a strategy file may take to answer once."""
+    keep_strategy: bool = True
+    """Whether the run directory keeps a strategy file's bytes, as ``strategy.py``."""
 
     def __init__(self, **values: Any) -> None:
         try:

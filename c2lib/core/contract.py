@@ -146,6 +146,17 @@ _SYMBOL = Field("symbol", _ID, "instrument")
 _SIDE = Field("side", _CHOICE, "direction", choices=SIDES)
 _QUANTITY = Field("quantity", _DEC, "size in units of the instrument")
 
+_ORDER_TERMS = (
+    _SYMBOL,
+    _SIDE,
+    Field("order_type", _CHOICE, "kind of order", choices=ORDER_TYPES),
+    _QUANTITY,
+    Field("limit_price", _DEC, "worst price accepted, null without one", nullable=True),
+    Field("stop_price", _DEC, "price that arms the order, null without one", nullable=True),
+    Field("time_in_force", _CHOICE, "how long it stays", choices=TIMES_IN_FORCE),
+    _BAR_INDEX,
+    Field("tag", _TEXT, "the strategy's own word for it, redacted", nullable=True),
+)
 _ORDER_ANSWER = (
     _CLIENT_ID,
     Field("broker_order_id", _ID, "the broker's name of the order, null when it never got one", nullable=True),
@@ -169,21 +180,21 @@ PAYLOADS: Mapping[EventKind, tuple[Field, ...]] = {
         Field("close", _DEC, "the bar's closing price"),
         Field("decision", _ID, "HOLD, or what was decided: BUY, SELL, CANCEL, several joined by +"),
     ),
-    EventKind.ORDER_SUBMITTED: (
-        _CLIENT_ID,
-        _SYMBOL,
-        _SIDE,
-        Field("order_type", _CHOICE, "kind of order", choices=ORDER_TYPES),
-        _QUANTITY,
-        Field("limit_price", _DEC, "worst price accepted, null without one", nullable=True),
-        Field("stop_price", _DEC, "price that arms the order, null without one", nullable=True),
-        Field("time_in_force", _CHOICE, "how long it stays", choices=TIMES_IN_FORCE),
-        _BAR_INDEX,
-        Field("tag", _TEXT, "the strategy's own word for it, redacted", nullable=True),
+    EventKind.ORDER_BLOCKED: (
+        Field("rail", _ID, "name of the bound that the order would have passed"),
+        Field("expected", _TEXT, "what the bound allows"),
+        Field("seen", _TEXT, "what the order asked for"),
+        *_ORDER_TERMS,
     ),
+    EventKind.ORDER_SUBMITTED: (_CLIENT_ID, *_ORDER_TERMS),
     EventKind.ORDER_ACKNOWLEDGED: _ORDER_ANSWER,
     EventKind.ORDER_REJECTED: _ORDER_ANSWER,
     EventKind.ORDER_CANCELLED: _ORDER_ANSWER,
+    EventKind.CANCEL_REJECTED: (
+        _CLIENT_ID,
+        Field("reason", _CHOICE, "why no open order was found", choices=("unknown_order", "too_late")),
+        _BAR_INDEX,
+    ),
     EventKind.ORDER_EXPIRED: _ORDER_ANSWER,
     EventKind.FILL: (
         Field("fill_id", _ID, "the broker's name of the fill"),
@@ -210,6 +221,12 @@ PAYLOADS: Mapping[EventKind, tuple[Field, ...]] = {
     ),
     EventKind.RECONCILED: (
         Field("mismatches", FieldKind.TEXT_LIST, "each as name:client_order_id; empty when both sides agree"),
+        Field("actions", FieldKind.TEXT_LIST, "corrective actions that were planned"),
+        Field("as_of", _INT, "the venue's event count at which it was asked, null when it gives none", nullable=True),
+        Field("position", _DEC, "units held by the session's books"),
+        Field("cash", _DEC, "money held by the session's books"),
+        Field("broker_position", _DEC, "units held by the venue's, null when it was not asked", nullable=True),
+        Field("broker_cash", _DEC, "money held by the venue's, null when it was not asked", nullable=True),
     ),
     EventKind.SESSION_STOP: (
         Field("stop_reason", _CHOICE, "why stepping ended", choices=tuple(StopReason)),
@@ -283,6 +300,8 @@ LIFECYCLE_COUNTERS = (
     Field("retry_attempts_total", _INT, "broker calls tried again"),
     Field("safety_rail_trips_total", _INT, "rails broken"),
     Field("no_live_attempts_total", _INT, "attempts that the NO-LIVE guard refused"),
+    Field("orders_blocked_total", _INT, "orders that a limit kept from being placed"),
+    Field("faults_injected_total", _INT, "faults of the fault plan that acted"),
     Field("orchestrator_state", _CHOICE, "phase the session ends in", choices=tuple(SessionPhase)),
     Field("last_audit_event_ts", _TIME, "of the last audit entry, null without one", nullable=True),
     Field("reconciler_last_ok_ts", _TIME, "of the last clean reconciliation, null without one", nullable=True),
@@ -310,9 +329,9 @@ MANIFEST_FIELDS = (
     Field("config_sha256", _SHA, "of its canonical JSON"),
     Field("criteria_sha256", _SHA, "of the canonical JSON of its criteria"),
     Field("market", _OBJ, "source, sha256 and bars, the number of them"),
-    Field("strategy", _OBJ, "origin and sha256 of the source"),
+    Field("strategy", _OBJ, "origin, class_name and sha256 of the source, imports: version by module from elsewhere"),
     Field("inputs", _OBJ, "what came from outside the config"),
-    Field("artifacts", _OBJ, "sha256, bytes and lines of each sealed file"),
+    Field("artifacts", _OBJ, "sha256, bytes and lines of each sealed file, strategy.py among them when it is kept"),
     Field("audit", _OBJ, "entries and last_hash of the chain"),
     Field("run_digest", _SHA, "of this object without run_digest"),
 )

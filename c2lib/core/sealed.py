@@ -74,6 +74,8 @@ Symbol = Annotated[str, StringConstraints(pattern=f"^(?:{IDENTIFIER_PATTERN}|{MA
 """A name; or what is left of one that was a secret, which preflight rejects."""
 Sha256 = Annotated[str, StringConstraints(pattern=f"^{SHA256_PATTERN}$")]
 Integer = Annotated[int, must(lambda number: abs(number) <= MAX_INTEGER, "must lie below 2**53 in magnitude")]
+NotBuilt = Annotated[Any, must(lambda value: value is None, "is not built yet; leave it out")]
+"""A field whose feature is not built: null, its neutral value, alone."""
 Zero = Annotated[int, Field(ge=0, le=0)]
 """Neutral value of a number whose feature is not built; a ``Literal[0]`` would take ``False`` and ``0.0`` too."""
 TextTuple = Annotated[tuple[Text, ...], _LISTED]

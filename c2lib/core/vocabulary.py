@@ -9,7 +9,7 @@ STATE_SCHEMA = "C2_DRYRUN_STATE_V1"
 METRICS_SCHEMA = "C2_DRYRUN_METRICS_V1"
 MANIFEST_SCHEMA = "C2_RUN_MANIFEST_V1"
 
-BEHAVIOUR_VERSION = 1
+BEHAVIOUR_VERSION = 2
 """Grows whenever the bytes of a run with unchanged inputs change, which sets an upgrade apart from tampering."""
 
 
@@ -20,6 +20,7 @@ class Artifact(StrEnum):
     SNAPSHOTS = "state_snapshots.jsonl"
     AUDIT = "audit.jsonl"
     METRICS = "metrics.json"
+    STRATEGY = "strategy.py"
     MANIFEST = "run_manifest.json"
     ENVIRONMENT = "environment.json"
 
@@ -34,6 +35,7 @@ NO_LIVE_CHECK = "no_live_guard"
 """Name of the preflight check that lets the canary try."""
 
 SEALED_BY_MANIFEST = (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
+"""What every manifest seals; that of a run which keeps its strategy file seals :attr:`Artifact.STRATEGY` as well."""
 
 EVIDENCE_DIR = "evidence"
 
@@ -46,10 +48,12 @@ class EventKind(StrEnum):
 
     SESSION_START = "SESSION_START"
     STRATEGY_TICK = "STRATEGY_TICK"
+    ORDER_BLOCKED = "ORDER_BLOCKED"
     ORDER_SUBMITTED = "ORDER_SUBMITTED"
     ORDER_ACKNOWLEDGED = "ORDER_ACKNOWLEDGED"
     ORDER_REJECTED = "ORDER_REJECTED"
     ORDER_CANCELLED = "ORDER_CANCELLED"
+    CANCEL_REJECTED = "CANCEL_REJECTED"
     ORDER_EXPIRED = "ORDER_EXPIRED"
     FILL = "FILL"
     FAULT_INJECTED = "FAULT_INJECTED"
@@ -100,6 +104,9 @@ class FailCode(StrEnum):
     INVARIANT = "C2_ABORT_INVARIANT"
     UNKNOWN_OUTCOME = "C2_ABORT_UNKNOWN_OUTCOME"
     NO_LIVE_VIOLATION = "C2_ABORT_NO_LIVE_VIOLATION"
+    STRATEGY_TIMEOUT = "C2_ABORT_STRATEGY_TIMEOUT"
+    STRATEGY_EXITED = "C2_ABORT_STRATEGY_EXITED"
+    STRATEGY_PROTOCOL = "C2_ABORT_STRATEGY_PROTOCOL"
 
 
 class AuditCode(StrEnum):

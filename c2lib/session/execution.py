@@ -117,7 +117,8 @@ class Execution:
         """Compare both sides, record the differences, and return how many orders are of unknown outcome."""
         found = compare(self.ledger.open_orders.values(), self._adapter.list_open_orders())
         self._mismatches += len(found)
-        self._journal.event(EventKind.RECONCILED, list(found))
+        position, cash = self.books()[:2]
+        self._journal.event(EventKind.RECONCILED, list(found), [], None, position, cash, None, None)
         for mismatch in found:
             self._journal.audit(AuditLevel.ERROR, AuditCode.RECONCILE_MISMATCH, mismatch, {"mismatch": mismatch})
         if not found:

@@ -209,6 +209,7 @@ class DryrunSession:
             "cancel": self._cancel,
             "clock_readings": [list(reading) for reading in self._clock.readings] if self._clock else None,
             "sink_failures": [[f.sink, f.call, list(f.errors)] for f in self._journal.sink_failures],
+            "strategy_end": None,
         }
 
     def strategy_facts(self) -> dict[str, Any]:
@@ -313,6 +314,8 @@ class DryrunSession:
             **self._execution.counters(),
             "safety_rail_trips_total": self._rail_trips,
             "no_live_attempts_total": self._guard.attempts,
+            "orders_blocked_total": 0,
+            "faults_injected_total": 0,
         }
 
     @contextmanager

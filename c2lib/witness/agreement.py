@@ -38,6 +38,9 @@ TRIGGER_OF_FAIL_CODE: Mapping[str, str] = {
     FailCode.INVARIANT: SessionTrigger.INVARIANT_BROKEN,
     FailCode.UNKNOWN_OUTCOME: SessionTrigger.OUTCOME_UNKNOWN,
     FailCode.NO_LIVE_VIOLATION: SessionTrigger.NO_LIVE_VIOLATED,
+    FailCode.STRATEGY_TIMEOUT: SessionTrigger.STRATEGY_TIMED_OUT,
+    FailCode.STRATEGY_EXITED: SessionTrigger.STRATEGY_EXITED,
+    FailCode.STRATEGY_PROTOCOL: SessionTrigger.STRATEGY_PROTOCOL_BROKEN,
 }
 
 _TRIGGER_OF_STOP = {StopReason.COMPLETED: SessionTrigger.BOUND_REACHED, StopReason.CANCELLED: SessionTrigger.CANCELLED}
@@ -229,6 +232,8 @@ class _Comparison:
             ("order_state_transitions_total", books.transitions),
             ("reconcile_mismatches_total", mismatches),
             ("safety_rail_trips_total", rails),
+            ("orders_blocked_total", counts[EventKind.ORDER_BLOCKED]),
+            ("faults_injected_total", counts[EventKind.FAULT_INJECTED]),
             ("reconciler_last_ok_ts", events.clean_reconciled_ts),
         ):
             self._same(_COUNTER, _METRICS, name, expected, metrics[name])

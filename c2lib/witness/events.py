@@ -150,5 +150,5 @@ class EventLog(LineCheck):
             self.references.setdefault(_REFERENCES[EventKind(kind)], event_id)
         if kind == EventKind.FILL:
             self.references["last_fill"] = event_id
-        elif kind == EventKind.RECONCILED and not values[0]:
+        elif kind == EventKind.RECONCILED and not values[5]:
             self.clean_reconciled_ts = self.last_ts

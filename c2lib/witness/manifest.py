@@ -87,7 +87,7 @@ class ManifestCheck:
         for name, keys in (
             ("market", ("source", "sha256", "bars")),
             ("strategy", ("origin", "class_name", "sha256", "imports")),
-            ("inputs", ("cancel", "clock_readings", "sink_failures")),
+            ("inputs", ("cancel", "clock_readings", "sink_failures", "strategy_end")),
             ("artifacts", SEALED_BY_MANIFEST),
             ("audit", ("entries", "last_hash")),
         ):

@@ -99,7 +99,7 @@ _SMALL_INTEGER = "(0|[1-9][0-9]{0,14})"
 def value_pattern(field: Field) -> str:
     """Return a pattern of the JSON text of a good value; its group holds the value without quotes, nothing for null."""
     if field.kind is FieldKind.INTEGER:
-        return _SMALL_INTEGER
+        return f"(?:null|{_SMALL_INTEGER})" if field.nullable else _SMALL_INTEGER
     if field.kind is FieldKind.TEXT_LIST:
         return rf'(\[(?:"{_TEXT}"(?:,"{_TEXT}")*+)?\])'
     inner = "|".join(map(re.escape, field.choices)) if field.choices else _QUOTED[field.kind]

@@ -76,9 +76,9 @@ class Books:
     ``rejection`` are the payloads of ``SESSION_START``, ``SESSION_STOP`` and ``REJECTED``.
 
     >>> books = Books(print)
-    >>> books.apply("RECONCILED", {"mismatches": ["ghost_broker_order:c-1"]})
-    >>> books.mismatches
-    1
+    >>> books.apply("SESSION_START", {"initial_cash": "100"})
+    >>> books.equity
+    Decimal('100')
     """
 
     def __init__(self, report: Report) -> None:
@@ -239,7 +239,11 @@ class Books:
         return total
 
     def _reconciled(self, values: Values) -> None:
-        self.mismatches += len(values[0])
+        _, _, _, _, cash, mismatches, position = values
+        self.mismatches += len(mismatches)
+        for name, claimed, own in (("position", position, self.position), ("cash", cash, self.cash)):
+            if claimed != own:
+                self._report(_LEDGER, f"{name} {decimal_text(own)}", decimal_text(claimed))
 
     def _stopped(self, payload: Payload) -> None:
         self.stop = payload

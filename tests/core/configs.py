@@ -47,7 +47,17 @@ GOLDEN_CONFIG: dict[str, Any] = {
         "rate_limit": None,
         "max_retries": 0,
     },
-    "limits": {"max_position": None, "max_order_quantity": None, "max_open_orders": None},
+    "limits": {
+        "max_position": None,
+        "max_order_quantity": None,
+        "max_order_notional": None,
+        "max_answer_quantity": None,
+        "max_open_orders": None,
+        "max_orders_per_step": None,
+        "max_orders": None,
+        "max_drawdown": None,
+        "min_equity": None,
+    },
     "reconcile_every": 0,
     "faults": [],
     "criteria": {
@@ -59,9 +69,11 @@ GOLDEN_CONFIG: dict[str, Any] = {
         "max_no_live_attempts": 0,
     },
     "no_live_required": "hook",
+    "strategy_timeout_s": 60,
+    "keep_strategy": True,
 }
-GOLDEN_RUN_ID = "dry-d4495199efe8"
-GOLDEN_SHA256 = "67321f79623bb835fe7d67d57d2267faa26b3995e2436e25687db9445303415a"
+GOLDEN_RUN_ID = "dry-5859edbc5f47"
+GOLDEN_SHA256 = "795089692935083433383162635969e4d16b26067727c42bf6b880ace39fafa7"
 
 
 def plain_sha256(value: Any) -> str:

@@ -31,7 +31,8 @@ def test_config_has_designed_fields() -> None:
     """DryrunConfig has exactly the fields of the design."""
     listed = (
         "run_id, strategy_id, strategy, seed, clock_mode, clock_start, steps, max_sink_retries, strategy_allowlist, "
-        "enabled, tick_events, market, broker, limits, reconcile_every, faults, criteria, no_live_required"
+        "enabled, tick_events, market, broker, limits, reconcile_every, faults, criteria, no_live_required, "
+        "strategy_timeout_s, keep_strategy"
     )
     assert sorted(DryrunConfig.model_fields) == sorted(listed.split(", "))
 
@@ -107,6 +108,10 @@ def test_list_becomes_tuple() -> None:
         ({"limits": {"max_position": "1"}}, "limits.max_position"),
         ({"limits": {"max_order_quantity": "1"}}, "limits.max_order_quantity"),
         ({"limits": {"max_open_orders": 1}}, "limits.max_open_orders"),
+        ({"limits": {"min_equity": "0"}}, "limits.min_equity"),
+        ({"strategy_timeout_s": 0}, "strategy_timeout_s"),
+        ({"strategy_timeout_s": 3601}, "strategy_timeout_s"),
+        ({"keep_strategy": 1}, "keep_strategy"),
     ],
 )
 def test_unbuilt_feature_is_refused(values: dict[str, Any], field: str) -> None:

@@ -5,7 +5,7 @@ from c2lib.core.contract import AUDIT_CODES, PAYLOADS, Field, FieldKind
 from c2lib.core.vocabulary import AuditCode, EventKind, FailCode, RejectCode
 
 ANSWER = "client_order_id, broker_order_id, reason, bar_index"
-ORDER = "client_order_id, symbol, side, order_type, quantity, limit_price, stop_price, time_in_force, bar_index"
+TERMS = "symbol, side, order_type, quantity, limit_price, stop_price, time_in_force, bar_index, tag"
 FILL = (
     "fill_id, client_order_id, broker_order_id, symbol, side, quantity, price, fee, liquidity, leaves_quantity, "
     "bar_index"
@@ -13,15 +13,17 @@ FILL = (
 PROMISED = {
     "SESSION_START": "clock_mode, config_sha256, criteria_sha256, market_sha256",
     "STRATEGY_TICK": "bar_index, bar_time, close, decision",
-    "ORDER_SUBMITTED": ORDER,
+    "ORDER_BLOCKED": f"rail, expected, seen, {TERMS}",
+    "ORDER_SUBMITTED": f"client_order_id, {TERMS}",
     "ORDER_ACKNOWLEDGED": ANSWER,
     "ORDER_REJECTED": ANSWER,
     "ORDER_CANCELLED": ANSWER,
     "ORDER_EXPIRED": ANSWER,
+    "CANCEL_REJECTED": "client_order_id, reason, bar_index",
     "FILL": FILL,
     "FAULT_INJECTED": "fault, target, detail",
     "RAIL_TRIPPED": "rail, expected, seen",
-    "RECONCILED": "mismatches",
+    "RECONCILED": "mismatches, actions, as_of, position, cash, broker_position, broker_cash",
     "SESSION_STOP": "stop_reason, steps, position, cash, mark_price, equity",
     "REJECTED": "code, reason",
 }
@@ -34,6 +36,9 @@ COUNTERS = {
     "reconcile_mismatches_total",
     "retry_attempts_total",
     "safety_rail_trips_total",
+    "no_live_attempts_total",
+    "orders_blocked_total",
+    "faults_injected_total",
     "orchestrator_state",
     "last_audit_event_ts",
     "reconciler_last_ok_ts",

@@ -44,6 +44,9 @@ def test_fail_codes_follow_the_design() -> None:
         "C2_ABORT_INVARIANT",
         "C2_ABORT_UNKNOWN_OUTCOME",
         "C2_ABORT_NO_LIVE_VIOLATION",
+        "C2_ABORT_STRATEGY_TIMEOUT",
+        "C2_ABORT_STRATEGY_EXITED",
+        "C2_ABORT_STRATEGY_PROTOCOL",
     }
 
 
@@ -69,6 +72,7 @@ def test_run_files_have_their_names() -> None:
         "state_snapshots.jsonl",
         "audit.jsonl",
         "metrics.json",
+        "strategy.py",
         "run_manifest.json",
         "environment.json",
     ]
@@ -77,8 +81,8 @@ def test_run_files_have_their_names() -> None:
 
 
 def test_manifest_seals_other_artifacts() -> None:
-    """The manifest seals every artifact except the manifest and the environment."""
-    assert set(Artifact) - set(SEALED_BY_MANIFEST) == {Artifact.MANIFEST, Artifact.ENVIRONMENT}
+    """Every manifest seals the four files of a session, and leaves out itself and the environment."""
+    assert set(Artifact) - set(SEALED_BY_MANIFEST) == {Artifact.STRATEGY, Artifact.MANIFEST, Artifact.ENVIRONMENT}
 
 
 def test_formats_have_their_versions() -> None:
@@ -96,11 +100,13 @@ def test_small_vocabularies_are_closed() -> None:
     assert {kind.value for kind in EventKind} == {
         "SESSION_START",
         "STRATEGY_TICK",
+        "ORDER_BLOCKED",
         "ORDER_SUBMITTED",
         "ORDER_ACKNOWLEDGED",
         "ORDER_REJECTED",
         "ORDER_CANCELLED",
         "ORDER_EXPIRED",
+        "CANCEL_REJECTED",
         "FILL",
         "FAULT_INJECTED",
         "RAIL_TRIPPED",

@@ -36,6 +36,8 @@ COUNTERS: dict[str, Any] = {
             "retry_attempts_total",
             "safety_rail_trips_total",
             "no_live_attempts_total",
+            "orders_blocked_total",
+            "faults_injected_total",
         ),
         0,
     ),
@@ -58,7 +60,7 @@ def journal_on(max_retries: int = 0, **sinks: Any) -> Journal:
 def write_some(journal: Journal) -> None:
     """Write and flush a little of everything."""
     for _ in range(4):
-        journal.event(EventKind.RECONCILED, [])
+        journal.event(EventKind.FAULT_INJECTED, "fault", "target", "detail")
         journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, "m")
         journal.snapshot(STATE)
     journal.flush(Artifact.EVENTS, Artifact.AUDIT)
@@ -88,7 +90,7 @@ def test_numbers_move_only_when_the_sink_took_the_line() -> None:
     journal = journal_on(events=dead_from(0), audit=dead_from(0), snapshots=dead_from(0), metrics=dead_from(0))
     before = (journal.events_emitted, journal.chain.entries, journal.chain.last_hash, journal.snapshots)
     with pytest.raises(SinkWriteError):
-        journal.event(EventKind.RECONCILED, [])
+        journal.event(EventKind.FAULT_INJECTED, "fault", "target", "detail")
     with pytest.raises(SinkWriteError):
         journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, "m")
     with pytest.raises(SinkWriteError):
@@ -169,7 +171,7 @@ def test_retries_of_a_write_that_failed_for_good_are_told_before_what_is_said_of
     audit = Remembering()
     journal = journal_on(2, events=dead_from(0), audit=audit)
     with pytest.raises(SinkWriteError):
-        journal.event(EventKind.RECONCILED, [])
+        journal.event(EventKind.FAULT_INJECTED, "fault", "target", "detail")
     journal.audit(AuditLevel.ERROR, AuditCode.SINK_WRITE_FAILED, "m")
     assert [entry["code"] for entry in checked_audit(audit.lines)] == [RETRY, RETRY, "C2_SINK_WRITE_FAILED"]
 
@@ -190,7 +192,7 @@ def test_names_messages_and_meta_are_cleaned() -> None:
     events, audit = Remembering(), Remembering()
     journal = Journal(SECRET, SECRET, Sinks(events=events, audit=audit), 0)
     journal.ts = TS
-    journal.event(EventKind.RECONCILED, [])
+    journal.event(EventKind.FAULT_INJECTED, "fault", "target", "detail")
     journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, SECRET, {SECRET: SECRET, "prev_hash": "0" * 64})
     assert "hunter2" not in "".join(events.lines + audit.lines)
     assert checked_audit(audit.lines)[0]["meta"]["prev_hash"] == "0" * 64

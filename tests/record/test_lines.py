@@ -106,13 +106,13 @@ def test_awkward_text_is_encoded_in_every_place(text: str) -> None:
 def test_an_event_counts_once_its_line_was_taken_and_retries_are_settled_after_that() -> None:
     """A line that nobody took leaves the number to the next one; what waits is settled when the count stands."""
     log = Log("2026-01-01T00:00:00+00:00")
-    emit = compile_event_emitter(EventKind.RECONCILED, "run", "strategy", log)
-    emit([])
+    emit = compile_event_emitter(EventKind.FAULT_INJECTED, "run", "strategy", log)
+    emit("fault", "target", "detail")
     log.retries.append("a write was tried again")
-    emit([])
+    emit("fault", "target", "detail")
     assert (log.events_emitted, log.counts_when_settled) == (2, [2])
     with pytest.raises(OSError, match="full"):
-        emit([])
+        emit("fault", "target", "detail")
     assert (log.events_emitted, log.counts_when_settled) == (2, [2])
 
 

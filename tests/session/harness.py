@@ -62,6 +62,10 @@ class Record:
         """Return the payloads of one kind of event."""
         return [event["payload"] for event in self.events() if event["event_type"] == kind]
 
+    def mismatches(self) -> list[list[str]]:
+        """Return what each reconciliation found."""
+        return [payload["mismatches"] for payload in self.payloads("RECONCILED")]
+
     def snapshots(self) -> list[dict[str, Any]]:
         """Return the snapshots, each of which keeps the contract."""
         return checked_snapshots(self.lines("snapshots"))

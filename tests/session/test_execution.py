@@ -120,9 +120,18 @@ def test_stop_cancels_open_orders() -> None:
     """Orders still open at the stop are cancelled with reason session_stop, and the session ends reconciled."""
     record, result = traded({3: [BUY, SELL]})
     assert [payload["reason"] for payload in record.payloads("ORDER_CANCELLED")] == ["session_stop"] * 2
-    assert record.payloads("RECONCILED") == [{"mismatches": []}]
+    assert record.mismatches() == [[]]
     assert (result.status, result.fills) == ("COMPLETED", 0)
     assert record.metrics()["reconciler_last_ok_ts"] is not None
+
+
+def test_reconciliation_records_books() -> None:
+    """RECONCILED has position and cash of the session's books, and nothing of the venue's, which is not asked yet."""
+    record, _ = traded({0: [OrderIntent("BUY", 3)]})
+    (payload,), (stop,) = record.payloads("RECONCILED"), record.payloads("SESSION_STOP")
+    assert (payload["position"], payload["cash"]) == ("3", stop["cash"])
+    assert (payload["actions"], payload["as_of"]) == ([], None)
+    assert (payload["broker_position"], payload["broker_cash"]) == (None, None)
 
 
 def test_strategy_sees_current_position() -> None:
@@ -177,7 +186,7 @@ def test_unknown_outcome_needs_operator(effect: bool, bar: int, monkeypatch: pyt
     record, result = traded({bar: [BUY]})
     assert (result.phase, result.fail_code) == ("ERROR_REQUIRES_OPERATOR", "C2_ABORT_UNKNOWN_OUTCOME")
     assert kinds(record) == ["ORDER_SUBMITTED"]
-    assert record.payloads("RECONCILED") == [{"mismatches": ["unknown_outcome:c-000001"]}]
+    assert record.mismatches() == [["unknown_outcome:c-000001"]]
     assert "C2_RECONCILE_MISMATCH" in record.codes()
     assert (record.metrics()["reconcile_mismatches_total"], record.metrics()["reconciler_last_ok_ts"]) == (1, None)
     assert SECRET_PART not in record.whole()
@@ -203,7 +212,7 @@ def test_ghost_order_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(MockBroker, "advance", advance)
     record, _ = traded({})
-    assert record.payloads("RECONCILED") == [{"mismatches": ["ghost_broker_order:ghost"]}]
+    assert record.mismatches() == [["ghost_broker_order:ghost"]]
 
 
 def test_late_cancel_is_no_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +226,7 @@ def test_late_cancel_is_no_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MockBroker, "cancel_order", cancel_order)
     record, _ = traded({3: [BUY]})
     assert "ORDER_CANCELLED" not in kinds(record)
-    assert record.payloads("RECONCILED") == [{"mismatches": ["missing_on_broker:c-000001"]}]
+    assert record.mismatches() == [["missing_on_broker:c-000001"]]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_stop_completes_pending_cancels() -> None:
     """At the stop, cancels delayed by latency take effect at once, and the session ends reconciled."""
     record, result = traded({4: [LOW]}, latency_steps=3)
     assert [payload["reason"] for payload in record.payloads("ORDER_CANCELLED")] == ["session_stop"]
-    assert (result.status, record.payloads("RECONCILED")) == ("COMPLETED", [{"mismatches": []}])
+    assert (result.status, record.mismatches()) == ("COMPLETED", [[]])
 
 
 def test_rate_limit_rejects_after_retries() -> None:
@@ -104,4 +104,4 @@ def test_every_order_type_reconciles(broker: dict[str, Any]) -> None:
         for bar, tif in enumerate(("GTC", "IOC", "FOK", "DAY"))
     }
     record, result = traded(answers, **broker)
-    assert (result.status, record.payloads("RECONCILED")) == ("COMPLETED", [{"mismatches": []}])
+    assert (result.status, record.mismatches()) == ("COMPLETED", [[]])

@@ -29,6 +29,8 @@ def counters(attempts: int = 0) -> dict[str, Any]:
         "retry_attempts_total": 0,
         "safety_rail_trips_total": 0,
         "no_live_attempts_total": attempts,
+        "orders_blocked_total": 0,
+        "faults_injected_total": 0,
         "reconciler_last_ok_ts": None,
     }
 

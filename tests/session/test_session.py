@@ -109,7 +109,7 @@ def test_cancelled_session_completes(steps: int) -> None:
     assert (result.status, result.phase, result.stop_reason) == ("COMPLETED", "STOPPED", "cancelled")
     assert record.payloads("SESSION_STOP")[0]["stop_reason"] == "cancelled"
     assert len(record.payloads("ORDER_CANCELLED")) == (steps in (4, STEPS))
-    assert record.payloads("RECONCILED") == [{"mismatches": []}]
+    assert record.mismatches() == [[]]
     asked = [entry["meta"] for entry in record.audit() if entry["code"] == "C2_CANCEL_REQUESTED"]
     assert asked == [{"step": steps, "reason": "because of [REDACTED:assignment]"}]
     assert "DRYRUN_ACTIVE" in phases_of(record.audit()) or steps == 0
@@ -177,6 +177,7 @@ def test_inputs_record_outside_facts() -> None:
         "cancel": None,
         "clock_readings": [[0, "2026-01-01T00:00:00+00:00"], [2, "2026-01-01T00:00:05+00:00"]],
         "sink_failures": [["events.jsonl", 3, ["DiskError"]]],
+        "strategy_end": None,
     }
     assert (
         open_session(own_config(clock_mode="market", steps=1), market=flat_bars(1)).inputs()["clock_readings"] is None

@@ -48,7 +48,7 @@ def test_unchecked_is_listed(place: Path) -> None:
         "metrics.json has 1 floats: how they are written, and what they add up to",
         "other files: run.log",
     )
-    assert unchecked[-4].startswith("metrics.json has no fills_total, ")
+    assert unchecked[-4].startswith("metrics.json has no faults_injected_total, ")
 
 
 def test_unread_times_are_listed(tmp_path: Path) -> None:

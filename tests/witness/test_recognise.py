@@ -277,7 +277,7 @@ def strictly(data: bytes) -> Line | None:
 def is_usual(event: Line) -> bool:
     """Whether an event that keeps the contract is of those that are recognised."""
     fields, payload = PAYLOADS[EventKind(event["event_type"])], event["payload"]
-    small = all(payload[field.name] < 10**15 for field in fields if field.kind is FieldKind.INTEGER)
+    small = all((payload[field.name] or 0) < 10**15 for field in fields if field.kind is FieldKind.INTEGER)
     # a combining letter behind an escape joins with the escape's last letter, and only there
     as_written = is_normalized("NFC", raw(payload))
     return event["event_type"] in RECOGNISED_KINDS and len(payload) == len(fields) and small and as_written

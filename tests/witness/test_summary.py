@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from c2lib.core.canon import canonical_sha256
+from c2lib.core.vocabulary import BEHAVIOUR_VERSION
 from c2lib.witness.run import open_run
 from tests.witness.sample_runs import (
     AUDIT,
@@ -47,7 +48,7 @@ def test_a_completed_run_is_told_by_its_log_and_its_seal(tmp_path: Path) -> None
     assert summary.artifacts[EVENTS].lines == len(run.events)
     assert summary.run_digest is not None
     assert len(summary.run_digest) == 64
-    assert summary.behaviour_version == 1
+    assert summary.behaviour_version == BEHAVIOUR_VERSION
 
 
 @pytest.mark.parametrize(
