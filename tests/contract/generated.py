@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import NoLiveViolationError
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.session.nolive import RecordedGuard
 from c2lib.session.session import DryrunSession
+from c2lib.session.strategy import StrategySource
 from tests.session.harness import Bars
 from tests.witness.sample_runs import AUDIT, EVENTS, METRICS, SNAPSHOTS, Run, make_run
 
@@ -21,6 +24,7 @@ TEXTS = ("größer", "e\u0301", '"quoted" \\ and\nmore', "\u2028\x07", "中文 �
 SECRET = "pass" + "word=hunter2hunter2"
 KINDS, TIMES_IN_FORCE = ("MARKET", "LIMIT", "STOP", "STOP_LIMIT"), ("GTC", "IOC", "FOK", "DAY")
 STEPS = 20
+SOURCE = Path(__file__).read_bytes()
 
 
 def leave() -> None:
@@ -196,6 +200,7 @@ def rejected(code: str, **values: Any) -> Course:
     return Course(values=values, reject_code=f"C2_REJECT_{code}")
 
 
+NO_BOUND = {"participation": None, "rate_limit": None, "reject_rate": "0", "latency_steps": 0}
 EXCEPTION, INVARIANT, NO_LIVE = "C2_ABORT_EXCEPTION", "C2_ABORT_INVARIANT", "C2_ABORT_NO_LIVE_VIOLATION"
 
 COURSES: Mapping[str, Course] = {
@@ -220,7 +225,7 @@ COURSES: Mapping[str, Course] = {
         drive=cancelling(2), clock=lambda: Clock(0, 2, 2, -1), fail_code=INVARIANT
     ),
     "fewer bars": Course(data=FewerBars, fail_code=INVARIANT),
-    "too large": Course(TooLarge, fail_code=INVARIANT),
+    "too large": Course(TooLarge, fail_code=INVARIANT, values={"broker": NO_BOUND}),
     "leaves": Course(Leaving, fail_code=NO_LIVE),
     "leaves when made": Course(LeavingAtOnce, fail_code=NO_LIVE),
     "a sink leaves": Course(leaking={EVENTS: 9}, fail_code=NO_LIVE),
@@ -264,7 +269,7 @@ def _generated(name: str, variant: int) -> Run:
         "max_sink_retries": draw.choice((0, 2)),
     }
     guard: Any = None
-    if course.refusal or draw.random() < 0.3:
+    if course.refusal or (draw.random() < 0.3 and "no_live_required" not in course.values):
         values["no_live_required"] = "namespace"
         guard = lambda: RecordedGuard(course.refusal)  # noqa: E731 - a guard is made for the session
     clock = course.clock() if course.clock else _clock(draw, values)
@@ -273,9 +278,18 @@ def _generated(name: str, variant: int) -> Run:
     data = bars(draw, course.data) if course.data else None
     if data:
         values["market"] = {"source": "file", "lot_size": draw.choice(("1", "0.01"))}
+    strategy: Any = course.strategy
+    if strategy and draw.random() < 0.5:
+        values["keep_strategy"] = draw.random() < 0.7
+        imports = draw.choice(({}, {"numpy": "2.1.0", "größer": None}))
+        strategy = StrategySource("file", strategy.__name__, sha256_hex(SOURCE), strategy, SOURCE, "own.py", imports)
+    params: dict[str, Any] | None = None
+    if strategy:
+        params = draw.choice(({}, {"fast": 3, "on": True, "share": "0.5", "text": "größer"}))
     return make_run(
         course.drive,
-        strategy=course.strategy,
+        strategy=strategy,
+        params=params,
         clock=clock,
         data=data,
         guard=guard,
