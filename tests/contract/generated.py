@@ -230,7 +230,7 @@ COURSES: Mapping[str, Course] = {
     "leaves when made": Course(LeavingAtOnce, fail_code=NO_LIVE),
     "a sink leaves": Course(leaking={EVENTS: 9}, fail_code=NO_LIVE),
     "a sink leaves while closing": Course(leaking={METRICS: 0}, fail_code=NO_LIVE, publishable=False),
-    "no run_id": rejected("MISSING_RUN_ID", run_id=" "),
+    "no run_id": Course(values={"run_id": " "}, reject_code="C2_REJECT_MISSING_RUN_ID", publishable=False),
     "no strategy_id": rejected("MISSING_STRATEGY_ID", strategy_id=" "),
     "enabled": rejected("LIVE_ENABLED", enabled=True),
     "empty allowlist": rejected("ALLOWLIST_MISSING", strategy_allowlist=()),
@@ -279,6 +279,9 @@ def _generated(name: str, variant: int) -> Run:
     if data:
         values["market"] = {"source": "file", "lot_size": draw.choice(("1", "0.01"))}
     strategy: Any = course.strategy
+    if course.reject_code and draw.random() < 0.5:
+        # a run of a built-in strategy can be executed again by whoever has it
+        strategy, values["strategy_id"] = None, values["strategy_id"].replace("own", "strat_demo")
     if strategy and draw.random() < 0.5:
         values["keep_strategy"] = draw.random() < 0.7
         imports = draw.choice(({}, {"numpy": "2.1.0", "größer": None}))
