@@ -168,6 +168,8 @@ C2_CANCEL_REQUESTED: reason:text step:integer
 C2_ORDER_REJECTED: client_order_id:identifier reason:text
 C2_RECONCILE_MISMATCH: mismatch:text
 C2_RAIL_TRIPPED: rail:identifier expected:text seen:text
+C2_ABORT_EXCEPTION: exception:text~ bar_index:integer?~ lines:texts~ error:text~
+C2_ABORT_NO_LIVE_VIOLATION: attempts:integer tried:texts
 """
 """Lines, objects of the manifest, fields of the config, payloads, metas; ``?`` allows null, ``~`` to be left out."""
 
@@ -207,7 +209,7 @@ def fits(kind: str, value: Any) -> bool:
     (False, True, True, False)
     """
     if value is None:
-        return kind.endswith("?")
+        return kind.rstrip("~").endswith("?")
     bare = kind[1:].rstrip("?~")
     if not _is_a(_TYPES.get(bare, str), value):
         return False
@@ -913,7 +915,8 @@ class Audit(Story):
             self.same("audit of the manifest", facts["audit"], {"entries": self.number, "last_hash": self.head})
             self.same("inputs.cancel", facts["cancel"], self.cancel)
             code = FAILURES.get(self.trigger) if failed else None
-            end = {"step": self.stop.get("steps"), "code": code} if code in STRATEGY_ENDS else None
+            asked = self.stop.get("steps", 0) + 1 if self.before == "DRYRUN_ACTIVE" else 0
+            end = {"step": asked, "code": code} if code in STRATEGY_ENDS else None
             self.same("inputs.strategy_end", end, facts["strategy_end"])
             self.same("status of the manifest", facts["status"], STATUS[self.phase])
             self.same("retries of the manifest", facts["retries"], self.retries)
