@@ -13,10 +13,10 @@ import pytest
 
 from c2lib.app import strategy_files
 from c2lib.app.paths import read_input
-from c2lib.app.strategy_files import MAX_SOURCE_BYTES, strategy_from_file, strategy_from_object
+from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
-from c2lib.core.model import StrategySettings
+from c2lib.core.model import MAX_SOURCE_BYTES, StrategySettings
 from tests.app.conftest import Command
 from tests.app.runs import BUYER, OWN, manifest_of, place_below, strategy_file, tree
 
