@@ -240,8 +240,9 @@ def verify_command(summary: RunSummary) -> Encoded:
         parts.append("--market FILE")
     if at(summary.config, "strategy", "origin") == "file":
         kept = Artifact.STRATEGY.value in summary.artifacts
-        named = f"--strategy-file FILE.py:{at(summary.config, 'strategy', 'class_name')}"
-        parts.append("--run-kept-strategy" if kept else named)
+        class_name = str(at(summary.config, "strategy", "class_name"))
+        named = class_name if class_name.isidentifier() else "CLASS"
+        parts.append("--run-kept-strategy" if kept else f"--strategy-file FILE.py:{named}")
     return code(" ".join(parts), 400)
 
 
