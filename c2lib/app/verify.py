@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from c2lib.app.namespace import Progress, replay_in_namespace
+from c2lib.app.replay import other_versions
 from c2lib.app.runner import Job, compare_with, opened_market, source_of
+from c2lib.app.strategy_files import strategy_from_source
+from c2lib.core.canon import sha256_hex
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import SealedConfig, StrategyConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
@@ -83,6 +86,7 @@ def verify_run(
     expect_digest: str | None = None,
     market: str | os.PathLike[str] | None = None,
     strategy: Any = None,
+    run_kept_strategy: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
     """Return the report on a run directory.
@@ -94,6 +98,7 @@ def verify_run(
         expect_digest: the ``run_digest`` that the run must have, kept elsewhere.
         market: path of the market file, which the replay needs when the run used one.
         strategy: a class or ``"FILE.py:CLASS"``, which the replay needs when the run used one's own.
+        run_kept_strategy: whether the replay may execute the ``strategy.py`` that lies in the directory instead.
         progress: called now and then; see :data:`VerifyProgress`.
 
     Raises:
@@ -104,7 +109,8 @@ def verify_run(
     source = source_of(strategy)
     with open_run(path, progress=partial(progress, "B") if progress else None) as run:
         anchored = anchor_findings(run, require_sealed=require_sealed, expect_digest=expect_digest)
-        return report_on(run, replay, anchored=anchored, market=market, source=source, progress=progress)
+        given: dict[str, Any] = {"market": market, "source": source, "run_kept_strategy": run_kept_strategy}
+        return report_on(run, replay, anchored=anchored, progress=progress, **given)
 
 
 def report_on(
@@ -114,6 +120,7 @@ def report_on(
     anchored: tuple[Finding, ...] = (),
     market: str | os.PathLike[str] | None = None,
     source: StrategySource | None = None,
+    run_kept_strategy: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
     """Return the report on a run that was read, with further findings on it; see :func:`verify_run`."""
@@ -126,13 +133,34 @@ def report_on(
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
     else:
         step = partial(progress, "step") if progress else None
-        finding, refusal = _replay(run.path, run.manifest, market, source, run.summary, step)
+        try:
+            source = source or (kept_strategy(run) if run_kept_strategy else None)
+            finding, refusal = _replay(run.path, run.manifest, market, source, run.summary, step)
+        except StrategyLoadError as error:
+            finding, refusal = _impossible(str(error)), None
+        if source is not None:
+            versions = other_versions(run.manifest["strategy"].get("imports", {}), source.imports)
+            unchecked.extend(f"what the strategy imports: {version}" for version in versions)
         if refusal:
             unchecked.append(f"the network while executing again: hook alone, since {refusal}")
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
     place = redact_secrets(run.path)
     return VerifyReport(place, run.verdict, tuple(findings), tuple(unchecked), replayed, run.summary)
+
+
+def kept_strategy(run: Run) -> StrategySource | None:
+    """Return the strategy that a run keeps a file of, ``None`` for a run without its own.
+
+    Raises :class:`StrategyLoadError` when there should be one, and none of the sealed hash is there.
+    """
+    sealed = run.summary.config.get("strategy", {})
+    if sealed.get("origin") != "file":
+        return None
+    data = run.kept_strategy
+    if data is None or sha256_hex(data) != sealed.get("sha256"):
+        raise StrategyLoadError(f"the run keeps no strategy.py of sha256 {sealed.get('sha256')}: use --strategy-file")
+    return strategy_from_source(Artifact.STRATEGY, str(sealed.get("class_name")), data)
 
 
 def anchor_findings(
@@ -222,9 +250,9 @@ def _strategy_for(sealed: StrategyConfig, strategy_id: str, given: StrategySourc
     if sealed.origin in (None, "built-in"):
         return built_in_source(strategy_id) if sealed.origin else None
     if given is None:
-        raise StrategyLoadError(
-            f"the strategy is the caller's own: --strategy-file FILE:CLASS of sha256 {sealed.sha256}"
-        )
+        kept = ", or --run-kept-strategy for the one that the run keeps" if sealed.origin == "file" else ""
+        problem = f"the strategy is the caller's own: --strategy-file FILE:CLASS of sha256 {sealed.sha256}{kept}"
+        raise StrategyLoadError(problem)
     if given.sha256 is None or given.sha256 != sealed.sha256:
         raise StrategyLoadError(f"the strategy handed over has sha256 {given.sha256}, the run used {sealed.sha256}")
     return replace(given, origin=sealed.origin)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from c2lib.app.strategy_files import MAX_SOURCE_BYTES, strategy_from_file, strategy_from_object
+from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.errors import ConfigError, StrategyLoadError
-from c2lib.core.model import Bar, PositionView, StrategySettings
+from c2lib.core.model import MAX_SOURCE_BYTES, Bar, PositionView, StrategySettings
 from tests.app.runs import BUYER
 
 SETTINGS = StrategySettings(1, "SYNTH", "0.01", "1")

@@ -13,10 +13,10 @@ import pytest
 
 from c2lib.app import strategy_files
 from c2lib.app.paths import read_input
-from c2lib.app.strategy_files import MAX_SOURCE_BYTES, strategy_from_file, strategy_from_object
+from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
-from c2lib.core.model import StrategySettings
+from c2lib.core.model import MAX_SOURCE_BYTES, StrategySettings
 from tests.app.conftest import Command
 from tests.app.runs import BUYER, OWN, manifest_of, place_below, strategy_file, tree
 
@@ -56,12 +56,15 @@ def test_a_module_beside_the_strategy_is_not_imported(trapped: Path, tmp_path: P
     "line", ["import helper", "from helper import x", "from . import helper", "from .helper import x"]
 )
 def test_a_strategy_is_one_file(trapped: Path, tmp_path: Path, line: str) -> None:
-    """What lies beside it is not sealed, so it is not found: the session fails, and its record says why."""
+    """What lies beside it is not sealed, so it is refused, with the line and advice, and nothing is written."""
     strategy_file(trapped, f"{line}\n{BUYER}")
     done = in_script(trapped, "dryrun", *OWN, "--strategy-file", "mine.py:Buyer", "--out", str(tmp_path / "out"))
-    assert (done.returncode, json.loads(done.stdout)["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
-    assert "helper" in done.stderr or "relative import" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    named = "a file" if "." in line.partition("import")[0] else "helper"
+    assert f"mine.py, line 1: imports {named} from beside it, which the run could not seal" in done.stderr
+    assert "put the code into one file, or install it as a package" in done.stderr
     assert not (tmp_path / "sprung").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_is_discovered(trapped: Path, tmp_path: Path) -> None:
