@@ -25,16 +25,15 @@ from c2lib.app.verify import VerifyProgress, VerifyReport, anchor_findings, veri
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import ConfigError, MissingExtraError, OutputError, RunPathError
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.regular_file import open_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR
-from c2lib.evidence.claims import Claim, Verification, evaluate, passed
+from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
 from c2lib.evidence.plots import PICTURES, plot_files
-from c2lib.evidence.render import MAX_EVIDENCE, difference, evidence_name, render, stated, verify_outcome
+from c2lib.evidence.render import MAX_EVIDENCE, TEMPLATE_NAME, difference, evidence_name, render, stated, verify_outcome
 from c2lib.record.files import FILE_MODE, NEW_FILE, held, open_below, open_run_to_add
-from c2lib.witness.examine import read_series
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.reader import open_regular, why
-
-TEMPLATE = "EV-FINISH_C2-ORCH-DRYRUN.md"
+from c2lib.witness.reader import why
+from c2lib.witness.run import read_series
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +50,13 @@ class EvidenceDraft:
     @property
     def failed_claims(self) -> tuple[str, ...]:
         """The names of the claims that do not hold."""
-        return tuple(claim.name for claim in self.claims if not claim.passed)
+        return failed_names(self.claims)
 
 
 def verification_of(report: VerifyReport) -> Verification:
     """Return what a report of a run that was to be executed again says in its draft."""
-    return Verification(
-        verdict=report.verdict,
-        findings=len(report.findings),
-        replayed=report.replayed,
-        reproduced=report.replayed and report.ok,
-    )
+    replay = Replay.IMPOSSIBLE if not report.replayed else Replay.IDENTICAL if report.ok else Replay.DIFFERENT
+    return Verification(report.verdict, len(report.findings), replay)
 
 
 def draw_plots(run_dir: str | os.PathLike[str]) -> dict[str, bytes]:
@@ -88,7 +83,7 @@ def write_evidence(
     claims = evaluate(report.summary, verification)
     pictures = draw_plots(run_dir) if plots else {}
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
-    template = (resource("evidence_templates") / TEMPLATE).read_text(encoding="utf-8")
+    template = (resource("evidence_templates") / TEMPLATE_NAME).read_text(encoding="utf-8")
     text = render(template, report.summary, claims, verification, date=date, owner=owner, plots=digests)
     name = evidence_name(date, passed(claims))
     place = Path(run_dir) / EVIDENCE_DIR
@@ -111,7 +106,7 @@ def _add_missing(run: int, place: Path, files: Mapping[str, bytes]) -> None:
 def _is_there(folder: int, place: Path, data: bytes) -> bool:
     """Return whether the same file is there; raise :class:`RunPathError` when another one is."""
     try:
-        with os.fdopen(open_regular(folder, place.name), "rb") as file:
+        with os.fdopen(open_regular(place.name, folder), "rb") as file:
             if file.read(len(data) + 1) == data:
                 return True
     except FileNotFoundError:
@@ -199,7 +194,7 @@ def _read(place: Path) -> tuple[bytes | None, str]:
 def _bytes(folder: Path, name: str, limit: int) -> bytes:
     directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        descriptor = open_regular(directory, name)
+        descriptor = open_regular(name, directory)
     finally:
         os.close(directory)
     with os.fdopen(descriptor, "rb") as file:
@@ -215,7 +210,7 @@ def _compare(
         return ()
     verification = verification_of(report) if replay else _on_its_word(report, seen.text)
     claims = evaluate(report.summary, verification)
-    template = (resource("evidence_templates") / TEMPLATE).read_text(encoding="utf-8")
+    template = (resource("evidence_templates") / TEMPLATE_NAME).read_text(encoding="utf-8")
     digests = {file: digest for file, digest in seen.pictures.items() if file in PICTURES}
     try:
         proper = evidence_name(seen.date, passed(claims))
@@ -231,12 +226,12 @@ def _compare(
 
 def _on_its_word(report: VerifyReport, text: str) -> Verification:
     """Return what a replay would have reported, of the ways in which one can end, as the file has it."""
-    plain = verification_of(report)
+    verdict, findings = report.verdict, len(report.findings)
     ways = (
-        replace(plain, replayed=True, reproduced=not plain.findings),
-        replace(plain, findings=plain.findings + 1, replayed=True),
-        replace(plain, findings=plain.findings + 1, replayed=False),
-        replace(plain, replayed=False),
+        Verification(verdict, findings, Replay.DIFFERENT if findings else Replay.IDENTICAL),
+        Verification(verdict, findings + 1, Replay.DIFFERENT),
+        Verification(verdict, findings + 1, Replay.IMPOSSIBLE),
+        Verification(verdict, findings, Replay.IMPOSSIBLE),
     )
     return next((way for way in ways if f": {verify_outcome(way)}.\n" in text), ways[0])
 

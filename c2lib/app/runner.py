@@ -18,29 +18,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.environment import environment_facts
-from c2lib.app.namespace import run_in_namespace
-from c2lib.app.paths import output_root
-from c2lib.app.replay import ComparedRun, Difference, compare_text, failing_again, read_manifest
+from c2lib.app.namespace import Progress, run_in_namespace
+from c2lib.app.paths import environment_facts, output_root
+from c2lib.app.replay import ComparedRun, Difference, difference_at, failing_again, read_manifest
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.clock import RecordedClock
-from c2lib.core.config import DryrunConfig, check_run_id_for_directory
+from c2lib.core.config import DryrunConfig, SealedConfig, check_run_id_for_directory, seal
 from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
 from c2lib.core.model import Clock, MarketData
 from c2lib.core.redaction import find_secret
+from c2lib.core.text import field_differences
 from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, run_path
 from c2lib.record.lines import object_line
 from c2lib.record.seal import RunFacts, build_manifest
 from c2lib.session.nolive import NoLiveGuard
-from c2lib.session.orchestrator import LiveSessionOrchestrator, seal_config
+from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource
-
-Progress = Callable[[int, int], None]
-"""Told ``(steps made, steps planned)`` now and then."""
 
 StopAsked = Callable[[], bool]
 """Says whether further steps are of no use."""
@@ -57,7 +54,7 @@ class Job:
     ``guard`` makes the NO-LIVE guard of each execution; left out: that of the layer which the config requires.
     """
 
-    config: DryrunConfig
+    config: SealedConfig
     market: MarketData | None
     clock: Clock | None
     source: StrategySource | None
@@ -112,7 +109,7 @@ class Job:
         return replace(self, clock=clock, inputs=inputs, progress=None)
 
     def _step(self, session: DryrunSession, stop_asked: StopAsked) -> None:
-        planned, cancel = session.config.steps or 0, self.inputs["cancel"]
+        planned, cancel = session.config.steps, self.inputs["cancel"]
         bound = cancel["step"] if cancel else planned
         while session.steps < bound and not stop_asked():
             if not session.run_n_steps(min(_CHUNK, bound - session.steps)):
@@ -162,13 +159,12 @@ def run_here(
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
     with opened_market(config, market) as data:
-        sealed = seal_config(config, data, clock)
+        sealed = seal(config, data, clock_injected=clock is not None)
         job = Job(sealed, data, clock, source, _NO_INPUTS, progress, guard)
-        run_id = sealed.run_id or ""
-        found = find_run(root, run_id)
+        found = find_run(root, sealed.run_id)
         if found is not None:
             with held(found):
-                return _compared(job, run_path(root, run_id), found)
+                return _compared(job, run_path(root, sealed.run_id), found)
         return _published(job, root, market)
 
 
@@ -191,7 +187,7 @@ def source_of(strategy: Any) -> StrategySource | None:
 
 
 def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> DryrunResult:
-    with StagedRun(root, job.config.run_id or "") as staged:
+    with StagedRun(root, job.config.run_id) as staged:
         try:
             session, result = job.execute(staged)
         except InputError:
@@ -208,14 +204,15 @@ def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> D
         except PublishedAlready:
             staged.discard()
             with held(staged.open_published()) as found:
-                return _compared(job.again(session), run_path(root, job.config.run_id or ""), found)
+                return _compared(job.again(session), run_path(root, job.config.run_id), found)
         return replace(result, run_digest=manifest["run_digest"], path=str(path))
 
 
 def _compared(job: Job, place: Path, folder: int) -> DryrunResult:
     difference, manifest, result = compare_with(job, place, folder)
     if difference is not None:
-        fields = differing_fields(_published_config(folder), manifest["config"])
+        differing = field_differences(_published_config(folder), manifest["config"], within_lists=False)
+        fields = tuple(name for name, _, _ in differing)
         raise RunConflictError(
             str(place), difference.file, difference.line, difference.published, difference.computed, fields
         )
@@ -238,8 +235,9 @@ def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None,
         name = Path(error.filename or place).name
         raise RunPathError(f"{place} cannot be compared: {name}: {error.strerror}") from None
     manifest = job.manifest(session, result, artifacts)
-    if difference is None:
-        difference = compare_text(Artifact.MANIFEST, published, object_line(manifest).encode())
+    computed = object_line(manifest).encode()
+    if difference is None and published != computed:
+        difference = difference_at(Artifact.MANIFEST, 1, published, computed)
     return difference, manifest, result
 
 
@@ -250,12 +248,3 @@ def _published_config(folder: int) -> Any:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # the directory is damaged: the difference itself says where
         return {}
-
-
-def differing_fields(left: Any, right: Any, prefix: str = "") -> tuple[str, ...]:
-    """Return the dotted names of the fields in which two configs differ."""
-    if not isinstance(left, dict) or not isinstance(right, dict):
-        return () if left == right else (prefix.rstrip("."),)
-    names = sorted(set(left) | set(right))
-    found = (differing_fields(left.get(name), right.get(name), f"{prefix}{name}.") for name in names)
-    return tuple(name for names_found in found for name in names_found)

@@ -18,23 +18,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.namespace import replay_in_namespace
+from c2lib.app.namespace import Progress, replay_in_namespace
 from c2lib.app.replay import read_manifest
-from c2lib.app.runner import Job, Progress, compare_with, opened_market, source_of
+from c2lib.app.runner import Job, compare_with, opened_market, source_of
 from c2lib.core.clock import RecordedClock
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
 from c2lib.core.model import Clock, MarketData
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.record.files import held
 from c2lib.session.nolive import RecordedGuard
-from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource, built_in_source
-from c2lib.witness.examine import examine
-from c2lib.witness.findings import Finding, FindingCode, Verdict, shown
+from c2lib.witness.findings import Finding, FindingCode, Verdict
 from c2lib.witness.lines import MAX_OBJECT, strict_json
-from c2lib.witness.run import Examination, RunSummary
+from c2lib.witness.run import Run, RunSummary, open_run
 
 VerifyProgress = Callable[[str, int, int], None]
 """Told ``("B", bytes read, bytes in all)``, then ``("step", steps executed again, steps planned)``, now and then."""
@@ -91,7 +90,7 @@ def verify_run(
     is told how far it is. Raises :class:`RunPathError` when there is no directory to report on.
     """
     source = source_of(strategy)
-    seen = examine(path, partial(progress, "B") if progress else None)
+    seen = open_run(path, progress=partial(progress, "B") if progress else None)
     findings = list(seen.findings)
     unchecked = list(seen.unchecked)
     findings.extend(anchor_findings(seen, require_sealed=require_sealed, expect_digest=expect_digest))
@@ -111,7 +110,7 @@ def verify_run(
 
 
 def anchor_findings(
-    seen: Examination | VerifyReport, *, require_sealed: bool = False, expect_digest: str | None = None
+    seen: Run | VerifyReport, *, require_sealed: bool = False, expect_digest: str | None = None
 ) -> list[Finding]:
     """Return what is wrong with a run by what its reader knows of it from elsewhere."""
     findings = []
@@ -123,7 +122,7 @@ def anchor_findings(
     return findings
 
 
-def _is_replayable(seen: Examination) -> bool:
+def _is_replayable(seen: Run) -> bool:
     broken = {FindingCode.RUN_DIGEST_WRONG, FindingCode.CONFIG_HASH_WRONG, FindingCode.OTHER_BEHAVIOUR_VERSION}
     about_manifest = {finding.code for finding in seen.findings if finding.file == Artifact.MANIFEST}
     return not about_manifest & (broken | {FindingCode.MALFORMED_LINE, FindingCode.CONTRACT_BROKEN})
@@ -179,7 +178,7 @@ def _first_difference(
     progress: Progress | None,
 ) -> Finding | None:
     manifest = strict_json(read_manifest(folder), MAX_OBJECT)
-    config = DryrunConfig.parse(manifest["config"])
+    config = SealedConfig.parse(manifest["config"])
     source = _strategy_for(manifest["strategy"], config.strategy_id, strategy)
     if config.market.source == "file" and market is None:
         return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
@@ -214,11 +213,10 @@ def _strategy_for(facts: Mapping[str, Any], strategy_id: str, given: StrategySou
 
 
 def _job(
-    config: DryrunConfig, data: MarketData | None, source: StrategySource | None, inputs: Mapping[str, Any]
+    config: SealedConfig, data: MarketData | None, source: StrategySource | None, inputs: Mapping[str, Any]
 ) -> Job:
     clock: Clock | None = None
     readings = inputs["clock_readings"]
     if readings is not None and config.clock_start is None:
         clock = RecordedClock([(int(index), str(text)) for index, text in readings])
-    sealed = seal_config(config, data, clock)
-    return Job(sealed, data, clock, source, inputs)
+    return Job(config, data, clock, source, inputs)

@@ -1,13 +1,7 @@
 """The contract with other programs: which fields each artifact and each payload has, and what they hold.
 
-Rules kept here:
-
-* this is the one table; the line encoders, the witness's checks, the JSON Schemas in ``docs/contract``
-  and the redaction fields are all made from it;
-* a payload's fields stand in the order in which the session hands them over; lines have them sorted.
-
->>> [field.name for field in PAYLOADS[EventKind.REJECTED]]
-['code', 'reason']
+The line encoders, the witness's checks and the JSON Schemas in ``docs/contract`` are made from this table. The fields
+of a payload stand in the order in which the session gives them; lines have them sorted.
 """
 
 from __future__ import annotations
@@ -141,11 +135,6 @@ class Field:
         if abs(value) > MAX_INTEGER or (value < 0 and not self.negative):
             return "is out of range"
         return None
-
-
-def free_text_names(fields: tuple[Field, ...]) -> tuple[str, ...]:
-    """Return the names of the fields that redaction has to look at."""
-    return tuple(field.name for field in fields if field.is_free_text)
 
 
 AUDIT_CODES: tuple[str, ...] = (*AuditCode, *RejectCode, *FailCode)

@@ -5,9 +5,6 @@ Rules kept here:
 * the criteria are part of the sealed config and their hash stands in event 0, so that they cannot be
   fitted to the outcome;
 * each criterion is one field; the evidence evaluates each and names what bears it.
-
->>> len(Criteria().sha256())
-64
 """
 
 from __future__ import annotations
@@ -16,7 +13,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from c2lib.core.canon import canonical_sha256
 from c2lib.core.sealed import Integer, Sealed
 
 
@@ -40,7 +36,3 @@ class Criteria(Sealed):
 
     max_no_live_attempts: Integer = Field(default=0, ge=0)
     """Most attempts refused by the NO-LIVE guard."""
-
-    def sha256(self) -> str:
-        """Return the hash that event 0 carries as ``criteria_sha256``."""
-        return canonical_sha256(self.canonical())

@@ -168,8 +168,8 @@ class Clock(Protocol):
         ...
 
 
-class MarketData(Protocol):
-    """Bars in order, and what seals them."""
+class MarketFacts(Protocol):
+    """What seals a market."""
 
     @property
     def sha256(self) -> str:
@@ -185,6 +185,10 @@ class MarketData(Protocol):
     def bar_count(self) -> int:
         """How many bars there are."""
         ...
+
+
+class MarketData(MarketFacts, Protocol):
+    """Bars in order, and what seals them."""
 
     def bars(self, count: int) -> Iterator[Bar]:
         """Yield the first ``count`` bars, from the first one at each call."""

@@ -302,12 +302,3 @@ def secret_field(value: Any, field: str = "") -> str | None:
         if found:
             return found
     return None
-
-
-def one_line(text: str) -> str:
-    r"""Return ``text`` with everything escaped that is not printable.
-
-    >>> one_line("left\nright")
-    'left\\nright'
-    """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from c2lib.core.canon import MAX_INTEGER, text_problem
+from c2lib.core.canon import MAX_INTEGER, canonical_sha256, text_problem
 from c2lib.core.contract import IDENTIFIER_PATTERN, SHA256_PATTERN
 from c2lib.core.decimals import MAX_DIGITS, canonical_decimal
 from c2lib.core.errors import ConfigError
@@ -110,6 +110,10 @@ class Sealed(BaseModel):
         """Return the model as plain JSON values, secrets redacted, ready for the canonical encoder."""
         redacted: dict[str, Any] = _redacted(self.model_dump(mode="json"))
         return redacted
+
+    def sha256(self) -> str:
+        """Return the hash of the canonical JSON of this model."""
+        return canonical_sha256(self.canonical())
 
     def redacted(self) -> Self:
         """Return the model that its canonical form gives back: the same one, unless it holds a secret."""

@@ -20,11 +20,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from itertools import islice, zip_longest
+from itertools import islice
 from typing import Any, NamedTuple
 
+from c2lib.core.text import ABSENT, field_differences, first_difference, shown
 from c2lib.core.vocabulary import EventKind
-from c2lib.witness.findings import Verdict, shown
+from c2lib.witness.findings import Verdict
 from c2lib.witness.foreign import count_name, text_of
 
 MAX_EXAMPLES = 10
@@ -38,7 +39,6 @@ _COMPARED_APART = frozenset({"payload", "event_id", "ts_sim", "ts_utc", "event_t
 _QUIET = "HOLD"
 _ID_FIRST = b'{"event_id":"'
 _ID_END = len(_ID_FIRST) + 64
-_NOTHING = object()
 
 
 class Names(NamedTuple):
@@ -53,35 +53,19 @@ def side_text(value: Any) -> str:
     return shown(text_of(value) if isinstance(value, dict | list) or not isinstance(value, str) else value)
 
 
-def field_differences(a: Any, b: Any, name: str = "") -> Iterator[FieldDifference]:
-    """Yield where two values differ, what is within objects by dotted names, what is within lists by numbers.
-
-    >>> [difference.text() for difference in field_differences({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}], "c": None})]
-    ['a[1].b: 2 | 3', 'c: (nothing) | null']
-    """
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in sorted(a.keys() | b.keys()):
-            inner = f"{name}.{key}" if name else key
-            yield from field_differences(a.get(key, _NOTHING), b.get(key, _NOTHING), inner)
-    elif isinstance(a, list) and isinstance(b, list):
-        for at, (left, right) in enumerate(zip_longest(a, b, fillvalue=_NOTHING)):
-            yield from field_differences(left, right, f"{name}[{at}]")
-    elif a != b or type(a) is not type(b):
-        yield FieldDifference(shown(name), *_sides(a, b))
-
-
 def _sides(a: Any, b: Any) -> tuple[str | None, str | None]:
-    left, right = (None if value is _NOTHING else side_text(value) for value in (a, b))
+    left, right = (None if value is ABSENT else side_text(value) for value in (a, b))
     if left == right and isinstance(a, str) and isinstance(b, str):
-        # where they part may be within a secret: its place is told, and not a piece of it
-        at = next((at for at, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]), min(len(a), len(b)))
+        # the first difference may be within a secret: its place is reported, and not a piece of it
+        at = first_difference(a, b)
         left, right = (f"{shown(text)} ({len(text)} characters, another from {at} on)" for text in (a, b))
     return left, right
 
 
 def first_differences(a: Any, b: Any) -> list[FieldDifference]:
     """Return the first places in which two values differ, at most :data:`MAX_FIELDS`."""
-    return list(islice(field_differences(a, b), MAX_FIELDS))
+    found = islice(field_differences(a, b, within_lists=True), MAX_FIELDS)
+    return [FieldDifference(shown(name), *_sides(left, right)) for name, left, right in found]
 
 
 def fact(event: Event) -> EventFact:

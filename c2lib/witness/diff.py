@@ -23,6 +23,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from c2lib.core.errors import RunPathError
+from c2lib.core.text import shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, AuditCode
 from c2lib.witness.align import (
     MAX_FIELDS,
@@ -42,13 +43,11 @@ from c2lib.witness.align import (
     steps,
 )
 from c2lib.witness.audit import MAX_MOVES
-from c2lib.witness.examine import verdict_of
-from c2lib.witness.findings import Findings, shown
-from c2lib.witness.foreign import OWN_AUDIT_FIELDS, RunbookCheck, count_name
+from c2lib.witness.findings import Findings
+from c2lib.witness.foreign import OWN_AUDIT_FIELDS, RunbookFile, count_name
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck
-from c2lib.witness.reader import ArtifactFile, Folder
+from c2lib.witness.reader import ArtifactFile, FileFacts, Folder
 from c2lib.witness.recognise import quick_event
-from c2lib.witness.run import FileFacts
 from c2lib.witness.snapshots import MAX_STATES
 
 _quick_event = lru_cache(maxsize=16)(quick_event)
@@ -76,7 +75,7 @@ class _Side:
     def _named(self) -> Names:
         """Return what the run calls itself: by its first event, else by whatever else tells."""
         first = self._events.head()
-        event = _event(first, RunbookCheck(Artifact.EVENTS, Findings())) if first is not None else None
+        event = _event(first, RunbookFile(Artifact.EVENTS, Findings())) if first is not None else None
         for teller in (event, self.manifest, self.metrics, *self.snapshots):
             names = [(teller or {}).get(name) for name in Names._fields]
             if all(isinstance(name, str) for name in names):
@@ -85,7 +84,7 @@ class _Side:
 
     def events(self) -> Iterator[Event]:
         """Yield the events that can be compared; raise :class:`RunPathError` when the file cannot be read."""
-        check = RunbookCheck(Artifact.EVENTS, self.findings)
+        check = RunbookFile(Artifact.EVENTS, self.findings)
         for number, data in self._events.lines():
             value = _event(data, check, number)
             if value is not None:
@@ -96,14 +95,14 @@ class _Side:
 
     def audit(self) -> Iterator[Entry]:
         """Yield the audit entries that can be compared."""
-        check = RunbookCheck(Artifact.AUDIT, self.findings)
+        check = RunbookFile(Artifact.AUDIT, self.findings)
         for number, data in self._lines(Artifact.AUDIT):
             value = check.value(number, data)
             if value is not None:
                 yield Entry(number, value, data)
 
     def _values(self, artifact: Artifact, most: int) -> Iterator[Mapping[str, Any]]:
-        check = RunbookCheck(artifact, self.findings)
+        check = RunbookFile(artifact, self.findings)
         for number, data in self._lines(artifact):
             value = check.value(number, data) if number <= most else None
             if value is not None:
@@ -130,7 +129,7 @@ class _Side:
         digest = (self.manifest or {}).get("run_digest")
         return RunSide(
             path=self.folder.path,
-            verdict=verdict_of(self.folder),
+            verdict=self.folder.verdict,
             run_id=shown(self.names.run_id),
             strategy_id=shown(self.names.strategy_id),
             run_digest=shown(digest) if isinstance(digest, str) else None,
@@ -142,7 +141,7 @@ def _check_of_object(artifact: Artifact, findings: Findings) -> tuple[LineCheck,
     """Return the check of a file of one line, and its longest line."""
     if artifact is Artifact.MANIFEST:
         return LineCheck(artifact, (), findings, limit=MAX_OBJECT), MAX_OBJECT
-    return RunbookCheck(artifact, findings), MAX_LINE
+    return RunbookFile(artifact, findings), MAX_LINE
 
 
 def _event(data: bytes, check: LineCheck, number: int = 1) -> Mapping[str, Any] | None:

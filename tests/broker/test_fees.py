@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.broker.fill_models import MakerTakerFee
-from c2lib.core.config import BrokerConfig, DryrunConfig, MarketConfig
+from c2lib.core.config import BrokerConfig, DryrunConfig, MarketConfig, seal
 from c2lib.core.decimals import canonical_decimal
 
 RATES = st.integers(0, 10**6).map(lambda number: canonical_decimal(f"{number}e-8"))
@@ -20,7 +20,7 @@ def test_a_fee_is_the_exact_share_of_the_notional(
     config = DryrunConfig(
         strategy_id="strat_demo", seed=1, broker=broker, market=MarketConfig(tick_size=tick, lot_size=lot)
     )
-    grid = config.grid()
+    grid = seal(config).grid()
     fee = MakerTakerFee.of(broker, grid).fee(price, quantity, liquidity)
     rate = Fraction(taker if liquidity == "TAKER" else maker)
     exact = price * Fraction(tick) * quantity * Fraction(lot) * rate

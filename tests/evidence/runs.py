@@ -4,12 +4,14 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from c2lib.core.config import DryrunConfig
-from c2lib.evidence.claims import Verification
+from c2lib.core.config import DryrunConfig, SealedConfig, seal
+from c2lib.evidence.claims import Replay, Verification
+from c2lib.witness.audit import PhaseMove
 from c2lib.witness.findings import Verdict
-from c2lib.witness.run import BarPoint, FileFacts, FillPoint, OrderPoint, PhaseMove, RunSeries, RunSummary
+from c2lib.witness.reader import FileFacts
+from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, RunSeries, RunSummary
 
-CLEAN = Verification(Verdict.SEALED, findings=0, replayed=True, reproduced=True)
+CLEAN = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -18,16 +20,16 @@ def digest(word: str) -> str:
     return hashlib.sha256(word.encode()).hexdigest()
 
 
-def config(**changes: Any) -> DryrunConfig:
+def config(**changes: Any) -> SealedConfig:
     """Return the sealed config of the demo run, with changes."""
     values = {"strategy_id": "strat_demo", "run_id": "run_demo_001", "seed": 123, "steps": 8} | changes
-    return DryrunConfig(**values).sealed()
+    return seal(DryrunConfig(**values))
 
 
-def clean_summary(sealed: DryrunConfig | None = None, **changes: Any) -> RunSummary:
+def clean_summary(sealed: SealedConfig | None = None, **changes: Any) -> RunSummary:
     """Return the summary of a run that did everything right, with changes."""
     sealed = sealed or config()
-    steps = sealed.steps or 0
+    steps = sealed.steps
     files = {
         "events.jsonl": FileFacts(digest("events"), 5120, 18),
         "state_snapshots.jsonl": FileFacts(digest("snapshots"), 990, 3),
@@ -74,7 +76,7 @@ def clean_summary(sealed: DryrunConfig | None = None, **changes: Any) -> RunSumm
         "audit_counts": {"C2_DRYRUN_START": 1, "C2_PREFLIGHT_CHECK": 12, "C2_PHASE_TRANSITION": 4},
         "audit_entries": 19,
         "audit_last_hash": digest("last entry"),
-        "bearers": {
+        "references": {
             "session_start": digest("session_start"),
             "first_fill": digest("first_fill"),
             "last_fill": digest("last_fill"),
@@ -110,7 +112,7 @@ def rejected_summary(**changes: Any) -> RunSummary:
         "phases": (PhaseMove("INIT", "PREFLIGHT_FAILED", "PREFLIGHT_REJECTED", 1, digest("move 0")),),
         "statuses": (("INIT", 0), ("REJECTED", 1)),
         "event_counts": {"REJECTED": 1},
-        "bearers": {"rejected": digest("rejected")},
+        "references": {"rejected": digest("rejected")},
         "market_sha256": "",
     }
     return clean_summary(config(enabled=True), **(values | changes))

@@ -47,8 +47,8 @@ def size_after(steps: int) -> int:
     sinks = Record(**dict.fromkeys(("events", "snapshots", "metrics")), audit=Forgetful())
     session = open_session(own_config(steps=steps), sinks, strategy=strategy)
     assert session.run_n_steps(steps) == steps
-    dealer = session._desk.dealer
-    return reachable(dealer.ledger, dealer._adapter, session._journal, session._life)
+    execution = session._execution
+    return reachable(execution.ledger, execution._adapter, session._journal, session._lifecycle)
 
 
 class Forgetful:

@@ -8,7 +8,8 @@ from c2lib.core.states import SESSION_TABLE, STATUS_OF_PHASE, SessionPhase, Sess
 from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
 from c2lib.record.sinks import Sinks
-from c2lib.session.lifecycle import Books, Failure, Lifecycle, Rejection, failure_of
+from c2lib.session.ledger import Books
+from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
 from tests.record.foreign_sinks import Remembering, dead_from, failing_at
 from tests.session.harness import ARTIFACTS, SECRET, SECRET_PART, Record, config_of, phases_of, run
 
@@ -18,7 +19,7 @@ FAILURE = Failure(FailCode.EXCEPTION, "reason", SessionTrigger.EXCEPTION_RAISED)
 
 
 def counters(attempts: int = 0) -> dict[str, Any]:
-    """Return the counters that a desk and a guard would give."""
+    """Return the counters that an execution and a guard would give."""
     names = ("place", "cancel", "query")
     return {
         **{f"orders_{name}_total": 0 for name in names},
@@ -264,12 +265,12 @@ def test_an_attempt_that_the_guard_refuses_while_closing_turns_the_outcome() -> 
     assert phases_of(record.audit())[-1] == "ERROR_REQUIRES_OPERATOR"
 
 
-def test_a_death_is_told_once() -> None:
-    """What is tried on a dead sink is no news."""
+def test_dead_sinks_are_audited_once() -> None:
+    """A write that is refused because its sink failed for good earlier adds no entry."""
     record = Record()
     life = lifecycle(record, SessionPhase.INIT)
-    life.tell_sink_death(SinkWriteError("events.jsonl", 2, "OSError"))
-    life.tell_sink_death(SinkWriteError("events.jsonl", 0, "dead since an earlier failure"))
+    life.audit_dead_sink(SinkWriteError("events.jsonl", 2, "OSError"))
+    life.audit_dead_sink(SinkWriteError("events.jsonl", 0, "dead since an earlier failure"))
     assert record.codes().count("C2_SINK_WRITE_FAILED") == 1
     assert record.audit()[-1]["meta"] == {"sink": "events.jsonl", "attempts": 2, "error": "OSError"}
     assert SECRET_PART not in record.whole()

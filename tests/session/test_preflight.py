@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from c2lib.core.config import BrokerConfig, MarketConfig
+from c2lib.core.config import BrokerConfig, MarketConfig, seal
 from c2lib.core.vocabulary import RejectCode
 from c2lib.session import nolive
 from c2lib.session.preflight import CHECKS, MAX_SINK_RETRIES
@@ -143,7 +143,7 @@ def test_a_secret_in_the_config_reaches_no_line(field: str, secret: str) -> None
 
 def test_own_hashes_survive_the_redaction() -> None:
     """They stand in event 0 as they are."""
-    record, config = Record(), config_of().sealed()
+    record, config = Record(), seal(config_of())
     run(config, record)
     (start,) = record.payloads("SESSION_START")
     assert (start["config_sha256"], start["criteria_sha256"]) == (config.sha256(), config.criteria.sha256())

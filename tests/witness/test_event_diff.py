@@ -11,7 +11,6 @@ from c2lib.witness.align import (
     EventComparison,
     EventDiff,
     Names,
-    field_differences,
     first_differences,
 )
 from c2lib.witness.foreign import FloatText
@@ -41,13 +40,13 @@ def compared(*steps: tuple[list[Event], list[Event]], other: Names = NAMES) -> E
 )
 def test_fields_differ_by_dotted_names(a: Any, b: Any, expected: list[str]) -> None:
     """Each side is one bounded line, and a cut never makes them look the same."""
-    assert [difference.text() for difference in field_differences(a, b)] == expected
+    assert [difference.text() for difference in first_differences(a, b)] == expected
 
 
 @pytest.mark.parametrize(("a", "b", "at"), [("y " * 250 + "1", "y " * 250 + "2", 500), ("y " * 250, "y " * 251, 500)])
 def test_a_cut_makes_no_two_sides_look_the_same(a: str, b: str, at: int) -> None:
     """Where they part is told beside what is shown."""
-    (found,) = field_differences({"x": a}, {"x": b})
+    (found,) = first_differences({"x": a}, {"x": b})
     assert found.a is not None
     assert found.a.endswith(f"... ({len(a)} characters, another from {at} on)")
     assert (found.b or "").endswith(f"... ({len(b)} characters, another from {at} on)")
@@ -56,7 +55,7 @@ def test_a_cut_makes_no_two_sides_look_the_same(a: str, b: str, at: int) -> None
 def test_a_secret_is_not_told_by_the_piece_in_which_it_differs() -> None:
     """Neither side's, nor a tail of it."""
     a, b = ({"x": f"password=hunter2hunter2{end}"} for end in ("abcdef", "ghijkl"))
-    (found,) = field_differences(a, b)
+    (found,) = first_differences(a, b)
     assert "another from 23 on" in found.text()
     assert not [piece for piece in ("hunter", "abcdef", "ghijkl") if piece in found.text()]
 

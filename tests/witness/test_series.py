@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from c2lib.core.errors import RunPathError
-from c2lib.witness.examine import examine, read_series
+from c2lib.witness.run import open_run, read_series
 from tests.witness.sample_runs import EVENTS, MANIFEST, make_run
 
 
@@ -27,7 +27,7 @@ def test_a_run_is_read_as_ticks_orders_and_fills(tmp_path: Path) -> None:
     assert all(by_number[fill.ts_sim]["event_id"] == fill.event_id for fill in series.fills)
     assert all(by_number[bar.ts_sim]["event_type"] == "STRATEGY_TICK" for bar in series.bars)
     assert all(by_number[order.ts_sim]["event_type"] == "ORDER_SUBMITTED" for order in series.orders)
-    assert series.summary == examine(folder).summary
+    assert series.summary == open_run(folder).summary
 
 
 def test_position_and_equity_are_those_after_the_bars_fills(tmp_path: Path) -> None:

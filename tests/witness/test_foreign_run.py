@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.witness.examine import examine, read_series
 from c2lib.witness.findings import Verdict
 from c2lib.witness.foreign import NOT_CHECKED_RUNBOOK, NOT_REFOLDED
+from c2lib.witness.run import open_run, read_series
 from tests.witness.other_program import AUDIT, EVENTS, METRICS, SNAPSHOTS, OtherRun
 from tests.witness.sample_runs import BUY_ONE, Run, found, make_run, scripted
 
@@ -26,7 +26,7 @@ def place(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("status", ["COMPLETED", "REJECTED", "FAILED"])
 def test_a_sound_run_is_unsealed_without_findings(status: str, tmp_path: Path) -> None:
     """Its summary holds what its files tell."""
-    seen = examine(OtherRun(status).write(tmp_path / "run"))
+    seen = open_run(OtherRun(status).write(tmp_path / "run"))
     assert [finding.text() for finding in seen.findings] == []
     assert (seen.verdict, seen.summary.status, seen.summary.run_id) == (Verdict.UNSEALED, status, "run_demo_001")
     assert sum(seen.summary.event_counts.values()) == (1 if status == "REJECTED" else 6)
@@ -36,7 +36,7 @@ def test_a_sound_run_is_unsealed_without_findings(status: str, tmp_path: Path) -
 def test_what_could_not_be_checked_is_listed(place: Path) -> None:
     """Always the seal, and of this run whatever it leaves open."""
     (place / "run.log").write_text("own\n")
-    unchecked = examine(place).unchecked
+    unchecked = open_run(place).unchecked
     assert unchecked[: len(NOT_CHECKED_RUNBOOK)] == NOT_CHECKED_RUNBOOK
     assert unchecked[len(NOT_CHECKED_RUNBOOK) :] == (
         NOT_REFOLDED,
@@ -56,7 +56,7 @@ def test_times_that_tell_no_instant_are_listed(tmp_path: Path) -> None:
     run = OtherRun()
     for event in run.events:
         event["ts_utc"] = "noon"
-    seen = examine(run.write(tmp_path / "run"))
+    seen = open_run(run.write(tmp_path / "run"))
     assert seen.findings == ()
     assert "the order of 6 times of events.jsonl, which are no ISO 8601 with a zone" in seen.unchecked
 
@@ -96,7 +96,7 @@ def test_files_that_do_not_agree_are_found(name: str, tmp_path: Path) -> None:
     change, expected = WRONG[name]
     run = OtherRun()
     change(run)
-    assert expected in found(examine(run.write(tmp_path / "run")))
+    assert expected in found(open_run(run.write(tmp_path / "run")))
 
 
 def test_a_rejected_run_made_no_step(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_rejected_run_made_no_step(tmp_path: Path) -> None:
     run = OtherRun("REJECTED")
     run.emit("STRATEGY_TICK", {})
     run.snapshots[-1]["events_emitted"] = run.metrics["events_emitted"] = 2
-    assert found(examine(run.write(tmp_path / "run"))) == {f"STATUS_PATH_WRONG {EVENTS}"}
+    assert found(open_run(run.write(tmp_path / "run"))) == {f"STATUS_PATH_WRONG {EVENTS}"}
 
 
 @pytest.mark.parametrize(("told", "good"), [(0, True), (2, True), (3, False)])
@@ -113,7 +113,7 @@ def test_retries_while_closing_may_be_known_or_not(told: int, good: bool, tmp_pa
     run = OtherRun()
     run.retry(behind=1, retries=2)
     run.metrics.update(sink_retries=told, audit_events=2 + (told > 0))
-    assert (found(examine(run.write(tmp_path / "run"))) == set()) is good
+    assert (found(open_run(run.write(tmp_path / "run"))) == set()) is good
 
 
 def test_retries_before_that_must_be_known(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_retries_before_that_must_be_known(tmp_path: Path) -> None:
     run.retry(behind=0)
     run.metrics["audit_events"] = 3
     place = run.write(tmp_path / "run")
-    assert found(examine(place)) == {f"COUNTER_WRONG {METRICS}", f"COUNTER_WRONG {SNAPSHOTS}"}
+    assert found(open_run(place)) == {f"COUNTER_WRONG {METRICS}", f"COUNTER_WRONG {SNAPSHOTS}"}
 
 
 def stripped(run: Run, parent: Path) -> Path:
@@ -137,21 +137,21 @@ def stripped(run: Run, parent: Path) -> Path:
 
 def test_a_run_stripped_of_its_seal_and_chain_is_never_sealed(tmp_path: Path) -> None:
     """It says itself what it lacks; one trace of c2lib's contract, and the rest of it is missed."""
-    seen = examine(stripped(make_run(), tmp_path / "all"))
+    seen = open_run(stripped(make_run(), tmp_path / "all"))
     assert (seen.verdict, found(seen)) == (Verdict.UNSEALED, set())
     assert seen.unchecked[0] == NOT_CHECKED_RUNBOOK[0]
     run = make_run()
     for entry in run.audit:
         del entry["prev_hash"], entry["entry_hash"]
     run.sealed = False
-    assert f"CONTRACT_BROKEN {AUDIT}" in found(examine(run.write(tmp_path / "chain")))
+    assert f"CONTRACT_BROKEN {AUDIT}" in found(open_run(run.write(tmp_path / "chain")))
 
 
 def test_a_manifest_holds_every_file_to_c2libs_contract(tmp_path: Path) -> None:
     """A seal around loose files seals nothing."""
     place = stripped(make_run(), tmp_path)
     (place / "run_manifest.json").write_bytes(make_run().contents()["run_manifest.json"])
-    seen = examine(place)
+    seen = open_run(place)
     assert seen.verdict is Verdict.SEALED
     assert f"CONTRACT_BROKEN {AUDIT}" in found(seen)
 
@@ -160,14 +160,14 @@ def test_events_of_c2libs_own_are_refolded(tmp_path: Path) -> None:
     """Orders and books are checked wherever the events can bear it."""
     run = make_run(strategy=scripted({0: BUY_ONE}))
     place = stripped(run, tmp_path / "good")
-    seen = examine(place)
+    seen = open_run(place)
     assert (seen.findings, NOT_REFOLDED in seen.unchecked) == ((), False)
     assert (seen.summary.position, seen.summary.fills) == ("1", 1)
     assert len(read_series(place).fills) == 1
     run = make_run(strategy=scripted({0: BUY_ONE}))
     run.payloads("FILL")[0]["price"] = "1"
     run.rehash()
-    assert f"LEDGER_WRONG {EVENTS}" in found(examine(stripped(run, tmp_path / "bad")))
+    assert f"LEDGER_WRONG {EVENTS}" in found(open_run(stripped(run, tmp_path / "bad")))
 
 
 def test_a_run_of_another_program_has_no_series(place: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_run_of_another_program_has_no_series(place: Path) -> None:
 def test_a_file_taken_away_makes_it_incomplete(name: str, place: Path) -> None:
     """Also of another program."""
     (place / name).unlink()
-    seen = examine(place)
+    seen = open_run(place)
     assert seen.verdict is Verdict.INCOMPLETE
     assert f"MISSING_FILE {name}" in found(seen)
 
@@ -195,7 +195,7 @@ def test_every_line_has_its_place(name: str, place: Path) -> None:
         moved = [*lines[: max(at - 1, 0)], *reversed(lines[max(at - 1, 0) : at + 1]), *lines[at + 1 :]]
         for changed in (without, twice, moved if at else without):
             (place / name).write_bytes(b"".join(changed))
-            assert examine(place).findings, changed
+            assert open_run(place).findings, changed
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -210,7 +210,7 @@ def test_no_bytes_whatever_raise(name: str, data: st.DataObject, tmp_path_factor
     pieces = [b"null", b"[]", b"{}", b'""', b"1e5", b"-0.0", b"1e999", b"\n", b'{"a":1}', b"[" * 70, b'"\\ud800"']
     piece = data.draw(st.one_of(st.binary(max_size=50), st.sampled_from(pieces)))
     (place / name).write_bytes(whole[:start] + piece + whole[end:])
-    examine(place)
+    open_run(place)
     shutil.rmtree(place)
 
 
@@ -229,5 +229,5 @@ def test_no_value_whatever_raises(data: st.DataObject, tmp_path_factory: pytest.
         target = data.draw(st.sampled_from(lines))
         target[data.draw(st.sampled_from([*sorted(target), "prev_hash", "code", "step"]))] = data.draw(VALUES)
     place = run.write(tmp_path_factory.mktemp("odd") / "run")
-    examine(place)
+    open_run(place)
     shutil.rmtree(place)

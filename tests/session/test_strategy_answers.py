@@ -5,9 +5,11 @@ import pytest
 
 from c2lib.core.contract import IDENTIFIER_PATTERN
 from c2lib.core.errors import StrategyError
-from c2lib.core.model import CancelIntent, OrderIntent
-from c2lib.session.strategy import AnswerReader, checked_intents, decision_of
+from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
+from c2lib.session.strategy import CheckedStrategy, Decision, decision_of
+from tests.session.harness import Scripted
 
+BAR = Bar(0, 0, 100, 100, 100, 100, 1)
 BUY, SELL, CANCEL = OrderIntent("BUY", 1), OrderIntent("SELL", 1), CancelIntent("c-1")
 
 
@@ -41,16 +43,32 @@ def unchecked(**values: Any) -> OrderIntent:
     return BUY._replace(**values)
 
 
+class Asked:
+    """A checked strategy that answers what it is asked to."""
+
+    def __init__(self) -> None:
+        self._answer: Any = None
+        self.checked = CheckedStrategy(self._made, StrategySettings(1, "SYNTH", "0.01", "1"))
+
+    def _made(self, _settings: StrategySettings) -> Scripted:
+        return Scripted(lambda bar, view: self._answer)
+
+    def decision(self, answer: Any) -> Decision:
+        """Return what becomes of an answer."""
+        self._answer = answer
+        return self.checked.decide(BAR, PositionView(0, ()))
+
+
 @pytest.mark.parametrize("answer", [None, [], (), [BUY], (SELL, CANCEL)])
-def test_none_or_a_list_or_tuple_of_intents_is_an_answer(answer: Any) -> None:
-    """It comes back as what is acted upon."""
-    assert list(checked_intents(answer)) == list(answer or [])
+def test_lists_and_tuples_are_answers(answer: Any) -> None:
+    """Nothing, or a list or tuple of intents, comes back as what is acted upon."""
+    assert list(Asked().decision(answer).intents) == list(answer or [])
 
 
-def test_what_was_checked_is_what_is_acted_upon() -> None:
-    """A strategy that keeps its list and changes it later changes nothing."""
+def test_checked_intents_are_a_copy() -> None:
+    """A strategy that keeps its list and changes it later changes nothing of what is acted upon."""
     answer = [BUY]
-    checked = checked_intents(answer)
+    checked = decision_of(answer).intents
     answer.append(SELL)
     assert list(checked) == [BUY]
 
@@ -62,7 +80,7 @@ def test_what_was_checked_is_what_is_acted_upon() -> None:
 def test_anything_else_is_no_answer(answer: Any) -> None:
     """Falsy rubbish is no hold, and a bare intent no list."""
     with pytest.raises(StrategyError, match="on_bar"):
-        checked_intents(answer)
+        decision_of(answer)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +120,7 @@ def test_anything_else_is_no_answer(answer: Any) -> None:
 def test_every_part_of_an_intent_is_looked_at(intent: Any) -> None:
     """One bad intent spoils the answer, whatever stands before it."""
     with pytest.raises(StrategyError, match="cannot be used"):
-        checked_intents([BUY, intent])
+        decision_of([BUY, intent])
 
 
 @pytest.mark.parametrize(
@@ -119,55 +137,55 @@ def test_every_part_of_an_intent_is_looked_at(intent: Any) -> None:
 )
 def test_what_is_well_formed_passes(intent: Any) -> None:
     """Whether the venue can do it is the venue's to say."""
-    assert checked_intents([intent]) == (intent,)
+    assert decision_of([intent]).intents == (intent,)
 
 
 @pytest.mark.parametrize(
-    ("intents", "decision"),
+    ("intents", "words"),
     [([], "HOLD"), ([BUY], "BUY"), ([SELL, BUY], "SELL+BUY"), ([CANCEL, BUY, CANCEL], "CANCEL+BUY")],
 )
-def test_a_decision_names_what_was_wanted(intents: list[Any], decision: str) -> None:
-    """Each word once, in the order in which it came first."""
-    assert decision_of(intents) == decision
+def test_decisions_name_their_intents(intents: list[Any], words: str) -> None:
+    """A decision has a word for each kind of intent, once, in the order in which it came first."""
+    assert decision_of(intents).words == words
 
 
 def test_a_decision_fits_its_field_however_long_the_answer_is() -> None:
     """The field is an identifier of at most 128 characters."""
-    assert re.fullmatch(IDENTIFIER_PATTERN, decision_of([BUY, SELL, CANCEL] * 1000))
+    assert re.fullmatch(IDENTIFIER_PATTERN, decision_of([BUY, SELL, CANCEL] * 1000).words)
 
 
-def test_a_tuple_that_was_good_is_known_again_and_read_no_more() -> None:
-    """The same object gives the same answer object."""
-    reader, answer = AnswerReader(), (BUY, CANCEL)
-    first = reader.read(answer)
-    assert (list(first.intents), first.decision) == ([BUY, CANCEL], "BUY+CANCEL")
-    assert reader.read(answer) is first
+def test_good_tuples_are_remembered() -> None:
+    """A tuple that was found good gives the same decision again, without another check."""
+    asked, answer = Asked(), (BUY, CANCEL)
+    first = asked.decision(answer)
+    assert (list(first.intents), first.words) == ([BUY, CANCEL], "BUY+CANCEL")
+    assert asked.decision(answer) is first
 
 
-def test_a_list_is_read_anew_each_time_since_it_can_change() -> None:
-    """Remembering it would act upon what the strategy no longer wants."""
-    reader, answer = AnswerReader(), [BUY]
-    assert reader.read(answer).decision == "BUY"
+def test_lists_are_checked_anew() -> None:
+    """A list can change: remembering it would act upon what the strategy no longer wants."""
+    asked, answer = Asked(), [BUY]
+    assert asked.decision(answer).words == "BUY"
     answer[0] = SELL
-    assert reader.read(answer).decision == "SELL"
+    assert asked.decision(answer).words == "SELL"
     answer[0] = unchecked(quantity=0)
     with pytest.raises(StrategyError):
-        reader.read(answer)
+        asked.decision(answer)
 
 
-def test_what_equals_a_known_answer_is_still_looked_at() -> None:
-    """``True == 1``, so a tuple is known by identity and not by what it equals."""
-    reader = AnswerReader()
-    assert reader.read((BUY,)).decision == "BUY"
+def test_equal_tuples_are_checked_too() -> None:
+    """``True == 1``, so a tuple is known by its identity and not by what it equals."""
+    asked = Asked()
+    assert asked.decision((BUY,)).words == "BUY"
     with pytest.raises(StrategyError):
-        reader.read((unchecked(quantity=True),))
+        asked.decision((unchecked(quantity=True),))
 
 
-def test_many_answers_are_told_apart_and_few_are_remembered() -> None:
+def test_few_tuples_are_remembered() -> None:
     """However many tuples a strategy makes, each is read right and memory stays bounded."""
-    reader = AnswerReader()
+    asked = Asked()
     for number in range(1, 1000):
-        (intent,) = reader.read((OrderIntent("BUY", number),)).intents
+        (intent,) = asked.decision((OrderIntent("BUY", number),)).intents
         assert isinstance(intent, OrderIntent)
         assert intent.quantity == number
-    assert len(reader._known) <= 64
+    assert len(asked.checked._known) <= 64

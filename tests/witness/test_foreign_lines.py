@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from c2lib.witness.examine import examine
+from c2lib.witness.run import open_run
 from c2lib.witness.snapshots import MAX_STATES
 from tests.witness.other_program import AUDIT, EVENTS, METRICS, SNAPSHOTS, OtherRun
 from tests.witness.sample_runs import found
@@ -17,7 +17,7 @@ def findings_after(change: Change, tmp_path: Path) -> set[str]:
     """Return what is found after a change of a sound run."""
     run = OtherRun()
     change(run)
-    return found(examine(run.write(tmp_path / "run")))
+    return found(open_run(run.write(tmp_path / "run")))
 
 
 def put(run: OtherRun, kind: str, at: int) -> None:
@@ -76,7 +76,7 @@ def test_an_event_of_its_own_may_stand_anywhere(tmp_path: Path) -> None:
     run = OtherRun()
     put(run, "BOOT", 0)
     put(run, "BYE", len(run.events))
-    assert found(examine(run.write(tmp_path / "run"))) == set()
+    assert found(open_run(run.write(tmp_path / "run"))) == set()
 
 
 def test_the_order_of_the_keys_counts(tmp_path: Path) -> None:
@@ -84,7 +84,37 @@ def test_the_order_of_the_keys_counts(tmp_path: Path) -> None:
     place = OtherRun().write(tmp_path / "run")
     text = (place / AUDIT).read_text()
     (place / AUDIT).write_text(text.replace('{"code":', '{ "code":', 1))
-    assert found(examine(place)) == {f"NOT_CANONICAL {AUDIT}"}
+    assert found(open_run(place)) == {f"NOT_CANONICAL {AUDIT}"}
+
+
+@pytest.mark.parametrize(
+    ("times", "sound"),
+    [
+        (("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00Z"), True),
+        (("2026-01-01T00:00:00Z", "2025-12-31T23:59:59.999999Z"), False),
+        (("2026-01-01T01:00:00Z", None, "yesterday", "2026-01-01T00:00:00Z"), False),
+        (("2026-01-01T01:00:00Z", "", "2026-01-01T00:00:00"), True),
+    ],
+)
+def test_times_are_instants(times: tuple[str | None, ...], sound: bool, tmp_path: Path) -> None:
+    """Times are compared whatever their zone and precision; a text that names no instant is counted, not compared."""
+    run = OtherRun(ticks=0)
+    for event in run.events:
+        del event["ts_utc"]
+    for number, time in enumerate(times):
+        run.emit("NOTE", {})
+        run.events[-1]["ts_utc"] = time
+        run.events.insert(1 + number, run.events.pop())
+    for number, event in enumerate(run.events):
+        event["ts_sim"] = number
+    run.identify()
+    for counted in (run.metrics, run.snapshots[-1]):
+        counted["events_emitted"] = len(run.events)
+    seen = open_run(run.write(tmp_path / "run"))
+    assert found(seen) == (set() if sound else {f"CLOCK_WENT_BACK {EVENTS}"})
+    unread = sum(time is None or not time.endswith(("Z", "+01:00")) for time in times)
+    counted_text = f"the order of {unread} times of {EVENTS}, which are no ISO 8601 with a zone"
+    assert (counted_text in seen.unchecked) is (unread > 0)
 
 
 def moved(run: OtherRun, *pairs: tuple[str, str]) -> None:
@@ -113,7 +143,7 @@ def test_phases_of_its_own_are_listed_as_unchecked(tmp_path: Path) -> None:
     """They are no finding, and nothing is concluded from them."""
     run = OtherRun()
     moved(run, ("BOOT", "GO"), ("DRYRUN_ACTIVE", "STOPPING"))
-    seen = examine(run.write(tmp_path / "run"))
+    seen = open_run(run.write(tmp_path / "run"))
     assert seen.findings == ()
     assert "1 phase moves, which name no phases of the contract" in seen.unchecked
 
@@ -122,6 +152,6 @@ def test_snapshots_are_kept_up_to_a_bound(tmp_path: Path) -> None:
     """Though every one is judged."""
     run = OtherRun()
     run.snapshots[1:1] = [dict(run.snapshots[0]) for _ in range(MAX_STATES)]
-    seen = examine(run.write(tmp_path / "run"))
+    seen = open_run(run.write(tmp_path / "run"))
     assert len(seen.summary.statuses) == MAX_STATES
     assert len(seen.findings) > MAX_STATES

@@ -3,11 +3,12 @@ from typing import Any
 import pytest
 
 from c2lib.broker.mock import MockBroker
+from c2lib.core.config import seal
 from c2lib.core.errors import BrokerTimeoutError, InvariantError, SinkWriteError
 from c2lib.core.model import CancelIntent, OrderIntent, OrderRequest, PositionView
 from c2lib.record.journal import Journal
 from c2lib.record.sinks import Sinks
-from c2lib.session.session import Desk
+from c2lib.session.execution import Execution
 from tests.record.foreign_sinks import dead_from
 from tests.session.harness import (
     SECRET,
@@ -230,8 +231,8 @@ def test_a_cancel_that_came_too_late_is_no_cancel(monkeypatch: pytest.MonkeyPatc
     ],
 )
 @pytest.mark.parametrize("when", ["loading", "deciding"])
-def test_an_error_of_ours_in_a_strategys_mouth_is_the_strategys(error: Exception, when: str) -> None:
-    """It trips no rail, kills no sink, and forges no line."""
+def test_raised_errors_blame_the_strategy(error: Exception, when: str) -> None:
+    """An error of c2lib that a strategy raises trips no rail, blames no sink, and forges no line."""
 
     def raises(*_: Any) -> Any:
         raise error
@@ -246,19 +247,19 @@ def test_an_error_of_ours_in_a_strategys_mouth_is_the_strategys(error: Exception
     record.keeps_the_contract()
 
 
-def test_every_order_is_cancelled_at_the_venue_although_the_event_sink_dies() -> None:
-    """A failing record keeps no order open."""
-    events = dead_from(7)
+def test_failing_sinks_keep_no_order_open() -> None:
+    """Every order is cancelled at the venue although the event sink fails for good on the way."""
+    events = dead_from(6)
     journal = Journal("r", "own", Sinks(events=events), 0)
     journal.ts = "2026-01-01T00:00:00+00:00"
-    desk = Desk(own_config().sealed(), journal)
-    desk.load_strategy(answering({0: [BUY, BUY, BUY]}), Any)  # type: ignore[arg-type] # it asks for no settings
-    desk.on_bar(next(iter(MARKET.bars(1))))
+    execution = Execution(seal(own_config()), journal)
+    execution.on_bar(next(iter(MARKET.bars(1))))
+    execution.act([BUY, BUY, BUY])
     with pytest.raises(SinkWriteError):
-        desk.dealer.cancel_open("session_failed")
-    assert len(events.lines) == 7
-    assert desk.dealer.counters()["orders_cancel_total"] == 3
-    assert desk.dealer.ledger.open_orders == {}
+        execution.cancel_open("session_failed")
+    assert len(events.lines) == 6
+    assert execution.counters()["orders_cancel_total"] == 3
+    assert execution.ledger.open_orders == {}
 
 
 @pytest.mark.parametrize("tick", ["0.01", "0.00005", "0.25"])

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from c2lib.core.config import check_run_id_for_directory
 from c2lib.core.errors import ConfigError, RunPathError
 from c2lib.core.model import OrderIntent
-from c2lib.witness.examine import NOT_CHECKED_UNSEALED, examine
 from c2lib.witness.findings import Verdict
+from c2lib.witness.run import NOT_CHECKED_UNSEALED, open_run
 from tests.witness.sample_runs import (
     AUDIT,
     BUY_ONE,
@@ -122,7 +122,7 @@ def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
     for steps in (2000, 6000):
         folder = make_run(strategy_id="sma_cross", steps=steps, run_id=f"r{steps}").write(tmp_path)
         tracemalloc.start()
-        assert examine(folder).findings == ()
+        assert open_run(folder).findings == ()
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 50_000
@@ -139,12 +139,12 @@ def test_every_byte_of_every_sealed_file_counts(tmp_path: Path) -> None:
         descriptor = os.open(folder / name, os.O_WRONLY)
         for at, byte in list(enumerate(data))[::stride]:
             os.pwrite(descriptor, bytes([byte ^ (1 << flips.randrange(8))]), at)
-            if not examine(folder).findings:
+            if not open_run(folder).findings:
                 silent.append((name, at))
             os.pwrite(descriptor, bytes([byte]), at)
         os.close(descriptor)
     assert silent == []
-    assert examine(folder).findings == ()
+    assert open_run(folder).findings == ()
 
 
 def line_changes(lines: list[bytes]) -> Iterator[list[bytes]]:
@@ -167,7 +167,7 @@ def test_every_line_has_its_place(name: str, sealed: bool, copy: Path) -> None:
     lines = (copy / name).read_bytes().splitlines(keepends=True)
     for changed in line_changes(lines):
         (copy / name).write_bytes(b"".join(changed))
-        assert examine(copy).findings, changed
+        assert open_run(copy).findings, changed
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -177,17 +177,17 @@ def test_a_file_cut_anywhere_is_found(name: str, copy: Path) -> None:
     ends = [at + 1 for at, byte in enumerate(data) if byte == 10]
     for cut in {0, 1, len(data) // 3, len(data) // 2, len(data) - 2, len(data) - 1, *ends[:-1]}:
         (copy / name).write_bytes(data[:cut])
-        assert examine(copy).findings, cut
+        assert open_run(copy).findings, cut
 
 
 @pytest.mark.parametrize("name", SEALED)
 def test_a_file_taken_away_is_found(name: str, copy: Path) -> None:
     """Sealed or not, and what it is not sealed any more is incomplete."""
     (copy / name).unlink()
-    assert f"MISSING_FILE {name}" in found(examine(copy))
-    assert examine(copy).verdict is Verdict.SEALED
+    assert f"MISSING_FILE {name}" in found(open_run(copy))
+    assert open_run(copy).verdict is Verdict.SEALED
     (copy / MANIFEST).unlink()
-    examination = examine(copy)
+    examination = open_run(copy)
     assert examination.verdict is Verdict.INCOMPLETE
     assert {f"MISSING_FILE {name}", "INCOMPLETE_RUN ."} <= found(examination)
 
@@ -195,7 +195,7 @@ def test_a_file_taken_away_is_found(name: str, copy: Path) -> None:
 def test_taking_the_manifest_away_makes_a_run_unsealed_and_says_what_was_not_checked(copy: Path) -> None:
     """It never looks like a sealed one."""
     (copy / MANIFEST).unlink()
-    examination = examine(copy)
+    examination = open_run(copy)
     assert (examination.verdict, examination.findings) == (Verdict.UNSEALED, ())
     assert any("hash" in text for text in examination.unchecked)
     assert any("orders_query_total" in text for text in examination.unchecked)
@@ -213,7 +213,7 @@ def test_what_stands_in_the_place_of_a_file_is_not_read(name: str, kind: str, co
         place.mkdir()
     else:
         place.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nowhere"))
-    examination = examine(copy)
+    examination = open_run(copy)
     assert f"UNREADABLE_FILE {name}" in found(examination)
     assert examination.verdict is Verdict.SEALED
 
@@ -221,14 +221,14 @@ def test_what_stands_in_the_place_of_a_file_is_not_read(name: str, kind: str, co
 def test_a_staging_folder_is_incomplete_however_whole_it_looks(tmp_path: Path) -> None:
     """It was never published; it need not be named for its run."""
     folder = make_run().write(tmp_path, ".staging-run_demo_001")
-    examination = examine(folder)
+    examination = open_run(folder)
     assert examination.verdict is Verdict.INCOMPLETE
     assert found(examination) == {"INCOMPLETE_RUN ."}
 
 
 def test_an_empty_folder_is_incomplete(tmp_path: Path) -> None:
     """All four files are missing, and nothing else is said."""
-    examination = examine(tmp_path)
+    examination = open_run(tmp_path)
     assert examination.verdict is Verdict.INCOMPLETE
     assert found(examination) == {"INCOMPLETE_RUN .", *(f"MISSING_FILE {name}" for name in SEALED)}
     assert examination.summary.status == ""
@@ -238,22 +238,22 @@ def test_extra_files_are_found_and_allowed_ones_are_not(copy: Path) -> None:
     """A run directory holds what the contract names."""
     (copy / "environment.json").write_bytes(b'{"wall_time": 1.5}\n')
     (copy / "evidence").mkdir()
-    assert examine(copy).findings == ()
+    assert open_run(copy).findings == ()
     (copy / "notes.txt").write_bytes(b"")
-    assert found(examine(copy)) == {"UNEXPECTED_FILE notes.txt"}
+    assert found(open_run(copy)) == {"UNEXPECTED_FILE notes.txt"}
 
 
 def test_a_path_that_is_no_directory_raises(tmp_path: Path) -> None:
     """It is the one thing that does."""
     with pytest.raises(RunPathError):
-        examine(tmp_path / "missing")
+        open_run(tmp_path / "missing")
 
 
 def test_the_findings_are_the_same_each_time(copy: Path) -> None:
     """And name the run by the path that it was given by."""
     (copy / EVENTS).write_bytes((copy / EVENTS).read_bytes().replace(b"BUY", b"SELL"))
-    assert examine(copy) == examine(str(copy))
-    assert examine(copy).path == str(copy)
+    assert open_run(copy) == open_run(str(copy))
+    assert open_run(copy).path == str(copy)
 
 
 def test_the_first_finding_of_a_changed_line_names_it(copy: Path) -> None:
@@ -262,7 +262,7 @@ def test_the_first_finding_of_a_changed_line_names_it(copy: Path) -> None:
     at = next(number for number, line in enumerate(lines) if b'"FILL"' in line)
     lines[at] = lines[at].replace(b'"price":"1', b'"price":"2')
     (copy / EVENTS).write_bytes(b"".join(lines))
-    first = examine(copy).findings[0]
+    first = open_run(copy).findings[0]
     assert (first.code.value, first.file, first.line) == ("EVENT_ID_WRONG", EVENTS, at + 1)
     assert first.event_id is not None
 
@@ -270,7 +270,7 @@ def test_the_first_finding_of_a_changed_line_names_it(copy: Path) -> None:
 def test_a_damaged_run_can_have_more_findings_than_are_kept(copy: Path) -> None:
     """The last one of a file says how many more there were."""
     (copy / AUDIT).write_bytes(b"x\n" * 3000)
-    findings = [finding for finding in examine(copy).findings if finding.file == AUDIT]
+    findings = [finding for finding in open_run(copy).findings if finding.file == AUDIT]
     assert len(findings) == 1001
     assert findings[-1].seen.endswith("more findings, left out")
 
@@ -291,7 +291,7 @@ def test_no_bytes_whatever_raise(name: str, data: st.DataObject, folder: Path) -
     )
     changed = whole[:start] + piece + whole[end:]
     (folder / name).write_bytes(changed)
-    findings = examine(folder).findings
+    findings = open_run(folder).findings
     (folder / name).write_bytes(whole)
     assert bool(findings) is (changed != whole)
 
@@ -321,7 +321,7 @@ def test_no_value_whatever_raises(data: st.DataObject, tmp_path_factory: pytest.
     folder = tmp_path_factory.mktemp("odd") / run.run_id
     folder.mkdir()
     write_files(folder, files)
-    examine(folder)
+    open_run(folder)
     shutil.rmtree(folder)
 
 
@@ -337,7 +337,7 @@ def test_no_value_in_a_manifest_raises(data: st.DataObject, folder: Path) -> Non
     target = data.draw(st.sampled_from(targets))
     target[data.draw(st.sampled_from(sorted(target)))] = data.draw(VALUES)
     (folder / MANIFEST).write_bytes(run.contents()[MANIFEST])
-    examine(folder)
+    open_run(folder)
     (folder / MANIFEST).write_bytes(whole[MANIFEST])
 
 
@@ -350,11 +350,11 @@ def test_no_run_can_be_named_like_a_staging_folder() -> None:
 def test_the_order_of_reading_leaves_no_file_open(copy: Path) -> None:
     """Neither a good run nor a bad one."""
     before = len(os.listdir("/proc/self/fd"))
-    examine(copy)
+    open_run(copy)
     for name in (SNAPSHOTS, METRICS):
         (copy / name).unlink()
         os.mkfifo(copy / name)
-    examine(copy)
+    open_run(copy)
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -365,7 +365,7 @@ def test_progress_is_told_in_bytes_up_to_all_of_them(copy: Path) -> None:
         for name in missing:
             (copy / name).unlink()
         told.clear()
-        examine(copy, lambda done, planned: told.append((done, planned)))
+        open_run(copy, progress=lambda done, planned: told.append((done, planned)))
         size = sum((copy / name).stat().st_size for name in (*SEALED, MANIFEST) if name not in missing)
         assert told[-1] == (size, size)
         assert [done for done, _ in told] == sorted({done for done, _ in told})

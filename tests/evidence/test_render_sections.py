@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from c2lib.evidence import render as sections
-from c2lib.evidence.claims import Claim, evaluate
+from c2lib.evidence.claims import Claim, Replay, evaluate
 from c2lib.witness.findings import Verdict
 from c2lib.witness.run import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
@@ -50,10 +50,10 @@ def test_only_sealed_files_and_the_manifest_are_listed() -> None:
     )
 
 
-def test_each_bearer_is_listed_once_with_what_it_is() -> None:
-    """Events, files, the last audit entry and the run digest are told apart; an unknown hash has no name."""
-    claims = (*evaluate(clean_summary(), CLEAN), Claim("own", "Mine.", "", "", True, (digest("stranger"),)))
-    rows = sections.bearers_section(clean_summary(), claims).split("\n")[2:]
+def test_references_are_listed_once() -> None:
+    """Events, files, the last audit entry and the run digest are named as such; an unknown hash has no name."""
+    claims = (*evaluate(clean_summary(), CLEAN), Claim("own", "Mine.", "", "", True, (digest("unknown"),)))
+    rows = sections.references_section(clean_summary(), claims).split("\n")[2:]
     assert len(rows) == len(set(rows)) == 11
     for word, what in (
         ("session_start", "event session_start"),
@@ -63,10 +63,10 @@ def test_each_bearer_is_listed_once_with_what_it_is() -> None:
     ):
         row = f"| <code>{digest(word)[:12]}</code> | <code>{what}</code> | <code>{digest(word)}</code> |"
         assert row in rows
-    assert f"| <code>{digest('stranger')[:12]}</code> | – | <code>{digest('stranger')}</code> |" in rows
+    assert f"| <code>{digest('unknown')[:12]}</code> | – | <code>{digest('unknown')}</code> |" in rows
 
 
-def test_a_claim_that_nothing_bears_has_a_dash() -> None:
+def test_no_references_are_a_dash() -> None:
     """The cell is there, and empty texts are dashes as well."""
     row = sections.claims_section((Claim("own", "Mine.", "", "seen", False, ()),)).split("\n")[-1]
     assert row == "| <code>own</code> | Mine. | – | <code>seen</code> | FAIL | – |"
@@ -99,9 +99,9 @@ def test_safety_is_told_in_numbers(change: dict[str, Any], line: str) -> None:
     ("change", "outcome"),
     [
         ({}, "SEALED, 0 findings, every byte reproduced"),
-        ({"reproduced": False}, "SEALED, 0 findings, bytes differ on replay"),
-        ({"replayed": False}, "SEALED, 0 findings, replay not possible"),
-        ({"replayed": None, "verdict": Verdict.UNSEALED, "findings": 2}, "UNSEALED, 2 findings, not replayed"),
+        ({"replay": Replay.DIFFERENT}, "SEALED, 0 findings, bytes differ on replay"),
+        ({"replay": Replay.IMPOSSIBLE}, "SEALED, 0 findings, replay not possible"),
+        ({"verdict": Verdict.UNSEALED, "findings": 2}, "UNSEALED, 2 findings, every byte reproduced"),
     ],
 )
 def test_the_outcome_of_the_verification_is_told(change: dict[str, Any], outcome: str) -> None:

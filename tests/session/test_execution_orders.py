@@ -1,4 +1,4 @@
-"""The desk with every kind of order: what ended without a fill, retries, the rate limit; and a witness who follows."""
+"""Execution of every kind of order: what ended without a fill, retries, the rate limit; and a witness who follows."""
 
 from typing import Any
 
