@@ -103,7 +103,12 @@ class StopRule:
 
 
 def price_rules(*, slippage_ticks: int, touch_fills: bool) -> Mapping[tuple[str, str], PriceRule]:
-    """Return the rule of each order type and side."""
+    """Return the rule of each order type and side.
+
+    Args:
+        slippage_ticks: How far market and stop orders fill from their price, against the order.
+        touch_fills: Whether a limit that is only touched fills.
+    """
     rules: dict[tuple[str, str], PriceRule] = {}
     for side, sign in _SIGNS.items():
         market, limit = MarketRule(sign * slippage_ticks), LimitRule(sign, touch_fills=touch_fills)
@@ -116,6 +121,14 @@ class MakerTakerFee:
     """A share of price times quantity, exact on a grid whose ``fee_scale`` holds both rates."""
 
     def __init__(self, maker_rate: str, taker_rate: str, grid: Grid) -> None:
+        """Turn rates into money units per tick and lot.
+
+        Args:
+            maker_rate: The share that a maker pays, a decimal.
+            taker_rate: The share that a taker pays, likewise.
+            grid: The units of the run.
+        """
+
         def money_units(rate: str) -> int:
             value, scale = parse_decimal(rate)
             return int(grid.tick_value * grid.lot_value * value * 10 ** (grid.fee_scale - scale))

@@ -6,13 +6,12 @@ An order's status moves by the order table alone. Steps are the venue's own coun
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
-from c2lib.core.contract import SIDES, TIMES_IN_FORCE
+from c2lib.core.contract import ORDER_TYPES, PRICES_OF_TYPE, SIDES, TIMES_IN_FORCE
 from c2lib.core.decimals import parse_decimal
-from c2lib.core.model import FOK, IOC, LIMIT, MARKET, STOP, STOP_LIMIT, Bar, OrderReport, OrderRequest
+from c2lib.core.model import FOK, IOC, Bar, OrderReport, OrderRequest
 from c2lib.core.states import ORDER_TABLE, OrderStatus, OrderTrigger, next_state
 
 AT_ONCE = frozenset({IOC, FOK})
@@ -23,17 +22,9 @@ Price = tuple[int, str]
 
 _BITS = 64
 _ACCEPTED = next_state("order", ORDER_TABLE, OrderStatus.PENDING_NEW, OrderTrigger.ACKNOWLEDGED)
-_PRICED: Mapping[str, tuple[bool, bool]] = {
-    MARKET: (False, False),
-    LIMIT: (True, False),
-    STOP: (False, True),
-    STOP_LIMIT: (True, True),
-}
-"""Whether an order of a type has a limit price, and a stop price."""
-
 _SOUND = frozenset(
     (side, order_type, time_in_force, not has_limit, not has_stop)
-    for order_type, (has_limit, has_stop) in _PRICED.items()
+    for order_type, (has_limit, has_stop) in PRICES_OF_TYPE.items()
     for side in SIDES
     for time_in_force in TIMES_IN_FORCE
     if not (has_stop and time_in_force in AT_ONCE)
@@ -61,10 +52,10 @@ def malformation(request: OrderRequest) -> RejectReason | None:
     is_sound = (side, order_type, time_in_force, limit is None, stop is None) in _SOUND
     if is_sound and quantity > 0 and (limit is None or limit > 0) and (stop is None or stop > 0):
         return None
-    has_limit, has_stop = _PRICED.get(order_type, (False, False))
+    has_limit, has_stop = PRICES_OF_TYPE.get(order_type, (False, False))
     wrong = {
         RejectReason.UNKNOWN_SIDE: side not in SIDES,
-        RejectReason.UNKNOWN_ORDER_TYPE: order_type not in _PRICED,
+        RejectReason.UNKNOWN_ORDER_TYPE: order_type not in ORDER_TYPES,
         RejectReason.UNKNOWN_TIME_IN_FORCE: time_in_force not in TIMES_IN_FORCE,
         RejectReason.UNSUPPORTED_COMBINATION: has_stop and time_in_force in AT_ONCE,
         RejectReason.QUANTITY_NOT_POSITIVE: quantity <= 0,

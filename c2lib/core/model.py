@@ -115,7 +115,7 @@ class Grid:
 
     @classmethod
     def of(cls, tick_size: str, lot_size: str, fee_scale: int = 0) -> Grid:
-        """Return the grid of a tick size, a lot size and the decimals of the finest fee rate."""
+        """Return the grid of a tick size and a lot size, both decimal text, and the decimals of the finest fee rate."""
         tick_value, tick_scale = parse_decimal(tick_size)
         lot_value, lot_scale = parse_decimal(lot_size)
         return cls(tick_value, tick_scale, lot_value, lot_scale, fee_scale)

@@ -22,7 +22,7 @@ MAX_TEXT = 1024
 """Longest text of a config field, in characters."""
 
 MAX_NAME_SHOWN = 60
-"""Most characters that a message shows of a name that is none."""
+"""Most characters of a field name that a message shows."""
 
 
 def check_names(values: Mapping[Any, Any]) -> None:

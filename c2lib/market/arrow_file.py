@@ -84,7 +84,7 @@ def _cells(batches: Batches, columns: Columns, time_cells: Converter, file: str)
             for first in range(0, batch.num_rows, BATCH_ROWS):
                 part = batch.slice(first, BATCH_ROWS)
                 time, *numbers = (part.column(columns.names[place]) for place in columns.places.values())
-                yield [time_cells(time), *map(_number_cells, numbers)]
+                yield [time_cells(time), *map(_plain_cells, numbers)]
     if not rows:
         raise MarketDataError(file, 0, "the file has no row", hint="a bar is one row")
 
@@ -135,7 +135,7 @@ def _is_one_of(kinds: tuple[Callable[[Any], bool], ...], kind: Any) -> bool:
 def _time_column(kind: Any) -> tuple[Converter, Callable[[Any], list[int]]]:
     """Return how a time column of a type becomes cells, and how these become microseconds."""
     if _is_one_of(_TEXTS, kind):
-        return _text_cells, TimeCells().micros
+        return _plain_cells, TimeCells().micros
     # a date of 32 bits counts days, one of 64 bits milliseconds
     stamp = kind if pa.types.is_timestamp(kind) else pa.timestamp("s" if pa.types.is_date32(kind) else "ms")
     return lambda column: column.cast(stamp).cast(pa.int64()).to_pylist(), partial(_micros, *_TO_MICROS[stamp.unit])
@@ -150,11 +150,7 @@ def _micros(multiplier: int, divisor: int, counts: list[int | None]) -> list[int
     return in_range([count * multiplier // divisor for count in known])
 
 
-def _text_cells(column: Any) -> list[str]:
-    return ["" if cell is None else cell for cell in column.to_pylist()]
-
-
-def _number_cells(column: Any) -> list[Any]:
-    # pyarrow writes a float of 32 bits with the fewest digits that tell it from its neighbours
+def _plain_cells(column: Any) -> list[Any]:
+    # pyarrow writes a float of 32 bits with the fewest digits that set it apart from its neighbours
     cells: list[Any] = (column.cast(pa.string()) if pa.types.is_float32(column.type) else column).to_pylist()
     return ["" if cell is None else cell for cell in cells] if column.null_count else cells

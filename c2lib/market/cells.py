@@ -92,14 +92,14 @@ class CellCache(dict[Any, int], ABC):
     """The integers of cells, looked up before they are read, since cells repeat."""
 
     def __missing__(self, cell: Any) -> int:
-        number = self.read(cell)
+        number = self._read(cell)
         if len(self) >= CACHE_SIZE:
             self.clear()
         self[cell] = number
         return number
 
     @abstractmethod
-    def read(self, cell: Any) -> int:
+    def _read(self, cell: Any) -> int:
         """Return the integer of a cell; raise :class:`CellError` for one that has none."""
 
 
@@ -108,16 +108,16 @@ class VolumeCells(CellCache):
 
     def __init__(self, lot_size: str) -> None:
         super().__init__()
-        self._lot, scale = parse_decimal(lot_size)
+        lot, scale = parse_decimal(lot_size)
         self._multiplier = _POWERS[scale]
+        self._divisors = [lot * power for power in _POWERS]
 
-    def read(self, cell: object) -> int:
-        """Return the lots of a volume."""
+    def _read(self, cell: object) -> int:
         text = str(cell)
         value, scale = read_decimal(text, "volume")
         if value < 0:
             raise CellError(f"{quoted(text)} is negative", "a volume is 0 or more", "volume")
-        lots = value * self._multiplier // (self._lot * _POWERS[scale])
+        lots = value * self._multiplier // self._divisors[scale]
         if lots > MAX_INTEGER:
             hint = "a volume in lots must fit 64 bits; take a larger lot size"
             raise CellError(f"{quoted(text)} is too large", hint, "volume")
@@ -127,7 +127,7 @@ class VolumeCells(CellCache):
 class _Days(CellCache):
     """Dates in microseconds since 1970-01-01."""
 
-    def read(self, cell: str) -> int:
+    def _read(self, cell: str) -> int:
         if not _DATE.fullmatch(cell):
             raise ValueError
         return utc_micros(datetime.fromisoformat(f"{cell}T00:00Z"))
@@ -140,7 +140,7 @@ class _Clocks(CellCache):
         super().__init__()
         self._naive: bool | None = None
 
-    def read(self, cell: str) -> int:
+    def _read(self, cell: str) -> int:
         match = _CLOCK.fullmatch(cell)
         if match is None:
             raise ValueError
@@ -213,8 +213,7 @@ class PriceGrid(CellCache):
         self.clear()
         self._divisor, self.scale, self._highest = mark
 
-    def read(self, cell: object) -> int:
-        """Return the integer of a price."""
+    def _read(self, cell: object) -> int:
         text = str(cell)
         whole, _, fraction = text.partition(".")
         digits, power = whole + fraction, self.scale - len(fraction)
@@ -237,13 +236,10 @@ class _GivenGrid(PriceGrid):
     """A grid of a given tick size; a price off it is refused."""
 
     def _place(self, text: str, value: int, scale: int) -> int:
-        if scale > self.scale:
-            # zeros behind do not count
-            value, scale = parse_decimal(text)
-        number = value * _POWERS[self.scale - scale] if scale <= self.scale else 0
-        if number > MAX_INTEGER:
+        number, finer = divmod(value * _POWERS[self.scale], _POWERS[scale])
+        if number > MAX_INTEGER and not finer:
             raise _price_error(text, "is too large for its number of decimals")
-        if not number or number % self._divisor:
+        if finer or number % self._divisor:
             hint = f"leave the tick size out to have one proposed, {_NEAREST_HINT}"
             raise _price_error(text, f"is not a multiple of the tick size {self.tick_size}", hint)
         return number

@@ -48,6 +48,7 @@ _KINDS = {
 _SUFFIXES = {".csv": b"", ".csv.gz": b"", ".feather": _FEATHER, ".arrow": _FEATHER, ".parquet": _PARQUET}
 """The first bytes that a file must have, by its name; none for text."""
 
+_NOT_WRITTEN = "the temporary file of the market data cannot be written"
 _INTEGER = "q"
 _INTEGER_BYTES = array(_INTEGER).itemsize
 _BAR_BYTES = (len(Bar._fields) - 1) * _INTEGER_BYTES
@@ -98,6 +99,21 @@ def open_market_file(
             text = gzip.GzipFile(fileobj=stream, mode="rb") if suffix.endswith(".gz") else stream
             table = read_csv(read_blocks(cast(BinaryIO, text), name), name)
         return MarketFile(BarReader(table, prices, VolumeCells(lot)).bars(), prices, lot, file.digest.hexdigest)
+
+
+@contextmanager
+def _disk_errors(problem: str) -> Iterator[None]:
+    """Blame the machine for an :class:`OSError`; reading the market file raises none."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{problem}: {error.strerror}") from None
+
+
+def _temporary_file() -> IO[bytes]:
+    """Return an unnamed file, which nobody else can change."""
+    with _disk_errors("no temporary file can be made for the market data"):
+        return tempfile.TemporaryFile(prefix="c2lib-market-")
 
 
 class _HashedFile(io.FileIO):
@@ -158,29 +174,12 @@ def _read_binary(stream: BinaryIO, name: str, magic: bytes, copy: IO[bytes]) -> 
         kind = next((_KINDS[start] for start in _KINDS if first.startswith(start)), "something else")
         hint = "rename it to what it is, or write it again"
         raise MarketDataError(name, 0, f"is {kind}, not {_KINDS[magic]}", hint=hint)
-    with _disk_errors("written"):
+    with _disk_errors(_NOT_WRITTEN):
         for block in chain((first,), blocks):
             copy.write(block)
         copy.flush()
     table: CellTable = arrow_file.read_arrow(copy, name, is_parquet=magic == _PARQUET)
     return table
-
-
-@contextmanager
-def _disk_errors(verb: str) -> Iterator[None]:
-    """Blame the machine for an :class:`OSError`; reading the market file raises none."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"the temporary file of the market data cannot be {verb}: {error.strerror}") from None
-
-
-def _temporary_file() -> IO[bytes]:
-    """Return an unnamed file, which nobody else can change."""
-    try:
-        return tempfile.TemporaryFile(prefix="c2lib-market-")
-    except OSError as error:
-        raise OutputError(f"no temporary file can be made for the market data: {error.strerror}") from None
 
 
 class MarketFile:
@@ -203,7 +202,7 @@ class MarketFile:
         self.lot_size = lot_size
         self.bar_count = 0
         try:
-            with _disk_errors("written"):
+            with _disk_errors(_NOT_WRITTEN):
                 self._fill(blocks)
         except BaseException:
             self.close()
@@ -238,7 +237,7 @@ class MarketFile:
             yield from map(_make_bar, zip(indices[: count - first], times, *ticks, volumes, strict=False))
 
     def _numbers(self, offset: int, size: int) -> array[int]:
-        with _disk_errors("read"):
+        with _disk_errors("the temporary file of the market data cannot be read"):
             data = os.pread(self._store.fileno(), size, offset)
         if len(data) != size:
             raise OutputError("the temporary file of the market data is shorter than what was written to it")

@@ -18,7 +18,14 @@ from c2lib.record.sinks import RetryingSink, SinkFailure, Sinks
 
 
 class Journal:
-    """Writes events, audit entries, snapshots and metrics of one run; ``ts`` is the step's time, set by the session."""
+    """Writes events, audit entries, snapshots and metrics of one run; ``ts`` is the step's time, set by the session.
+
+    Args:
+        run_id: name of the run, cleaned here.
+        strategy_id: name of the strategy, cleaned here.
+        sinks: where the four artifacts go.
+        max_retries: how often a failing write is tried again.
+    """
 
     def __init__(self, run_id: str, strategy_id: str, sinks: Sinks, max_retries: int) -> None:
         self.run_id = clean_text(run_id)

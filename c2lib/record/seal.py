@@ -62,7 +62,19 @@ def build_manifest(
     artifacts: Mapping[str, Any],
     audit: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the manifest object, its hashes and ``run_digest`` included; the mappings are plain JSON values."""
+    """Return the manifest object, its hashes and ``run_digest`` included.
+
+    Args:
+        run_id: as the lines of the run have it.
+        strategy_id: likewise.
+        status: what the session came to.
+        config: the canonical form of the sealed config.
+        market: its source, sha256 and number of bars.
+        strategy: its origin and the sha256 of its source.
+        inputs: what came from outside the config: cancel, clock readings, sink failures.
+        artifacts: sha256, bytes and lines of each sealed file by its name.
+        audit: number of entries and last hash of the audit chain.
+    """
     manifest: dict[str, Any] = {
         "schema_version": MANIFEST_SCHEMA,
         "behaviour_version": BEHAVIOUR_VERSION,

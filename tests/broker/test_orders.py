@@ -35,7 +35,7 @@ def test_malformed_order_is_rejected(change: dict[str, Any], reason: str) -> Non
 def test_seed_decides_rejections() -> None:
     """Two venues of one seed reject the same orders, as many as the rate says."""
 
-    def told(rate: str) -> list[str]:
+    def answers_at(rate: str) -> list[str]:
         venue, answers = venue_of(reject_rate=rate), []
         for number in range(400):
             try:
@@ -45,6 +45,6 @@ def test_seed_decides_rejections() -> None:
                 answers.append(error.reason)
         return answers
 
-    assert told("0.25") == told("0.25")
-    assert 60 < told("0.25").count("seeded_reject") < 140
-    assert set(told("1")) == {"seeded_reject"}
+    assert answers_at("0.25") == answers_at("0.25")
+    assert 60 < answers_at("0.25").count("seeded_reject") < 140
+    assert set(answers_at("1")) == {"seeded_reject"}

@@ -135,8 +135,8 @@ class Trading(RuleBasedStateMachine):
     def fills_are_those_of_the_oracle(self) -> None:
         """All of them, in order, with price, fee, liquidity and what is left."""
         fills = self.venue.iter_fills(0)[1]
-        told = [(f[1], f.side, f.quantity, f.price, f.fee, f.liquidity, f.leaves_quantity, f.bar_index) for f in fills]
-        assert told == self.oracle.fills
+        seen = [(f[1], f.side, f.quantity, f.price, f.fee, f.liquidity, f.leaves_quantity, f.bar_index) for f in fills]
+        assert seen == self.oracle.fills
         assert [f.fill_id for f in fills] == [f"f-{number + 1:06d}" for number in range(len(fills))]
 
     @invariant()
