@@ -6,6 +6,7 @@ An order's status moves by the order table alone. Steps are the venue's own coun
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -91,49 +92,27 @@ class PriceRule(Protocol):
         """Return the terms of a fill within the bar, for an order that its open left as it was, or ``None``."""
 
 
+@dataclass(slots=True, eq=False)
 class VenueOrder:
-    """An accepted order.
+    """An accepted order."""
 
-    Attributes:
-        broker_order_id: The venue's id of it.
-        request: What was asked for.
-        rule: The price rule that it stands under; a stop that triggered stands under the rule that it became.
-        arrives: The step of the first bar that it meets.
-        leaves: The lots that are unfilled.
-        limit: Its limit in ticks, 0 where its type has none.
-        stop: Its stop in ticks, 0 where its type has none.
-        is_at_once: Whether it ends with the first open that it meets.
-        status: Where it stands.
-        day: The UTC day of its placing, for a DAY order; ``None`` before the first bar.
-        cancel_at: The step at which a cancel on its way takes effect.
-    """
-
-    __slots__ = (
-        "arrives",
-        "broker_order_id",
-        "cancel_at",
-        "day",
-        "is_at_once",
-        "leaves",
-        "limit",
-        "request",
-        "rule",
-        "status",
-        "stop",
-    )
-
-    day: int | None
-    cancel_at: int
-
-    def __init__(self, broker_order_id: str, request: OrderRequest, rule: PriceRule, arrives: int) -> None:
-        self.broker_order_id = broker_order_id
-        self.request = request
-        self.rule = rule
-        self.arrives = arrives
-        _, _, _, _, self.leaves, limit, stop, time_in_force = request
-        self.limit, self.stop = limit or 0, stop or 0
-        self.is_at_once = time_in_force in AT_ONCE
-        self.status = _ACCEPTED
+    broker_order_id: str
+    request: OrderRequest
+    rule: PriceRule
+    """The price rule that it stands under; a stop that triggered stands under the rule that it became."""
+    arrives: int
+    """The step of the first bar that it meets."""
+    leaves: int
+    """The lots that are unfilled."""
+    limit: int
+    """Its limit in ticks, 0 where its type has none."""
+    stop: int
+    """Its stop in ticks, 0 where its type has none."""
+    is_at_once: bool
+    """Whether it ends with the first open that it meets."""
+    day: int | None = None
+    """The UTC day of its placing, for a DAY order; ``None`` before the first bar."""
+    status: OrderStatus = _ACCEPTED
 
     def move(self, trigger: OrderTrigger) -> None:
         """Move by the order table."""
