@@ -27,7 +27,7 @@ NOT_RECORDED = "not recorded"
 
 
 class Replay(Enum):
-    """How executing the session again ended: as its claim observes it, and as the verifier reports it."""
+    """How executing the session again ended, in the words of the claim ``reproduced`` and of the verifier's outcome."""
 
     IMPOSSIBLE = ("replay was not possible", "replay not possible")
     IDENTICAL = ("every byte identical", "every byte reproduced")
@@ -60,7 +60,7 @@ class Claim:
 
 
 _Row = tuple[str, str, str, str, bool, tuple[str, ...]]
-"""A claim whose references are still names, as :func:`references` names them."""
+"""The fields of a :class:`Claim`, its references by their names in :func:`references`."""
 
 
 def evaluate(summary: RunSummary, verification: Verification) -> tuple[Claim, ...]:
@@ -81,7 +81,10 @@ def evaluate(summary: RunSummary, verification: Verification) -> tuple[Claim, ..
         *_record_claims(summary, sealed, verification),
         *_control_claims(summary),
     )
-    return tuple(Claim(*row[:5], tuple(dict.fromkeys(filter(None, map(found.get, row[5]))))) for row in rows)
+    return tuple(
+        Claim(name, sentence, expected, observed, holds, tuple(dict.fromkeys(filter(None, map(found.get, named)))))
+        for name, sentence, expected, observed, holds, named in rows
+    )
 
 
 def passed(claims: Sequence[Claim]) -> bool:
@@ -95,7 +98,7 @@ def failed_names(claims: Sequence[Claim]) -> tuple[str, ...]:
 
 
 def references(summary: RunSummary) -> dict[str, str]:
-    """Return the hashes that a claim can refer to, by what each is: an event, a file, the end of the audit, the run."""
+    """Return the hashes that a claim can refer to, by the name of what each belongs to."""
     named = {f"event {name}": event_id for name, event_id in summary.references.items()}
     named |= {f"file {name}": facts.sha256 for name, facts in summary.artifacts.items()}
     return named | {"last audit entry": summary.audit_last_hash, "run_digest": summary.run_digest or ""}
@@ -210,7 +213,7 @@ def _control_claims(run: RunSummary) -> Iterator[_Row]:
         ("event session_start", "file audit.jsonl"),
     )
     try:
-        equity = _worth(run.position, run.cash, run.mark_price)
+        equity = _equity(run.position, run.cash, run.mark_price)
         holds = equity == canonical_decimal(run.equity)
         observed = f"{run.equity} = {run.cash} + {run.position} x {run.mark_price or '(no price)'}"
     except ValueError as error:
@@ -219,7 +222,7 @@ def _control_claims(run: RunSummary) -> Iterator[_Row]:
     yield ("accounts", sentence, equity, observed, holds, (_last_event(run),))
 
 
-def _worth(position: str, cash: str, mark_price: str | None) -> str:
+def _equity(position: str, cash: str, mark_price: str | None) -> str:
     (held, held_scale), (money, money_scale) = parse_decimal(position), parse_decimal(cash)
     if mark_price is None and held:
         raise ValueError(f"a position of {position} without a mark price")
