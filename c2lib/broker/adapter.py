@@ -19,8 +19,6 @@ AnswerT = TypeVar("AnswerT")
 
 PLACE, CANCEL, QUERY, LIST, FILLS = "place_order", "cancel_order", "query_order", "list_open_orders", "iter_fills"
 
-_MICROSECONDS = 1_000_000
-
 
 @dataclass(slots=True)
 class CallCounts:
@@ -54,7 +52,7 @@ class TokenBucket:
         """
         # counted in parts of a token so small that each microsecond brings a whole number of them
         self._per_micro, scale = parse_decimal(per_second)
-        self._token = _MICROSECONDS * 10**scale
+        self._token = 1_000_000 * 10**scale
         self._full = self._level = burst * self._token
         self._micros = micros
         self._last: int | None = None
@@ -62,9 +60,9 @@ class TokenBucket:
     def take(self) -> bool:
         """Take a token, or return ``False`` when there is none."""
         now = self._micros()
-        if self._last is not None and now > self._last:
-            self._level = min(self._full, self._level + (now - self._last) * self._per_micro)
-        self._last = now if self._last is None else max(now, self._last)
+        last = now if self._last is None else self._last
+        self._last = max(now, last)
+        self._level = min(self._full, self._level + (self._last - last) * self._per_micro)
         if self._level < self._token:
             return False
         self._level -= self._token

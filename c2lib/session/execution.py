@@ -21,7 +21,17 @@ from c2lib.core.errors import (
     RateLimitedError,
     SinkWriteError,
 )
-from c2lib.core.model import GTC, Bar, BrokerFill, CancelIntent, OrderIntent, OrderRequest, PositionView, Texts
+from c2lib.core.model import (
+    GTC,
+    Bar,
+    BrokerFill,
+    CancelIntent,
+    OrderIntent,
+    OrderRequest,
+    PositionView,
+    Texts,
+    new_fact,
+)
 from c2lib.core.redaction import clean_text, describe_exception
 from c2lib.core.states import OrderStatus
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
@@ -30,9 +40,6 @@ from c2lib.session.ledger import Books, Ledger
 from c2lib.session.reconcile import Mismatch, compare
 
 _ENDS_WITHOUT_FILL = {OrderStatus.CANCELLED: EventKind.ORDER_CANCELLED, OrderStatus.EXPIRED: EventKind.ORDER_EXPIRED}
-
-_new_request = tuple.__new__
-"""A named tuple made of a tuple, in half the time of its own constructor."""
 
 
 class Execution:
@@ -195,7 +202,7 @@ class Execution:
             self._watched[client_order_id] = time_in_force
         request = (client_order_id, self._symbol, side, order_type, quantity, limit, stop, time_in_force)
         try:
-            broker_order_id = self._adapter.place_order(_new_request(OrderRequest, request))
+            broker_order_id = self._adapter.place_order(new_fact(OrderRequest, request))
         except OrderRejectedError as error:
             self._reject(client_order_id, clean_text(error.reason))
         except RateLimitedError:
