@@ -119,7 +119,7 @@ def report_on(
     """Return the report on a run that was read, with further findings on it; see :func:`verify_run`."""
     findings, unchecked, replayed = [*run.findings, *anchored], list(run.unchecked), False
     if not replay or run.verdict is not Verdict.SEALED:
-        unchecked.append("re-execution: " + ("left out" if not replay else "needs a manifest"))
+        unchecked.append(f"re-execution: {'needs a manifest' if replay else 'left out'}")
     elif run.manifest is None or any(
         finding.file == Artifact.MANIFEST and finding.code in _WRONG_MANIFEST for finding in run.findings
     ):
@@ -160,7 +160,7 @@ def _replay(
     summary: RunSummary,
     progress: Progress | None,
 ) -> tuple[Finding | None, str | None]:
-    """Return the finding, and why code of the caller's ran without the namespace that its run required."""
+    """Return the finding, and why the caller's strategy ran without the namespace that its run required."""
     recorded = summary.reject_reason if summary.reject_code == RejectCode.NO_LIVE_GUARD else None
     if source is None or summary.no_live_required != "namespace":
         return replay_here(place, manifest, market, source, recorded, progress), None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from c2lib.app.replay import ComparedRun, ComparingSink, Difference, difference_at, failing_again, read_manifest
+from c2lib.app.replay import ComparedRun, ComparingSink, Difference, difference_at, read_manifest, repeating_failures
 from c2lib.core.errors import SinkWriteError
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES, held
@@ -170,7 +170,7 @@ class Keeping:
 
 def again(failures: list[Any]) -> Any:
     """Return a sink of the events that fails as recorded."""
-    return failing_again(Keeping(), Artifact.EVENTS, {"sink_failures": failures})
+    return repeating_failures(Keeping(), Artifact.EVENTS, {"sink_failures": failures})
 
 
 def test_unfailed_sink_stays_plain() -> None:
