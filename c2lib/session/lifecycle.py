@@ -145,7 +145,7 @@ class Lifecycle:
             self._metrics,
             lambda: flush(Artifact.AUDIT),
             lambda: flush(Artifact.METRICS),
-            lambda: self._snapshot(self._end()[0], self.journal.ts),
+            lambda: self._snapshot(self._last_move()[0], self.journal.ts),
             lambda: flush(Artifact.SNAPSHOTS),
             lambda: flush(Artifact.AUDIT),
         )
@@ -158,7 +158,7 @@ class Lifecycle:
                 # the record says two things of the end now: such a run is never published
                 self.violated_late = True
                 self._fail_late(NoLiveViolationError())
-        self.phase = self._end()[0]
+        self.phase = self._last_move()[0]
 
     def audit_dead_sink(self, error: SinkWriteError) -> None:
         """Audit that a sink failed for good, once: a write that was refused since then (no attempts) adds nothing."""
@@ -166,7 +166,7 @@ class Lifecycle:
             meta = {"sink": error.sink, "attempts": error.attempts, "error": error.cause}
             self.journal.audit(AuditLevel.ERROR, AuditCode.SINK_WRITE_FAILED, str(error), meta)
 
-    def _end(self) -> tuple[SessionPhase, SessionTrigger]:
+    def _last_move(self) -> tuple[SessionPhase, SessionTrigger]:
         by = self.failure.trigger if self.failure else self._trigger
         return next_state("session", SESSION_TABLE, self.phase, by), by
 
@@ -194,7 +194,7 @@ class Lifecycle:
             self.journal.event(EventKind.SESSION_STOP, reason.value, self.steps, *books)
 
     def _audit_end(self) -> None:
-        after, trigger = self._end()
+        after, trigger = self._last_move()
         meta = {
             "stop_reason": self.stop_reason.value if self.stop_reason else None,
             "steps": self.steps,
@@ -221,7 +221,7 @@ class Lifecycle:
     def _metrics(self) -> None:
         if self._metrics_written or self.journal.is_dead(Artifact.METRICS):
             return
-        counters, phase = self._counters(), self._end()[0]
+        counters, phase = self._counters(), self._last_move()[0]
         outcome = {"seed": self._seed, "status": STATUS_OF_PHASE[phase].value, "orchestrator_state": phase.value}
         self.journal.metrics({**counters, **outcome})
         self._metrics_written = True
