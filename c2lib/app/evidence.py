@@ -212,15 +212,7 @@ def _compare_pictures(run: Run, digests: Mapping[str, str], name: str, findings:
         if file not in digests:
             findings.add(FindingCode.PICTURE_DIFFERS, name, expected=f"{file} beside the others", seen="none")
     for file, digest in digests.items():
-        try:
-            own = sha256_hex(read_regular(Path(run.path, EVIDENCE_DIR, file), MAX_PICTURE))
-        except FileNotFoundError:
-            findings.add(FindingCode.MISSING_FILE, file)
-        except OSError as error:
-            findings.add(FindingCode.UNREADABLE_FILE, file, expected="a regular file", seen=why(error))
-        else:
-            if own != digest:
-                findings.add(FindingCode.PICTURE_DIFFERS, file, expected=f"sha256 {digest}", seen=own)
+        _compare_picture(Path(run.path, EVIDENCE_DIR, file), digest, findings)
     try:
         drawn = plot_files(run)
     except (MissingExtraError, RunPathError) as error:
@@ -231,3 +223,15 @@ def _compare_pictures(run: Run, digests: Mapping[str, str], name: str, findings:
             expected = f"{own}, drawn from the run by matplotlib {metadata.version('matplotlib')}"
             findings.add(FindingCode.PICTURE_DIFFERS, name, expected=f"{file} of sha256 {expected}", seen=digest)
     return ()
+
+
+def _compare_picture(place: Path, digest: str, findings: Findings) -> None:
+    try:
+        own = sha256_hex(read_regular(place, MAX_PICTURE))
+    except FileNotFoundError:
+        findings.add(FindingCode.MISSING_FILE, place.name)
+    except OSError as error:
+        findings.add(FindingCode.UNREADABLE_FILE, place.name, expected="a regular file", seen=why(error))
+    else:
+        if own != digest:
+            findings.add(FindingCode.PICTURE_DIFFERS, place.name, expected=f"sha256 {digest}", seen=own)
