@@ -67,7 +67,7 @@ generated-check: setup
 	$(BIN)/python docs/contract/generate.py --check
 
 test-long: setup ## the broker against its oracle, 20,000 examples of 50 steps
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --no-cov tests/broker/test_oracle.py
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --no-cov tests/broker/test_mock_oracle.py::TestTrading
 
 race: setup ## two processes under one name, 200 rounds with the same config and 200 with two
 	$(BIN)/python -m tests.app.race 200

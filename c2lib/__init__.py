@@ -42,14 +42,14 @@ if TYPE_CHECKING:
     from c2lib.session.orchestrator import LiveSessionOrchestrator as LiveSessionOrchestrator
     from c2lib.session.result import DryrunResult as DryrunResult
     from c2lib.session.session import DryrunSession as DryrunSession
-    from c2lib.witness.align import RunDiff as RunDiff
+    from c2lib.witness.diff import RunDiff as RunDiff
     from c2lib.witness.diff import diff_runs as diff_runs
     from c2lib.witness.run import Run as Run
     from c2lib.witness.run import open_run as open_run
 
     __version__: str
 
-_NAMES = {
+_EXPORTS = {
     "app.evidence": "EvidenceDraft verify_evidence write_evidence",
     "app.runner": "run_dryrun",
     "app.verify": "VerifyReport verify_run",
@@ -64,21 +64,20 @@ _NAMES = {
     "session.orchestrator": "LiveSessionOrchestrator",
     "session.result": "DryrunResult",
     "session.session": "DryrunSession",
-    "witness.align": "RunDiff",
-    "witness.diff": "diff_runs",
+    "witness.diff": "RunDiff diff_runs",
     "witness.run": "Run open_run",
 }
-_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+_MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 
-__all__ = sorted(["__version__", *_HOMES])
+__all__ = sorted(["__version__", *_MODULE_OF])
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its module, or the version from the package's metadata (PEP 562)."""
     if name == "__version__":
         value = import_module("importlib.metadata").version("c2lib")
-    elif name in _HOMES:
-        value = getattr(import_module(f"c2lib.{_HOMES[name]}"), name)
+    elif name in _MODULE_OF:
+        value = getattr(import_module(f"c2lib.{_MODULE_OF[name]}"), name)
     else:
         raise AttributeError(f"module 'c2lib' has no attribute {name!r}")
     globals()[name] = value

@@ -110,7 +110,7 @@ def set_up(project: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_newer_release_is_ignored(offer: Path) -> None:
-    """A lock is installed as it was made while a newer release of one of its packages is on offer."""
+    """A lock's own versions are installed although a newer release of one of its packages is on offer."""
     done = set_up(offer)
     assert done.returncode == 0, done.stdout + done.stderr
     installed = {path.name for path in (offer / ".venv-peers").glob("lib/*/site-packages/c2dummy*.dist-info")}
@@ -118,7 +118,7 @@ def test_newer_release_is_ignored(offer: Path) -> None:
 
 
 def test_incomplete_lock_stops(offer: Path) -> None:
-    """A lock that leaves out what one of its packages needs makes no environment, and the package is named."""
+    """A lock that lacks what one of its packages needs makes no environment, and that package is named."""
     lock = offer / "tests" / "bench" / "requirements-peers.lock"
     lock.write_text(lock.read_text().splitlines()[0] + "\n")
     done = set_up(offer)
@@ -127,8 +127,8 @@ def test_incomplete_lock_stops(offer: Path) -> None:
     assert not (offer / ".venv-peers" / ".made").exists()
 
 
-def test_locks_are_installed_as_they_are() -> None:
-    """Each command that installs a lock takes the hashes and leaves the resolver out."""
+def test_locks_are_installed_exactly() -> None:
+    """Every Makefile command that installs a lock requires hashes and leaves the resolver out."""
     lines = [line for line in (ROOT / "Makefile").read_text().splitlines() if "pip install" in line]
     assert len(LOCKS) == 5
     assert [line for line in lines if "--require-hashes" in line]

@@ -1,10 +1,10 @@
-"""Names of tests that a page holds are held against the tests that there are."""
+"""The names of tests on a page are checked against the tests that exist."""
 
 from tests.naming import missing, named
 
 
-def test_a_test_that_does_not_exist_is_noticed() -> None:
-    """Neither a file nor a function may be made up."""
+def test_missing_test_is_noticed() -> None:
+    """A named test whose file or function does not exist is found to be missing."""
     made_up = {
         ("core/test_none.py", "test_x"),
         ("test_naming.py", "test_none"),
@@ -13,8 +13,8 @@ def test_a_test_that_does_not_exist_is_noticed() -> None:
     assert missing(made_up) == made_up
 
 
-def test_a_test_that_exists_is_found() -> None:
-    """By its file below the folder of tests, and its name."""
-    names = named("shown by `test_naming.py::test_a_test_that_exists_is_found`, and `test_naming.py` alone")
-    assert names == {("test_naming.py", "test_a_test_that_exists_is_found")}
+def test_existing_test_is_found() -> None:
+    """A test named by its file below tests and its function is found."""
+    names = named("shown by `test_naming.py::test_existing_test_is_found`, and `test_naming.py` alone")
+    assert names == {("test_naming.py", "test_existing_test_is_found")}
     assert not missing(names)

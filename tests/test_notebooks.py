@@ -47,7 +47,7 @@ every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: pat
 
 
 class Told(NamedTuple):
-    """What a papermill call came to."""
+    """The exit code and output of a papermill call."""
 
     code: int
     out: str
@@ -93,8 +93,8 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @every_notebook
-def test_it_is_committed_with_its_outputs_and_counts(path: Path) -> None:
-    """Without them nbval compares nothing."""
+def test_outputs_are_committed(path: Path) -> None:
+    """Every notebook is committed with its outputs and consecutive execution counts."""
     cells = code_cells(path)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert any(cell.outputs for cell in cells)
@@ -102,8 +102,8 @@ def test_it_is_committed_with_its_outputs_and_counts(path: Path) -> None:
 
 
 @every_notebook
-def test_it_is_committed_normalised(path: Path) -> None:
-    """Normalising it again changes nothing, and the file is written as papermill writes it."""
+def test_notebook_is_normalised(path: Path) -> None:
+    """Every committed notebook is normalised and written as papermill writes notebooks."""
     made = notebook(path)
     assert normalise(deepcopy(made)) == made
     assert path.read_text(encoding="utf-8") == FORMAT.writes(made)
@@ -111,8 +111,8 @@ def test_it_is_committed_normalised(path: Path) -> None:
 
 
 @every_notebook
-def test_its_outputs_hold_nothing_of_a_machine(path: Path) -> None:
-    """No path, no word on whether the run was there before, no stderr, no widget, no bar."""
+def test_outputs_hold_no_machine_facts(path: Path) -> None:
+    """The outputs of a notebook hold no path, stderr, widget or error, and no word on an earlier run."""
     text = output_text(path)
     assert not re.search(r"(?<![\w.:&;#/<])/[a-z]+/", text), text
     assert str(ROOT) not in path.read_text()
@@ -126,8 +126,8 @@ def test_its_outputs_hold_nothing_of_a_machine(path: Path) -> None:
 
 
 @every_notebook
-def test_its_parameters_are_simple_and_typed(path: Path) -> None:
-    """One tagged cell of annotated texts and numbers, each with a word on what it means."""
+def test_parameters_are_simple_and_typed(path: Path) -> None:
+    """The parameters of a notebook are annotated texts, integers and booleans, each with a comment."""
     source = parameters_cell(path).source
     for node, line in zip(ast.parse(source).body, source.splitlines(), strict=True):
         assert isinstance(node, ast.AnnAssign), line
@@ -138,8 +138,8 @@ def test_its_parameters_are_simple_and_typed(path: Path) -> None:
 
 
 @every_notebook
-def test_its_cells_are_thin(path: Path) -> None:
-    """A few lines over the package: no function, class or loop of their own."""
+def test_cells_are_thin(path: Path) -> None:
+    """The cells of a notebook are a few lines without functions, classes or loops."""
     for cell in code_cells(path):
         tree = ast.parse(cell.source)
         assert not any(isinstance(node, THICK) for node in ast.walk(tree)), cell.source
@@ -149,7 +149,7 @@ def test_its_cells_are_thin(path: Path) -> None:
 
 @every_notebook
 def test_each_cell_answers_a_question(path: Path) -> None:
-    """There is markdown before every code cell, and the last cell asserts."""
+    """Every code cell of a notebook follows a markdown cell, and the last cell asserts."""
     cells = notebook(path).cells
     for before, cell in zip([None, *cells], cells, strict=False):
         if cell.cell_type == "code":
@@ -159,8 +159,8 @@ def test_each_cell_answers_a_question(path: Path) -> None:
 
 
 @every_notebook
-def test_executing_it_gives_the_committed_bytes(path: Path, tmp_path: Path, out: Path) -> None:
-    """In another process, folder, time zone and hash seed, so that any two executions are byte-identical."""
+def test_execution_gives_committed_bytes(path: Path, tmp_path: Path, out: Path) -> None:
+    """A notebook executed in another process, folder, time zone and hash seed gives the committed bytes."""
     target = tmp_path / "deep" / path.name
     target.parent.mkdir()
     program = str(Path(sys.executable).with_name("papermill"))
@@ -171,8 +171,8 @@ def test_executing_it_gives_the_committed_bytes(path: Path, tmp_path: Path, out:
     assert target.read_bytes() == path.read_bytes()
 
 
-def test_the_dry_run_leaves_its_run_its_draft_and_its_pictures(tmp_path: Path, out: Path) -> None:
-    """With other parameters than the committed ones, on a market file."""
+def test_dry_run_leaves_its_files(tmp_path: Path, out: Path) -> None:
+    """The dry-run notebook, given other parameters and a market file, leaves its run, draft and pictures."""
     market = tmp_path / "day.csv"
     rows = [f"2026-01-02 {n // 60:02}:{n % 60:02}:00,{100 + n % 7},110,90,{100 + n % 5}\n" for n in range(70)]
     market.write_text("date,open,high,low,close\n" + "".join(rows))
@@ -196,8 +196,8 @@ def test_the_dry_run_leaves_its_run_its_draft_and_its_pictures(tmp_path: Path, o
     assert parameters == given | {"seed": 7, "steps": 60}
 
 
-def test_a_verdict_that_is_no_pass_fails_the_notebook(tmp_path: Path, out: Path) -> None:
-    """The run and its FAIL draft are left, and the last cell's assertion names the claims."""
+def test_failed_verdict_fails_notebook(tmp_path: Path, out: Path) -> None:
+    """A verdict that is no PASS fails the notebook and leaves the run with a FAIL draft."""
     told = call(DRYRUN, tmp_path / "done.ipynb", "-p", "run_id", "nb_run", "-p", "strategy_id", "unknown")
     assert told.code != 0
     assert "AssertionError" in told.out
@@ -216,8 +216,8 @@ def test_a_verdict_that_is_no_pass_fails_the_notebook(tmp_path: Path, out: Path)
         (("-p", "evidence_date", "today"), "evidence_date: is not a day as YYYY-MM-DD"),
     ],
 )
-def test_a_parameter_that_is_none_runs_nothing(tmp_path: Path, out: Path, words: tuple[str, ...], message: str) -> None:
-    """There is one line that names it, exit 2, and neither a notebook nor a run."""
+def test_wrong_parameter_runs_nothing(tmp_path: Path, out: Path, words: tuple[str, ...], message: str) -> None:
+    """A wrong notebook parameter gives exit 2, one line naming the parameter, no notebook and no run."""
     told = call(DRYRUN, tmp_path / "done.ipynb", *words)
     assert told.code == 2
     (line,) = [line for line in told.out.splitlines() if line.startswith("Error: ")]
@@ -227,16 +227,16 @@ def test_a_parameter_that_is_none_runs_nothing(tmp_path: Path, out: Path, words:
 
 
 @pytest.mark.parametrize("leave", ["import sys\nsys.exit(0)", "import os\nos._exit(0)"])
-def test_a_cell_that_leaves_fails_the_notebook(tmp_path: Path, leave: str) -> None:
-    """Papermill alone would call a notebook done whose later cells never ran."""
+def test_exiting_cell_fails_notebook(tmp_path: Path, leave: str) -> None:
+    """A notebook fails when one of its cells exits the kernel's process."""
     made = FORMAT.v4.new_notebook(cells=[FORMAT.v4.new_code_cell(leave), FORMAT.v4.new_code_cell("assert False")])
     made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     FORMAT.write(made, tmp_path / "in.ipynb")
     assert call(tmp_path / "in.ipynb", tmp_path / "done.ipynb").code != 0
 
 
-def test_the_dry_run_has_the_parameters_that_a_run_needs() -> None:
-    """What to run, on what, where to write, what the draft says of itself, and what must hold."""
+def test_dry_run_parameters_are_complete() -> None:
+    """The dry-run notebook has exactly the listed parameters in order."""
     names = [
         node.target.id
         for node in ast.parse(parameters_cell(DRYRUN).source).body

@@ -16,29 +16,29 @@ HEAVY = ("pydantic", "matplotlib", "numpy", "pandas", "papermill", "socket", "ya
 NAMES = [name for name in c2lib.__all__ if name != "__version__"]
 
 
-def test_importing_the_package_loads_next_to_nothing() -> None:
-    """Neither a model, nor a plotting library, nor a network client."""
+def test_import_loads_little() -> None:
+    """Importing c2lib loads no data model, plotting library or network client."""
     program = f"import sys, c2lib; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_public_name_is_that_of_its_room(name: str) -> None:
-    """It is loaded, kept, and the same object as in the module that it comes from."""
+def test_public_names_match_their_modules(name: str) -> None:
+    """Each public name is loaded once and is the same object as in its module."""
     value = getattr(c2lib, name)
     assert vars(c2lib)[name] is value
-    assert getattr(import_module(f"c2lib.{c2lib._HOMES[name]}"), name) is value
+    assert getattr(import_module(f"c2lib.{c2lib._MODULE_OF[name]}"), name) is value
 
 
-def test_the_public_names_are_told() -> None:
-    """Sorted, each once, in ``__all__`` and in ``dir``."""
+def test_public_names_are_listed() -> None:
+    """The public names are sorted, each once, in __all__ and in dir()."""
     assert c2lib.__all__ == sorted(set(c2lib.__all__))
     assert set(c2lib.__all__) <= set(dir(c2lib))
 
 
 def test_types_and_table_agree() -> None:
-    """What a type checker reads of the public names is what the table says: the same names from the same modules."""
+    """The public names that a type checker reads are those of the loading table, from the same modules."""
     tree = ast.parse(Path(c2lib.__file__).read_bytes())
     (typed,) = [node for node in tree.body if isinstance(node, ast.If)]
     read = {
@@ -48,11 +48,11 @@ def test_types_and_table_agree() -> None:
         for alias in node.names
         if alias.asname == alias.name
     }
-    assert read == {(name, f"c2lib.{home}") for name, home in c2lib._HOMES.items()}
+    assert read == {(name, f"c2lib.{module}") for name, module in c2lib._MODULE_OF.items()}
 
 
 def test_version_is_the_packages() -> None:
-    """``c2lib.__version__`` is read from the package's metadata."""
+    """c2lib.__version__ is the version in the package's metadata."""
     assert c2lib.__version__ == metadata.version("c2lib")
 
 
@@ -62,7 +62,7 @@ def raised(text: str | None) -> set[str]:
 
 
 def test_documented_errors_are_public() -> None:
-    """Every error that the docstring of a public function or method names can be imported from ``c2lib``."""
+    """Every error that the docstring of a public function or method names can be imported from c2lib."""
     documented: set[str] = set()
     for name in NAMES:
         value = getattr(c2lib, name)
@@ -73,8 +73,8 @@ def test_documented_errors_are_public() -> None:
     assert {"ConfigError", "RunPathError", "RunConflictError"} <= documented
 
 
-def test_any_other_name_is_unknown() -> None:
-    """The error is the one that Python expects of a module."""
+def test_unknown_name_is_refused() -> None:
+    """An unknown name of c2lib raises AttributeError."""
     with pytest.raises(AttributeError, match="module 'c2lib' has no attribute 'Nonsense'"):
         _ = c2lib.Nonsense
     assert not hasattr(c2lib, "numpy")

@@ -1,4 +1,4 @@
-"""Rules of the house that no single module can keep: what is tracked, who may import what."""
+"""Rules for the whole repository: what is tracked, and which module may import what."""
 
 import ast
 import os
@@ -108,21 +108,21 @@ def attributes(path: Path) -> Iterator[str]:
 
 
 def test_no_run_artifact_is_tracked() -> None:
-    """Below out/ there is its own README and nothing else."""
+    """Below out/ only README.md is tracked."""
     below = {path.relative_to(ROOT).as_posix() for path in tracked_files() if path.is_relative_to(ROOT / "out")}
     assert below == {"out/README.md"}
 
 
 def test_run_artifacts_are_ignored() -> None:
-    """An operator's run cannot be added by accident."""
+    """Run artifacts below out/ are ignored by git, so that no run is added by accident."""
     assert {"/out/*", "!/out/README.md"} <= set(ignore_rules())
     assert is_ignored(ROOT / "out" / "finish_c" / "c2" / "run" / "events.jsonl")
     assert not is_ignored(ROOT / "out" / "README.md")
     assert not is_ignored(ROOT / "c2lib" / "core" / "canon.py")
 
 
-def test_no_registry_host_and_no_path_of_a_machine_is_tracked() -> None:
-    """Nothing says where a package came from, or where the house was built."""
+def test_local_names_are_not_tracked() -> None:
+    """No tracked file names a package registry's host or a path of the machine that built the project."""
     told = [*REGISTRY_HOSTS, *MACHINE_PATHS]
     if len(ROOT.parts) > 3:
         # a shorter one, such as /app, may be a word of its own
@@ -135,14 +135,14 @@ def test_no_registry_host_and_no_path_of_a_machine_is_tracked() -> None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_a_module_fits_into_a_head(path: Path) -> None:
-    """It has a bounded number of lines."""
+def test_module_length_is_bounded(path: Path) -> None:
+    """No module of the package has more lines than the limit."""
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
 @pytest.mark.parametrize("room", DETERMINISTIC_ROOMS)
-def test_no_room_reads_the_wall_clock_or_draws_lots(room: str) -> None:
-    """Time and chance come from the config, through clocks and seeded generators handed over."""
+def test_deterministic_folders_read_no_clock(room: str) -> None:
+    """No module of a deterministic folder reads the wall clock or draws unseeded random numbers."""
     for path in sorted((PACKAGE / room).glob("*.py")):
         given = set(imports(path))
         assert not given & WALL_CLOCK_AND_CHANCE, path
@@ -153,8 +153,8 @@ def test_no_room_reads_the_wall_clock_or_draws_lots(room: str) -> None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_no_module_imports_a_network_client(path: Path) -> None:
-    """The canary alone opens a socket, which must be stopped."""
+def test_no_module_imports_network_client(path: Path) -> None:
+    """No module imports a network client, except socket in the module of the canary."""
     heads = {part for name in imports(path) for part in (name, name.split(".")[0])}
     assert heads & NETWORK_CLIENTS == ({"socket"} if name_of(path) == CANARY else set())
 
@@ -181,7 +181,7 @@ def loaded(*names: str) -> set[str]:
 
 
 def modules_of(*rooms: str) -> list[str]:
-    """Return the dotted names of the modules of some rooms."""
+    """Return the dotted names of the modules of some folders."""
     names = [name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in modules()]
     return [f"c2lib.{name}" for name in names if name.split(".")[0] in rooms]
 
@@ -196,20 +196,20 @@ BY_EMAIL = {"socket", "_socket"}
 @pytest.mark.parametrize(
     "rooms", [("core", "record", "broker", "session", "witness"), ("app", "cli", "jupyter")], ids=["session", "app"]
 )
-def test_no_network_client_gets_loaded(rooms: tuple[str, ...]) -> None:
-    """Neither by c2lib nor by what it imports, but where it speaks to a kernel."""
+def test_no_network_client_is_loaded(rooms: tuple[str, ...]) -> None:
+    """Importing the modules of c2lib loads no network client, except in those that speak to a Jupyter kernel."""
     names = set(modules_of(*rooms)) - NEEDS_MORE
     assert len(names) > 15
     assert loaded(*names) & NETWORK_CLIENTS <= BY_EMAIL
 
 
-def test_a_network_client_that_gets_loaded_is_seen() -> None:
-    """What the test above relies on."""
+def test_loaded_network_client_is_noticed() -> None:
+    """The check of loaded modules finds a network client that was loaded."""
     assert loaded("c2lib.core.canon", "http.client") & NETWORK_CLIENTS > {"socket", "ssl"}
 
 
-def test_matplotlib_is_imported_in_one_module() -> None:
-    """Whatever else draws gets its pictures from there."""
+def test_only_plots_imports_matplotlib() -> None:
+    """Only the module evidence/plots.py imports matplotlib."""
     found = [name_of(path) for path in modules() if any(name.split(".")[0] == "matplotlib" for name in imports(path))]
     assert found == ["evidence/plots.py"]
 
@@ -226,11 +226,12 @@ FORBIDDEN = [
     ),
     ("run directories are written by app alone", "witness/run.py", "import c2lib.record.files"),
     ("matplotlib is imported in evidence.plots alone", "core/decimals.py", "import matplotlib"),
+    ("no modules import each other in a circle", "app/paths.py", "import c2lib.app.runner"),
 ]
 
 
 def lint_imports(house: Path) -> tuple[int, str]:
-    """Return the exit code and the output of import-linter in a copy of the house."""
+    """Return the exit code and the output of import-linter in a copy of the package."""
     done = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--config", "pyproject.toml"],
         cwd=house,
@@ -245,23 +246,23 @@ def lint_imports(house: Path) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the house."""
+    """Return a copy of the package and its settings."""
     copy = tmp_path_factory.mktemp("house")
     shutil.copytree(PACKAGE, copy / "c2lib", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", copy)
     return copy
 
 
-def test_the_house_keeps_its_contracts(house: Path) -> None:
-    """All of them, and there are as many as are broken below."""
+def test_package_keeps_import_contracts(house: Path) -> None:
+    """The package keeps every import contract, and a listed example breaks each contract."""
     code, told = lint_imports(house)
     assert code == 0, told
     assert f"Contracts: {len({name for name, _, _ in FORBIDDEN})} kept, 0 broken." in told
 
 
 @pytest.mark.parametrize(("contract", "module", "line"), FORBIDDEN)
-def test_each_contract_fails_when_it_is_broken(house: Path, contract: str, module: str, line: str) -> None:
-    """One forbidden import, or a module in no room, and the contract is named."""
+def test_broken_import_contract_fails(house: Path, contract: str, module: str, line: str) -> None:
+    """A forbidden import, or a module outside the known folders, fails the lint with the contract's name."""
     path = house / "c2lib" / module
     before = path.read_text() if path.exists() else None
     try:

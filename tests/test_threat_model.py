@@ -1,4 +1,4 @@
-"""The page of threats names tests that exist, and no threat without one."""
+"""The page of threats names tests that exist, and at least one for each threat."""
 
 import re
 
@@ -15,16 +15,16 @@ def sections(text: str) -> dict[str, str]:
     return {part.partition("\n")[0]: part for part in threats.split("\n### ")[1:]}
 
 
-def test_every_test_that_the_page_names_exists() -> None:
-    """A test that was renamed takes its line on the page along."""
+def test_named_tests_exist() -> None:
+    """Every test that the page of threats names exists."""
     names = named(PAGE.read_text(encoding="utf-8"))
     assert len(names) > 50
     assert not missing(names)
 
 
 @pytest.mark.parametrize("threat", sections(PAGE.read_text(encoding="utf-8")))
-def test_every_threat_has_a_control_a_test_and_a_rest(threat: str) -> None:
-    """In this order, and everything in backticks with two colons is the name of a test."""
+def test_threat_sections_are_complete(threat: str) -> None:
+    """Every threat on the page has a control, the tests that show the control, and what is left."""
     text = sections(PAGE.read_text(encoding="utf-8"))[threat]
     control, shown, left = re.split(r"\n\* (?:shown by|left:) ", text)
     assert control.partition("\n\n")[2].strip()
@@ -50,5 +50,5 @@ def test_every_threat_has_a_control_a_test_and_a_rest(threat: str) -> None:
     ],
 )
 def test_no_threat_is_left_out(threat: str) -> None:
-    """Those that a reviewer asks for first."""
+    """The page of threats covers every threat of the reviewers' list."""
     assert threat in sections(PAGE.read_text(encoding="utf-8"))

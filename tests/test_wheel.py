@@ -38,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_is_complete(wheel: Path) -> None:
-    """It holds the package with its type marker, the notebooks and the templates, and no checkpoint of an editor."""
+    """The wheel holds the package with its type marker, notebooks and templates, and no editor checkpoint."""
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {path.relative_to(ROOT).as_posix() for path in (ROOT / "c2lib").rglob("*.py")} | {"c2lib/py.typed"}
     for folder in FOLDERS[1:]:
@@ -47,7 +47,7 @@ def test_wheel_is_complete(wheel: Path) -> None:
 
 
 def test_wheel_runs_alone(wheel: Path, tmp_path: Path) -> None:
-    """Installed into an empty folder, it gives its version, a run and its evidence draft from there."""
+    """The wheel, installed into an empty folder, gives its version, a run and the run's evidence draft."""
     place = tmp_path / "installed"
     run(*PIP, "install", "--no-deps", "--target", place, wheel, cwd=tmp_path)
     command = (sys.executable, "-P", "-m", "c2lib")

@@ -19,30 +19,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import TypeAdapter
+
 from c2lib.app.strategy_files import sendable
 from c2lib.core import errors
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, OutputError
 from c2lib.core.model import Clock
-from c2lib.core.states import SessionPhase, SessionStatus
-from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
 from c2lib.session.result import DryrunResult
 from c2lib.session.strategy import StrategySource
-from c2lib.witness.findings import Finding, FindingCode
+from c2lib.witness.findings import Finding
 
 Progress = Callable[[int, int], None]
 """Called with ``(steps made, steps planned)`` from time to time."""
 
 CHILD = "c2lib.app.namespace_child"
 
-_RESULT_TYPES: Mapping[str, Callable[[Any], Any]] = {
-    "status": SessionStatus,
-    "phase": SessionPhase,
-    "stop_reason": StopReason,
-    "reject_code": RejectCode,
-    "fail_code": FailCode,
-    "dead_sinks": tuple,
-}
+RESULT: TypeAdapter[DryrunResult] = TypeAdapter(DryrunResult)
+_FINDING: TypeAdapter[Finding | None] = TypeAdapter(Finding | None)
 
 _ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, C2Error)}
 
@@ -76,11 +70,12 @@ def run_in_namespace(
     }
     answer = ask(job, progress)
     with _understood():
-        return result_from(answer["result"])
+        return RESULT.validate_python(answer["result"])
 
 
 def replay_in_namespace(
-    place: Path,
+    place: str,
+    manifest: Mapping[str, Any],
     market: str | os.PathLike[str] | None,
     source: StrategySource,
     recorded: str | None,
@@ -89,16 +84,15 @@ def replay_in_namespace(
     """Execute the run at ``place`` again in a child process; return the finding, and why there was no namespace."""
     job = {
         "task": "replay",
-        "place": os.fspath(place),
+        "place": place,
+        "manifest": manifest,
         "market": os.fspath(market) if market is not None else None,
         "strategy": _sent(source),
         "recorded": recorded,
     }
     answer = ask(job, progress)
     with _understood():
-        facts = answer["finding"]
-        finding = Finding(**{**facts, "code": FindingCode(facts["code"])}) if facts else None
-        return finding, answer["refusal"]
+        return _FINDING.validate_python(answer["finding"]), answer["refusal"]
 
 
 def _sent(source: StrategySource | None) -> dict[str, str] | None:
@@ -215,9 +209,3 @@ def error_facts(error: BaseException) -> dict[str, Any]:
     if isinstance(error, OSError):
         return {"kind": OSError.__name__, "args": [error.errno, error.strerror, error.filename]}
     return {"kind": type(error).__name__, "args": list(error.args), "fields": vars(error)}
-
-
-def result_from(facts: Mapping[str, Any]) -> DryrunResult:
-    """Return the result that came over as JSON values."""
-    typed = {name: make(facts[name]) for name, make in _RESULT_TYPES.items() if facts[name] is not None}
-    return DryrunResult(**{**facts, **typed})

@@ -86,7 +86,8 @@ def _run(job: Mapping[str, Any], refusal: str | None, progress: Progress) -> Map
 
 
 def _replay(job: Mapping[str, Any], refusal: str | None, progress: Progress) -> Mapping[str, Any]:
-    finding = replay_here(Path(job["place"]), job["market"], received(job["strategy"]), job["recorded"], progress)
+    source = received(job["strategy"])
+    finding = replay_here(job["place"], job["manifest"], job["market"], source, job["recorded"], progress)
     return {"finding": finding.facts() if finding else None, "refusal": refusal}
 
 

@@ -1,82 +1,74 @@
 """The mock venue: the only broker in this package.
 
-Rules kept here:
-
-* deterministic: ids are counted, orders keep their order of arrival, no clock, no chance but the seeded rejects;
-* an order placed on bar *n* meets the bars from *n + 1 + latency* on; a cancel takes as long to arrive, and what
-  fills before it, stays filled: a cancel of an order that ended changes nothing, it came too late;
-* a bar passes twice over the orders: first at its open, then in its range; the lots that the volume allows are
-  handed out in that order, earlier orders first;
-* IOC fills what it can at the first open that it meets and expires, FOK fills whole there or expires; DAY expires
-  before the first bar of a later UTC day than that of its placing (before any bar: than the first bar's);
-* it fits :class:`~c2lib.core.model.BrokerPort` exactly; the venue's own time, :meth:`MockBroker.advance` and
-  :meth:`MockBroker.close`, is no port operation and belongs to whoever drives the bars.
-
-How to use it in a test:
-
->>> from c2lib.broker.mock import plain_broker
->>> broker = plain_broker()
->>> broker.place_order(OrderRequest("c-1", "SYNTH", "BUY", "MARKET", 2, None, None, "GTC"))
-'b-000001'
->>> broker.advance(Bar(0, 0, 100, 101, 99, 100, 10))
->>> cursor, fills = broker.iter_fills(0)
->>> cursor, fills[0].price, fills[0].leaves_quantity
-(1, 100, 0)
+It is deterministic: ids are counted, orders keep their order of arrival, there is no clock, and no chance but the
+seeded rejects. A bar passes twice over the orders, first at its open and then in its range; the lots that the volume
+allows go in that order, earlier orders first.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from c2lib.broker.fill_models import MakerTakerFee, Participation, Unlimited, price_rules
-from c2lib.broker.orders import (
-    FeeModel,
-    Price,
-    PriceRule,
-    RejectModel,
-    SeededRejects,
-    VenueOrder,
-    VolumeModel,
-    malformation,
-)
+from c2lib.broker.fill_models import MakerTakerFee, Participation, price_rules
+from c2lib.broker.orders import AT_ONCE, FillTerms, SeededRejects, VenueOrder, malformation
 from c2lib.core.canon import component_seed
+from c2lib.core.clock import MICROSECONDS_A_DAY
 from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
-from c2lib.core.model import DAY, FOK, Bar, BrokerFill, Grid, OrderReport, OrderRequest
+from c2lib.core.model import DAY, FOK, Bar, BrokerFill, Grid, OrderReport, OrderRequest, new_fact
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by
 
-_MICROSECONDS_OF_A_DAY = 86_400_000_000
+KEPT_ORDERS = 1024
+"""Ended orders that the venue can still report on."""
+
+KEPT_FILLS = 4096
+"""Fills before the furthest cursor that can be read again."""
+
+_NO_BOUND = 1 << 200
+"""More lots than any orders can ask for."""
 
 _AFTER_PARTIAL = moves_by(ORDER_TABLE, OrderTrigger.PARTIAL_FILL)
 _AFTER_FULL = moves_by(ORDER_TABLE, OrderTrigger.FULL_FILL)
 
-_new_fill = tuple.__new__
-"""A named tuple made of a tuple, in half the time of its own constructor."""
-
 
 class MockBroker:
-    """A venue put together by :func:`c2lib.broker.mock.build_broker`."""
+    """A :class:`~c2lib.core.model.BrokerPort`; :meth:`advance` and :meth:`close`, its time, belong to the session.
 
-    def __init__(
-        self,
-        rules: Mapping[tuple[str, str], PriceRule],
-        volume: VolumeModel,
-        fees: FeeModel,
-        rejects: RejectModel | None = None,
-        latency_steps: int = 0,
-    ) -> None:
-        self._rules = rules
-        self._volume = volume
-        self._fee = fees.fee
-        self._rejects = rejects
-        self._latency = latency_steps
-        self._delay = 1 + latency_steps
+    An order placed on bar *n* meets the bars from *n + 1 + latency* on; a cancel takes as long to arrive, and what
+    fills before it stays filled. IOC fills what it can at the first open that it meets and expires, FOK fills whole
+    there or expires, DAY expires before the first bar of a later UTC day than that of its placing (before any bar:
+    than the first bar's).
+
+    >>> broker = MockBroker(BrokerConfig(taker_fee_rate="0"), Grid.of("1", "1"), seed=1)
+    >>> broker.place_order(OrderRequest("c-1", "SYNTH", "BUY", "MARKET", 2, None, None, "GTC"))
+    'b-000001'
+    >>> broker.advance(Bar(0, 0, 100, 101, 99, 100, 10))
+    >>> cursor, fills = broker.iter_fills(0)
+    >>> cursor, fills[0].price, fills[0].leaves_quantity
+    (1, 100, 0)
+    """
+
+    def __init__(self, config: BrokerConfig, grid: Grid, seed: int) -> None:
+        """Open the venue.
+
+        Args:
+            config: A sealed broker config.
+            grid: The units of the run.
+            seed: The run's, from which the venue's own follows.
+        """
+        share, rate = config.participation, config.reject_rate
+        self._rules = price_rules(slippage_ticks=config.slippage_ticks, touch_fills=config.touch_fills)
+        self._participation = None if share is None else Participation(share)
+        self._fee = MakerTakerFee(config.maker_fee_rate, config.taker_fee_rate, grid).fee
+        self._rejects = None if rate == "0" else SeededRejects(component_seed(seed, "broker"), rate)
+        self._latency = config.latency_steps
+        self._delay = 1 + config.latency_steps
         self._book = OrderBook()
         self._open = self._book.open
         self._known = self._book.by_client_id
         self._log = FillLog()
-        self._cancels: deque[VenueOrder] = deque()
+        self._cancels: deque[tuple[int, VenueOrder]] = deque()
         self._days: list[VenueOrder] = []
         self._bar: Bar | None = None
         self._step = 0
@@ -89,19 +81,20 @@ class MockBroker:
         Raises :class:`OrderRejectedError` with a :class:`~c2lib.broker.orders.RejectReason`, and
         :class:`InvalidRequestError` when the client order id is that of an order still known.
         """
-        client_order_id, _, side, order_type, _, _, _, time_in_force = request
+        client_order_id, _, side, order_type, quantity, limit, stop, time_in_force = request
         if client_order_id in self._known:
             raise InvalidRequestError(f"client_order_id {client_order_id!r} was used before")
         reason = malformation(request)
         if reason is None and self._rejects is not None:
-            reason = self._rejects.refusal(request)
+            reason = self._rejects.draw()
         if reason is not None:
             raise OrderRejectedError(reason.value)
         self._placed = number = self._placed + 1
         broker_order_id = "b-%06d" % number  # noqa: UP031 - half the time of an f-string with a width
-        order = VenueOrder(broker_order_id, request, self._rules[order_type, side], self._step + self._delay)
+        rule, arrives, is_at_once = self._rules[order_type, side], self._step + self._delay, time_in_force in AT_ONCE
+        order = VenueOrder(broker_order_id, request, rule, arrives, quantity, limit or 0, stop or 0, is_at_once)
         if time_in_force == DAY:
-            order.day = self._bar.time // _MICROSECONDS_OF_A_DAY if self._bar else None
+            order.day = self._bar.time // MICROSECONDS_A_DAY if self._bar else None
             self._days.append(order)
         self._book.add(order)
         return broker_order_id
@@ -112,8 +105,7 @@ class MockBroker:
         if order.status not in ORDER_ENDS and order.status is not OrderStatus.PENDING_CANCEL:
             order.move(OrderTrigger.CANCEL_REQUESTED)
             if self._latency:
-                order.cancel_at = self._step + self._latency
-                self._cancels.append(order)
+                self._cancels.append((self._step + self._latency, order))
             else:
                 self._end(order, OrderTrigger.CANCELLED)
         return order.status
@@ -134,56 +126,57 @@ class MockBroker:
         return self._log.read(cursor)
 
     def advance(self, bar: Bar) -> None:
-        """Let the venue live through one bar."""
+        """Take in one bar: expire, fill and cancel what it decides."""
         self._step += 1
         self._bar = bar
         if not self._open:
             return
         if self._days:
-            self._expire_days(bar.time // _MICROSECONDS_OF_A_DAY)
+            self._expire_days(bar.time // MICROSECONDS_A_DAY)
         self._trade(bar)
         if self._cancels:
-            self._settle_cancels(self._step)
+            self._carry_out_cancels(self._step)
 
     def close(self) -> None:
         """Close the market: every cancel on its way takes effect."""
-        self._settle_cancels(self._step + self._latency)
+        self._carry_out_cancels(self._step + self._latency)
 
     def _trade(self, bar: Bar) -> None:
-        step, budget = self._step, self._volume.budget(bar.volume)
+        step, share = self._step, self._participation
+        budget = _NO_BOUND if share is None else share.budget(bar.volume)
         waiting = []
         for order in list(self._open.values()):
             if step < order.arrives:
                 continue
             rule = order.rule
-            price = rule.at_open(order, bar, step)
+            terms = rule.at_open(order, bar, step)
             if order.is_at_once:
-                budget -= self._at_once(order, bar, price, budget)
-            elif price is not None:
-                budget -= self._fill(order, bar, price, budget)
+                budget -= self._fill_or_expire(order, bar, terms, budget)
+            elif terms is not None:
+                budget -= self._fill(order, bar, terms, budget)
             elif order.rule is rule:
+                # a stop that its open triggered without a fill waits for the next bar
                 waiting.append(order)
         for order in waiting:
-            price = order.rule.in_range(order, bar)
-            if price is not None:
-                budget -= self._fill(order, bar, price, budget)
+            terms = order.rule.in_range(order, bar)
+            if terms is not None:
+                budget -= self._fill(order, bar, terms, budget)
 
-    def _at_once(self, order: VenueOrder, bar: Bar, price: Price | None, budget: int) -> int:
-        whole_or_nothing = order.request.time_in_force == FOK
-        filled = 0
-        if price is not None and not (whole_or_nothing and budget < order.leaves):
-            filled = self._fill(order, bar, price, budget)
+    def _fill_or_expire(self, order: VenueOrder, bar: Bar, terms: FillTerms | None, budget: int) -> int:
+        """Fill what an IOC or FOK order allows, let the rest expire, and return how many lots were filled."""
+        too_few = order.request.time_in_force == FOK and budget < order.leaves
+        filled = 0 if terms is None or too_few else self._fill(order, bar, terms, budget)
         if order.leaves:
             self._end(order, OrderTrigger.EXPIRED)
         return filled
 
-    def _fill(self, order: VenueOrder, bar: Bar, price: Price, budget: int) -> int:
+    def _fill(self, order: VenueOrder, bar: Bar, terms: FillTerms, budget: int) -> int:
         """Fill what the budget allows of an order and return how many lots that were."""
         request, leaves = order.request, order.leaves
         quantity = leaves if leaves <= budget else budget
         if not quantity:
             return 0
-        ticks, liquidity = price
+        ticks, liquidity = terms
         client_order_id, _, side, *_ = request
         order.leaves = leaves = leaves - quantity
         self._filled = number = self._filled + 1
@@ -199,7 +192,7 @@ class MockBroker:
             leaves,
             bar.bar_index,
         )
-        self._log.append(_new_fill(BrokerFill, fill))
+        self._log.append(new_fact(BrokerFill, fill))
         if leaves:
             order.status = _AFTER_PARTIAL[order.status]
         else:
@@ -212,27 +205,23 @@ class MockBroker:
         self._book.end(order)
 
     def _expire_days(self, day: int) -> None:
-        waiting = [order for order in self._days if order.status not in ORDER_ENDS]
-        for order in waiting:
+        orders, self._days = self._days, []
+        for order in orders:
+            if order.status in ORDER_ENDS:
+                continue
             if order.day is None:
                 order.day = day
-            elif order.day < day:
+            if order.day < day:
                 self._end(order, OrderTrigger.EXPIRED)
-        self._days = [order for order in waiting if order.status not in ORDER_ENDS]
+            else:
+                self._days.append(order)
 
-    def _settle_cancels(self, step: int) -> None:
+    def _carry_out_cancels(self, step: int) -> None:
         cancels = self._cancels
-        while cancels and cancels[0].cancel_at <= step:
-            order = cancels.popleft()
+        while cancels and cancels[0][0] <= step:
+            _, order = cancels.popleft()
             if order.status is OrderStatus.PENDING_CANCEL:
                 self._end(order, OrderTrigger.CANCELLED)
-
-
-KEPT_ORDERS = 1024
-"""Ended orders that the venue can still report on."""
-
-KEPT_FILLS = 4096
-"""Fills before the furthest cursor that can be read again."""
 
 
 class OrderBook:
@@ -251,7 +240,7 @@ class OrderBook:
         self.by_client_id[order.request.client_order_id] = order
 
     def end(self, order: VenueOrder) -> None:
-        """Note that an order ended, and forget the oldest one when there are too many."""
+        """Record that an order ended, and forget the oldest one when there are too many."""
         del self.open[order.broker_order_id]
         self._ended.append(order)
         if len(self._ended) > KEPT_ORDERS:
@@ -268,7 +257,10 @@ class OrderBook:
 
 
 class FillLog:
-    """The fills in order; the cursor of a fill is its number from 0."""
+    """The fills in order; the cursor of a fill is its number from 0.
+
+    Fills more than :data:`KEPT_FILLS` before the furthest cursor cannot be read again; so many are dropped at once.
+    """
 
     def __init__(self) -> None:
         self._fills: list[BrokerFill] = []
@@ -297,18 +289,3 @@ class FillLog:
                 f"fill cursor {cursor} was read and forgotten; the oldest kept is {self._oldest}"
             )
         return InvalidRequestError(f"fill cursor {cursor} is not between 0 and {end}")
-
-
-def build_broker(config: BrokerConfig, grid: Grid, seed: int) -> MockBroker:
-    """Return the venue of a sealed broker config; ``seed`` is the run's."""
-    share, rate = config.participation, config.reject_rate
-    volume: VolumeModel = Unlimited() if share is None else Participation.of(share)
-    rejects = None if rate == "0" else SeededRejects(component_seed(seed, "broker"), rate)
-    rules = price_rules(slippage_ticks=config.slippage_ticks, touch_fills=config.touch_fills)
-    return MockBroker(rules, volume, MakerTakerFee.of(config, grid), rejects, config.latency_steps)
-
-
-def plain_broker() -> MockBroker:
-    """Return a venue that fills whole, at once and free of charge."""
-    rules = price_rules(slippage_ticks=0, touch_fills=False)
-    return MockBroker(rules, Unlimited(), MakerTakerFee(0, 0))

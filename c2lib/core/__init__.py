@@ -1,1 +1,1 @@
-"""The facts, vocabularies and tables that every other room shares; it imports nothing of c2lib outside itself."""
+"""The facts, vocabularies and tables that every other folder shares; it imports nothing of c2lib outside itself."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError
 
 from c2lib.core.canon import canonical_sha256
 from c2lib.core.clock import parse_utc, utc_text
@@ -33,6 +33,7 @@ from c2lib.core.sealed import (
     Zero,
     check_names,
     config_error,
+    must,
 )
 from c2lib.core.text import field_differences
 
@@ -47,15 +48,22 @@ _SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESERVED_NAMES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.ASCII | re.IGNORECASE)
 
 
-def _at_most_one(text: str) -> str:
+def _in_utc(text: str) -> str:
+    try:
+        return utc_text(parse_utc(text))
+    except ConfigError as error:
+        raise ValueError(error.problem) from None
+
+
+def _is_share(text: str) -> bool:
     value, scale = parse_decimal(text)
-    if value > 10**scale:
-        raise ValueError("must not be greater than 1")
-    return text
+    return value <= int(10**scale)
 
 
-Share = Annotated[NonNegativeDecimal, AfterValidator(_at_most_one)]
-PositiveShare = Annotated[PositiveDecimal, AfterValidator(_at_most_one)]
+Share = Annotated[NonNegativeDecimal, must(_is_share, "must not be greater than 1")]
+PositiveShare = Annotated[PositiveDecimal, must(_is_share, "must not be greater than 1")]
+UtcTime = Annotated[Text, AfterValidator(_in_utc)]
+"""A time, ISO 8601 with a zone, kept in UTC."""
 
 
 class SyntheticMarket(Sealed):
@@ -64,22 +72,14 @@ class SyntheticMarket(Sealed):
     start_price: PositiveDecimal = "100"
     """Opening price of the first bar."""
 
-    start_time: Text = DEFAULT_CLOCK_START
-    """Time of the first bar, ISO 8601 with a zone."""
+    start_time: UtcTime = DEFAULT_CLOCK_START
+    """Time of the first bar."""
 
     interval_seconds: Integer = Field(default=60, ge=1, le=86_400 * 31)
     """Seconds from bar to bar."""
 
     volatility_ticks: Integer = Field(default=8, ge=1, le=10_000)
     """Widest move of one leg within a bar, in ticks."""
-
-    @field_validator("start_time")
-    @classmethod
-    def _in_utc(cls, text: str) -> str:
-        try:
-            return utc_text(parse_utc(text))
-        except ConfigError as error:
-            raise ValueError(error.problem) from None
 
 
 class MarketConfig(Sealed):
@@ -156,8 +156,8 @@ class DryrunConfig(Sealed):
     strategy_id: Text
     seed: Integer
     clock_mode: Literal["fixed", "injected", "market"] = "fixed"
-    clock_start: Text | None = None
-    """Time at which the fixed clock stands, ISO 8601 with a zone."""
+    clock_start: UtcTime | None = None
+    """Time at which the fixed clock stands."""
     steps: Integer | None = Field(default=None, ge=1, le=MAX_STEPS)
     """Bound on the loop; left out: every bar of the file, 64 of the walk."""
     max_sink_retries: Integer = 0
@@ -184,16 +184,6 @@ class DryrunConfig(Sealed):
         """Return the config of a mapping, as read from a file; raise :class:`ConfigError` naming the field."""
         check_names(values)
         return cls(**values)
-
-    @field_validator("clock_start")
-    @classmethod
-    def _in_utc(cls, text: str | None) -> str | None:
-        if text is None:
-            return None
-        try:
-            return utc_text(parse_utc(text))
-        except ConfigError as error:
-            raise ValueError(error.problem) from None
 
 
 class SealedConfig(DryrunConfig):

@@ -1,11 +1,4 @@
-"""What must hold for a PASS, written down before the run.
-
-Rules kept here:
-
-* the criteria are part of the sealed config and their hash stands in event 0, so that they cannot be
-  fitted to the outcome;
-* each criterion is one field; the evidence evaluates each and names what bears it.
-"""
+"""What must hold for a PASS: sealed with the config before the run, so that it cannot be fitted to the outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +10,7 @@ from c2lib.core.sealed import Integer, Sealed
 
 
 class Criteria(Sealed):
-    """The vocabulary of criteria with its defaults."""
+    """The criteria with their defaults; evidence evaluates each field."""
 
     status: Literal["COMPLETED", "REJECTED", "FAILED"] = "COMPLETED"
     """Final status of the session."""

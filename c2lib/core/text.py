@@ -68,10 +68,16 @@ def first_difference(left: AnyStr, right: AnyStr) -> int:
 
 
 def excerpts(left: str, right: str, *, before: int, limit: int | None = None) -> tuple[str, str]:
-    """Return both texts from ``before`` characters before their first difference on, at most ``limit`` characters.
+    """Return both texts from shortly before their first difference on.
 
     >>> excerpts("one two three", "one two four", before=4, limit=8)
     ('two thre', 'two four')
+
+    Args:
+        left: one text.
+        right: the other.
+        before: characters shown before the first difference.
+        limit: most characters of each excerpt; ``None`` is no bound.
     """
     start = max(0, first_difference(left, right) - before)
     end = None if limit is None else start + limit
@@ -81,10 +87,14 @@ def excerpts(left: str, right: str, *, before: int, limit: int | None = None) ->
 def field_differences(left: Any, right: Any, name: str = "", *, within_lists: bool) -> Iterator[tuple[str, Any, Any]]:
     """Yield name and both sides of each field in which two JSON values differ; a missing side is :data:`ABSENT`.
 
-    Fields of objects have dotted names. ``within_lists`` compares lists item by item, else they differ as a whole.
-
     >>> list(field_differences({"a": [1, {"b": 2}], "c": 1}, {"a": [1, {"b": 3}], "c": 1}, within_lists=True))
     [('a[1].b', 2, 3)]
+
+    Args:
+        left: one value.
+        right: the other.
+        name: the dotted name of the two.
+        within_lists: whether lists are compared item by item; else they differ as a whole.
     """
     if isinstance(left, dict) and isinstance(right, dict):
         for key in sorted(left.keys() | right.keys()):

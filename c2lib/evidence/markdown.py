@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NewType
 from unicodedata import ucd_3_2_0
 
 from c2lib.core.contract import SHA256_PATTERN
 from c2lib.core.errors import ConfigError, DefectError
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.text import MAX_SHOWN
 from c2lib.core.vocabulary import EventKind
-from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, RunSeries
+from c2lib.witness.run import Run, RunSeries
 
 Encoded = NewType("Encoded", str)
 """Text that may stand in markdown as it is: one line, no structure of its own."""
 
 NOTHING = Encoded("–")
 """What stands for a value that is not there."""
-
-MAX_SHOWN = 200
-"""Most characters of a value that are shown; how many more there are is said."""
 
 MAX_CELL = 120
 """Most characters of a value that a cell of an aligned table shows."""
@@ -34,7 +33,8 @@ SHA256 = re.compile(SHA256_PATTERN, re.ASCII)
 
 _ALNUM = "[A-Za-z0-9]"
 
-# a dot behind a w stays no dot: renderers make a link of www.
+# only the group becomes an entity: the alternatives before it are characters that are harmless where they stand and
+# stay readable; a dot behind a w is not, since renderers make a link of www.
 _ENTITIES = re.compile(
     rf"(?<={_ALNUM})(?:[-_]|(?<![wW])\.)(?={_ALNUM})"
     r"|(?<=[0-9])[:+](?=[0-9])|(?<=[A-Za-z])\.(?= |$)"
@@ -120,28 +120,28 @@ def _cell(text: str) -> str:
     return short(text) if SHA256.fullmatch(text) else visible(text, MAX_CELL) or "-"
 
 
-def events_table(series: RunSeries, limit: int = 20) -> str:
-    """Return the first ``limit`` bars, orders and fills in the order of their events.
+def events_table(run: Run, limit: int = 20) -> str:
+    """Return the first ``limit`` bars, orders and fills of a run, opened with ``series``, in the order of their events.
 
-    Raises :class:`ConfigError` for a limit below 1.
+    Raises:
+        ConfigError: for a limit below 1.
+        RunPathError: the event log could not be read.
     """
     if limit < 1:
         raise ConfigError("limit", "must be 1 or more")
-    # the sort is stable, so that events which a damaged log numbers alike keep their places
-    rows = sorted(_event_rows(series), key=lambda row: row[0].ts_sim)
-    text = aligned(
-        ("ts_sim", "bar", "event", "detail"),
-        [(str(point.ts_sim), str(point.bar_index), kind.value, detail) for point, kind, detail in rows[:limit]],
-    )
+    # by the number alone: events which a damaged log numbers alike keep their places
+    rows = sorted(_event_rows(run.series), key=itemgetter(0))
+    text = aligned(("ts_sim", "bar", "event", "detail"), [tuple(map(str, row)) for row in rows[:limit]])
     more = len(rows) - limit
     return f"{text}\n... {more} more" if more > 0 else text
 
 
-def _event_rows(series: RunSeries) -> Iterator[tuple[BarPoint | OrderPoint | FillPoint, EventKind, str]]:
+def _event_rows(series: RunSeries) -> Iterator[tuple[int, int, EventKind, str]]:
     for bar in series.bars:
-        yield bar, EventKind.STRATEGY_TICK, f"{bar.bar_time} close {bar.close} {bar.decision}"
+        yield bar.ts_sim, bar.bar_index, EventKind.STRATEGY_TICK, f"{bar.bar_time} close {bar.close} {bar.decision}"
     for order in series.orders:
-        yield order, EventKind.ORDER_SUBMITTED, f"{order.side} {order.quantity} {order.client_order_id}"
+        detail = f"{order.side} {order.quantity} {order.client_order_id}"
+        yield order.ts_sim, order.bar_index, EventKind.ORDER_SUBMITTED, detail
     for fill in series.fills:
         detail = f"{fill.side} {fill.quantity} at {fill.price}, fee {fill.fee}, {fill.client_order_id}"
-        yield fill, EventKind.FILL, detail
+        yield fill.ts_sim, fill.bar_index, EventKind.FILL, detail

@@ -1,7 +1,7 @@
 """An evidence draft: a template filled with the facts of a run; and a file compared with the draft it should be.
 
 A draft is a pure function of its arguments: no disk, no clock, no environment. A template uses every placeholder and no
-other, so that no part of a draft can be left out.
+other, so that no section of a draft can be left out.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from c2lib.core.redaction import find_secret
 from c2lib.core.text import excerpts
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, Artifact
 from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references
-from c2lib.evidence.limits import not_proven, risk_notes, setting
+from c2lib.evidence.limits import not_proven, risk_notes
 from c2lib.evidence.markdown import NOTHING, SHA256, Encoded, bullets, code, inline, short, table, visible
 from c2lib.witness.findings import FindingCode, Findings
+from c2lib.witness.manifest import at
 from c2lib.witness.run import RunSummary
 
 TEMPLATE_NAME = "EV-FINISH_C2-ORCH-DRYRUN.md"
@@ -151,15 +152,15 @@ def _facts(rows: Mapping[str, str]) -> str:
 
 def scope_section(summary: RunSummary) -> str:
     """Return what was run, on what, and what came of it."""
-    source, clock = (setting(summary.config, *path) for path in (("market", "source"), ("clock_mode",)))
+    config = summary.config
     return _facts(
         {
             "Run": code(summary.run_id),
             "Strategy": code(summary.strategy_id),
             "Seed": code(summary.seed),
-            "Market": f"{code(summary.symbol)} from source {code(source)}",
+            "Market": f"{code(summary.symbol)} from source {code(at(config, 'market', 'source'))}",
             "Market sha256": code(summary.market_sha256),
-            "Clock": f"{code(clock)} from {code(summary.started_ts)} to {code(summary.ended_ts)}",
+            "Clock": f"{code(at(config, 'clock_mode'))} from {code(summary.started_ts)} to {code(summary.ended_ts)}",
             "Steps": f"{code(summary.steps)} made, {code(summary.steps_planned)} planned",
             "Outcome": f"{code(summary.status)} for the reason {code(summary.stop_reason)}",
             "Fills": f"{code(summary.fills)} with fees of {code(summary.fees)}",
@@ -216,20 +217,20 @@ def artifacts_section(summary: RunSummary) -> str:
 
 
 def verify_command(summary: RunSummary) -> Encoded:
-    """Return the command that checks that it is this run, and runs it again with what that needs."""
+    """Return the command that checks this run and executes it again, with the files that it needs left open."""
     folder = "/".join(("out", *RUN_SUBDIRS, summary.run_id))
     try:
         check_run_id_for_directory(summary.run_id)
     except ConfigError:
         folder = "RUN_DIRECTORY"
-    parts = ["c2lib verify", folder, "--require-sealed"]
+    words = ["c2lib verify", folder, "--require-sealed"]
     if SHA256.fullmatch(summary.run_digest or ""):
-        parts.append(f"--expect-digest {summary.run_digest}")
-    if setting(summary.config, "market", "source") == "file":
-        parts.append("--market FILE")
+        words.append(f"--expect-digest {summary.run_digest}")
+    if at(summary.config, "market", "source") == "file":
+        words.append("--market FILE")
     if summary.strategy_id not in BUILT_IN_STRATEGIES:
-        parts.append("--strategy-file FILE.py:CLASS")
-    return code(" ".join(parts), 400)
+        words.append("--strategy-file FILE.py:CLASS")
+    return code(" ".join(words), 400)
 
 
 def verify_outcome(verification: Verification) -> Encoded:
@@ -248,7 +249,7 @@ def first_event(summary: RunSummary) -> str:
 
 def safety_section(summary: RunSummary) -> str:
     """Return what kept the run from a market, each with its number."""
-    config, enabled = summary.config, setting(summary.config, "enabled")
+    config, enabled = summary.config, summary.config.get("enabled")
     held = "held" if summary.no_live_held else "not shown to hold"
     overridden = "overridden by a test" if summary.enabled_overridden else "not overridden"
     written = json.dumps(config, ensure_ascii=False, sort_keys=True, default=str)
@@ -257,9 +258,9 @@ def safety_section(summary: RunSummary) -> str:
     secrets = f"found: {', '.join(map(code, found))}" if found else "nothing found"
     return bullets(
         (
-            f"NO-LIVE layer required: {code(setting(config, 'no_live_required'))}; {held}.",
+            f"NO-LIVE layer required: {code(at(config, 'no_live_required'))}; {held}.",
             f"Attempts to leave the process, refused and counted: {code(summary.no_live_attempts)}.",
-            f"Broker: {code(setting(config, 'broker', 'kind'))}; the package has no live adapter.",
+            f"Broker: {code(at(config, 'broker', 'kind'))}; the package has no live adapter.",
             f"Gate <code>enabled</code>: {code(None if enabled is None else str(enabled).lower())}; {overridden}.",
             f"Steps bounded before the first one: {code(summary.steps_planned)}; made: {code(summary.steps)}.",
             f"Rails broken: {code(summary.rail_trips)}. Writes tried again: {code(summary.sink_retries)}.",
@@ -286,7 +287,7 @@ def plots_section(plots: Mapping[str, str]) -> str:
     return f"{table(('File', 'sha256'), rows)}\n\n{pictures}"
 
 
-class Stated(NamedTuple):
+class EvidenceText(NamedTuple):
     """What an evidence file says of itself: its text, date, owner, and the hash of each picture by its name."""
 
     text: str
@@ -295,8 +296,8 @@ class Stated(NamedTuple):
     pictures: Mapping[str, str]
 
 
-def stated(data: bytes, name: str, findings: Findings) -> Stated | None:
-    """Return what the evidence file ``name`` states; ``None``, with a finding, when that cannot be read."""
+def parse_evidence(data: bytes, name: str, findings: Findings) -> EvidenceText | None:
+    """Return what the evidence file ``name`` states; ``None``, with a finding, when it has not the form of a draft."""
 
     def malformed(expected: str, seen: str) -> None:
         findings.add(FindingCode.EVIDENCE_MALFORMED, name, expected=expected, seen=seen)
@@ -315,11 +316,11 @@ def stated(data: bytes, name: str, findings: Findings) -> Stated | None:
         return None
     _, _, plots = text.rpartition("\n## Plots\n")
     rows = filter(None, map(_PICTURE_ROW.fullmatch, plots.split("\n")))
-    return Stated(text, date[1], html.unescape(owner[1]), {row[1]: row[2] for row in rows})
+    return EvidenceText(text, date[1], html.unescape(owner[1]), {row[1]: row[2] for row in rows})
 
 
-def difference(text: str, draft: str, name: str, findings: Findings) -> None:
-    """Record the first line of the evidence file ``name`` that is not that of the draft."""
+def compare_evidence(text: str, draft: str, name: str, findings: Findings) -> None:
+    """Record as a finding the first line of the evidence file ``name`` that differs from the draft's."""
     lines = zip_longest(draft.split("\n"), text.split("\n"), fillvalue="no line")
     for number, (expected, seen) in enumerate(lines, start=1):
         if expected != seen:

@@ -9,13 +9,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from math import gcd
 from typing import Any, Literal
 
 from c2lib.core.clock import utc_micros
 from c2lib.core.decimals import MAX_DIGITS, format_scaled, parse_decimal
-from c2lib.core.errors import ConfigError
+from c2lib.core.errors import ConfigError, MarketDataError
 from c2lib.core.text import quoted
 
 MAX_DECIMALS = 18
@@ -38,12 +38,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HOUR, _SIXTIETH = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _CLOCK = re.compile(rf"(?:[T ]({_HOUR}:{_SIXTIETH}(?::{_SIXTIETH}([.,][0-9]+)?)?)(Z|[+-]{_HOUR}(?::?{_SIXTIETH})?)?)?")
 _FINEST_FRACTION = len(".000000")
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
-_DAY = 86_400_000_000
-_MICROSECOND = timedelta(microseconds=1)
 _POWERS = tuple(int(10**exponent) for exponent in range(MAX_DIGITS + 1))
-_NUMBER_HINT = "write digits and a point, as in 1.0716"
-_TIME_HINT = "write 2026-01-31 23:59:00, with +00:00 or Z behind it or without"
 _NEAREST_HINT = "or take rounding 'nearest' with a tick size"
 
 
@@ -60,6 +55,10 @@ class CellError(Exception):
     role: str = ""
     text: str = ""
     row: int = 0
+
+    def at(self, file: str, line: int, unit: str = "line") -> MarketDataError:
+        """Return the error of a file, in the block that begins at a line or row; 0 is the whole of it."""
+        return MarketDataError(file, line + self.row, self.problem, hint=self.hint, unit=unit)
 
 
 def positive_decimal(text: str, field: str) -> str:
@@ -86,21 +85,21 @@ def read_decimal(text: str, role: str) -> tuple[int, int]:
         return parse_decimal(text)
     except ValueError:
         problem = f"{quoted(text)} is not a decimal number" if text else "is empty"
-        raise CellError(problem, _NUMBER_HINT, role, text) from None
+        raise CellError(problem, "write digits and a point, as in 1.0716", role, text) from None
 
 
 class CellCache(dict[Any, int], ABC):
     """The integers of cells, looked up before they are read, since cells repeat."""
 
     def __missing__(self, cell: Any) -> int:
-        number = self.read(cell)
+        number = self._read(cell)
         if len(self) >= CACHE_SIZE:
             self.clear()
         self[cell] = number
         return number
 
     @abstractmethod
-    def read(self, cell: Any) -> int:
+    def _read(self, cell: Any) -> int:
         """Return the integer of a cell; raise :class:`CellError` for one that has none."""
 
 
@@ -109,16 +108,16 @@ class VolumeCells(CellCache):
 
     def __init__(self, lot_size: str) -> None:
         super().__init__()
-        self._lot, scale = parse_decimal(lot_size)
+        lot, scale = parse_decimal(lot_size)
         self._multiplier = _POWERS[scale]
+        self._divisors = [lot * power for power in _POWERS]
 
-    def read(self, cell: object) -> int:
-        """Return the lots of a volume."""
+    def _read(self, cell: object) -> int:
         text = str(cell)
         value, scale = read_decimal(text, "volume")
         if value < 0:
             raise CellError(f"{quoted(text)} is negative", "a volume is 0 or more", "volume")
-        lots = value * self._multiplier // (self._lot * _POWERS[scale])
+        lots = value * self._multiplier // self._divisors[scale]
         if lots > MAX_INTEGER:
             hint = "a volume in lots must fit 64 bits; take a larger lot size"
             raise CellError(f"{quoted(text)} is too large", hint, "volume")
@@ -128,10 +127,10 @@ class VolumeCells(CellCache):
 class _Days(CellCache):
     """Dates in microseconds since 1970-01-01."""
 
-    def read(self, cell: str) -> int:
+    def _read(self, cell: str) -> int:
         if not _DATE.fullmatch(cell):
             raise ValueError
-        return (date.fromisoformat(cell).toordinal() - _EPOCH_DAY) * _DAY
+        return utc_micros(datetime.fromisoformat(f"{cell}T00:00Z"))
 
 
 class _Clocks(CellCache):
@@ -141,7 +140,7 @@ class _Clocks(CellCache):
         super().__init__()
         self._naive: bool | None = None
 
-    def read(self, cell: str) -> int:
+    def _read(self, cell: str) -> int:
         match = _CLOCK.fullmatch(cell)
         if match is None:
             raise ValueError
@@ -153,8 +152,7 @@ class _Clocks(CellCache):
             kinds = ("has a time zone, but the times above have not", "has no time zone, but the times above have")
             raise CellError(kinds[naive], "write all times alike", "time")
         self._naive = naive
-        moment = datetime.fromisoformat(f"2000-01-01T{clock or '00:00'}{zone or 'Z'}")
-        return (moment - datetime(2000, 1, 1, tzinfo=UTC)) // _MICROSECOND
+        return utc_micros(datetime.fromisoformat(f"1970-01-01T{clock or '00:00'}{zone or 'Z'}"))
 
 
 class TimeCells:
@@ -171,7 +169,8 @@ class TimeCells:
             # dates repeat over the bars of a day, times of day from day to day
             return in_range([days[text[:_DATE_LENGTH]] + clocks[text[_DATE_LENGTH:]] for text in texts])
         except ValueError:
-            raise CellError("is not an ISO 8601 time with dashes", _TIME_HINT, "time") from None
+            hint = "write 2026-01-31 23:59:00, with +00:00 or Z behind it or without"
+            raise CellError("is not an ISO 8601 time with dashes", hint, "time") from None
 
 
 def in_range(times: list[int]) -> list[int]:
@@ -214,8 +213,7 @@ class PriceGrid(CellCache):
         self.clear()
         self._divisor, self.scale, self._highest = mark
 
-    def read(self, cell: object) -> int:
-        """Return the integer of a price."""
+    def _read(self, cell: object) -> int:
         text = str(cell)
         whole, _, fraction = text.partition(".")
         digits, power = whole + fraction, self.scale - len(fraction)
@@ -238,13 +236,10 @@ class _GivenGrid(PriceGrid):
     """A grid of a given tick size; a price off it is refused."""
 
     def _place(self, text: str, value: int, scale: int) -> int:
-        if scale > self.scale:
-            # zeros behind do not count
-            value, scale = parse_decimal(text)
-        number = value * _POWERS[self.scale - scale] if scale <= self.scale else 0
-        if number > MAX_INTEGER:
+        number, finer = divmod(value * _POWERS[self.scale], _POWERS[scale])
+        if number > MAX_INTEGER and not finer:
             raise _price_error(text, "is too large for its number of decimals")
-        if not number or number % self._divisor:
+        if finer or number % self._divisor:
             hint = f"leave the tick size out to have one proposed, {_NEAREST_HINT}"
             raise _price_error(text, f"is not a multiple of the tick size {self.tick_size}", hint)
         return number

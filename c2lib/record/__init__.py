@@ -1,1 +1,1 @@
-"""How facts become lines, files and hashes; what is written here is never read back here."""
+"""How facts become lines, files and hashes; nothing that is written here is read back here."""

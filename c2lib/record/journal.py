@@ -1,18 +1,8 @@
 """The four artifacts of a session as one thing to write to.
 
-Rules kept here:
-
-* an event's number, an entry's ``seq`` and the chain's head move only after the sink took the line;
-* every retry is audited, queued so that its entry never lands before the entry being retried; the entry of a
-  retry, the metrics and the final snapshot are composed anew per attempt, so that they count their own;
-* an audit entry is written to a dead audit sink no more, and said nowhere else: the result in memory tells.
-
->>> events, audit = [], []
->>> journal = Journal("run_demo_001", "strat_demo", Sinks(events=events, audit=audit), max_retries=0)
->>> journal.ts = "2026-01-01T00:00:00+00:00"
->>> journal.event(EventKind.RECONCILED, [])
->>> journal.events_emitted, len(events)
-(1, 1)
+An event's number, an entry's ``seq`` and the chain's head move only after the sink took the line. Every retry is
+audited, queued so that its entry never lands before the entry being retried; a retry's entry, the metrics and the final
+snapshot are composed anew per attempt, so that they count their own. A dead audit sink is written to no more.
 """
 
 from __future__ import annotations
@@ -28,7 +18,14 @@ from c2lib.record.sinks import RetryingSink, SinkFailure, Sinks
 
 
 class Journal:
-    """Writes events, audit entries, snapshots and metrics of one run; ``ts`` is the step's time, set by the session."""
+    """Writes events, audit entries, snapshots and metrics of one run; ``ts`` is the step's time, set by the session.
+
+    Args:
+        run_id: name of the run, cleaned here.
+        strategy_id: name of the strategy, cleaned here.
+        sinks: where the four artifacts go.
+        max_retries: how often a failing write is tried again.
+    """
 
     def __init__(self, run_id: str, strategy_id: str, sinks: Sinks, max_retries: int) -> None:
         self.run_id = clean_text(run_id)
@@ -42,7 +39,7 @@ class Journal:
         self._draining = False
         names = (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
         self._sinks = {
-            name: RetryingSink(name.value, sink, max_retries, self._note_retry)
+            name: RetryingSink(name.value, sink, max_retries, self._record_retry)
             for name, sink in zip(names, sinks, strict=True)
         }
         self._events = self._sinks[Artifact.EVENTS]
@@ -133,7 +130,7 @@ class Journal:
         """Every write that failed at least once, sink by sink."""
         return tuple(failure for sink in self._sinks.values() for failure in sink.failures)
 
-    def _note_retry(self, sink: str, error: str) -> None:
+    def _record_retry(self, sink: str, error: str) -> None:
         self.sink_retries += 1
         if not self._draining:
             self.retries.append((sink, error))

@@ -1,22 +1,8 @@
-"""How events, audit entries and other objects become lines.
+"""How events, audit entries and other objects become lines: each is the canonical JSON of :mod:`c2lib.core.canon`.
 
-Rules kept here:
-
-* every line equals the reference canonical JSON of :mod:`c2lib.core.canon`, by test, not by hope;
-* one emitter per event kind, compiled from the contract table with the run's constants baked in; the payload
-  is encoded once and set into both the id's preimage and the line;
-* an emitter takes the payload's values in the order of the contract table, texts already cleaned; an event counts
-  once its line was taken.
-
->>> class Log:
-...     ts, events_emitted, retries = "2026-01-01T00:00:00+00:00", 7, []
-...     def take(self, line): print(line[79:132])
-...     def settle(self): pass
->>> log = Log()
->>> event_emitters("run_demo_001", "strat_demo", log)[EventKind.RECONCILED]([])
-"event_type":"RECONCILED","payload":{"mismatches":[]}
->>> log.events_emitted
-8
+One emitter per event kind is compiled from the contract table, with the run's constants in it: the payload is encoded
+once and set into both the id's preimage and the line. It takes the payload's values in the order of the table, texts
+already cleaned; an event counts once its line was taken.
 """
 
 from __future__ import annotations
@@ -35,7 +21,7 @@ EventEmitter = Callable[..., None]
 
 
 class EventLog(Protocol):
-    """Where events go: ``ts`` is the time that they bear, ``events_emitted`` the number of the next one."""
+    """Where events go: ``ts`` is the time in their lines, ``events_emitted`` the number of the next one."""
 
     ts: str
     events_emitted: int
@@ -43,15 +29,12 @@ class EventLog(Protocol):
     @property
     def retries(self) -> Sequence[object]:
         """What waits to be settled; always the same object."""
-        ...
 
     def take(self, line: str) -> None:
         """Take a line, or raise."""
-        ...
 
     def settle(self) -> None:
         """Do what had to wait until the event counts."""
-        ...
 
 
 def _quoted_list(items: list[str]) -> str:
@@ -74,7 +57,7 @@ def _expression(field: Field) -> str:
 
 def _payload_source(fields: tuple[Field, ...]) -> tuple[list[str], str]:
     """Return the statements that prepare a payload's texts, and the f-string that joins them."""
-    prepared, parts = [], []
+    prepared, members = [], []
     for field in sorted(fields, key=lambda item: item.name):
         placeholder = "{" + field.name + "}"
         plain = not field.nullable and not field.is_free_text
@@ -82,8 +65,8 @@ def _payload_source(fields: tuple[Field, ...]) -> tuple[list[str], str]:
             prepared.append(f"    {field.name} = {_expression(field)}")
         elif field.kind is not FieldKind.INTEGER:
             placeholder = f'"{placeholder}"'
-        parts.append(f'"{field.name}":{placeholder}')
-    return prepared, "{{" + ",".join(parts) + "}}"
+        members.append(f'"{field.name}":{placeholder}')
+    return prepared, "{{" + ",".join(members) + "}}"
 
 
 def compile_event_emitter(kind: EventKind, run_id: str, strategy_id: str, log: EventLog) -> EventEmitter:

@@ -1,21 +1,9 @@
-r"""Heads and digests: what makes a record tell-tale.
-
-Rules kept here:
-
-* an audit entry carries the hash of the one before it, so that no entry can be taken out or moved;
-* an artifact's digest is taken over the bytes as they are handed on, in batches, and never by reading back.
-
->>> digest = ArtifactDigest()
->>> digest.update(b"{}\n", 1)
->>> digest.facts()["bytes"], digest.facts()["lines"]
-(3, 1)
-"""
+"""What makes a record show that it was altered: the audit chain, the digest of each file, and the manifest."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from c2lib.core.canon import GENESIS_HASH, canonical_sha256, run_digest
@@ -24,7 +12,7 @@ from c2lib.record.lines import audit_line
 
 
 class ArtifactDigest:
-    """Running sha256, size in bytes and number of lines of one file."""
+    """Running sha256, size in bytes and number of lines of one file, taken over what is written and never read back."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -43,7 +31,7 @@ class ArtifactDigest:
 
 
 class AuditChain:
-    """The head of the audit chain: number of entries and hash of the last."""
+    """The head of the audit chain; each entry has the hash of the one before it, so that none can go or move."""
 
     def __init__(self) -> None:
         self.entries = 0
@@ -52,17 +40,8 @@ class AuditChain:
 
     def line(self, ts: str, level: str, code: str, message: str, meta: dict[str, Any]) -> tuple[str, str]:
         """Return the line of the next entry and its hash, without moving the head."""
-        return audit_line(
-            {
-                "seq": self.entries,
-                "ts": ts,
-                "level": level,
-                "code": code,
-                "message": message,
-                "meta": meta,
-                "prev_hash": self.last_hash,
-            }
-        )
+        entry = {"seq": self.entries, "ts": ts, "level": level, "code": code, "message": message, "meta": meta}
+        return audit_line({**entry, "prev_hash": self.last_hash})
 
     def advance(self, entry_hash: str, ts: str) -> None:
         """Move the head behind an entry that its sink has taken."""
@@ -71,38 +50,44 @@ class AuditChain:
         self.last_ts = ts
 
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What the manifest is made of; the mappings are plain JSON values."""
+def build_manifest(
+    *,
+    run_id: str,
+    strategy_id: str,
+    status: str,
+    config: Mapping[str, Any],
+    market: Mapping[str, Any],
+    strategy: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    artifacts: Mapping[str, Any],
+    audit: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the manifest object, its hashes and ``run_digest`` included.
 
-    run_id: str
-    strategy_id: str
-    status: str
-    config: Mapping[str, Any]
-    config_sha256: str
-    market: Mapping[str, Any]
-    strategy: Mapping[str, Any]
-    inputs: Mapping[str, Any]
-    artifacts: Mapping[str, Any]
-    audit: Mapping[str, Any]
-
-
-def build_manifest(facts: RunFacts) -> dict[str, Any]:
-    """Return the manifest object, its ``run_digest`` included."""
+    Args:
+        run_id: as the lines of the run have it.
+        strategy_id: likewise.
+        status: what the session came to.
+        config: the canonical form of the sealed config.
+        market: its source, sha256 and number of bars.
+        strategy: its origin and the sha256 of its source.
+        inputs: what came from outside the config: cancel, clock readings, sink failures.
+        artifacts: sha256, bytes and lines of each sealed file by its name.
+        audit: number of entries and last hash of the audit chain.
+    """
     manifest: dict[str, Any] = {
         "schema_version": MANIFEST_SCHEMA,
-        "run_id": facts.run_id,
-        "strategy_id": facts.strategy_id,
-        "status": facts.status,
         "behaviour_version": BEHAVIOUR_VERSION,
-        "config": dict(facts.config),
-        "config_sha256": facts.config_sha256,
-        "criteria_sha256": canonical_sha256(facts.config["criteria"]),
-        "market": dict(facts.market),
-        "strategy": dict(facts.strategy),
-        "inputs": dict(facts.inputs),
-        "artifacts": dict(facts.artifacts),
-        "audit": dict(facts.audit),
+        "run_id": run_id,
+        "strategy_id": strategy_id,
+        "status": status,
+        "config": config,
+        "config_sha256": canonical_sha256(config),
+        "criteria_sha256": canonical_sha256(config["criteria"]),
+        "market": market,
+        "strategy": strategy,
+        "inputs": inputs,
+        "artifacts": artifacts,
+        "audit": audit,
     }
-    manifest["run_digest"] = run_digest(manifest)
-    return manifest
+    return {**manifest, "run_digest": run_digest(manifest)}

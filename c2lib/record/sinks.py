@@ -1,16 +1,7 @@
-r"""Sinks: wherever lines go.
+r"""Sinks: wherever lines go; anything with ``.write(str)`` or ``.append(str)``, one call a line that ends in ``\n``.
 
-Rules kept here:
-
-* a sink is anything with ``.write(str)`` or ``.append(str)``; one call is one line, ended by ``\n``;
-* a failing write is tried again at most ``max_retries`` times, at once: there is no sleep;
-* what a sink raised is told by the exception's class name alone, since messages carry paths and worse;
-* a sink that failed for good is dead: it is not called again.
-
->>> lines = []
->>> sink = RetryingSink("events.jsonl", lines, max_retries=0)
->>> sink.write("{}\n"); lines
-['{}\n']
+A failing write is tried again at most ``max_retries`` times, at once. What a sink raised is recorded by the exception's
+class name alone, since messages carry paths and worse. A sink that failed for good is dead and not called again.
 """
 
 from __future__ import annotations
@@ -51,9 +42,13 @@ def line_writer(sink: Any, name: str) -> Callable[[str], object]:
 
 
 class RetryingSink:
-    """A sink with bounded retries; ``on_retry(sink, error)`` is told of each failure that is tried again.
+    """A sink with bounded retries; ``failures`` are the calls that failed at least once.
 
-    :meth:`write_composed` asks for the line anew at every attempt, for lines that count their own retries.
+    Args:
+        name: the artifact's name.
+        sink: where the lines go; ``None`` is nowhere.
+        max_retries: how often a failing call is tried again.
+        on_retry: called with the name and the error's class name for each failure that is tried again.
     """
 
     def __init__(
@@ -64,13 +59,13 @@ class RetryingSink:
         self.calls = 0
         self.failures: list[SinkFailure] = []
         self._max_retries = max(max_retries, 0)
-        self._on_retry = on_retry or _unheard
-        self._write = line_writer(sink, name) if sink is not None else _nowhere
+        self._on_retry = on_retry or (lambda _name, _error: None)
+        self._write = line_writer(sink, name) if sink is not None else _ignore
         flush = getattr(sink, "flush", None)
         self._flush: Callable[[], object] | None = flush if callable(flush) else None
 
     def write(self, line: str) -> None:
-        """Hand on one line; raise :class:`SinkWriteError` when every attempt failed, or earlier ones had."""
+        """Write one line; raise :class:`SinkWriteError` when every attempt failed, or the sink is dead."""
         self.calls += 1
         try:
             self._write(line)
@@ -79,9 +74,9 @@ class RetryingSink:
             self._again(self._write, partial(str, line), error)
 
     def write_composed(self, compose: Callable[[], str]) -> None:
-        """Hand on one line that is composed anew at each attempt; raises as :meth:`write`.
+        """Write one line that is composed anew at each attempt, so that it can count its own retries.
 
-        What ``compose`` itself raises is no failure of this sink.
+        Raises as :meth:`write`; what ``compose`` itself raises is no failure of this sink.
         """
         self._refuse_when_dead()
         line = compose()
@@ -107,10 +102,6 @@ class RetryingSink:
         if self.dead:
             raise SinkWriteError(self.name, 0, "dead since an earlier failure")
 
-    def _refuse(self, line: str) -> None:
-        del line
-        self._refuse_when_dead()
-
     def _again(self, act: Callable[[str], object], compose: Callable[[], str], error: BaseException) -> None:
         self._refuse_when_dead()
         errors = [_class_name(error)]
@@ -126,8 +117,8 @@ class RetryingSink:
                 self.failures.append(SinkFailure(self.name, self.calls - 1, tuple(errors)))
                 return
         self.dead = True
-        # a look at each write would cost every line what only the last one needs
-        self._write = self._refuse
+        # a check at each write would cost every line what only the last one needs
+        self._write = lambda _line: self._refuse_when_dead()
         self.failures.append(SinkFailure(self.name, self.calls - 1, tuple(errors)))
         raise SinkWriteError(self.name, len(errors), errors[-1]) from error
 
@@ -136,9 +127,5 @@ def _class_name(error: BaseException) -> str:
     return clean_text(type(error).__name__)
 
 
-def _nowhere(line: str) -> None:
+def _ignore(line: str) -> None:
     """Take a line and keep nothing of it."""
-
-
-def _unheard(sink: str, error: str) -> None:
-    """Take word of a retry and do nothing about it."""

@@ -1,167 +1,154 @@
 """``events.jsonl``, line by line: form, identity, order, and the fold into the books.
 
-Rules kept here:
-
-* ``event_id`` is recomputed from the event's own facts;
-* ``ts_sim`` grows by one from 0; after a gap the count goes on from what was seen, so that one lost line is one
-  finding; ``ts_utc`` never goes back;
-* ``SESSION_START`` stands first and once, nothing follows ``SESSION_STOP``, ``REJECTED`` stands alone;
-* an event that cannot be used is skipped, and nothing after it is lost;
-* a line that is recognised in its place needs no other check; the rest is judged one by one.
-
->>> log = EventLog(Findings(), RunName())
->>> log.take(1, b"[]")
->>> log.emitted, dict(log.counts)
-(1, {})
+``event_id`` is recomputed from the event's own facts. ``ts_sim`` grows by one from 0; after a gap the count goes on
+from what was seen, so that one lost line is one finding. An event that cannot be used is skipped, and nothing after it
+is lost. A line that is recognised in its place needs no other check; every other line gets the strict check.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from c2lib.core.canon import event_id
-from c2lib.core.contract import EVENT_FIELDS
+from c2lib.core.canon import EVENT_ID_KIND, sha256_hex
+from c2lib.core.contract import EVENT_FIELDS, PAYLOADS
 from c2lib.core.vocabulary import Artifact, EventKind
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import PAYLOAD_CHECKS, LineCheck, RunName
-from c2lib.witness.recognise import Recogniser, quick_event, recognise
+from c2lib.witness.lines import LineCheck, RunName, encode
+from c2lib.witness.recognise import Recogniser, Values, recogniser_of, values_of
 from c2lib.witness.refold import Books
 
-FILE = Artifact.EVENTS.value
+_SEQUENCE = FindingCode.SEQUENCE_BROKEN
 
 _FIRST_KINDS = frozenset({EventKind.SESSION_START, EventKind.REJECTED, EventKind.RAIL_TRIPPED})
 """What may stand before a session was announced; a rail can trip that early."""
 
-_FILL = EventKind.FILL.value
 _LAST_KINDS = frozenset({EventKind.SESSION_STOP, EventKind.REJECTED})
 """After which no event may stand."""
 
-_REFERRED = {
+_REFERENCES = {
     EventKind.SESSION_START: "session_start",
     EventKind.SESSION_STOP: "session_stop",
     EventKind.REJECTED: "rejected",
     EventKind.RAIL_TRIPPED: "rail_tripped",
+    EventKind.FILL: "first_fill",
 }
+# plain texts, whose hash costs less than that of an enum's member
+_REMEMBERED = frozenset(kind.value for kind in (*_REFERENCES, EventKind.RECONCILED))
 
-Observer = Callable[[Mapping[str, Any], Books], None]
-"""``observer(event, books)`` is told of every event that was folded, with the books after it."""
+
+class Event(NamedTuple):
+    """An event that keeps the contract; ``values`` are those of its payload, decimals as :class:`~decimal.Decimal`."""
+
+    kind: str
+    event_id: str
+    ts_sim: int
+    ts_utc: str
+    values: Values
 
 
-class EventLog:
-    """The events so far; ``emitted`` counts lines, usable or not, ``counts`` the usable ones by kind."""
+Observer = Callable[[Event, Books], None]
+"""``observer(event, books)`` is called with every event that was folded and the books after it."""
+
+
+class EventLog(LineCheck):
+    """The events so far; ``emitted`` counts lines, usable or not, ``counts`` the usable ones by kind.
+
+    >>> log = EventLog(Findings(), RunName())
+    >>> log.take(1, b"[]")
+    >>> log.emitted, dict(log.counts)
+    (1, {})
+    """
 
     def __init__(self, findings: Findings, run: RunName, observer: Observer | None = None) -> None:
+        super().__init__(Artifact.EVENTS.value, EVENT_FIELDS, findings)
         self.emitted = 0
         self.counts: Counter[str] = Counter()
         self.references: dict[str, str] = {}
-        self.last_kind = ""
-        self.before_last_kind = ""
+        self.last_kind = self.before_last_kind = ""
         self.first_ts = self.last_ts = ""
         self.clean_reconciled_ts: str | None = None
-        self.books = Books(self._report)
-        self._findings = findings
-        self._check = LineCheck(FILE, EVENT_FIELDS, findings)
-        self._run = run
+        self.books = Books(self.add)
+        self._name = run
         self._observer = observer
-        self._number = 0
-        self._event_id: str | None = None
         self._next_ts_sim = 0
         self._recognise: Recogniser | None = None
 
     def take_block(self, number: int, block: bytes) -> None:
         r"""Take the next lines in, joined by ``\n``; ``number`` is that of the first."""
-        recognise, counts, folds = self._recognise, self.counts, self.books.folds
-        for line in block.decode("latin-1").split("\n"):
+        recognise, folds, counts, observer = self._recognise, self.books.folds, self.counts, self._observer
+        for line in block.decode(errors="surrogateescape").split("\n"):
             recognised = recognise(line, self._next_ts_sim, self.last_ts) if recognise else None
             if recognised is None:
-                self.take(number, line.encode("latin-1"))
+                self.take(number, line.encode(errors="surrogateescape"))
                 recognise = self._recognise
             else:
                 # nothing is wrong with the line by itself: what is left is to fold it
                 kind, event_id, self.last_ts, values = recognised
-                self._number, self._event_id = number, event_id
+                self.line, self.event_id = number, event_id
                 self.emitted += 1
                 self._next_ts_sim += 1
                 self.before_last_kind, self.last_kind = self.last_kind, kind
                 counts[kind] += 1
-                if kind == _FILL:
-                    self._note_fill(event_id)
+                if kind in _REMEMBERED:
+                    self._remember(kind, event_id, values)
                 folds[kind](values)
+                if observer is not None:
+                    observer(Event(kind, event_id, self._next_ts_sim - 1, self.last_ts, values), self.books)
             number += 1
 
     def take(self, number: int, data: bytes) -> None:
-        """Take the next line in."""
+        """Take the next line in by the strict check."""
         self.emitted += 1
-        self._number, self._event_id = number, None
-        known = quick_event(data) or self._closely(number, data)
-        if known is None:
+        event = self._usable(number, data)
+        if event is None:
             self._next_ts_sim += 1
             return
-        event, expected_id = known
-        kind, self._event_id = event["event_type"], event["event_id"]
-        if event["event_id"] != expected_id:
-            self._report(FindingCode.EVENT_ID_WRONG, expected_id, event["event_id"])
-        self._check.compare_run(number, self._run, event)
-        self._order(event)
+        kind, payload, ts_sim = event["event_type"], event["payload"], event["ts_sim"]
+        identity = {name: event[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
+        expected = sha256_hex(encode({**identity, "kind": EVENT_ID_KIND}).encode())
+        self.require(self.event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self.event_id)
+        self._name.check(event, self)
+        self.require(ts_sim == self._next_ts_sim, _SEQUENCE, f"ts_sim {self._next_ts_sim}", ts_sim)
+        self._next_ts_sim = ts_sim + 1
+        if event["ts_utc"] < self.last_ts:
+            self.add(FindingCode.CLOCK_WENT_BACK, f"a ts_utc not before {self.last_ts}", event["ts_utc"])
+        self.last_ts = event["ts_utc"]
+        self.first_ts = self.first_ts or self.last_ts
         self._place(kind)
         self.counts[kind] += 1
-        self._note(kind, event)
-        self.books.apply(kind, event["payload"])
+        values = values_of(kind, payload)
+        self._remember(kind, event["event_id"], values)
+        self.books.apply(kind, payload)
         if self._observer is not None:
-            self._observer(event, self.books)
-        else:
-            self._recognise = self._recogniser()
+            self._observer(Event(kind, event["event_id"], ts_sim, self.last_ts, values), self.books)
+        # behind the last event no line is good
+        known = self._recognise or recogniser_of(self._name.run_id, self._name.strategy_id)
+        self._recognise = None if kind in _LAST_KINDS else known
 
-    def _recogniser(self) -> Recogniser | None:
-        """Return what recognises the next line, ``None`` where no line would be good."""
-        if self.last_kind in _LAST_KINDS:
-            return None
-        return self._recognise or recognise(self._run.run_id, self._run.strategy_id)
-
-    def _report(self, code: FindingCode, expected: object, seen: object) -> None:
-        self._findings.add(code, FILE, self._number, expected=expected, seen=seen, event_id=self._event_id)
-
-    def _closely(self, number: int, data: bytes) -> tuple[dict[str, Any], str] | None:
-        event = self._check.value(number, data)
+    def _usable(self, number: int, data: bytes) -> dict[str, Any] | None:
+        event = self.value(number, data)
         if event is None:
             return None
-        kind, payload = event["event_type"], event["payload"]
-        if self._check.breaks(number, PAYLOAD_CHECKS[kind], payload, event["event_id"]):
-            return None
-        return event, event_id(event["run_id"], event["strategy_id"], kind, event["ts_sim"], payload)
-
-    def _order(self, event: Mapping[str, Any]) -> None:
-        ts_sim, ts_utc = event["ts_sim"], event["ts_utc"]
-        if ts_sim != self._next_ts_sim:
-            self._report(FindingCode.SEQUENCE_BROKEN, f"ts_sim {self._next_ts_sim}", ts_sim)
-        self._next_ts_sim = ts_sim + 1
-        if ts_utc < self.last_ts:
-            self._report(FindingCode.CLOCK_WENT_BACK, f"a ts_utc not before {self.last_ts}", ts_utc)
-        self.first_ts = self.first_ts or ts_utc
-        self.last_ts = ts_utc
+        self.event_id = event["event_id"]
+        fields = PAYLOADS[EventKind(event["event_type"])]
+        return event if self.well_formed(fields, event["payload"], closed=False) else None
 
     def _place(self, kind: str) -> None:
         first = not self.last_kind
         if first and kind not in _FIRST_KINDS and self.emitted == 1:
-            self._report(FindingCode.SEQUENCE_BROKEN, "SESSION_START or REJECTED first", kind)
+            self.add(_SEQUENCE, "SESSION_START or REJECTED first", kind)
         elif not first and kind in (EventKind.SESSION_START, EventKind.REJECTED):
-            self._report(FindingCode.SEQUENCE_BROKEN, f"{kind} as the first event", kind)
+            self.add(_SEQUENCE, f"{kind} as the first event", kind)
         elif self.last_kind in _LAST_KINDS:
-            self._report(FindingCode.SEQUENCE_BROKEN, f"no event after {self.last_kind}", kind)
+            self.add(_SEQUENCE, f"no event after {self.last_kind}", kind)
         self.before_last_kind, self.last_kind = self.last_kind, kind
 
-    def _note(self, kind: str, event: Mapping[str, Any]) -> None:
-        event_id = event["event_id"]
+    def _remember(self, kind: str, event_id: str, values: Values) -> None:
+        if kind in _REFERENCES:
+            self.references.setdefault(_REFERENCES[EventKind(kind)], event_id)
         if kind == EventKind.FILL:
-            self._note_fill(event_id)
-        elif kind == EventKind.RECONCILED:
-            if not event["payload"]["mismatches"]:
-                self.clean_reconciled_ts = event["ts_utc"]
-        elif kind in _REFERRED:
-            self.references.setdefault(_REFERRED[EventKind(kind)], event_id)
-
-    def _note_fill(self, event_id: str) -> None:
-        self.references.setdefault("first_fill", event_id)
-        self.references["last_fill"] = event_id
+            self.references["last_fill"] = event_id
+        elif kind == EventKind.RECONCILED and not values[0]:
+            self.clean_reconciled_ts = self.last_ts

@@ -1,16 +1,6 @@
-r"""Where the witness gathers what it finds.
+"""What is wrong with a run directory: verdicts, finding codes, and where findings are recorded.
 
-Rules kept here:
-
-* text that comes from a run is shown as one bounded line of ASCII without secrets, so that no value can forge a
-  finding, and a report of a foreign directory spreads nothing;
-* findings stand in the order in which they were made, at most :data:`MAX_PER_FILE` a file; what is beyond is
-  counted, and said by one last finding of that file.
-
->>> findings = Findings()
->>> findings.add(FindingCode.SEQUENCE_BROKEN, "events.jsonl", 7, expected=6, seen="6\n7")
->>> findings.all()[0].text()
-'SEQUENCE_BROKEN events.jsonl:7 expected 6, seen 6\\n7'
+Text of a run is shown as one bounded line of ASCII without secrets: no value can forge a finding or spread a secret.
 """
 
 from __future__ import annotations
@@ -96,7 +86,13 @@ MAX_PER_FILE = 1000
 
 
 class Findings:
-    """The findings of one examination."""
+    r"""The findings of one reading, in the order in which they were made, at most :data:`MAX_PER_FILE` of a file.
+
+    >>> findings = Findings()
+    >>> findings.add(FindingCode.SEQUENCE_BROKEN, "events.jsonl", 7, expected=6, seen="6\n7")
+    >>> print(findings.all()[0].text())
+    SEQUENCE_BROKEN events.jsonl:7 expected 6, seen 6\n7
+    """
 
     def __init__(self) -> None:
         self._kept: list[Finding] = []
@@ -113,7 +109,7 @@ class Findings:
         seen: object = "",
         event_id: str | None = None,
     ) -> None:
-        """Note a finding; ``line`` counts from 1, 0 means the file as a whole."""
+        """Record a finding; ``line`` counts from 1, 0 means the file as a whole."""
         file = shown(file)
         self._count[file] += 1
         if self._count[file] <= MAX_PER_FILE:
@@ -122,9 +118,34 @@ class Findings:
             self._first_left_out.setdefault(file, code)
 
     def all(self) -> tuple[Finding, ...]:
-        """Return everything found, and for each file that had too much one finding that says how much more."""
+        """Return the findings, and for each file that had too many one finding that says how many were left out."""
         rest = [
             Finding(code, file, 0, None, "", f"{self._count[file] - MAX_PER_FILE} more findings, left out")
             for file, code in self._first_left_out.items()
         ]
         return (*self._kept, *rest)
+
+
+class FileFindings:
+    """The findings of one file, recorded at its current ``line`` (0: the file as a whole) and ``event_id``."""
+
+    line = 0
+    event_id: str | None = None
+
+    def __init__(self, file: str, findings: Findings) -> None:
+        self.file = file
+        self.findings = findings
+
+    def add(self, code: FindingCode, expected: object = "", seen: object = "") -> None:
+        """Record a finding."""
+        self.findings.add(code, self.file, self.line, expected=expected, seen=seen, event_id=self.event_id)
+
+    def require(self, holds: bool, code: FindingCode, expected: object, seen: object) -> None:
+        """Record a finding unless something ``holds``."""
+        if not holds:
+            self.add(code, expected, seen)
+
+    def same(self, code: FindingCode, what: str, expected: object, seen: object) -> None:
+        """Record a finding unless both values are the same; ``True`` is not the same as 1."""
+        if expected != seen or isinstance(expected, bool) is not isinstance(seen, bool):
+            self.add(code, f"{what} {'null' if expected is None else expected}", seen)

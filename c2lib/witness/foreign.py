@@ -8,7 +8,7 @@ unchecked is listed, so that it never looks like a pass.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from c2lib.core.canon import EVENT_ID_KIND, canonical_json, sha256_hex
-from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, SNAPSHOT_FIELDS, Field, FieldKind
+from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, PAYLOADS, SNAPSHOT_FIELDS, Field, FieldKind
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, STATUS_OF_PHASE, SessionPhase, SessionStatus, successors
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind
@@ -25,12 +25,11 @@ from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import (
     MAX_DECIMAL,
     MAX_LINE,
-    PAYLOAD_CHECKS,
     JsonError,
     LineCheck,
-    ObjectCheck,
     RunName,
-    ordinary_object,
+    canonical_object,
+    problems,
     strict_decoder,
     strict_json,
 )
@@ -159,14 +158,13 @@ class RunbookFile(LineCheck):
     """The field that numbers the lines from 0."""
     emitted = 0
     """How many lines there are so far, usable or not."""
+    closed = False
     text = staticmethod(text_of)
-    _line = _next = _floats = _unread_times = 0
-    _event_id: str | None = None
+    _next = _floats = _unread_times = 0
     _last_time: tuple[datetime, str] | None = None
 
     def __init__(self, artifact: Artifact, findings: Findings, run: RunName | None = None) -> None:
-        super().__init__(artifact.value, (), findings, run)
-        self.check = ObjectCheck(_FIELDS[artifact], closed=False)
+        super().__init__(artifact.value, _FIELDS[artifact], findings, run)
         self.counts: Counter[str] = Counter()
         self._known = {field.name for field in _FIELDS[artifact]}
         self._absent = {field.name: None for field in _FIELDS[artifact] if field.nullable}
@@ -177,18 +175,17 @@ class RunbookFile(LineCheck):
         """Return the value of a line, a float as :class:`FloatText`; raise :class:`JsonError`."""
         return strict_json(data, MAX_LINE, _DECODER)
 
-    def breaks(self, number: int, check: ObjectCheck, value: Mapping[str, Any], event_id: str | None = None) -> bool:
-        """Whether ``value`` breaks ``check``; also counts what :meth:`unchecked` lists."""
+    def well_formed(self, fields: Iterable[Field], value: Mapping[str, Any], *, closed: bool) -> bool:
+        """Whether an object has its fields; also counts what :meth:`unchecked` lists."""
         self._seen |= value.keys() & self._known
         for name in sorted(value.keys() - self._known):
             count_name(self._strange, name)
         self._floats += _floats_in(value)
-        return super().breaks(number, check, {**self._absent, **value}, event_id)
+        return super().well_formed(fields, {**self._absent, **value}, closed=closed)
 
     def take(self, number: int, data: bytes) -> None:
         """Take the next line in."""
         self.emitted += 1
-        self._line, self._event_id = number, None
         value = self.value(number, data)
         if value is None:
             self._next += 1
@@ -202,16 +199,7 @@ class RunbookFile(LineCheck):
     def _fold(self, value: Mapping[str, Any]) -> None:
         """Fold one line in."""
 
-    def finish(self) -> None:
-        """Report further findings of the file as a whole."""
-        self._line, self._event_id = 0, None
-
-    def require(self, holds: bool, code: FindingCode, expected: object, seen: object) -> None:
-        """Report a finding unless something ``holds``."""
-        if not holds:
-            self._findings.add(code, self._file, self._line, expected=expected, seen=seen, event_id=self._event_id)
-
-    def same(self, name: str, expected: object, seen: object) -> None:
+    def same_known(self, name: str, expected: object, seen: object) -> None:
         """Require what was ``seen`` in a field to be as ``expected``, where both are known."""
         code = _STATUS if name == "status" else _COUNTER
         self.require(None in (expected, seen) or expected == seen, code, f"{name} {expected}", seen)
@@ -237,13 +225,13 @@ class RunbookFile(LineCheck):
         """Yield what could not be checked for want of a field, or of a contract for it."""
         missing = self._known - self._seen
         if missing and self._seen:
-            yield f"{self._file} has no {', '.join(sorted(missing))}"
+            yield f"{self.file} has no {', '.join(sorted(missing))}"
         if self._strange:
-            yield f"{self._file} has fields that the contract does not: {_listed(self._strange)}"
+            yield f"{self.file} has fields that the contract does not: {_listed(self._strange)}"
         if self._floats:
-            yield f"{self._file} has {self._floats} floats: how they are written, and what they add up to"
+            yield f"{self.file} has {self._floats} floats: how they are written, and what they add up to"
         if self._unread_times:
-            yield f"the order of {self._unread_times} times of {self._file}, which are no ISO 8601 with a zone"
+            yield f"the order of {self._unread_times} times of {self.file}, which are no ISO 8601 with a zone"
 
 
 class _Events(RunbookFile):
@@ -252,10 +240,10 @@ class _Events(RunbookFile):
     last_kind = ""
 
     def _fold(self, value: Mapping[str, Any]) -> None:
-        kind, self._event_id = value["event_type"], value["event_id"]
+        kind, self.event_id = value["event_type"], value["event_id"]
         identity = {name: value[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
         expected = sha256_hex(text_of({**identity, "kind": EVENT_ID_KIND}).encode())
-        self.require(self._event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self._event_id)
+        self.require(self.event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self.event_id)
         if "ts_utc" in value:
             self._time("ts_utc", value["ts_utc"])
         count_name(self.counts, kind)
@@ -337,43 +325,31 @@ class _Snapshots(RunbookFile):
 
 def _is_own_start(first: bytes | None) -> bool:
     """Whether the first event is a ``SESSION_START`` of c2lib's own contract."""
-    event = ordinary_object(first or b"") or {}
-    start, payload = EventKind.SESSION_START, event.get("payload")
-    return (
-        isinstance(payload, dict)
-        and event.get("event_type") == start
-        and not list(PAYLOAD_CHECKS[start].problems(payload))
-    )
+    event = canonical_object(first or b"") or {}
+    payload = event.get("payload") if event.get("event_type") == EventKind.SESSION_START else None
+    return isinstance(payload, dict) and not any(problems(PAYLOADS[EventKind.SESSION_START], payload, closed=False))
 
 
 class RunbookRun:
     """The files of a directory that keeps the runbook's contract; ``events`` of c2lib's own are refolded."""
 
     def __init__(self, findings: Findings, first_event: bytes | None, observer: Observer | None) -> None:
-        self.run = RunName()
-        self._events_file = _Events(_EVENTS, findings, self.run)
-        own = _is_own_start(first_event)
-        self.events = EventLog(findings, self.run, observer) if own else self._events_file
-        self.snapshots = _Snapshots(_SNAPSHOTS, findings, self.run)
+        self.run = run = RunName()
+        self._events_file = _Events(_EVENTS, findings, run)
+        self.events = EventLog(findings, run, observer) if _is_own_start(first_event) else self._events_file
+        self.snapshots = _Snapshots(_SNAPSHOTS, findings, run)
         self.audit = _Audit(_AUDIT, findings)
-        self.metrics_check = RunbookFile(_METRICS, findings, self.run)
-
-    @classmethod
-    def begin(cls, findings: Findings, first_event: bytes | None, observer: Observer | None) -> RunbookRun:
-        """Return a run of which nothing was read yet."""
-        return cls(findings, first_event, observer)
-
-    def take(self, artifact: Artifact) -> Callable[[int, bytes], None]:
-        """Return what takes the lines of a file in."""
-        return {_EVENTS: self.events.take, _SNAPSHOTS: self.snapshots.take, _AUDIT: self.audit.take}[artifact]
+        self.metrics = RunbookFile(_METRICS, findings, run)
+        self.logs = {_EVENTS: self.events, _SNAPSHOTS: self.snapshots, _AUDIT: self.audit}
 
     def compare(self, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]) -> None:
         """Compare the files that were read to their end."""
-        for file in (self._events_file, self.snapshots, self.audit):
-            file.finish()
-        if self.audit.counts[AuditCode.SINK_WRITE_FAILED]:
-            expected, seen = "sinks that took every line", "a sink that failed for good"
-            self.audit.require(not seen, FindingCode.INCOMPLETE_RUN, expected, seen)
+        for file in (self._events_file, self.snapshots, self.audit, self.metrics):
+            # what is found from here on is about a file as a whole
+            file.line, file.event_id = 0, None
+        dead, expected = self.audit.counts[AuditCode.SINK_WRITE_FAILED], "sinks that took every line"
+        self.audit.require(not dead, FindingCode.INCOMPLETE_RUN, expected, "a sink that failed for good")
+        if dead:
             return
         if _SNAPSHOTS in measured:
             self._last_snapshot(measured)
@@ -387,11 +363,11 @@ class RunbookRun:
         status = last.get("status")
         file.require(status in _ENDS, _STATUS, f"one of {', '.join(_ENDS)} as the last status", status or "none")
         if _EVENTS in measured:
-            file.same("events_emitted", self.events.emitted, last.get("events_emitted"))
+            file.same_known("events_emitted", self.events.emitted, last.get("events_emitted"))
         if _AUDIT in measured:
             file.within("sink_retries", audit.retries, audit.tail_retries, last.get("sink_retries"))
             if audit.phase is not None and not audit.unread_moves:
-                file.same("status", STATUS_OF_PHASE[audit.phase], status)
+                file.same_known("status", STATUS_OF_PHASE[audit.phase], status)
             for name in ("reject_code", "fail_code"):
                 known = last.get(name) is None or audit.counts[last[name]] or audit.counts[OTHERS]
                 file.require(bool(known), _STATUS, f"a {name} that the audit has", last.get(name))
@@ -406,27 +382,25 @@ class RunbookRun:
             self._events_file.require(step is None, _STATUS, "no step of a rejected run", step)
 
     def _totals(self, metrics: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
-        audit, file, seen = self.audit, self.metrics_check, metrics.get
-        file.same("status", self.snapshots.last.get("status"), seen("status"))
+        audit, file, seen = self.audit, self.metrics, metrics.get
+        file.same_known("status", self.snapshots.last.get("status"), seen("status"))
         if _EVENTS in measured:
-            file.same("events_emitted", self.events.emitted, seen("events_emitted"))
+            file.same_known("events_emitted", self.events.emitted, seen("events_emitted"))
             for name, kind in _KIND_OF_TOTAL.items():
-                file.same(name, self.events.counts[kind], seen(name))
+                file.same_known(name, self.events.counts[kind], seen(name))
         if _AUDIT in measured:
             file.within("sink_retries", audit.retries, audit.tail_retries, seen("sink_retries"))
             file.within("audit_events", audit.emitted, audit.tail, seen("audit_events"))
 
-    def unchecked(self, other_files: Iterable[str]) -> tuple[str, ...]:
-        """Return everything that could not be checked; ``other_files`` are those beside the four."""
-        return (*NOT_CHECKED_RUNBOOK, *self._unchecked(other_files))
-
-    def _unchecked(self, other_files: Iterable[str]) -> Iterator[str]:
+    def unchecked(self, other_files: Iterable[str]) -> Iterator[str]:
+        """Yield everything that could not be checked; ``other_files`` are those beside the four."""
+        yield from NOT_CHECKED_RUNBOOK
         if self.events is self._events_file:
             yield NOT_REFOLDED
             strange = self.events.counts.keys() - _KINDS
             if strange:
                 yield f"events of types that the contract does not have: {_listed(strange)}"
-        for file in (self._events_file, self.snapshots, self.audit, self.metrics_check):
+        for file in (self._events_file, self.snapshots, self.audit, self.metrics):
             yield from file.unchecked()
         if self.audit.unread_moves:
             yield f"{self.audit.unread_moves} phase moves, which name no phases of the contract"

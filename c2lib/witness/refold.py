@@ -1,37 +1,24 @@
 """Orders and books of a run, rebuilt from its events by the witness's own arithmetic.
 
-Rules kept here:
-
-* an order moves by the order table alone; a fill names an open order, comes once, never goes beyond its order
-  and is never of the bar that decided it;
-* cash, fees, position and equity are exact decimals, made from the initial cash and the fills and from nothing
-  else that the log claims;
-* bars never go back; an order belongs to the bar of the last tick;
-* what ``SESSION_STOP`` says is compared with what was rebuilt;
-* memory follows the open orders: what ended is forgotten, and with it its name, so that a name used again for a
-  later order is not seen here.
-
-Only payloads that keep the contract may be handed in. Those of the kinds that come often are folded as tuples of
-their values, see :mod:`~c2lib.witness.recognise`.
-
->>> books = Books(print)
->>> books.apply("RECONCILED", {"mismatches": ["ghost_broker_order:c-1"]})
->>> books.mismatches
-1
+Cash, fees, position and equity are exact decimals, made from the initial cash and the fills and from nothing else that
+the log claims; an order moves by the order table alone. Memory follows the open orders: what ended is forgotten, and
+with it its name, so that a name used again for a later order is not seen here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import partial
 from typing import Any
 
-from c2lib.core.contract import LIQUIDITIES
+from c2lib.core.contract import LIQUIDITIES, PRICES_OF_TYPE
 from c2lib.core.model import BUY
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
 from c2lib.core.vocabulary import EventKind, StopReason
 from c2lib.witness.findings import FindingCode
-from c2lib.witness.recognise import Values, number, values_of
+from c2lib.witness.recognise import RECOGNISED_KINDS, Values, number, values_of
 
 Report = Callable[[FindingCode, object, object], None]
 """``report(code, expected, seen)`` of the event that is being folded."""
@@ -44,16 +31,18 @@ _EXACT = Context(prec=2400, traps=[Inexact, InvalidOperation])
 _add, _subtract, _multiply = _EXACT.add, _EXACT.subtract, _EXACT.multiply
 
 _ZERO = Decimal(0)
-_PRICED = {"MARKET": (False, False), "LIMIT": (True, False), "STOP": (False, True), "STOP_LIMIT": (True, True)}
-"""Whether an order of a type has a limit price, and a stop price."""
 
 # plain texts, since the hash of an enum's member costs more than all else of a move
 _AFTER = {(before.value, trigger.value): after.value for (before, trigger), after in ORDER_TABLE.items()}
 _ENDS = frozenset(status.value for status in ORDER_ENDS)
-_ACKNOWLEDGED, _REJECTED = OrderTrigger.ACKNOWLEDGED.value, OrderTrigger.REJECTED.value
-_CANCEL_REQUESTED, _CANCELLED = OrderTrigger.CANCEL_REQUESTED.value, OrderTrigger.CANCELLED.value
-_EXPIRED = OrderTrigger.EXPIRED.value
 _PARTIAL_FILL, _FULL_FILL = OrderTrigger.PARTIAL_FILL.value, OrderTrigger.FULL_FILL.value
+_ACKNOWLEDGED = (OrderTrigger.ACKNOWLEDGED.value,)
+_TRIGGERS = {
+    EventKind.ORDER_REJECTED: (OrderTrigger.REJECTED.value,),
+    EventKind.ORDER_CANCELLED: (OrderTrigger.CANCEL_REQUESTED.value, OrderTrigger.CANCELLED.value),
+    EventKind.ORDER_EXPIRED: (OrderTrigger.EXPIRED.value,),
+}
+"""The moves of an order that an event stands for; a cancel that is pending leaves no event."""
 
 _LEDGER, _SEQUENCE = FindingCode.LEDGER_WRONG, FindingCode.SEQUENCE_BROKEN
 
@@ -65,25 +54,29 @@ def decimal_text(value: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
+@dataclass(slots=True)
 class OpenOrder:
-    """An order that can still change."""
+    """An order that can still change; ``left`` is what is not filled yet."""
 
-    __slots__ = ("bar_index", "broker_order_id", "fill_ids", "left", "side", "status", "symbol")
-
-    def __init__(self, bar_index: int, side: str, symbol: str, quantity: Decimal) -> None:
-        self.bar_index = bar_index
-        self.side = side
-        self.symbol = symbol
-        self.left = quantity
-        self.status = OrderStatus.PENDING_NEW.value
-        self.broker_order_id: str | None = None
-        self.fill_ids: set[str] = set()
+    bar_index: int
+    side: str
+    symbol: str
+    left: Decimal
+    status: str = OrderStatus.PENDING_NEW.value
+    broker_order_id: str | None = None
+    fill_ids: set[str] = field(default_factory=set)
 
 
 class Books:
     """What the events so far add up to; money, prices and quantities are :class:`~decimal.Decimal`.
 
-    ``folds`` maps each kind that comes often to what folds the values of one.
+    ``folds`` maps the kinds that may stand anywhere to what folds the values of one. ``start``, ``stop`` and
+    ``rejection`` are the payloads of ``SESSION_START``, ``SESSION_STOP`` and ``REJECTED``.
+
+    >>> books = Books(print)
+    >>> books.apply("RECONCILED", {"mismatches": ["ghost_broker_order:c-1"]})
+    >>> books.mismatches
+    1
     """
 
     def __init__(self, report: Report) -> None:
@@ -101,19 +94,13 @@ class Books:
         self._tick_index = -1
         self._bar_time = ""
         self.folds: Mapping[str, Callable[[Values], None]] = {
+            **dict.fromkeys((kind.value for kind in RECOGNISED_KINDS), self._no_order),
+            **{kind.value: partial(self._answered, triggers) for kind, triggers in _TRIGGERS.items()},
+            EventKind.ORDER_ACKNOWLEDGED.value: self._acknowledged,
             EventKind.STRATEGY_TICK.value: self._ticked,
             EventKind.ORDER_SUBMITTED.value: self._submitted,
-            EventKind.ORDER_ACKNOWLEDGED.value: self._acknowledged,
-            EventKind.ORDER_REJECTED.value: self._refused,
-            EventKind.ORDER_CANCELLED.value: self._cancelled,
-            EventKind.ORDER_EXPIRED.value: self._expired,
             EventKind.FILL.value: self._filled,
-        }
-        self._handlers: Mapping[str, Callable[[Payload], None]] = {
-            EventKind.SESSION_START: self._started,
-            EventKind.RECONCILED: self._reconciled,
-            EventKind.SESSION_STOP: self._stopped,
-            EventKind.REJECTED: self._rejected,
+            EventKind.RECONCILED.value: self._reconciled,
         }
 
     @property
@@ -124,15 +111,18 @@ class Books:
         return _add(self.cash, _multiply(self.position, self.mark))
 
     def apply(self, kind: str, payload: Payload) -> None:
-        """Fold one event."""
+        """Fold one event, whose payload keeps the contract."""
         if kind in self.folds:
             self.folds[kind](values_of(kind, payload))
-        elif kind in self._handlers:
-            self._handlers[kind](payload)
+        elif kind == EventKind.SESSION_START:
+            self.start, self.cash = payload, number(payload["initial_cash"])
+        elif kind == EventKind.REJECTED:
+            self.rejection = payload
+        else:
+            self._stopped(payload)
 
-    def _started(self, payload: Payload) -> None:
-        self.start = payload
-        self.cash = number(payload["initial_cash"])
+    def _no_order(self, values: Values) -> None:
+        """Fold an event that moves neither orders nor books."""
 
     def _ticked(self, values: Values) -> None:
         index, time, close, _ = values
@@ -163,7 +153,7 @@ class Books:
             self._report(_SEQUENCE, f"bar {self._tick_index} of the last tick", index)
         if quantity <= _ZERO:
             self._report(_LEDGER, "a quantity above 0", decimal_text(quantity))
-        if (limit_price is not None, stop_price is not None) != _PRICED[order_type]:
+        if (limit_price is not None, stop_price is not None) != PRICES_OF_TYPE[order_type]:
             self._report(_LEDGER, f"the prices of a {order_type} order", "others")
         if symbol != self.start.get("symbol", symbol):
             self._report(_LEDGER, f"symbol {self.start['symbol']}", symbol)
@@ -191,7 +181,7 @@ class Books:
         if broker_order_id != order.broker_order_id:
             self._report(_LEDGER, f"broker_order_id {order.broker_order_id}", broker_order_id)
 
-    def _answered(self, values: Values, *triggers: str) -> None:
+    def _answered(self, triggers: tuple[str, ...], values: Values) -> None:
         index, broker_order_id, name, _ = values
         order = self._known(name, index)
         if order is not None:
@@ -205,16 +195,7 @@ class Books:
             order.broker_order_id = values[1]
             if order.broker_order_id is None:
                 self._report(_LEDGER, "a broker_order_id", None)
-        self._answered(values, _ACKNOWLEDGED)
-
-    def _refused(self, values: Values) -> None:
-        self._answered(values, _REJECTED)
-
-    def _cancelled(self, values: Values) -> None:
-        self._answered(values, _CANCEL_REQUESTED, _CANCELLED)
-
-    def _expired(self, values: Values) -> None:
-        self._answered(values, _EXPIRED)
+        self._answered(_ACKNOWLEDGED, values)
 
     def _filled(self, values: Values) -> None:
         index, broker_order_id, name, fee, fill_id, leaves, liquidity, price, quantity, side, symbol = values
@@ -222,7 +203,10 @@ class Books:
         if order is None:
             return
         self._same_broker_id(order, broker_order_id)
-        self._same_terms(order, index, side, symbol)
+        if side != order.side or symbol != order.symbol:
+            self._report(_LEDGER, f"{order.side} {order.symbol}", f"{side} {symbol}")
+        if index <= order.bar_index:
+            self._report(_LEDGER, f"a fill on a bar after {order.bar_index}", index)
         if fill_id in order.fill_ids:
             self._report(_LEDGER, "a fill that was not booked before", fill_id)
         if not _ZERO < quantity <= order.left:
@@ -237,19 +221,9 @@ class Books:
         self._move(name, order, _PARTIAL_FILL if order.left > _ZERO else _FULL_FILL)
         notional = _multiply(price, quantity)
         self.turnover[liquidity] = _add(self.turnover[liquidity], notional)
+        self.fees = _add(self.fees, fee)
         if order.side != BUY:
             quantity, notional = quantity.copy_negate(), notional.copy_negate()
-        self._book(quantity, notional, fee)
-
-    def _same_terms(self, order: OpenOrder, index: int, side: str, symbol: str) -> None:
-        if side != order.side or symbol != order.symbol:
-            self._report(_LEDGER, f"{order.side} {order.symbol}", f"{side} {symbol}")
-        if index <= order.bar_index:
-            self._report(_LEDGER, f"a fill on a bar after {order.bar_index}", index)
-
-    def _book(self, quantity: Decimal, notional: Decimal, fee: Decimal) -> None:
-        """Book a fill; of a sale, quantity and notional are negative."""
-        self.fees = _add(self.fees, fee)
         self.cash = _subtract(_subtract(self.cash, notional), fee)
         self.position = _add(self.position, quantity)
         if self.cash < _ZERO:
@@ -262,11 +236,8 @@ class Books:
             total = _add(total, _multiply(notional, rates[liquidity]))
         return total
 
-    def _reconciled(self, payload: Payload) -> None:
-        self.mismatches += len(payload["mismatches"])
-
-    def _rejected(self, payload: Payload) -> None:
-        self.rejection = payload
+    def _reconciled(self, values: Values) -> None:
+        self.mismatches += len(values[0])
 
     def _stopped(self, payload: Payload) -> None:
         self.stop = payload
@@ -274,7 +245,7 @@ class Books:
         if self._open and not failed:
             self._report(_LEDGER, "no open order", f"{len(self._open)}, the first {next(iter(self._open))}")
         mark = payload["mark_price"]
-        # a failed step may have moved the mark and died before its tick; later steps of its kind are always told
+        # a failed step may have moved the mark and died before its tick; ticks of later steps are always there
         last_close_counts = self.ticks > payload["steps"] or (self.ticks == payload["steps"] and not failed)
         if last_close_counts and (mark is None) is not (self.mark is None):
             self._report(_LEDGER, "a mark_price when a bar was seen, else none", mark)

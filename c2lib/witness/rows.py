@@ -1,7 +1,8 @@
 """A run's events, orders, fills, round trips and equity as plain rows, made one after the other from its log.
 
 Prices, quantities and money are canonical decimal text, in units of the instrument and of the account; times are ISO
-8601 in UTC; bars and events are numbered from 0. Only events that keep the contract are read, by the order of the log.
+8601 in UTC; bars and events are numbered from 0. Rows are made of the events that keep c2lib's contract, in the order
+of the log; memory follows the open orders.
 """
 
 from __future__ import annotations
@@ -10,20 +11,21 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Context, Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from c2lib.core.model import BUY
 from c2lib.core.states import ORDER_ENDS, OrderStatus
 from c2lib.core.vocabulary import EventKind
-from c2lib.witness.events import EventLog
+from c2lib.witness.events import Event, EventLog
 from c2lib.witness.findings import Findings
 from c2lib.witness.lines import RunName
 from c2lib.witness.reader import ArtifactFile
-from c2lib.witness.refold import Books, decimal_text
+from c2lib.witness.recognise import SORTED_FIELDS
+from c2lib.witness.refold import decimal_text
 
 
 class EventRow(NamedTuple):
-    """An event: its number, the time of the session's clock, its type, its id, and what it carries."""
+    """An event: its number, the time of the session's clock, its type, its id, and its payload by the contract."""
 
     ts_sim: int
     ts_utc: str
@@ -33,9 +35,9 @@ class EventRow(NamedTuple):
 
 
 class OrderRow(NamedTuple):
-    """An order: its terms, the bar and the event at which it was submitted, and what became of it.
+    """An order: its terms, the bar and the event of its submission, and what became of it.
 
-    ``status`` is the last one; ``average_price`` is that of what was filled, to 28 digits, ``None`` before a fill.
+    ``status`` is its last; ``average_price`` is that of what was filled, to 28 digits, ``None`` without a fill.
     """
 
     client_order_id: str
@@ -55,7 +57,7 @@ class OrderRow(NamedTuple):
 
 
 class FillRow(NamedTuple):
-    """A fill: the bar on which it happened, its event, price for one unit, and fee in money."""
+    """A fill: the bar on which it happened, its event, the price of one unit, and the fee in money."""
 
     bar_index: int
     ts_sim: int
@@ -73,10 +75,10 @@ class FillRow(NamedTuple):
 
 
 class RoundTrip(NamedTuple):
-    """What was bought and sold from one flat position to the next; ``side`` is BUY when it began with a purchase.
+    """What was bought and sold from one flat position to the next; ``side`` is ``BUY`` when it began with a purchase.
 
-    A time is that of the bar, ``None`` where the log has no tick of it. ``quantity`` is all that was entered,
-    average prices have 28 digits, ``fees`` are those of all its fills, and ``pnl`` is the money made after fees.
+    A time is that of the bar, ``None`` where the log has no tick of it. ``quantity`` is all that was entered, average
+    prices have 28 digits, ``fees`` are those of its fills, and ``pnl`` is the money made, fees taken off.
     """
 
     entry_bar: int
@@ -92,7 +94,7 @@ class RoundTrip(NamedTuple):
 
 
 class EquityRow(NamedTuple):
-    """Position and equity after a bar: after its fills, at its close."""
+    """Position and equity after a bar that has a tick: after its fills, at its close."""
 
     bar_index: int
     bar_time: str
@@ -102,56 +104,44 @@ class EquityRow(NamedTuple):
     equity: str
 
 
-class RowMaker(Protocol):
-    """Makes rows of events."""
-
-    def take(self, event: Mapping[str, Any], books: Books) -> Iterable[NamedTuple]:
-        """Return the rows that are complete with the next event; ``books`` are those after it."""
-
-    def rest(self) -> Iterable[NamedTuple]:
-        """Return the rows that only the end of the log completes."""
-
-
-class _Plain:
-    """Makes one row of each event of some kind, by itself."""
-
-    def __init__(self, make: Callable[[Mapping[str, Any], Books], NamedTuple], kind: EventKind | None = None) -> None:
-        self._make = make
-        self._kind = kind
-
-    def take(self, event: Mapping[str, Any], books: Books) -> Iterable[NamedTuple]:
-        """Return the event's row, if it has one."""
-        return (self._make(event, books),) if self._kind in (None, event["event_type"]) else ()
-
-    def rest(self) -> Iterable[NamedTuple]:
-        """Return nothing: each row was complete at once."""
-        return ()
-
-
-def _event_row(event: Mapping[str, Any], books: Books) -> EventRow:
-    del books
-    return EventRow(*(event[name] for name in EventRow._fields))
-
-
-def _fill_row(event: Mapping[str, Any], books: Books) -> FillRow:
-    del books
-    facts = {**event, **event["payload"]}
-    return FillRow(*(facts[name] for name in FillRow._fields))
-
-
-def _equity_row(event: Mapping[str, Any], books: Books) -> EquityRow:
-    facts = {**event["payload"], "ts_sim": event["ts_sim"]}
-    facts |= {"position": decimal_text(books.position), "equity": decimal_text(books.equity)}
-    return EquityRow(*(facts[name] for name in EquityRow._fields))
-
+Folded = Iterable[tuple[Event, Decimal, Decimal]]
+"""Events with position and equity after each."""
 
 _DIVIDE = Context(prec=28).divide
 _EXACT = Context(prec=2400)
 _ZERO = Decimal(0)
+_NAMES = {kind: tuple(field.name for field in fields) for kind, fields in SORTED_FIELDS.items()}
 
 
-def _average(notional: Decimal, quantity: Decimal) -> str:
-    return decimal_text(_DIVIDE(notional, quantity))
+def _facts(event: Event, **more: Any) -> dict[str, Any]:
+    """Return what an event says by name, decimals as :class:`~decimal.Decimal`."""
+    return {**dict(zip(_NAMES[event.kind], event.values, strict=True)), **more}
+
+
+def _plain(value: Any) -> Any:
+    return decimal_text(value) if isinstance(value, Decimal) else value
+
+
+def _row(kind: Any, facts: Mapping[str, Any]) -> Any:
+    return kind(*[_plain(facts[name]) for name in kind._fields])
+
+
+def _events(folded: Folded) -> Iterator[EventRow]:
+    for event, _, _ in folded:
+        payload = dict(zip(_NAMES[event.kind], map(_plain, event.values), strict=True))
+        yield EventRow(event.ts_sim, event.ts_utc, event.kind, event.event_id, payload)
+
+
+def _fills(folded: Folded) -> Iterator[FillRow]:
+    for event, _, _ in folded:
+        if event.kind == EventKind.FILL:
+            yield _row(FillRow, _facts(event, ts_sim=event.ts_sim, ts_utc=event.ts_utc, event_id=event.event_id))
+
+
+def _equity(folded: Folded) -> Iterator[EquityRow]:
+    for event, position, equity in folded:
+        if event.kind == EventKind.STRATEGY_TICK:
+            yield _row(EquityRow, _facts(event, ts_sim=event.ts_sim, position=position, equity=equity))
 
 
 _AFTER = {
@@ -163,173 +153,155 @@ _AFTER = {
 
 
 class _Order:
-    """An order that can still change."""
+    """An order so far."""
 
-    def __init__(self, event: Mapping[str, Any]) -> None:
-        self._facts = {**event["payload"], "ts_sim": event["ts_sim"]}
+    def __init__(self, terms: Mapping[str, Any]) -> None:
+        self.terms = terms
         self.status = OrderStatus.PENDING_NEW
         self.filled = self.notional = _ZERO
 
-    def fill(self, payload: Mapping[str, Any]) -> None:
-        quantity, price = Decimal(payload["quantity"]), Decimal(payload["price"])
-        self.filled = _EXACT.add(self.filled, quantity)
-        self.notional = _EXACT.add(self.notional, _EXACT.multiply(quantity, price))
-        self.status = OrderStatus.FILLED if payload["leaves_quantity"] == "0" else OrderStatus.PARTIALLY_FILLED
+    def take(self, kind: str, facts: Mapping[str, Any]) -> None:
+        """Follow an event of the order."""
+        if kind != EventKind.FILL:
+            self.status = _AFTER[EventKind(kind)]
+            return
+        self.status = OrderStatus.PARTIALLY_FILLED if facts["leaves_quantity"] else OrderStatus.FILLED
+        self.filled = _EXACT.add(self.filled, facts["quantity"])
+        self.notional = _EXACT.add(self.notional, _EXACT.multiply(facts["quantity"], facts["price"]))
 
     def row(self) -> OrderRow:
-        became = {
-            "status": self.status.value,
-            "filled_quantity": decimal_text(self.filled),
-            "average_price": _average(self.notional, self.filled) if self.filled else None,
-        }
-        facts = self._facts | became
-        return OrderRow(*(facts[name] for name in OrderRow._fields))
+        """Return the order with what became of it."""
+        average = _DIVIDE(self.notional, self.filled) if self.filled else None
+        became = {"status": self.status.value, "filled_quantity": self.filled, "average_price": average}
+        row: OrderRow = _row(OrderRow, {**self.terms, **became})
+        return row
 
 
-class _Orders:
-    """Makes a row of each order when it ends, and of those that are open at the end, then."""
+def _orders(folded: Folded) -> Iterator[OrderRow]:
+    known: dict[str, _Order] = {}
+    for event, _, _ in folded:
+        if event.kind not in _OF_ORDERS:
+            continue
+        facts = _facts(event, ts_sim=event.ts_sim)
+        name = facts["client_order_id"]
+        if event.kind == EventKind.ORDER_SUBMITTED:
+            if name in known:
+                yield known[name].row()
+            known[name] = _Order(facts)
+        elif name in known:
+            known[name].take(event.kind, facts)
+            if known[name].status in ORDER_ENDS:
+                yield known.pop(name).row()
+    yield from (order.row() for order in known.values())
 
-    def __init__(self) -> None:
-        self._open: dict[str, _Order] = {}
 
-    def take(self, event: Mapping[str, Any], books: Books) -> Iterator[OrderRow]:
-        """Return the rows of the orders that the event ends."""
-        del books
-        kind, payload = event["event_type"], event["payload"]
-        name = payload.get("client_order_id")
-        order = self._open.get(name)
-        if kind == EventKind.ORDER_SUBMITTED:
-            if order is not None:
-                yield order.row()
-            self._open[name] = _Order(event)
-        elif order is not None:
-            if kind == EventKind.FILL:
-                order.fill(payload)
-            else:
-                order.status = _AFTER.get(kind, order.status)
-            if order.status in ORDER_ENDS:
-                yield self._open.pop(name).row()
-
-    def rest(self) -> Iterator[OrderRow]:
-        """Return the orders that are open."""
-        return (order.row() for order in self._open.values())
+_OF_ORDERS = frozenset({EventKind.ORDER_SUBMITTED, EventKind.FILL, *_AFTER})
 
 
 class _Trip:
-    """A round trip so far; quantities and notionals are never negative."""
+    """A round trip so far: what was entered and left, their notionals, and how much is still held."""
 
     def __init__(self, side: str, bar: int) -> None:
         self.side = side
-        self.bars: list[int] = [bar]
-        self.times: list[str | None] = [None]
-        self.entered = self.left = _ZERO
-        self.notionals = [_ZERO, _ZERO]
-        self.fees = _ZERO
+        self.bars = [bar]
+        self.times: dict[int, str] = {}
+        self.entered = self.held = self.entry = self.exit = self.fees = _ZERO
 
-    def add(self, way: int, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
-        """Add a fill, or a part of one; ``way`` is 0 for an entry and 1 for an exit."""
-        self.notionals[way] = _EXACT.add(self.notionals[way], _EXACT.multiply(quantity, price))
+    def enter(self, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
+        """Add to the position."""
+        self.entered, self.held = _EXACT.add(self.entered, quantity), _EXACT.add(self.held, quantity)
+        self.entry = _EXACT.add(self.entry, _EXACT.multiply(quantity, price))
         self.fees = _EXACT.add(self.fees, fee)
-        if way:
-            self.left = _EXACT.subtract(self.left, quantity)
-        else:
-            self.left = _EXACT.add(self.left, quantity)
-            self.entered = _EXACT.add(self.entered, quantity)
 
-    def ticked(self, bar: int, time: str) -> None:
-        """Take the time of a bar that it was entered or left at."""
-        self.times = [time if own == bar else known for own, known in zip(self.bars, self.times, strict=True)]
+    def leave(self, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
+        """Take from the position."""
+        self.held = _EXACT.subtract(self.held, quantity)
+        self.exit = _EXACT.add(self.exit, _EXACT.multiply(quantity, price))
+        self.fees = _EXACT.add(self.fees, fee)
 
     def row(self) -> RoundTrip:
-        bought, sold = self.notionals if self.side == BUY else reversed(self.notionals)
+        """Return the round trip, which has ended."""
+        gain = _EXACT.subtract(self.exit, self.entry)
         return RoundTrip(
             entry_bar=self.bars[0],
-            entry_time=self.times[0],
-            exit_bar=self.bars[1],
-            exit_time=self.times[1],
+            entry_time=self.times.get(self.bars[0]),
+            exit_bar=self.bars[-1],
+            exit_time=self.times.get(self.bars[-1]),
             side=self.side,
             quantity=decimal_text(self.entered),
-            entry_price=_average(self.notionals[0], self.entered),
-            exit_price=_average(self.notionals[1], self.entered),
-            pnl=decimal_text(_EXACT.subtract(_EXACT.subtract(sold, bought), self.fees)),
+            entry_price=decimal_text(_DIVIDE(self.entry, self.entered)),
+            exit_price=decimal_text(_DIVIDE(self.exit, self.entered)),
+            pnl=decimal_text(_EXACT.subtract(gain if self.side == BUY else gain.copy_negate(), self.fees)),
             fees=decimal_text(self.fees),
         )
 
 
-class _RoundTrips:
-    """Makes a row of each round trip when the bar of its last fill has ticked; what is not flat at the end is none.
+def _round_trips(folded: Folded) -> Iterator[RoundTrip]:
+    # fills of a bar stand before its tick, so that a trip is complete only then
+    trip, ended = None, list[_Trip]()
+    for event, _, _ in folded:
+        if event.kind == EventKind.STRATEGY_TICK:
+            bar, time = event.values[:2]
+            for waiting in [*ended, *([trip] if trip else [])]:
+                if bar in waiting.bars:
+                    waiting.times[bar] = time
+            yield from (done.row() for done in ended)
+            ended.clear()
+        elif event.kind == EventKind.FILL:
+            trip, done = _filled(trip, _facts(event))
+            ended += [done] if done else []
+    yield from (done.row() for done in ended)
 
-    A fill that turns the position round ends one trip and begins the next, its fee shared by quantity.
+
+def _filled(trip: _Trip | None, fill: Mapping[str, Any]) -> tuple[_Trip | None, _Trip | None]:
+    """Return the round trip that is open after a fill, and the one that the fill ends.
+
+    A fill that turns the position round does both, its fee shared by quantity.
     """
-
-    def __init__(self) -> None:
-        self._trip: _Trip | None = None
-        self._ended: list[_Trip] = []
-
-    def take(self, event: Mapping[str, Any], books: Books) -> Iterator[RoundTrip]:
-        """Return the rows of the round trips that the event completes."""
-        del books
-        kind, payload = event["event_type"], event["payload"]
-        if kind == EventKind.FILL:
-            self._fill(payload)
-        elif kind == EventKind.STRATEGY_TICK:
-            for trip in [*self._ended, *([self._trip] if self._trip else [])]:
-                trip.ticked(payload["bar_index"], payload["bar_time"])
-            yield from self.rest()
-
-    def rest(self) -> Iterator[RoundTrip]:
-        """Return the round trips that have ended."""
-        ended, self._ended = self._ended, []
-        return (trip.row() for trip in ended)
-
-    def _fill(self, payload: Mapping[str, Any]) -> None:
-        quantity, price, fee = (Decimal(payload[name]) for name in ("quantity", "price", "fee"))
-        bar, trip = payload["bar_index"], self._trip
-        if quantity <= _ZERO:
-            return
-        if trip is not None and payload["side"] != trip.side:
-            closing = min(quantity, trip.left)
-            share = fee if closing == quantity else _DIVIDE(_EXACT.multiply(fee, closing), quantity)
-            trip.add(1, closing, price, share)
-            quantity, fee = _EXACT.subtract(quantity, closing), _EXACT.subtract(fee, share)
-            if trip.left:
-                return
+    done, bar, side = None, fill["bar_index"], fill["side"]
+    quantity, price, fee = (fill[name] for name in ("quantity", "price", "fee"))
+    if trip is not None and side != trip.side:
+        leaving = min(quantity, trip.held)
+        share = fee if leaving == quantity else _DIVIDE(_EXACT.multiply(fee, leaving), quantity)
+        trip.leave(leaving, price, share)
+        quantity, fee = _EXACT.subtract(quantity, leaving), _EXACT.subtract(fee, share)
+        if not trip.held:
             trip.bars.append(bar)
-            trip.times.append(None)
-            self._ended.append(trip)
-            trip = self._trip = None
-        if quantity:
-            self._trip = trip = trip or _Trip(payload["side"], bar)
-            trip.add(0, quantity, price, fee)
+            trip, done = None, trip
+    if quantity > _ZERO:
+        trip = trip or _Trip(side, bar)
+        trip.enter(quantity, price, fee)
+    return trip, done
 
 
-_MAKERS: Mapping[str, Callable[[], RowMaker]] = {
-    "events": lambda: _Plain(_event_row),
-    "orders": _Orders,
-    "fills": lambda: _Plain(_fill_row, EventKind.FILL),
-    "round_trips": _RoundTrips,
-    "equity": lambda: _Plain(_equity_row, EventKind.STRATEGY_TICK),
+class _Table(NamedTuple):
+    """What a row of a table is, and what makes the rows."""
+
+    row: Any
+    make: Callable[[Folded], Iterator[Any]]
+
+
+TABLES: Mapping[str, _Table] = {
+    "events": _Table(EventRow, _events),
+    "orders": _Table(OrderRow, _orders),
+    "fills": _Table(FillRow, _fills),
+    "round_trips": _Table(RoundTrip, _round_trips),
+    "equity": _Table(EquityRow, _equity),
 }
-
-ROW_TYPES: Mapping[str, type[Any]] = {
-    "events": EventRow,
-    "orders": OrderRow,
-    "fills": FillRow,
-    "round_trips": RoundTrip,
-    "equity": EquityRow,
-}
-"""The tables of a run by name, and what a row of each is."""
 
 
 def rows(table: str, log: ArtifactFile) -> Iterator[Any]:
-    """Yield the rows of a table from a log that was read and kept open."""
-    maker, made = _MAKERS[table](), list[NamedTuple]()
-    events = EventLog(Findings(), RunName(), lambda event, books: made.extend(maker.take(event, books)))
-    for number, block in log.again():
-        events.take_block(number, block)
-        yield from made
-        made.clear()
-    yield from maker.rest()
+    """Return the rows of a table, made of a log that was read before and kept open."""
+    return TABLES[table].make(_folded(log))
+
+
+def _folded(log: ArtifactFile) -> Iterator[tuple[Event, Decimal, Decimal]]:
+    block: list[tuple[Event, Decimal, Decimal]] = []
+    events = EventLog(Findings(), RunName(), lambda event, books: block.append((event, books.position, books.equity)))
+    for number, lines in log.again():
+        events.take_block(number, lines)
+        yield from block
+        block.clear()
 
 
 _DTYPES = {
@@ -339,23 +311,25 @@ _DTYPES = {
     **dict.fromkeys(("price", "limit_price", "stop_price", "average_price", "close"), "float64"),
     **dict.fromkeys(("entry_price", "exit_price", "pnl", "fee", "fees", "equity"), "float64"),
 }
-"""The dtypes of columns by name; every other column holds objects, which are texts but for an event's payload."""
+"""The dtypes of columns by name; every other column holds objects: texts, and payloads of events."""
 
 _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "datetime64[us, UTC]": lambda text: None if text is None else datetime.fromisoformat(text),
     "float64": lambda text: math.nan if text is None else float(text),
+    "int64": int,
+    "object": lambda value: value,
 }
 
 
 def columns(table: str, made: Iterable[Any]) -> dict[str, tuple[str, list[Any]]]:
-    """Return a table by column: the dtype, and the values as pandas takes them.
+    """Return rows by column: the dtype, and the values as pandas takes them.
 
     >>> columns("equity", [EquityRow(0, "2026-01-01T00:00:00+00:00", 1, "99.5", "0", "100")])["close"]
     ('float64', [99.5])
     """
-    whole = list(made)
-    dtypes = {name: _DTYPES.get(name, "object") for name in ROW_TYPES[table]._fields}
+    by_column = list(zip(*made, strict=True)) or [()] * len(TABLES[table].row._fields)
+    dtypes = {name: _DTYPES.get(name, "object") for name in TABLES[table].row._fields}
     return {
-        name: (dtype, [_CONVERSIONS.get(dtype, lambda value: value)(row[at]) for row in whole])
-        for at, (name, dtype) in enumerate(dtypes.items())
+        name: (dtype, [_CONVERSIONS[dtype](value) for value in values])
+        for (name, dtype), values in zip(dtypes.items(), by_column, strict=True)
     }

@@ -18,7 +18,7 @@ from c2lib.core.states import SESSION_ENDS
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind, FailCode
 from c2lib.witness.agreement import Logs, compare, make_logs
 from c2lib.witness.audit import PhaseMove
-from c2lib.witness.events import EventLog, Observer
+from c2lib.witness.events import Event, EventLog, Observer
 from c2lib.witness.findings import Finding, FindingCode, Findings, Verdict
 from c2lib.witness.foreign import RunbookRun, keeps_runbook_contract
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, RunName
@@ -132,7 +132,7 @@ class Run:
     """What reading a run directory gave, and the rows of its log; made by :func:`open_run`.
 
     ``findings`` say what is wrong, ``unchecked`` what could not be checked; ``manifest`` and ``metrics`` are the
-    objects of those files, ``None`` where there is none that keeps the contract. ``series`` is there when asked for.
+    objects of those files, ``None`` where there is none that keeps the contract.
 
     Rows are read from the log anew each time, through the file that was read; their methods raise
     :class:`RunPathError` when it could not be read, was altered since, or was closed: at the latest after its last row.
@@ -146,7 +146,7 @@ class Run:
     summary: RunSummary
     manifest: Mapping[str, Any] | None
     metrics: Mapping[str, Any] | None
-    series: RunSeries | None
+    _series: RunSeries | None = field(repr=False, compare=False)
     _log: ArtifactFile = field(repr=False, compare=False)
 
     @property
@@ -158,6 +158,13 @@ class Run:
     def statuses(self) -> tuple[tuple[str, int], ...]:
         """The status of each snapshot, and how many events were emitted by then."""
         return self.summary.statuses
+
+    @property
+    def series(self) -> RunSeries:
+        """Bars, orders and fills for pictures, of a run opened with ``series``; raises like the rows without a log."""
+        if self._series is None or Artifact.EVENTS not in self.summary.artifacts:
+            raise RunPathError(f"{self.path}: {Artifact.EVENTS} cannot be read")
+        return self._series
 
     def events(self) -> Iterator[EventRow]:
         """Yield every event."""
@@ -282,10 +289,10 @@ class _Reader:
 
     def read_runbook_run(self) -> tuple[RunbookRun, Mapping[str, Any] | None]:
         """Read the four files of another program; return its logs and metrics."""
-        run = RunbookRun.begin(self._findings, self.file(Artifact.EVENTS).head(), self._observer)
-        for artifact in (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT):
-            self._lines(artifact, run.take(artifact))
-        return run, self._object(Artifact.METRICS, run.metrics_check)
+        run = RunbookRun(self._findings, self.file(Artifact.EVENTS).head(), self._observer)
+        for artifact, log in run.logs.items():
+            self._lines(artifact, log.take)
+        return run, self._object(Artifact.METRICS, run.metrics)
 
     def file(self, artifact: Artifact, limit: int = MAX_LINE) -> ArtifactFile:
         if artifact not in self._files:
@@ -350,7 +357,7 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         if reader.keeps_runbook_contract():
             other, metrics = reader.read_runbook_run()
             other.compare(metrics, reader.measured)
-            manifest, unchecked = None, other.unchecked(folder.others)
+            manifest, unchecked = None, tuple(other.unchecked(folder.others))
             summary = _summary_of_runbook_run(other, metrics, reader.measured)
         else:
             folder.look_for_strangers(findings)
@@ -363,17 +370,6 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
     )
     log = reader.file(Artifact.EVENTS)
     return Run(folder.path, verdict, findings.all(), unchecked, summary, manifest, metrics, drawn, log)
-
-
-def read_series(path: RunPath) -> RunSeries:
-    """Return ticks, orders and fills of a run directory, and its summary.
-
-    Raises :class:`RunPathError` when there is no directory at ``path`` or its events cannot be read at all.
-    """
-    run = open_run(path, series=True)
-    if run.series is None or Artifact.EVENTS not in run.summary.artifacts:
-        raise RunPathError(f"{run.path}: {Artifact.EVENTS} cannot be read")
-    return run.series
 
 
 def _check_own_run(
@@ -516,46 +512,23 @@ def _summary_of_runbook_run(
 
 
 class _Collector:
-    """Keeps a point for every tick, order and fill that it is told of."""
+    """Keeps a point for every tick, order and fill that it is called with."""
 
     def __init__(self) -> None:
         self.bars: list[BarPoint] = []
         self.orders: list[OrderPoint] = []
         self.fills: list[FillPoint] = []
 
-    def __call__(self, event: Mapping[str, Any], books: Books) -> None:
-        kind, payload, ts_sim = event["event_type"], event["payload"], event["ts_sim"]
+    def __call__(self, event: Event, books: Books) -> None:
+        kind, values, ts_sim = event.kind, event.values, event.ts_sim
         if kind == EventKind.STRATEGY_TICK:
-            self._tick(payload, ts_sim, books)
+            index, time, close, decision = values
+            texts = [decimal_text(value) for value in (books.position, books.equity)]
+            self.bars.append(BarPoint(index, time, ts_sim, decimal_text(close), decision, *texts))
         elif kind == EventKind.ORDER_SUBMITTED:
-            name, side, quantity = payload["client_order_id"], payload["side"], payload["quantity"]
-            self.orders.append(OrderPoint(payload["bar_index"], ts_sim, name, side, quantity))
+            index, name, _, _, quantity, side, *_ = values
+            self.orders.append(OrderPoint(index, ts_sim, name, side, decimal_text(quantity)))
         elif kind == EventKind.FILL:
-            self._fill(payload, ts_sim, event["event_id"])
-
-    def _tick(self, payload: Mapping[str, Any], ts_sim: int, books: Books) -> None:
-        self.bars.append(
-            BarPoint(
-                bar_index=payload["bar_index"],
-                bar_time=payload["bar_time"],
-                ts_sim=ts_sim,
-                close=payload["close"],
-                decision=payload["decision"],
-                position=decimal_text(books.position),
-                equity=decimal_text(books.equity),
-            )
-        )
-
-    def _fill(self, payload: Mapping[str, Any], ts_sim: int, event_id: str) -> None:
-        self.fills.append(
-            FillPoint(
-                bar_index=payload["bar_index"],
-                ts_sim=ts_sim,
-                event_id=event_id,
-                client_order_id=payload["client_order_id"],
-                side=payload["side"],
-                quantity=payload["quantity"],
-                price=payload["price"],
-                fee=payload["fee"],
-            )
-        )
+            index, _, name, fee, _, _, _, price, quantity, side, _ = values
+            texts = [decimal_text(value) for value in (quantity, price, fee)]
+            self.fills.append(FillPoint(index, ts_sim, event.event_id, name, side, *texts))

@@ -14,21 +14,21 @@ from tests.witness.sample_runs import AUDIT, EVENTS, MANIFEST, METRICS, SEALED, 
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_good_run_is_clean(tmp_path: Path, name: str) -> None:
-    """To both, and it is sealed."""
+def test_good_run_is_clean(tmp_path: Path, name: str) -> None:
+    """A good run is SEALED and without findings for each of the two verifiers."""
     assert judged(good_run(name).write(tmp_path)) == (("SEALED", frozenset()),) * 2
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_the_four_files_of_a_good_run_are_clean(tmp_path: Path, name: str) -> None:
-    """Without a manifest they are unsealed, and nothing is wrong with them."""
+def test_unsealed_files_are_clean(tmp_path: Path, name: str) -> None:
+    """A good run without its manifest is UNSEALED and without findings for each of the two verifiers."""
     run = good_run(name)
     run.sealed = False
     assert judged(run.write(tmp_path)) == (("UNSEALED", frozenset()),) * 2
 
 
-def test_the_good_runs_show_what_there_is_to_see() -> None:
-    """Every kind of event and nearly every code of the audit, partial fills and both liquidities."""
+def test_good_runs_cover_the_contract() -> None:
+    """The good runs hold all kinds of events but injected faults, partial fills, MAKER and TAKER, all endings."""
     runs = [good_run(name) for name in GOOD]
     kinds = {event["event_type"] for run in runs for event in run.events}
     assert kinds == set(verify_run.WORDS["<kind>"]) - {"FAULT_INJECTED"}
@@ -50,8 +50,8 @@ def _altered(tmp_path: Path, base: str, file: str, change: Change, *, sealed: bo
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("name", BYTES)
-def test_changed_bytes_are_found_in_their_file(tmp_path: Path, name: str, file: str) -> None:
-    """Whatever is done to the bytes of a sealed file; what changes nothing leaves it clean."""
+def test_changed_bytes_are_found(tmp_path: Path, name: str, file: str) -> None:
+    """Changed bytes of a sealed file are found in that file by each of the two verifiers."""
     folder = _altered(tmp_path, "retried", file, BYTES[name])
     if folder is None:
         assert judged(tmp_path / "run_demo_001") == (("SEALED", frozenset()),) * 2
@@ -60,8 +60,8 @@ def test_changed_bytes_are_found_in_their_file(tmp_path: Path, name: str, file: 
 
 
 @pytest.mark.parametrize("file", [EVENTS, SNAPSHOTS, AUDIT])
-def test_lines_in_another_order_are_found(tmp_path: Path, file: str) -> None:
-    """Two lines that changed places."""
+def test_swapped_lines_are_found(tmp_path: Path, file: str) -> None:
+    """Two swapped lines of a log are found by each of the two verifiers."""
     folder = _altered(tmp_path, "retried", file, lines_swapped)
     assert folder is not None
     assert_both_find(folder, file)
@@ -69,8 +69,8 @@ def test_lines_in_another_order_are_found(tmp_path: Path, file: str) -> None:
 
 @pytest.mark.parametrize("file", SEALED)
 @pytest.mark.parametrize("name", BYTES)
-def test_a_manifest_made_anew_hides_no_changed_bytes(tmp_path: Path, name: str, file: str) -> None:
-    """A forger without knowledge of the format who hashes the changed files again."""
+def test_new_manifest_hides_no_change(tmp_path: Path, name: str, file: str) -> None:
+    """Changed bytes whose manifest was made anew are found by each of the two verifiers."""
     run = good_run("retried")
     contents = {key: data for key, data in run.contents().items() if key != MANIFEST}
     after = BYTES[name](contents[file])
@@ -84,8 +84,8 @@ def test_a_manifest_made_anew_hides_no_changed_bytes(tmp_path: Path, name: str, 
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_changed_folder_is_found(tmp_path: Path, name: str) -> None:
-    """Files that are missing, too many or no files at all."""
+def test_changed_folder_is_found(tmp_path: Path, name: str) -> None:
+    """A missing or additional file, or an entry that is no file, is found by each of the two verifiers."""
     change, file = FOLDERS[name]
     folder = good_run("completed").write(tmp_path)
     change(folder)
@@ -93,8 +93,8 @@ def test_a_changed_folder_is_found(tmp_path: Path, name: str) -> None:
     assert_both_find(found, file)
 
 
-def test_a_folder_without_manifest_that_lacks_a_file_is_incomplete(tmp_path: Path) -> None:
-    """That is a finding to both."""
+def test_missing_file_is_incomplete(tmp_path: Path) -> None:
+    """A run without its manifest that lacks another file is INCOMPLETE for each of the two verifiers."""
     run = good_run("completed")
     run.sealed = False
     folder = run.write(tmp_path)
@@ -104,15 +104,15 @@ def test_a_folder_without_manifest_that_lacks_a_file_is_incomplete(tmp_path: Pat
 
 
 @pytest.mark.parametrize("file", SEALED)
-def test_the_file_of_another_run_is_found(tmp_path: Path, file: str) -> None:
-    """Each is good where it belongs."""
+def test_other_runs_file_is_found(tmp_path: Path, file: str) -> None:
+    """A file taken from another good run is found by each of the two verifiers."""
     folder = good_run("completed").write(tmp_path)
     (folder / file).write_bytes(good_run("ticking clock").contents()[file])
     assert_both_find(folder, file)
 
 
-def test_a_socket_in_place_of_a_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is never opened."""
+def test_socket_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket in place of a file is found by each of the two verifiers."""
     folder = good_run("completed").write(tmp_path)
     (folder / EVENTS).unlink()
     # the name of a socket must be short
@@ -122,8 +122,8 @@ def test_a_socket_in_place_of_a_file_is_found(tmp_path: Path, monkeypatch: pytes
         assert_both_find(folder, EVENTS)
 
 
-def test_a_name_that_is_no_text_is_found(tmp_path: Path) -> None:
-    """A file whose name has bytes that are not UTF-8."""
+def test_non_utf8_name_is_found(tmp_path: Path) -> None:
+    """A file name that is not UTF-8 is found by each of the two verifiers."""
     folder = good_run("completed").write(tmp_path)
     with Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).open("wb"):
         pass

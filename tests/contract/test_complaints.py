@@ -52,8 +52,8 @@ COMPLAINTS: Mapping[str, Complaint] = {
 
 
 @pytest.mark.parametrize("problem", COMPLAINTS)
-def test_a_broken_rule_is_named(tmp_path: Path, problem: str) -> None:
-    """Whatever else is found."""
+def test_broken_rule_is_named(tmp_path: Path, problem: str) -> None:
+    """The second verifier names each broken rule of the contract, among whatever else is found."""
     run = good_run(COMPLAINTS[problem].base)
     COMPLAINTS[problem].change(run)
     run.rehash()

@@ -1,4 +1,4 @@
-"""A forger who makes every hash fit is found by both verifiers, or by one and the replay."""
+"""A forgery in which every hash fits is found by both verifiers, or by the second and the replay."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,8 +15,8 @@ from tests.witness.sample_runs import AUDIT, EVENTS, MANIFEST, METRICS, Run
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_a_forgery_is_found(tmp_path: Path, name: str) -> None:
-    """A forger who makes every id, hash, chain and manifest fit is found by what the lines say."""
+def test_forgery_is_found(tmp_path: Path, name: str) -> None:
+    """A forgery with ids, hashes, chain and manifest made to fit is found by each of the two verifiers."""
     forgery = FORGERIES[name]
     assert_both_find(forged(forgery, tmp_path), forgery.file)
 
@@ -31,24 +31,24 @@ def forged(forgery: Forgery, parent: Path) -> Path:
 
 @pytest.mark.parametrize("counter", COUNTERS)
 @pytest.mark.parametrize("base", ["completed", "wild, latency", "retried", "rail tripped"])
-def test_a_counter_that_does_not_fit_is_found(tmp_path: Path, base: str, counter: str) -> None:
-    """In metrics that were sealed again."""
+def test_wrong_counter_is_found(tmp_path: Path, base: str, counter: str) -> None:
+    """A counter that does not fit the log is found by each of the two verifiers, even when sealed again."""
     run = good_run(base)
     run.metrics[counter] += 1000
     assert_both_find(run.write(tmp_path), METRICS)
 
 
 @pytest.mark.parametrize("counter", ["orders_cancel_total", "orders_query_total"])
-def test_a_counter_with_a_bound_is_found_below_it(tmp_path: Path, counter: str) -> None:
-    """The log tells a least number."""
+def test_counter_below_bound_is_found(tmp_path: Path, counter: str) -> None:
+    """A counter below the least number that the log shows is found by each of the two verifiers."""
     run = good_run("cancelled")
     run.metrics[counter] = 0
     assert_both_find(run.write(tmp_path), METRICS)
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_a_forged_manifest_is_found(tmp_path: Path, name: str) -> None:
-    """With a digest that fits, where the digest itself is not what was changed."""
+def test_forged_manifest_is_found(tmp_path: Path, name: str) -> None:
+    """A forged manifest with a digest that fits is found by each of the two verifiers."""
     run = good_run("completed")
     manifest = run.make_manifest({key: data for key, data in run.contents().items() if key != MANIFEST})
     MANIFESTS[name](manifest)
@@ -56,8 +56,8 @@ def test_a_forged_manifest_is_found(tmp_path: Path, name: str) -> None:
     assert_both_find(run.write(tmp_path), "")
 
 
-def test_a_chain_that_was_cut_is_found(tmp_path: Path) -> None:
-    """An entry changed without its hash, or with a hash that the next one does not know."""
+def test_broken_chain_is_found(tmp_path: Path) -> None:
+    """An audit entry changed under its old hash, or under a new hash alone, is found by each of two verifiers."""
     run = good_run("completed")
     run.audit[4]["message"] = "all is well"
     assert_both_find(run.write(tmp_path / "hash"), AUDIT)
@@ -65,15 +65,15 @@ def test_a_chain_that_was_cut_is_found(tmp_path: Path) -> None:
     assert_both_find(run.write(tmp_path / "chain"), AUDIT)
 
 
-def test_an_event_that_keeps_its_id_is_found(tmp_path: Path) -> None:
-    """Whatever else of it was changed."""
+def test_unchanged_id_is_found(tmp_path: Path) -> None:
+    """An event that was changed and keeps its event_id is found by each of the two verifiers."""
     run = good_run("completed")
     run.events[1]["payload"]["close"] = "1"
     assert_both_find(run.write(tmp_path), EVENTS)
 
 
-def test_taking_the_manifest_away_hides_no_forgery(tmp_path: Path) -> None:
-    """The verdict falls to UNSEALED and the findings stay."""
+def test_removed_manifest_hides_nothing(tmp_path: Path) -> None:
+    """A forgery without a manifest is UNSEALED and is still found by each of the two verifiers."""
     run = good_run("completed")
     run.payloads("FILL")[0]["quantity"] = "2"
     run.rehash()
@@ -149,8 +149,8 @@ SECOND_ALONE: Mapping[str, Stricter] = {
 
 
 @pytest.mark.parametrize("name", SECOND_ALONE)
-def test_what_the_second_finds_alone_the_replay_finds(tmp_path: Path, name: str) -> None:
-    """No forgery of these passes c2lib as a whole."""
+def test_replay_finds_stricter_rules(tmp_path: Path, name: str) -> None:
+    """What only the second verifier finds in a log is found by c2lib's replay."""
     run = good_run(SECOND_ALONE[name].base)
     SECOND_ALONE[name].change(run)
     run.rehash()
@@ -161,8 +161,8 @@ def test_what_the_second_finds_alone_the_replay_finds(tmp_path: Path, name: str)
     assert not c2lib_verify.verify_run(folder, replay=True).ok
 
 
-def test_what_no_log_tells_the_replay_finds(tmp_path: Path) -> None:
-    """The number of questions that the broker was asked leaves no trace: both say that they cannot check it."""
+def test_replay_finds_untraced_counts(tmp_path: Path) -> None:
+    """A wrong count that leaves no trace in the log is named as unchecked and is found by c2lib's replay."""
     run = good_run("completed")
     run.metrics["orders_query_total"] += 1
     folder = run.write(tmp_path)

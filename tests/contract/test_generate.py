@@ -38,13 +38,13 @@ def rows(page: str) -> list[list[str]]:
 
 
 def test_session_diagram_is_the_table() -> None:
-    """The arrows of the diagram, read back, are the rows of the table."""
+    """The arrows of the session diagram are the rows of the session table."""
     table = {(before.value, trigger.value, after.value) for (before, trigger), after in SESSION_TABLE.items()}
     assert arrows(SESSION) == table
 
 
 def test_order_diagram_is_the_table() -> None:
-    """The arrows of the diagram, read back, are the rows of the table."""
+    """The arrows of the order diagram are the rows of the order table."""
     table = {(before.value, trigger.value, after.value) for (before, trigger), after in ORDER_TABLE.items()}
     assert arrows(ORDER) == table
 
@@ -57,14 +57,14 @@ def test_order_diagram_is_the_table() -> None:
     ],
 )
 def test_diagram_has_start_and_ends(machine: str, start: str, ends: set[str]) -> None:
-    """A diagram has one arrow in, and one arrow out of every end."""
+    """A state diagram has one arrow in, and one arrow out of every end state."""
     assert machine.startswith("stateDiagram-v2\n")
     assert re.findall(r"\[\*\] --> (\w+)", machine) == [start]
     assert set(re.findall(r"(\w+) --> \[\*\]", machine)) == ends
 
 
-def test_states_page_has_both_machines() -> None:
-    """The page has both diagrams in fences, every transition as a row, the status of every phase."""
+def test_states_page_has_two_machines() -> None:
+    """The states page has the two diagrams, every transition as a row and the status of every phase."""
     page = states_page()
     assert re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL) == [SESSION, ORDER]
     listed = rows(page)
@@ -75,7 +75,7 @@ def test_states_page_has_both_machines() -> None:
 
 
 def test_fields_page_has_every_field() -> None:
-    """Each field stands with its meaning under the name of its artifact or event."""
+    """The fields page has each field with its meaning under the name of its artifact or event."""
     page = fields_page()
     listed = rows(page)
     for fields in (EVENT_FIELDS, SNAPSHOT_FIELDS, AUDIT_FIELDS, MANIFEST_FIELDS, *PAYLOADS.values()):
@@ -88,7 +88,7 @@ def test_fields_page_has_every_field() -> None:
 
 
 def test_fields_page_has_every_code() -> None:
-    """Codes and stop reasons are listed one a line; a short vocabulary stands in its cell."""
+    """The fields page lists codes and stop reasons one a line, and a short vocabulary in its cell."""
     page = fields_page()
     for word in (*AUDIT_CODES, *StopReason):
         assert f"- `{word}`\n" in page
@@ -97,7 +97,7 @@ def test_fields_page_has_every_code() -> None:
 
 
 def test_long_vocabularies_are_listed() -> None:
-    """A vocabulary that is too long for a cell is listed below, as its cell says."""
+    """A vocabulary that is too long for a table cell is listed below the table, as the cell says."""
     page = fields_page()
     for row in rows(page):
         assert row[1] in ("one of 12 words, see below", "one of 13 words, see below", "one of 30 words, see below") or (
@@ -114,8 +114,8 @@ def test_every_page_is_generated() -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_a_clean_text_file(name: str) -> None:
-    """A page has one newline at the end, no blank at the end of a line, and a page names its sources."""
+def test_page_is_clean_text(name: str) -> None:
+    """A generated page has one newline at its end, no blanks at line ends, and, if Markdown, its source named."""
     text = PAGES[name]
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
@@ -125,20 +125,20 @@ def test_page_is_a_clean_text_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["states.md", "fields.md"])
 def test_tables_are_regular(name: str) -> None:
-    """Within a table, every row has as many cells as its head."""
+    """Every row of a generated table has as many cells as the table's head."""
     for block in re.findall(r"(?:^\|.*\n)+", PAGES[name], re.MULTILINE):
         assert len({len(row) for row in rows(block)}) == 1
 
 
 def test_pages_of_checkout_are_current() -> None:
-    """The pages on disk are those that the tables make."""
+    """The generated pages on disk are those that the contract tables make."""
     assert main(["--check"]) == 0
 
 
 def test_stale_page_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A page that is missing or was changed is named by ``--check``, and written only without it."""
+    """A page that is missing or was changed is named by --check and written only without --check."""
     monkeypatch.setattr(generate, "FOLDER", tmp_path)
     assert main([]) == 0
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == PAGES

@@ -1,4 +1,4 @@
-"""Whatever is altered at random, both verifiers judge it alike, or the replay sees what one of them left to it."""
+"""Random alterations of a run: the two verifiers agree, or the replay finds what only the second one finds."""
 
 import contextlib
 import tempfile
@@ -38,7 +38,7 @@ def byte_edits(draw: st.DrawFn) -> tuple[str, str, bytes]:
 @settings(max_examples=150)
 @given(byte_edits())
 def test_edited_bytes_are_judged_alike(edit: tuple[str, str, bytes]) -> None:
-    """Both find them and blame the file, and both are content when nothing changed."""
+    """Randomly edited bytes of a file are found in that file by each of the two verifiers."""
     name, file, data = edit
     run = good_run(name)
     with tempfile.TemporaryDirectory() as parent:
@@ -52,8 +52,8 @@ def test_edited_bytes_are_judged_alike(edit: tuple[str, str, bytes]) -> None:
 
 @settings(max_examples=150)
 @given(byte_edits())
-def test_edited_bytes_under_a_new_manifest_are_judged_alike(edit: tuple[str, str, bytes]) -> None:
-    """Chain, ids and agreement find what the hashes were made to fit."""
+def test_resealed_edits_are_judged_alike(edit: tuple[str, str, bytes]) -> None:
+    """After random edits under a new manifest, the second verifier finds all that the witness finds."""
     name, file, data = edit
     run = good_run(name)
     contents = {key: value for key, value in run.contents().items() if key != MANIFEST}
@@ -129,8 +129,8 @@ def forgeries(draw: st.DrawFn) -> tuple[str, dict[str, bytes]]:
 
 @settings(max_examples=300)
 @given(forgeries())
-def test_a_random_forgery_is_judged_alike(forgery: tuple[str, dict[str, bytes]]) -> None:
-    """The second verifier finds all that the witness finds, and nothing that the replay does not see."""
+def test_random_forgery_is_judged_alike(forgery: tuple[str, dict[str, bytes]]) -> None:
+    """Of a random forgery the second verifier finds all that the witness finds, and nothing a replay misses."""
     run_id, contents = forgery
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / run_id
@@ -140,7 +140,7 @@ def test_a_random_forgery_is_judged_alike(forgery: tuple[str, dict[str, bytes]])
 
 
 def assert_no_lenience(folder: Path, *, replayable: bool) -> None:
-    """Expect the same verdict, and that whoever finds more is borne out by whoever looks closer."""
+    """Expect the same verdict, and that the second verifier or the replay confirms every finding."""
     first, second = judged(folder)
     assert first.verdict == second.verdict
     if not first.clean:

@@ -1,4 +1,4 @@
-"""The second verifier as a program: alone, bounded, and never at a loss."""
+"""The second verifier as a program: without dependencies, bounded, and with an exit code for every input."""
 
 import ast
 import json
@@ -22,37 +22,37 @@ FILE = Path(verify_run.__file__)
 
 
 def run_it(*words: str | Path) -> tuple[int, str, str]:
-    """Run the file as a stranger would: in a process of its own that sees no installed package."""
+    """Run the file as another program would: in a process of its own that sees no installed package."""
     call = [sys.executable, "-I", "-S", FILE, *words]
     done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
 
 class TestAlone:
-    """It needs Python and the contract, and nothing else."""
+    """The second verifier needs Python and the contract, and nothing else."""
 
-    def test_it_imports_the_standard_library_alone(self) -> None:
-        """Above all no c2lib."""
+    def test_imports_standard_library_alone(self) -> None:
+        """The second verifier imports the standard library alone."""
         nodes = list(ast.walk(ast.parse(FILE.read_text())))
         names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
         names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
         assert {name.partition(".")[0] for name in names} <= set(sys.stdlib_module_names)
 
-    def test_it_has_no_means_to_execute_anything(self) -> None:
-        """No process, no code made from text, no unpickling, no socket."""
+    def test_has_no_means_to_execute(self) -> None:
+        """The second verifier cannot start a process, execute text, unpickle or open a socket."""
         text = FILE.read_text()
         words = ("subprocess", "exec(", "eval(", "os.system", "importlib", "pickle", "socket", "ctypes")
         assert not [word for word in words if word in text]
 
-    def test_a_good_run_exits_0(self, tmp_path: Path) -> None:
-        """And says what it could not check."""
+    def test_good_run_exits_0(self, tmp_path: Path) -> None:
+        """On a good run the second verifier exits 0 and reports what was not checked."""
         code, out, err = run_it(good_run("completed").write(tmp_path))
         assert (code, err) == (0, "")
         assert out.splitlines()[-1] == "SEALED, 0 findings"
         assert "unchecked: orders_query_total" in out
 
-    def test_a_bad_run_exits_1(self, tmp_path: Path) -> None:
-        """A line a finding: file, line, both sides."""
+    def test_bad_run_exits_1(self, tmp_path: Path) -> None:
+        """On a bad run the second verifier exits 1 with a line for each finding: file, line, two values."""
         run = good_run("completed")
         run.metrics["fills_total"] = 7
         code, out, err = run_it(run.write(tmp_path))
@@ -60,7 +60,7 @@ class TestAlone:
         assert "metrics.json:1: fills_total is another (expected 3, seen 7)" in out
 
     def test_json_is_one_line(self, tmp_path: Path) -> None:
-        """With the verdict, the digest and the findings as objects."""
+        """With --json the second verifier prints one line with verdict, digest and findings."""
         folder = good_run("completed").write(tmp_path)
         with (folder / EVENTS).open("ab") as stream:
             stream.write(b"null\n")
@@ -73,7 +73,7 @@ class TestAlone:
 
     @pytest.mark.parametrize("there", [False, True])
     def test_no_directory_exits_2(self, tmp_path: Path, there: bool) -> None:
-        """Nothing there, or a file: no report is possible."""
+        """The second verifier exits 2 when the given path is missing or is a file."""
         path = tmp_path / "run"
         if there:
             path.touch()
@@ -81,8 +81,8 @@ class TestAlone:
         assert (code, out) == (2, "")
         assert err.startswith("no report possible: ")
 
-    def test_a_digest_that_is_none_exits_2(self, tmp_path: Path) -> None:
-        """The anchor must be one."""
+    def test_invalid_digest_exits_2(self, tmp_path: Path) -> None:
+        """The second verifier exits 2 when the expected digest is no digest."""
         code, out, err = run_it(tmp_path, "--expect-digest", "abc")
         assert (code, out) == (2, "")
         assert "64 lower-case hex digits" in err
@@ -91,15 +91,15 @@ class TestAlone:
 class TestAnchor:
     """A digest from elsewhere pins the run."""
 
-    def test_the_expected_digest_is_no_finding(self, tmp_path: Path) -> None:
-        """That of the manifest, recomputed."""
+    def test_expected_digest_is_no_finding(self, tmp_path: Path) -> None:
+        """A run whose manifest has the expected digest has no finding."""
         folder = good_run("completed").write(tmp_path)
         digest = json.loads((folder / MANIFEST).read_bytes())["run_digest"]
         assert verify_run.verify(folder, digest).total == 0
 
     @pytest.mark.parametrize("sealed", [True, False])
-    def test_another_digest_is_a_finding(self, tmp_path: Path, sealed: bool) -> None:
-        """So is none at all."""
+    def test_other_digest_is_a_finding(self, tmp_path: Path, sealed: bool) -> None:
+        """A run with another digest than the expected one, or with none, has a finding."""
         run = good_run("completed")
         run.sealed = sealed
         (finding,) = verify_run.verify(run.write(tmp_path), "0" * 64).findings
@@ -109,23 +109,23 @@ class TestAnchor:
 class TestBounds:
     """Whatever a file holds, memory, time and output stay bounded."""
 
-    def test_a_file_of_bad_lines_gives_a_hundred_findings_and_their_number(self, tmp_path: Path) -> None:
-        """The report does not grow with the damage."""
+    def test_number_of_findings_is_bounded(self, tmp_path: Path) -> None:
+        """A file of 5,000 bad lines gives 100 findings and the number of all."""
         folder = good_run("completed").write(tmp_path)
         (folder / EVENTS).write_bytes(b"null\n" * 5000)
         report = verify_run.verify(folder)
         assert (len(report.findings), report.total) == (100, 5001)
 
-    def test_a_line_without_end_is_read_in_pieces(self, tmp_path: Path) -> None:
-        """A sparse file of 64 MiB is one finding beside its hash."""
+    def test_endless_line_is_bounded(self, tmp_path: Path) -> None:
+        """A line of 64 MiB without an end gives one finding beside that of the hash."""
         folder = good_run("completed").write(tmp_path)
         with (folder / METRICS).open("r+b") as stream:
             stream.truncate(64 << 20)
         report = verify_run.verify(folder)
         assert [finding.line for finding in report.findings] == [2, 0]
 
-    def test_what_is_shown_of_a_value_is_short_and_printable(self, tmp_path: Path) -> None:
-        """A value cannot forge a line of the report."""
+    def test_shown_values_are_printable(self, tmp_path: Path) -> None:
+        """A value is shown short and printable, so that no value can forge a line of the report."""
         run = good_run("completed")
         run.metrics["status"] = "COMPLETED\nSEALED, 0 findings\x1b[2J" + "x" * 5000
         code, out, _ = run_it(run.write(tmp_path))
@@ -134,8 +134,8 @@ class TestBounds:
         assert out.splitlines().count("SEALED, 0 findings") == 0
         assert "\x1b" not in out
 
-    def test_only_the_files_of_the_contract_are_opened(self, tmp_path: Path) -> None:
-        """Whatever path a manifest or an event names."""
+    def test_only_contract_files_are_opened(self, tmp_path: Path) -> None:
+        """The second verifier opens the files of the contract alone, whatever paths a manifest names."""
         bait = tmp_path / "bait.txt"
         bait.write_text("secret")
         run = good_run("completed")
@@ -163,11 +163,11 @@ def _form(field: Field) -> str:
 
 
 class TestTables:
-    """What it copied from the pages is what the pages say."""
+    """The tables that the second verifier copied are those of the contract."""
 
     @pytest.mark.parametrize("name", [*Artifact, *PAYLOADS])
-    def test_fields_are_those_of_the_contract(self, name: Any) -> None:
-        """Names, kinds, words, and whether null is allowed."""
+    def test_fields_match_the_contract(self, name: Any) -> None:
+        """The second verifier's fields have the names, kinds, words and nulls of the contract."""
         if name == Artifact.ENVIRONMENT:
             assert name not in verify_run.FORMS
             return
@@ -182,16 +182,16 @@ class TestTables:
             else:
                 assert form[1:] == _form(field), key
 
-    def test_states_and_codes_are_those_of_the_contract(self) -> None:
-        """Phases, their statuses, the codes and the checks of preflight."""
+    def test_states_match_the_contract(self) -> None:
+        """The second verifier's phases, statuses, codes and checks are those of the contract."""
         table = {(phase.value, trigger.value): after.value for (phase, trigger), after in SESSION_TABLE.items()}
         assert table == verify_run.PHASES
         assert {phase.value: status.value for phase, status in STATUS_OF_PHASE.items()} == verify_run.STATUS
         assert {check.name: check.code.value for check in CHECKS} == verify_run.CHECKS
         assert set(verify_run.WORDS["<code>"]) == {*AuditCode, *RejectCode, *FailCode}
 
-    def test_a_derived_run_id_that_does_not_fit_is_told(self, tmp_path: Path) -> None:
-        """It is no finding, since a name may be handed over."""
+    def test_chosen_run_id_is_reported(self, tmp_path: Path) -> None:
+        """A run_id shaped like a derived one that does not fit the config is reported and is no finding."""
         run = good_run("completed")
         assert verify_run.verify(good_run("run_id derived").write(tmp_path)).unchecked == [verify_run.NEVER]
         run.run_id = run.config["run_id"] = "dry-0123456789ab"

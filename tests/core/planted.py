@@ -110,4 +110,4 @@ SHAPES: dict[str, tuple[str, str]] = {
     "mnemonic": (f"mnemonic: abandon ability {WORD} able", WORD),
     "token with a digit": (f"token: {CORE}", CORE),
 }
-"""By name, a text that holds a secret, and the part of it that must be left nowhere."""
+"""By name, a text that holds a secret, and the core of the secret that must remain nowhere."""

@@ -13,7 +13,6 @@ from c2lib.core.canon import (
     canonical_json,
     canonical_sha256,
     component_seed,
-    entry_hash,
     event_id,
     run_digest,
     sha256_hex,
@@ -27,16 +26,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     max_leaves=12,
 )
 
-ENTRY = {
-    "seq": 0,
-    "ts": "2026-01-01T00:00:00+00:00",
-    "level": "INFO",
-    "code": "C2_DRYRUN_START",
-    "message": "grüezi",
-    "meta": {"b": 1, "a": [None, True]},
-    "prev_hash": "0" * 64,
-}
-
 
 def plain_sha256(value: Any) -> str:
     """Hash the way another program would, with nothing of c2lib."""
@@ -44,16 +33,16 @@ def plain_sha256(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def test_canonical_json_is_sorted_compact_and_unescaped() -> None:
-    """Keys stand in code point order, nothing is escaped that need not be."""
+def test_canonical_json_is_compact() -> None:
+    """Canonical JSON sorts keys by code point, has no blanks and escapes only what JSON requires."""
     value = {"z": [1, -2, {"é": 'ü\n"\\'}], "A": None, "a": True, "€": ""}
     assert canonical_json(value) == '{"A":null,"a":true,"z":[1,-2,{"é":"ü\\n\\"\\\\"}],"€":""}'
 
 
 @settings(max_examples=60)
 @given(VALUES)
-def test_canonical_json_reads_back_as_the_same_value(value: Any) -> None:
-    """Any JSON reader gets what was written, and writing that again gives the same text."""
+def test_canonical_json_round_trips(value: Any) -> None:
+    """Canonical JSON is one line that reads back as the same value and is then written as the same text."""
     text = canonical_json(value)
     back = json.loads(text)
     assert back == value
@@ -62,13 +51,13 @@ def test_canonical_json_reads_back_as_the_same_value(value: Any) -> None:
 
 
 def test_equal_values_have_one_text() -> None:
-    """Neither the order of keys nor the kind of sequence or mapping shows."""
+    """Equal values have one canonical text, whatever the order of keys or the kind of sequence or mapping."""
     one = canonical_json({"a": [1, 2], "b": {"c": None}})
     assert canonical_json({"b": MappingProxyType({"c": None}), "a": (1, 2)}) == one
 
 
-def test_an_integer_enum_is_written_as_its_number() -> None:
-    """An enum of numbers is a number to every reader."""
+def test_integer_enum_is_a_number() -> None:
+    """An integer enum is written as its number in canonical JSON."""
 
     class Number(IntEnum):
         SEVEN = 7
@@ -96,8 +85,8 @@ def test_an_integer_enum_is_written_as_its_number() -> None:
         ([object()], "$[0]", "object"),
     ],
 )
-def test_a_value_without_canonical_form_is_refused_by_its_place(value: Any, path: str, problem: str) -> None:
-    """What two programs could write differently is refused, and the error says where it stands."""
+def test_value_without_form_is_refused(value: Any, path: str, problem: str) -> None:
+    """A value without a canonical form raises an error that names the place of the value and the problem."""
     with pytest.raises(CanonicalFormError) as caught:
         canonical_json(value)
     assert caught.value.path == path
@@ -106,8 +95,8 @@ def test_a_value_without_canonical_form_is_refused_by_its_place(value: Any, path
 
 
 @pytest.mark.parametrize("number", [2**53 - 1, -(2**53) + 1])
-def test_the_largest_exact_integers_are_taken(number: int) -> None:
-    """The bound itself is in reach of every JSON reader."""
+def test_largest_integers_are_written(number: int) -> None:
+    """The largest integers below 2**53 in magnitude are written in canonical JSON."""
     assert canonical_json(number) == str(number)
 
 
@@ -120,7 +109,7 @@ def nested(depth: int) -> Any:
 
 
 def test_nesting_is_bounded() -> None:
-    """Sixty-four levels are taken; one more is refused, and so is a thousand, without a RecursionError."""
+    """Canonical JSON takes 64 levels of nesting and refuses more without a RecursionError."""
     assert canonical_json(nested(64)) == "[" * 64 + "null" + "]" * 64
     for depth in (65, 1000):
         with pytest.raises(CanonicalFormError, match="nested deeper than 64"):
@@ -129,7 +118,7 @@ def test_nesting_is_bounded() -> None:
 
 @pytest.mark.parametrize("text", ["", "plain", "tab\tand\x00nul", "ü €", "日本", "\U0001f600", "\u2028"])
 def test_ordinary_text_has_no_problem(text: str) -> None:
-    """Anything in NFC that UTF-8 can carry may stand in an artifact."""
+    """Any text in NFC that UTF-8 can carry may stand in an artifact."""
     assert text_problem(text) is None
 
 
@@ -145,19 +134,15 @@ def test_ordinary_text_has_no_problem(text: str) -> None:
         ("SESSION_STOP", 2, {"result": "ok"}, "1042425a909514117c930bc5268d0d558251b1a3de508b23ff11c898b9b94c1d"),
     ],
 )
-def test_an_event_id_is_the_one_that_another_program_made(
-    kind: str, ts_sim: int, payload: dict[str, Any], expected: str
-) -> None:
-    """Two ids computed by foreign code pin the preimage."""
+def test_event_id_matches_foreign_ids(kind: str, ts_sim: int, payload: dict[str, Any], expected: str) -> None:
+    """Event ids equal two ids that another program computed."""
     assert event_id("run_demo_001", "strat_demo", kind, ts_sim, payload) == expected
 
 
 @settings(max_examples=30)
 @given(TEXTS, TEXTS, TEXTS, st.integers(0, 2**53 - 1), st.dictionaries(TEXTS, VALUES, max_size=3))
-def test_an_event_id_is_a_plain_hash_of_six_keys(
-    run: str, strategy: str, kind: str, ts_sim: int, payload: dict[str, Any]
-) -> None:
-    """Anybody can compute it with a JSON writer and SHA-256."""
+def test_event_id_hashes_six_keys(run: str, strategy: str, kind: str, ts_sim: int, payload: dict[str, Any]) -> None:
+    """An event id is the SHA-256 of the sorted JSON of six keys."""
     preimage = {
         "kind": "c2_dryrun_event",
         "run_id": run,
@@ -169,18 +154,8 @@ def test_an_event_id_is_a_plain_hash_of_six_keys(
     assert event_id(run, strategy, kind, ts_sim, payload) == plain_sha256(preimage)
 
 
-def test_an_entry_hash_covers_all_but_itself() -> None:
-    """The golden hash stays whatever ``entry_hash`` says, and goes when anything else changes."""
-    golden = "030ac7c6bd6011fe8c42e2ba9428fae35b00f2edc3e1e00bde1087dcce6c1836"
-    assert plain_sha256(ENTRY) == golden
-    assert entry_hash(ENTRY) == golden
-    assert entry_hash({**ENTRY, "entry_hash": "f" * 64}) == golden
-    for key in ENTRY:
-        assert entry_hash({**ENTRY, key: "changed"}) != golden
-
-
-def test_a_run_digest_covers_all_but_itself() -> None:
-    """The golden digest stays whatever ``run_digest`` says, and goes when anything else changes."""
+def test_run_digest_covers_manifest() -> None:
+    """run_digest changes with every field of the manifest except the field run_digest."""
     manifest = {
         "schema_version": "C2_RUN_MANIFEST_V1",
         "run_id": "r",
@@ -204,14 +179,14 @@ def test_a_run_digest_covers_all_but_itself() -> None:
         (-7, "é", 12628832099666556725),
     ],
 )
-def test_a_component_seed_is_the_head_of_a_hash(seed: int, component: str, expected: int) -> None:
-    """Eight bytes, big-endian, of the SHA-256 of seed, bar, name; the literals pin it."""
+def test_component_seed_begins_a_hash(seed: int, component: str, expected: int) -> None:
+    """A component seed is the first eight bytes, big-endian, of the SHA-256 of seed, bar and component name."""
     digest = hashlib.sha256(f"{seed}|{component}".encode()).hexdigest()
     assert int(digest[:16], 16) == expected
     assert component_seed(seed, component) == expected
 
 
-def test_the_hashes_are_of_the_utf8_bytes() -> None:
-    """The published test vector of SHA-256, and the canonical bytes of a text with an umlaut."""
+def test_hashes_use_utf8_bytes() -> None:
+    """sha256_hex gives the published test vector, and canonical_sha256 hashes UTF-8 bytes."""
     assert sha256_hex(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert canonical_sha256("ü") == hashlib.sha256(b'"\xc3\xbc"').hexdigest()

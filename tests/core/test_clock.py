@@ -47,8 +47,8 @@ class Vague(tzinfo):
         ("2026-01-01T00:00:00.000001+00:00", "2026-01-01T00:00:00.000001+00:00"),
     ],
 )
-def test_a_time_of_any_zone_is_written_in_utc(text: str, expected: str) -> None:
-    """One instant has one text."""
+def test_zoned_time_becomes_utc(text: str, expected: str) -> None:
+    """A time of any zone is written as one text in UTC."""
     assert utc_text(parse_utc(text)) == expected
 
 
@@ -62,8 +62,8 @@ def test_a_time_of_any_zone_is_written_in_utc(text: str, expected: str) -> None:
         ("0001-01-01T00:00:00+01:00", "clock_start: is out of range in UTC"),
     ],
 )
-def test_what_is_no_instant_is_refused(text: str, problem: str) -> None:
-    """A time without a zone is none, and the message does not repeat what was handed over."""
+def test_invalid_time_is_refused(text: str, problem: str) -> None:
+    """A text that is no time with a zone raises an error that names the field and does not repeat the text."""
     with pytest.raises(ConfigError) as caught:
         parse_utc(text)
     assert str(caught.value) == problem
@@ -72,7 +72,7 @@ def test_what_is_no_instant_is_refused(text: str, problem: str) -> None:
 @settings(max_examples=60)
 @given(MOMENTS)
 def test_microseconds_keep_the_instant(moment: datetime) -> None:
-    """To microseconds and back gives the same text as the instant itself."""
+    """An instant converted to microseconds and back has the same text as the instant itself."""
     whole = moment.replace(microsecond=0)
     assert micros_text(utc_micros(moment)) == moment.isoformat()
     assert micros_text(utc_micros(whole)) == whole.isoformat()
@@ -80,27 +80,27 @@ def test_microseconds_keep_the_instant(moment: datetime) -> None:
 
 
 def test_microseconds_count_from_the_epoch() -> None:
-    """Zero is 1970, and times before it are negative."""
+    """Microseconds count from the start of 1970, and earlier times are negative."""
     assert utc_micros(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)) == 1_000_000
     assert utc_micros(datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)) == -1
     assert micros_text(0) == "1970-01-01T00:00:00+00:00"
 
 
-def test_a_fixed_clock_stands_still() -> None:
-    """However often it is asked, in text or as datetime, it says the same instant in UTC."""
+def test_fixed_clock_stands_still() -> None:
+    """A fixed clock, made from text or a datetime, gives the same instant in UTC at every reading."""
     east = timezone(timedelta(hours=1))
     for clock in (FixedClock("2026-01-01T01:00:00+01:00"), FixedClock(datetime(2026, 1, 1, 1, tzinfo=east))):
         assert [utc_text(clock.now()) for _ in range(3)] == [START] * 3
 
 
-def test_a_fixed_clock_wants_a_zone() -> None:
-    """A naive datetime is refused and named."""
+def test_fixed_clock_needs_a_zone() -> None:
+    """A fixed clock made from a naive datetime raises ConfigError."""
     with pytest.raises(ConfigError, match="clock: has no time zone"):
         FixedClock(datetime(2026, 1, 1))  # noqa: DTZ001 - a naive time is what is tried
 
 
-def test_a_recorded_clock_gives_back_what_was_read() -> None:
-    """The run-length code of a reader, played again, answers every reading alike, and stands at the end."""
+def test_recorded_clock_repeats_readings() -> None:
+    """A recorded clock gives every reading that was recorded, and after the end the last one again."""
     answers = [datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in (0, 0, 1, 1, 1, 5)]
     reader = ClockReader(Scripted(*answers))
     texts = [reader.read() for _ in answers]
@@ -110,42 +110,42 @@ def test_a_recorded_clock_gives_back_what_was_read() -> None:
     assert [utc_text(again.now()) for _ in range(8)] == [*texts, texts[-1], texts[-1]]
 
 
-def test_a_recorded_clock_catches_up_with_readings_that_stand_close() -> None:
-    """Two changes at one reading leave the later one standing."""
+def test_recorded_clock_takes_later_change() -> None:
+    """Of two changes recorded at one reading, a recorded clock gives the later."""
     clock = RecordedClock([(0, START), (1, "2026-01-01T00:00:01Z"), (1, "2026-01-01T00:00:02Z")])
     assert [clock.now().second for _ in range(3)] == [0, 2, 2]
 
 
 @pytest.mark.parametrize("readings", [[], [(1, START)]])
-def test_a_recorded_clock_needs_the_first_reading(readings: list[tuple[int, str]]) -> None:
-    """Without reading 0 there is nothing to answer."""
+def test_recorded_clock_needs_first_reading(readings: list[tuple[int, str]]) -> None:
+    """A recorded clock without reading 0 raises ConfigError."""
     with pytest.raises(ConfigError, match="must begin with reading 0"):
         RecordedClock(readings)
 
 
-def test_a_recorded_clock_refuses_a_text_that_is_no_time() -> None:
-    """The field of the manifest is named."""
+def test_recorded_clock_refuses_bad_text() -> None:
+    """A recorded reading that is no time raises an error that names inputs.clock_readings."""
     with pytest.raises(ConfigError, match=r"inputs\.clock_readings: is not an ISO 8601 time"):
         RecordedClock([(0, "noon")])
 
 
-def test_a_reader_writes_utc_and_counts_equal_times_of_two_zones_as_one() -> None:
-    """A change of zone alone is no change of time."""
+def test_zone_change_is_no_change() -> None:
+    """A clock reader writes UTC and records equal times of two zones as one reading."""
     east = timezone(timedelta(hours=2))
     reader = ClockReader(Scripted(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 2, tzinfo=east)))
     assert [reader.read(), reader.read()] == [START, START]
     assert reader.readings == [(0, START)]
 
 
-def test_a_clock_that_stands_is_read_without_being_written_anew() -> None:
-    """The very same object answers for itself."""
+def test_standing_clock_has_one_reading() -> None:
+    """A clock reader records one reading for a clock that gives the same time again and again."""
     reader = ClockReader(FixedClock(START))
     assert {reader.read() for _ in range(5)} == {START}
     assert reader.readings == [(0, START)]
 
 
-def test_a_clock_that_goes_back_is_caught() -> None:
-    """The error names the rail and both times; what was read before stays."""
+def test_backward_clock_is_caught() -> None:
+    """A clock that goes back trips clock_monotonic with the two times, and the earlier reading stays."""
     reader = ClockReader(Scripted(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)))
     reader.read()
     with pytest.raises(InvariantError) as caught:
@@ -163,14 +163,14 @@ def test_a_clock_that_goes_back_is_caught() -> None:
         datetime(2026, 1, 1, tzinfo=Vague()),
     ],
 )
-def test_a_naive_time_is_caught(answer: datetime) -> None:
-    """A session cannot guess the zone of its clock."""
+def test_naive_time_is_caught(answer: datetime) -> None:
+    """A clock that gives a naive time trips clock_aware."""
     with pytest.raises(InvariantError, match="clock_aware: expected an aware datetime"):
         ClockReader(Scripted(answer)).read()
 
 
-def test_an_answer_that_is_no_time_is_caught() -> None:
-    """A clock that answers a number is named, not believed."""
+def test_non_time_answer_is_caught() -> None:
+    """A clock that gives no datetime trips a rail that names the answer's type."""
 
     class Numeric:
         def now(self) -> datetime:
@@ -182,8 +182,8 @@ def test_an_answer_that_is_no_time_is_caught() -> None:
         ClockReader(Numeric()).read()
 
 
-def test_what_a_subclass_of_datetime_writes_of_its_own_is_left_out() -> None:
-    """A time with nanoseconds, as data frames have it, is written to the microsecond."""
+def test_nanoseconds_are_left_out() -> None:
+    """A time of a datetime subclass that writes nanoseconds is written to the microsecond."""
 
     class Finer(datetime):
         def isoformat(self, sep: str = "T", timespec: str = "auto") -> str:

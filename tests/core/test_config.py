@@ -27,8 +27,8 @@ def complaint(**values: Any) -> ConfigError:
     return caught.value
 
 
-def test_the_config_has_the_fields_of_the_design() -> None:
-    """Each from the start, so that formats and digests stay put."""
+def test_config_has_designed_fields() -> None:
+    """DryrunConfig has exactly the fields of the design."""
     listed = (
         "run_id, strategy_id, seed, clock_mode, clock_start, steps, max_sink_retries, strategy_allowlist, enabled, "
         "tick_events, market, broker, limits, reconcile_every, faults, criteria, no_live_required"
@@ -36,8 +36,8 @@ def test_the_config_has_the_fields_of_the_design() -> None:
     assert sorted(DryrunConfig.model_fields) == sorted(listed.split(", "))
 
 
-def test_no_field_of_the_config_is_a_path() -> None:
-    """Where to read and write is said beside it; a market file is named by its content."""
+def test_no_field_is_a_path() -> None:
+    """No field of the config names a path."""
     models = (DryrunConfig, MarketConfig, SyntheticMarket, BrokerConfig, LimitsConfig)
     names = {name for model in models for name in model.model_fields}
     assert not {name for name in names if "path" in name or "dir" in name or name in ("file", "out")}
@@ -57,14 +57,14 @@ def test_no_field_of_the_config_is_a_path() -> None:
         ("run_id", "../x"),
     ],
 )
-def test_what_is_well_formed_is_kept_for_preflight(name: str, value: object) -> None:
-    """Not allowed is not malformed: preflight rejects it with full artifacts."""
+def test_disallowed_value_is_kept(name: str, value: object) -> None:
+    """A well-formed value that is not allowed passes construction and sealing unchanged, for preflight to reject."""
     assert getattr(config(**{name: value}), name) == value
     assert getattr(seal(config(**{name: value})), name) == value
 
 
-def test_a_sealed_config_is_redacted() -> None:
-    """A secret is malformed nowhere, and gone once the config is sealed; a preflight sees what is left of it."""
+def test_sealed_config_is_redacted() -> None:
+    """Sealing redacts the secrets of a config, and the redacted config seals and parses unchanged."""
     kept = config(run_id=SECRET, strategy_allowlist=("a", SECRET), market={"symbol": KEY_ID}, broker={"kind": SECRET})
     assert kept.run_id == SECRET
     sealed = seal(kept)
@@ -74,15 +74,15 @@ def test_a_sealed_config_is_redacted() -> None:
     assert SealedConfig.parse(json.loads(json.dumps(sealed.canonical()))) == sealed
 
 
-def test_no_redaction_breaks_the_bound_of_a_text() -> None:
-    """The longest text that a field takes, with the shortest secret in it, comes back from its redacted form."""
+def test_redaction_keeps_text_bounds() -> None:
+    """The longest text that a field takes still fits the field after a secret was redacted."""
     text = "x" * (MAX_TEXT - 13) + " " + "pass" + "wd=abc"
     sealed = seal(config(broker={"kind": text}))
     assert SealedConfig.parse(sealed.canonical()) == sealed
 
 
-def test_a_config_that_is_shown_shows_no_secret() -> None:
-    """A notebook's cell that ends in a config shows its repr; other values are shown as they are."""
+def test_repr_shows_no_secret() -> None:
+    """The repr and str of a config show redacted secrets, and other values as given."""
     shown = repr(config(broker={"kind": SECRET}, strategy_allowlist=("a", SECRET)))
     assert "hunter2" not in shown
     assert "hunter2" not in str(config(strategy_id=SECRET))
@@ -90,8 +90,8 @@ def test_a_config_that_is_shown_shows_no_secret() -> None:
     assert "seed=123" in repr(config(seed=123))
 
 
-def test_a_list_will_do_for_a_tuple() -> None:
-    """JSON and YAML know lists alone."""
+def test_list_becomes_tuple() -> None:
+    """A list is accepted for a tuple field of the config, since JSON and YAML have only lists."""
     assert config(strategy_allowlist=["a", "b"]).strategy_allowlist == ("a", "b")
     assert config(faults=[]).faults == ()
 
@@ -109,8 +109,8 @@ def test_a_list_will_do_for_a_tuple() -> None:
         ({"limits": {"max_open_orders": 1}}, "limits.max_open_orders"),
     ],
 )
-def test_a_field_without_its_feature_refuses_all_but_its_neutral_value(values: dict[str, Any], field: str) -> None:
-    """Nothing is promised that is not built; the dotted name is in the message."""
+def test_unbuilt_feature_is_refused(values: dict[str, Any], field: str) -> None:
+    """A field whose feature is not built refuses all but its neutral value with its dotted name."""
     error = complaint(**values)
     assert error.field == field
     assert str(error).startswith(f"{field}: ")
@@ -172,8 +172,8 @@ def test_a_field_without_its_feature_refuses_all_but_its_neutral_value(values: d
         ({"no_live_required": "none"}, "no_live_required"),
     ],
 )
-def test_a_malformed_value_is_refused_by_the_name_of_its_field(values: dict[str, Any], field: str) -> None:
-    """Nothing is coerced: a number in quotes is no number, a yes is no boolean."""
+def test_malformed_value_names_its_field(values: dict[str, Any], field: str) -> None:
+    """A malformed value raises an error with the field's dotted name, and no value is coerced."""
     assert complaint(**values).field == field
 
 
@@ -190,21 +190,21 @@ def test_a_malformed_value_is_refused_by_the_name_of_its_field(values: dict[str,
         ({"criteria": {"fills": 1}}, "criteria.fills: unknown field (did you mean 'min_fills'?)"),
     ],
 )
-def test_an_unknown_field_is_refused_with_the_likely_name(values: dict[str, Any], message: str) -> None:
-    """A slip of the pen never silently means the default."""
+def test_unknown_field_gets_a_suggestion(values: dict[str, Any], message: str) -> None:
+    """An unknown field raises an error that suggests a similar field name where there is one."""
     assert str(complaint(**values)) == message
 
 
-def test_a_missing_field_is_named() -> None:
-    """A strategy and a seed are asked for."""
+def test_missing_field_is_named() -> None:
+    """A config without seed or strategy_id raises an error that names the missing field."""
     with pytest.raises(ConfigError, match=r"^seed: is missing$"):
         DryrunConfig.parse({"strategy_id": "strat_demo"})
     with pytest.raises(ConfigError, match=r"^strategy_id: is missing$"):
         DryrunConfig.parse({"seed": 1})
 
 
-def test_a_field_name_that_is_no_text_is_refused() -> None:
-    """YAML reads ``NO`` and ``1`` as something else than names."""
+def test_non_text_name_is_refused() -> None:
+    """A field name that is not text raises ConfigError."""
     strange: dict[Any, Any] = {"strategy_id": "strat_demo", "seed": 1, False: 2}
     with pytest.raises(ConfigError, match="False: a field name must be text"):
         DryrunConfig.parse(strange)
@@ -231,15 +231,15 @@ def test_a_field_name_that_is_no_text_is_refused() -> None:
         {"password": SECRET},
     ],
 )
-def test_no_error_quotes_the_value(values: dict[str, Any]) -> None:
-    """A secret in the wrong field is not written to the screen or a log, nor kept as the error's cause."""
+def test_errors_show_no_value(values: dict[str, Any]) -> None:
+    """A config error shows the refused value in no message and keeps no cause that holds the value."""
     error = complaint(**values)
     assert "hunter2" not in str(error)
     assert error.__cause__ is None
     assert error.__suppress_context__
 
 
-def test_a_config_cannot_be_changed() -> None:
-    """It is frozen; a changed one is another one."""
+def test_config_is_immutable() -> None:
+    """A field of a config cannot be assigned after construction."""
     with pytest.raises(ValueError, match="frozen"):
         setattr(config(), "enabled", True)  # noqa: B010 - mypy refuses the plain assignment, which is what is tried

@@ -59,20 +59,20 @@ def by_name(fields: tuple[Field, ...]) -> dict[str, Field]:
     return {field.name: field for field in fields}
 
 
-def test_every_kind_of_event_has_a_payload() -> None:
-    """No kind can be emitted without a table."""
+def test_every_event_kind_has_payload() -> None:
+    """Every kind of event has a payload table."""
     assert set(PAYLOADS) == set(EventKind) == set(PROMISED)
 
 
 @pytest.mark.parametrize("kind", EventKind)
-def test_a_payload_keeps_what_was_promised(kind: EventKind) -> None:
-    """The fields that other programs rely on stand in their order; more may follow."""
+def test_payload_keeps_promised_fields(kind: EventKind) -> None:
+    """Each payload begins with its promised fields in their order."""
     promised = PROMISED[kind.value].split(", ")
     assert names(PAYLOADS[kind])[: len(promised)] == promised
 
 
-def test_the_envelope_of_an_event_is_exact() -> None:
-    """Eight keys, no more."""
+def test_event_envelope_is_exact() -> None:
+    """An event has exactly eight keys."""
     assert names(contract.EVENT_FIELDS) == [
         "schema_version",
         "event_id",
@@ -85,8 +85,8 @@ def test_the_envelope_of_an_event_is_exact() -> None:
     ]
 
 
-def test_a_snapshot_has_its_keys() -> None:
-    """The design's list, word by word."""
+def test_snapshot_has_designed_keys() -> None:
+    """A snapshot has exactly the keys of the design in their order."""
     listed = (
         "schema_version, run_id, strategy_id, status, phase, ts_sim, started_ts, ended_ts, step, events_emitted, "
         "sink_retries, reject_code, reject_reason, fail_code, fail_reason, meta"
@@ -94,21 +94,21 @@ def test_a_snapshot_has_its_keys() -> None:
     assert names(contract.SNAPSHOT_FIELDS) == listed.split(", ")
 
 
-def test_an_audit_entry_has_its_keys() -> None:
-    """The design's list, word by word."""
+def test_audit_entry_has_designed_keys() -> None:
+    """An audit entry has exactly the keys of the design in their order."""
     listed = "seq, ts, level, code, message, meta, prev_hash, entry_hash"
     assert names(contract.AUDIT_FIELDS) == listed.split(", ")
 
 
-def test_the_metrics_have_their_keys() -> None:
-    """The head of the design and every life-cycle counter."""
+def test_metrics_have_designed_keys() -> None:
+    """The metrics begin with the keys of the design and hold every lifecycle counter."""
     listed = "schema_version, run_id, strategy_id, seed, status, events_emitted, audit_events, sink_retries"
     assert names(contract.METRICS_FIELDS)[:8] == listed.split(", ")
     assert set(names(contract.METRICS_FIELDS)) >= COUNTERS
 
 
-def test_the_manifest_has_what_a_replay_needs() -> None:
-    """Config, inputs, hashes and the digest over all of it."""
+def test_manifest_has_replay_keys() -> None:
+    """The manifest has exactly the keys that a replay needs."""
     assert set(names(contract.MANIFEST_FIELDS)) == {
         "schema_version",
         "run_id",
@@ -136,14 +136,14 @@ def test_the_manifest_has_what_a_replay_needs() -> None:
         ("manifest", "C2_RUN_MANIFEST_V1"),
     ],
 )
-def test_a_schema_version_takes_one_word(table: str, version: str) -> None:
-    """Another version is another format."""
+def test_schema_version_is_fixed(table: str, version: str) -> None:
+    """The field schema_version of each artifact has exactly one permitted value."""
     assert by_name(TABLES[table])["schema_version"].choices == (version,)
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_table_is_sound(table: str) -> None:
-    """No name twice, a meaning for each field, words for a choice and for nothing else."""
+def test_table_is_sound(table: str) -> None:
+    """A field table has unique names, a meaning for each field, and choices exactly for choice fields."""
     fields = TABLES[table]
     assert len(set(names(fields))) == len(fields)
     for field in fields:
@@ -152,8 +152,8 @@ def test_a_table_is_sound(table: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_field_has_the_form_that_its_name_promises(table: str) -> None:
-    """Money and quantities are decimals, times are times, hashes are hashes."""
+def test_field_kind_follows_name(table: str) -> None:
+    """Fields named like money, times, hashes and counters have the kind that the name promises."""
     for field in TABLES[table]:
         assert (field.name in MONEY) <= (field.kind is FieldKind.DECIMAL)
         assert field.name.endswith("sha256") <= (field.kind is FieldKind.SHA256)
@@ -161,8 +161,8 @@ def test_a_field_has_the_form_that_its_name_promises(table: str) -> None:
         assert field.name.endswith("_total") <= (field.kind is FieldKind.INTEGER)
 
 
-def test_the_vocabularies_of_orders_are_the_designs() -> None:
-    """Sides, order types, times in force and liquidity."""
+def test_order_vocabularies_match_design() -> None:
+    """Sides, order types, times in force, liquidity and clock modes have the words of the design."""
     order, fill = by_name(PAYLOADS[EventKind.ORDER_SUBMITTED]), by_name(PAYLOADS[EventKind.FILL])
     assert order["side"].choices == fill["side"].choices == ("BUY", "SELL")
     assert order["order_type"].choices == ("MARKET", "LIMIT", "STOP", "STOP_LIMIT")
@@ -171,8 +171,8 @@ def test_the_vocabularies_of_orders_are_the_designs() -> None:
     assert by_name(PAYLOADS[EventKind.SESSION_START])["clock_mode"].choices == ("fixed", "injected", "market")
 
 
-def test_an_audit_entry_may_carry_every_code() -> None:
-    """Rejections and failures are recorded under their own codes."""
+def test_audit_carries_every_code() -> None:
+    """An audit entry may carry every audit, reject and fail code."""
     assert set(AUDIT_CODES) == {*AuditCode, *RejectCode, *FailCode}
     assert by_name(contract.AUDIT_FIELDS)["code"].choices == AUDIT_CODES
 
@@ -191,6 +191,6 @@ def test_an_audit_entry_may_carry_every_code() -> None:
         ("SESSION_STOP", {"mark_price"}),
     ],
 )
-def test_null_stands_only_where_it_means_something(table: str, nullable: set[str]) -> None:
-    """A field that is null elsewhere is a defect."""
+def test_null_is_limited(table: str, nullable: set[str]) -> None:
+    """In each table only the fields for which null has a meaning may be null."""
     assert {field.name for field in TABLES[table] if field.nullable} == nullable

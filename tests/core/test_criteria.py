@@ -17,13 +17,13 @@ DEFAULTS = {
 GOLDEN = "e18f1063c8757d2d21b32c38bba55795bf1d4eae33f2d6155561476fd9179d33"
 
 
-def test_the_defaults_are_what_a_pass_means() -> None:
-    """Completed, as planned, at least one fill, nothing tripped, nothing attempted."""
+def test_defaults_define_a_pass() -> None:
+    """The default criteria are completion as planned, at least one fill, no rail trip and no NO-LIVE attempt."""
     assert Criteria().canonical() == DEFAULTS
 
 
-def test_the_hash_of_the_defaults_is_pinned() -> None:
-    """Event 0 carries this very hash; anybody can compute it."""
+def test_default_hash_is_pinned() -> None:
+    """The hash of the default criteria is pinned and is the SHA-256 of their sorted JSON."""
     text = json.dumps(DEFAULTS, sort_keys=True, separators=(",", ":"))
     assert hashlib.sha256(text.encode()).hexdigest() == GOLDEN
     assert Criteria().sha256() == GOLDEN
@@ -41,13 +41,13 @@ def test_the_hash_of_the_defaults_is_pinned() -> None:
         Criteria(max_no_live_attempts=1),
     ],
 )
-def test_every_criterion_is_in_the_hash(changed: Criteria) -> None:
-    """None can be loosened afterwards without its hash telling."""
+def test_every_criterion_is_hashed(changed: Criteria) -> None:
+    """A change of any criterion changes the hash of the criteria."""
     assert changed.sha256() != GOLDEN
 
 
-def test_criteria_cannot_be_changed_after_the_fact() -> None:
-    """They are frozen."""
+def test_criteria_are_immutable() -> None:
+    """A criterion cannot be assigned after construction."""
     criteria = Criteria()
     with pytest.raises(ValidationError, match="frozen"):
         setattr(criteria, "min_fills", 0)  # noqa: B010 - mypy refuses the plain assignment, which is what is tried
@@ -55,7 +55,7 @@ def test_criteria_cannot_be_changed_after_the_fact() -> None:
 
 
 @pytest.mark.parametrize("name", ["min_fills", "max_rail_trips", "max_no_live_attempts"])
-def test_a_count_is_not_negative(name: str) -> None:
-    """Fewer than none cannot be asked for."""
+def test_count_is_not_negative(name: str) -> None:
+    """A negative count among the criteria raises a validation error."""
     with pytest.raises(ValidationError, match=name):
         Criteria.model_validate({name: -1})

@@ -23,7 +23,7 @@ PLAIN = st.from_regex(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9])?", full
 @settings(max_examples=100)
 @given(PLAIN)
 def test_parsing_keeps_the_exact_value(text: str) -> None:
-    """The integer and scale are worth what ``decimal`` reads, with the least scale that can say it."""
+    """A parsed decimal has the exact value of its text, with the smallest scale."""
     value, scale = parse_decimal(text)
     assert Fraction(value, 10**scale) == Fraction(Decimal(text))
     assert scale == 0 or value % 10 != 0
@@ -31,8 +31,8 @@ def test_parsing_keeps_the_exact_value(text: str) -> None:
 
 @settings(max_examples=100)
 @given(PLAIN)
-def test_canonical_text_is_one_text_per_value(text: str) -> None:
-    """It has the canonical form, the same value, and is its own canonical text."""
+def test_canonical_text_is_unique(text: str) -> None:
+    """Canonical decimal text has the canonical form, keeps the value and is its own canonical text."""
     canonical = canonical_decimal(text)
     assert re.fullmatch(DECIMAL_PATTERN, canonical)
     assert Decimal(canonical) == Decimal(text)
@@ -41,8 +41,8 @@ def test_canonical_text_is_one_text_per_value(text: str) -> None:
 
 @settings(max_examples=60)
 @given(st.integers(-(10**25), 10**25), st.integers(0, 12), st.integers(0, 5))
-def test_formatting_does_not_see_how_a_value_is_scaled(value: int, scale: int, more: int) -> None:
-    """A value written with more decimals than it needs gets the same text."""
+def test_formatting_ignores_scale(value: int, scale: int, more: int) -> None:
+    """A value gets the same text when scaled with more decimals than needed."""
     assert format_scaled(value * 10**more, scale + more) == format_scaled(value, scale)
     assert Fraction(format_scaled(value, scale)) == Fraction(value, 10**scale)
 
@@ -66,7 +66,7 @@ def test_formatting_does_not_see_how_a_value_is_scaled(value: int, scale: int, m
     ],
 )
 def test_canonical_text_by_example(text: str, canonical: str) -> None:
-    """No exponent, no plus, no trailing zero, no minus zero, no leading zero."""
+    """Canonical decimal text has no exponent, plus sign or minus zero, and no leading or trailing zeros."""
     assert canonical_decimal(text) == canonical
 
 
@@ -92,8 +92,8 @@ def test_canonical_text_by_example(text: str, canonical: str) -> None:
         "1.2.3",
     ],
 )
-def test_what_is_no_decimal_is_refused(text: str) -> None:
-    """Infinities, NaN, foreign digits, separators and blanks are no decimals."""
+def test_non_decimals_are_refused(text: str) -> None:
+    """Infinities, NaN, foreign digits, separators and blanks raise ValueError as no decimal numbers."""
     with pytest.raises(ValueError, match="is not a decimal number"):
         parse_decimal(text)
 
@@ -101,15 +101,15 @@ def test_what_is_no_decimal_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["1" * 61, "0." + "1" * 60, "1e61", "1e-61", "1e60", "1e-60", "1" * 60 + "e1", "1" * 60 + "e60"]
 )
-def test_a_decimal_that_cannot_be_read_back_is_refused(text: str) -> None:
-    """The bound holds for the text handed over and for the canonical text made of it."""
+def test_overlong_decimal_is_refused(text: str) -> None:
+    """A decimal whose given or canonical text has more than 60 digits raises ValueError."""
     with pytest.raises(ValueError, match="more than 60 digits"):
         canonical_decimal(text)
 
 
 @pytest.mark.parametrize("text", ["9" * 60, "-" + "9" * 60, "1e59", "1e-59", "-0." + "0" * 58 + "1"])
-def test_the_longest_decimals_can_be_read_back(text: str) -> None:
-    """At the bound, the canonical text is still a decimal."""
+def test_longest_decimals_read_back(text: str) -> None:
+    """A decimal whose canonical text has exactly 60 digits reads back from that text."""
     canonical = canonical_decimal(text)
     assert sum(char.isdigit() for char in canonical) == MAX_DIGITS
     assert canonical_decimal(canonical) == canonical
@@ -118,7 +118,7 @@ def test_the_longest_decimals_can_be_read_back(text: str) -> None:
 @settings(max_examples=60)
 @given(st.integers(-(10**9), 10**9), st.integers(1, 10**6), st.integers(0, 8))
 def test_units_count_whole_steps(count: int, step_value: int, step_scale: int) -> None:
-    """So many steps make up the amount that is so many times the step."""
+    """units_of counts how many steps make up an amount."""
     step, amount = format_scaled(step_value, step_scale), format_scaled(count * step_value, step_scale)
     assert units_of(amount, step) == count
 
@@ -126,7 +126,7 @@ def test_units_count_whole_steps(count: int, step_value: int, step_scale: int) -
 @settings(max_examples=60)
 @given(st.integers(-(10**9), 10**9), st.integers(0, 6), st.integers(1, 10**5), st.integers(0, 6))
 def test_units_agree_with_fractions(value: int, scale: int, step_value: int, step_scale: int) -> None:
-    """What divides exactly is counted, and what does not is refused."""
+    """units_of agrees with exact fractions and refuses an amount that is no whole multiple of the step."""
     text, step = format_scaled(value, scale), format_scaled(step_value, step_scale)
     quotient = Fraction(text) / Fraction(step)
     if quotient.denominator == 1:
@@ -136,14 +136,14 @@ def test_units_agree_with_fractions(value: int, scale: int, step_value: int, ste
             units_of(text, step)
 
 
-def test_no_amount_is_a_multiple_of_nothing() -> None:
-    """A step of zero is refused, not divided by."""
+def test_zero_step_is_refused() -> None:
+    """A step of zero raises ValueError."""
     with pytest.raises(ValueError, match="1 is not a multiple of 0"):
         units_of("1", "0")
 
 
-def test_known_texts_are_made_once_and_are_the_texts_of_their_numbers() -> None:
-    """The second look-up asks nobody."""
+def test_known_texts_are_made_once() -> None:
+    """KnownTexts makes the text of a number once and then returns the same text."""
     asked: list[int] = []
 
     def text_of(number: int) -> str:
@@ -155,8 +155,8 @@ def test_known_texts_are_made_once_and_are_the_texts_of_their_numbers() -> None:
     assert asked == [5, -5, 100]
 
 
-def test_known_texts_forget_rather_than_grow() -> None:
-    """However many numbers come, memory is bounded and each text is right."""
+def test_known_texts_stay_bounded() -> None:
+    """KnownTexts keeps a bounded number of texts and returns the right text for any number."""
     texts = KnownTexts(str)
     for number in range(3 * MOST_KNOWN + 1):
         assert texts[number] == str(number)

@@ -73,32 +73,30 @@ EXAMPLES: tuple[tuple[C2Error, type[C2Error], str], ...] = (
 
 
 @pytest.mark.parametrize(("error", "blamed", "message"), EXAMPLES)
-def test_an_error_blames_one_culprit_and_says_what_is_wrong(
-    error: C2Error, blamed: type[C2Error], message: str
-) -> None:
-    """Whoever catches by culprit gets the error, and the message carries its particulars."""
+def test_error_belongs_to_its_cause(error: C2Error, blamed: type[C2Error], message: str) -> None:
+    """Each error belongs to the base class of its cause, and its message carries the particulars."""
     assert isinstance(error, blamed)
     assert str(error) == message
 
 
 @pytest.mark.parametrize(("error", "blamed", "message"), EXAMPLES)
-def test_an_error_survives_the_way_out_of_a_child_process(error: C2Error, blamed: type[C2Error], message: str) -> None:
-    """A pickled error comes back with its class, message and fields; a pool would hang up on it otherwise."""
+def test_errors_survive_pickling(error: C2Error, blamed: type[C2Error], message: str) -> None:
+    """A pickled error keeps its class, message and fields, so that a child process can return the error."""
     back = pickle.loads(pickle.dumps(error))
     assert type(back) is type(error)
     assert str(back) == message
     assert vars(back) == vars(error)
 
 
-def test_the_culprits_are_strangers_to_each_other() -> None:
-    """No error has two culprits, so that catching one never swallows another's."""
+def test_base_classes_are_disjoint() -> None:
+    """No error belongs to two of the base classes for causes."""
     culprits = (InputError, StrategyError, BrokerError, OutputError, DefectError)
     for one in culprits:
         assert [other for other in culprits if issubclass(one, other)] == [one]
 
 
-def test_every_error_is_named_so_and_hangs_below_the_root() -> None:
-    """The module holds no stray exception and no error without its suffix."""
+def test_errors_share_one_root() -> None:
+    """Every exception of the errors module is a C2Error with a name that ends in Error."""
     classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
     assert len(classes) > len({type(error) for error, _, _ in EXAMPLES})
     for each in classes:
@@ -106,8 +104,8 @@ def test_every_error_is_named_so_and_hangs_below_the_root() -> None:
         assert each.__name__.endswith("Error")
 
 
-def test_the_fields_of_an_error_can_be_read_back() -> None:
-    """A program need not take a message apart."""
+def test_error_fields_are_readable() -> None:
+    """The particulars of an error can be read as attributes."""
     conflict = RunConflictError("out/r", "events.jsonl", 3, "aa", "bb")
     assert (conflict.path, conflict.file, conflict.line) == ("out/r", "events.jsonl", 3)
     assert (conflict.published, conflict.computed) == ("aa", "bb")
@@ -131,20 +129,20 @@ SECRET = "pass" + "word=hunter2hunter2"
         RunConflictError(SECRET, "events.jsonl", 1, SECRET, SECRET),
     ],
 )
-def test_no_error_that_quotes_its_culprit_holds_a_secret(error: C2Error) -> None:
-    """Neither in its message nor in a field that a traceback or a debugger shows."""
+def test_error_holds_no_secret(error: C2Error) -> None:
+    """An error made from texts with a secret holds the secret in no message, repr or shown field."""
     fields = {name: value for name, value in vars(error).items() if name != "cause"}
     assert "hunter2" not in f"{error} {error!r} {fields}"
     assert "[REDACTED:assignment]" in str(error)
 
 
-def test_a_field_named_like_a_secret_is_still_named() -> None:
-    """A name, a colon and a problem are no assignment of a secret."""
+def test_secret_like_name_is_kept() -> None:
+    """A field or file that is named like a secret keeps its name in the error's message."""
     assert str(ConfigError("api_key", "unknown field", hint="remove it")) == "api_key: unknown field (remove it)"
     assert str(MarketDataError("password", 0, "is a directory")) == "password: is a directory"
 
 
-def test_a_notebook_shows_one_line_for_what_its_user_caused() -> None:
-    """IPython asks an exception for its own way of being shown."""
+def test_notebook_shows_one_line() -> None:
+    """A notebook shows one line for an error that its user caused."""
     error = ConfigError("seed", "is missing")
     assert error._render_traceback_() == ["ConfigError: seed: is missing"]

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from c2lib.core.decimals import canonical_decimal, units_of
 from c2lib.core.model import Grid, OrderIntent
 
 STEPS = st.tuples(st.integers(1, 10**4), st.integers(0, 8)).map(lambda pair: str(Decimal(pair[0]).scaleb(-pair[1])))
@@ -11,19 +12,19 @@ STEPS = st.tuples(st.integers(1, 10**4), st.integers(0, 8)).map(lambda pair: str
 
 @settings(max_examples=60)
 @given(STEPS, STEPS, st.integers(-(10**9), 10**9))
-def test_a_grid_turns_units_into_text_and_back(tick: str, lot: str, count: int) -> None:
-    """No price and no quantity on the grid is changed by being written."""
+def test_grid_units_round_trip(tick: str, lot: str, count: int) -> None:
+    """Prices and quantities on a grid convert to exact text and back to the same units."""
     grid = Grid.of(tick, lot)
     assert Decimal(grid.price_text(count)) == count * Decimal(tick)
-    assert grid.ticks(grid.price_text(count)) == count
+    assert units_of(grid.price_text(count), canonical_decimal(tick)) == count
     assert Decimal(grid.quantity_text(count)) == count * Decimal(lot)
-    assert grid.lots(grid.quantity_text(count)) == count
+    assert units_of(grid.quantity_text(count), canonical_decimal(lot)) == count
 
 
 @settings(max_examples=60)
 @given(STEPS, STEPS, st.integers(0, 6), st.integers(0, 10**6), st.integers(-(10**6), 10**6))
 def test_money_is_exact(tick: str, lot: str, fee_scale: int, ticks: int, lots: int) -> None:
-    """Price times quantity in money units is what ``decimal`` says, and so is a fee of the finest rate."""
+    """Price times quantity, and a fee of the finest rate, are exact in money units."""
     grid = Grid.of(tick, lot, fee_scale)
     notional = Decimal(tick) * ticks * Decimal(lot) * lots
     units = ticks * lots * grid.notional_unit
@@ -35,26 +36,22 @@ def test_money_is_exact(tick: str, lot: str, fee_scale: int, ticks: int, lots: i
     assert Decimal(grid.money_text(fee_units)) == notional * finest_rate
 
 
-def test_a_grid_by_example() -> None:
-    """A quarter tick and a lot of five, with fee rates of four decimals."""
+def test_grid_by_example() -> None:
+    """A grid of tick 0.25, lot 5 and four fee decimals gives the expected texts and money units."""
     grid = Grid.of("0.25", "5", 4)
-    assert (grid.ticks("100.75"), grid.lots("15")) == (403, 3)
+    assert (grid.price_text(403), grid.quantity_text(3)) == ("100.75", "15")
     assert grid.money_scale == 6
     assert grid.money_text(403 * 3 * grid.notional_unit) == "1511.25"
     assert grid.money("-0.000001") == -1
 
 
-def test_what_lies_off_the_grid_is_refused() -> None:
-    """A price, quantity or amount that needs rounding is an error, never rounded."""
+def test_off_grid_amount_is_refused() -> None:
+    """An amount that would need rounding on the grid raises ValueError."""
     grid = Grid.of("0.25", "5")
-    with pytest.raises(ValueError, match=r"100\.8 is not a multiple of 0\.25"):
-        grid.ticks("100.8")
-    with pytest.raises(ValueError, match="7 is not a multiple of 5"):
-        grid.lots("7")
     with pytest.raises(ValueError, match=r"0\.001 is not a multiple of 0\.01"):
         grid.money("0.001")
 
 
-def test_an_intent_is_a_plain_market_order_unless_it_says_more() -> None:
-    """The defaults of what a strategy asks for."""
+def test_default_intent_is_market_order() -> None:
+    """An order intent of side and quantity alone is a GTC market order without prices or tag."""
     assert OrderIntent("BUY", 2) == ("BUY", 2, "MARKET", None, None, "GTC", None)

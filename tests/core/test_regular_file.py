@@ -20,7 +20,7 @@ def test_regular_file_is_opened(tmp_path: Path) -> None:
 
 
 def test_other_kinds_are_refused(tmp_path: Path) -> None:
-    """A folder and a FIFO without a writer are refused at once, each by an ``errno`` of its own."""
+    """A folder and a FIFO without a writer are refused at once, each by an errno of its own."""
     os.mkfifo(tmp_path / "fifo")
     for path, expected in ((tmp_path, errno.EISDIR), (tmp_path / "fifo", errno.EINVAL)):
         with pytest.raises(OSError, match="not a regular file") as caught:
@@ -30,7 +30,7 @@ def test_other_kinds_are_refused(tmp_path: Path) -> None:
 
 
 def test_links_are_followed_on_request(tmp_path: Path) -> None:
-    """A symlink is opened where the caller says so, and refused else."""
+    """A symlink is opened only when the caller asks that links be followed."""
     (tmp_path / "f").write_text("")
     (tmp_path / "link").symlink_to("f")
     with pytest.raises(OSError, match="symbolic") as caught:

@@ -111,8 +111,8 @@ def fits(artifact: Artifact, value: Any) -> bool:
     return Draft202012Validator(schemas()[SCHEMA_FILES[artifact]]).is_valid(value)
 
 
-def test_every_sealed_artifact_has_its_schema() -> None:
-    """The five files of the contract, by the names that other programs fetch."""
+def test_sealed_artifacts_have_schemas() -> None:
+    """Each of the five contract files has a schema under its published name."""
     assert set(schemas()) == {
         "event.schema.json",
         "state_snapshot.schema.json",
@@ -124,16 +124,16 @@ def test_every_sealed_artifact_has_its_schema() -> None:
 
 
 @pytest.mark.parametrize("name", schemas())
-def test_a_schema_is_one(name: str) -> None:
-    """It fits the meta schema of draft 2020-12 and says so."""
+def test_published_schema_is_valid(name: str) -> None:
+    """Each published schema is valid draft 2020-12 and names that draft."""
     schema = schemas()[name]
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
 @pytest.mark.parametrize("artifact", GOOD)
-def test_a_good_line_fits_and_its_keys_are_exact(artifact: Artifact) -> None:
-    """One key less, one more, or null in a first key, and it does not."""
+def test_good_line_fits_exactly(artifact: Artifact) -> None:
+    """A good line fits its schema, and a line with one key more or one key less does not."""
     line = GOOD[artifact]
     assert fits(artifact, line)
     assert not fits(artifact, {**line, "extra": 1})
@@ -166,8 +166,8 @@ def test_a_good_line_fits_and_its_keys_are_exact(artifact: Artifact) -> None:
         (Artifact.MANIFEST, "run_digest", None),
     ],
 )
-def test_a_wrong_value_does_not_fit(artifact: Artifact, key: str, value: Any) -> None:
-    """Versions, vocabularies, hashes, times and counts are held to their forms."""
+def test_wrong_value_does_not_fit(artifact: Artifact, key: str, value: Any) -> None:
+    """A wrong version, code, hash, time or count does not fit its schema."""
     assert not fits(artifact, {**GOOD[artifact], key: value})
 
 
@@ -183,14 +183,14 @@ def test_a_wrong_value_does_not_fit(artifact: Artifact, key: str, value: Any) ->
         (Artifact.METRICS, "last_audit_event_ts", None),
     ],
 )
-def test_a_rarer_value_fits_as_well(artifact: Artifact, key: str, value: Any) -> None:
-    """Null where it means something, every group of codes, a negative seed."""
+def test_rarer_value_fits(artifact: Artifact, key: str, value: Any) -> None:
+    """Null where null has a meaning, codes of every group and a negative seed fit their schemas."""
     assert fits(artifact, {**GOOD[artifact], key: value})
 
 
 @pytest.mark.parametrize("kind", EventKind)
-def test_an_event_is_held_to_the_payload_of_its_kind(kind: EventKind) -> None:
-    """Every field of the table is required, null only where it may be; more is allowed."""
+def test_payload_follows_event_kind(kind: EventKind) -> None:
+    """An event needs every payload field of its kind, with null only where allowed, and may have more fields."""
     payload = {field.name: example(field) for field in PAYLOADS[kind]}
     assert fits(Artifact.EVENTS, event(kind.value, payload))
     assert fits(Artifact.EVENTS, event(kind.value, {**payload, "more": [1]}))
@@ -201,8 +201,8 @@ def test_an_event_is_held_to_the_payload_of_its_kind(kind: EventKind) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in EventKind if kind is not EventKind.FILL])
-def test_the_payload_of_a_fill_is_no_other_kinds(kind: EventKind) -> None:
-    """The rule that applies is the one of the event's own kind."""
+def test_payload_fits_one_kind(kind: EventKind) -> None:
+    """The payload of a fill does not fit an event of another kind."""
     assert not fits(Artifact.EVENTS, event(kind.value, FILL))
 
 
@@ -214,8 +214,8 @@ def test_schema_text_is_stable(name: str) -> None:
     assert text == json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def test_a_schema_handed_out_can_be_changed_without_harm() -> None:
-    """Each call gives objects of its own."""
+def test_returned_schema_is_a_copy() -> None:
+    """Changing a returned schema changes no schema that is returned later."""
     first = schemas()
     first["event.schema.json"]["properties"].clear()
     assert "payload" in schemas()["event.schema.json"]["properties"]

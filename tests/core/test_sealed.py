@@ -74,8 +74,8 @@ def complaint(**values: Any) -> str:
         ({"name": "n", "inner": {"symbl": 1}}, "inner.symbl: unknown field (did you mean 'symbol'?)"),
     ],
 )
-def test_the_first_complaint_names_its_field(values: dict[str, Any], message: str) -> None:
-    """The dotted name, what is wrong, and the likely name of an unknown field."""
+def test_complaint_names_its_field(values: dict[str, Any], message: str) -> None:
+    """The first problem of a model is reported with the dotted field name and, if unknown, a similar name."""
     assert complaint(**values) == message
 
 
@@ -97,23 +97,23 @@ def test_the_first_complaint_names_its_field(values: dict[str, Any], message: st
         {"name": "n", "zzz": SECRET},
     ],
 )
-def test_a_complaint_never_quotes_the_value(values: dict[str, Any]) -> None:
-    """Neither c2lib's message nor the one below it repeats what may be a secret in the wrong place."""
+def test_complaint_shows_no_value(values: dict[str, Any]) -> None:
+    """No error about a model, from c2lib or from pydantic, shows the refused value."""
     assert "hunter2" not in complaint(**values)
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate(values)
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_complaint_about_the_whole_is_named_config() -> None:
-    """Where there is no field, the config itself is meant."""
+def test_whole_complaint_names_config() -> None:
+    """An error about a model as a whole has the field name config."""
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate(["a list"])
     assert config_error(caught.value, Outer).field == "config"
 
 
-def test_an_unknown_field_below_something_that_is_no_model_gets_no_guess() -> None:
-    """The search for the likely name stops where the models do."""
+def test_suggestion_stops_at_last_model() -> None:
+    """The suggestion for an unknown field below a non-model comes from the last model above that field."""
     error = ValidationError.from_exception_data(
         "Outer", [{"type": "extra_forbidden", "loc": ("words", 0, "nam"), "input": 1}]
     )
@@ -121,13 +121,13 @@ def test_an_unknown_field_below_something_that_is_no_model_gets_no_guess() -> No
 
 
 def test_equal_decimals_are_stored_alike() -> None:
-    """Two spellings of one amount hash equally."""
+    """Two spellings of one decimal amount are stored as the same text."""
     assert Outer(name="n", amount="1.50", price="1e2") == Outer(name="n", amount="+01.5", price="100.0")
     assert Outer(name="n", amount="-0").amount == "0"
 
 
-def test_the_canonical_form_is_plain_json() -> None:
-    """Tuples become lists, models become objects, a list is taken for a tuple."""
+def test_canonical_form_is_plain_json() -> None:
+    """The canonical form of a model is plain JSON, with tuples as lists and models as objects."""
     model = Outer.model_validate({"name": "n", "words": ["a"], "nothing": [], "inner": {"symbol": "B"}})
     assert model.canonical() == {
         "name": "n",
@@ -141,8 +141,8 @@ def test_the_canonical_form_is_plain_json() -> None:
     }
 
 
-def test_the_canonical_form_holds_no_secret() -> None:
-    """What is hashed and written is redacted, in lists and inner models too; the model keeps what it was given."""
+def test_canonical_form_holds_no_secret() -> None:
+    """The canonical form redacts secrets, in lists and inner models too, and the model keeps its values."""
     model = Outer(name=SECRET, words=("plain", SECRET), inner=Inner(symbol="AK" + "IA" + "QWERTYUIOP012345"))
     canonical = model.canonical()
     assert canonical["name"] == "[REDACTED:assignment]"
@@ -152,8 +152,8 @@ def test_the_canonical_form_holds_no_secret() -> None:
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USD:perp", "EURUSD=X", "^GSPC", "A\n", "A B", "", "Ä"])
-def test_a_symbol_is_an_identifier(symbol: str) -> None:
-    """ASCII without blanks or quotes, beginning with a letter or digit; a newline at the end does not slip by."""
+def test_symbol_is_an_identifier(symbol: str) -> None:
+    """A symbol is an ASCII identifier without blanks or quotes, and a newline at its end is refused."""
     good = symbol in ("BTC/USD:perp", "EURUSD=X")
     if good:
         assert Inner(symbol=symbol).symbol == symbol

@@ -71,19 +71,19 @@ ORDER_ROWS = {
 }
 
 
-def test_the_phases_may_go_where_the_design_says() -> None:
-    """The relation of phases is the one of the design's table, no arrow more or less."""
+def test_phases_follow_the_design() -> None:
+    """The phases of a session may follow each other exactly as the design's table says."""
     assert {phase.value: {after.value for after in successors(phase)} for phase in SessionPhase} == MAY_GO_TO
 
 
-def test_each_phase_shows_the_status_of_the_design() -> None:
-    """The artifacts say what the phase means."""
+def test_phase_has_designed_status() -> None:
+    """Each phase has the status that the design gives."""
     assert {phase.value: status.value for phase, status in STATUS_OF_PHASE.items()} == STATUSES
 
 
 @pytest.mark.parametrize(("before", "trigger", "after"), sorted(SESSION_ROWS))
-def test_a_session_moves_as_listed(before: str, trigger: str, after: str) -> None:
-    """Each listed trigger leads where the list says."""
+def test_session_moves_as_listed(before: str, trigger: str, after: str) -> None:
+    """Each listed trigger moves a session to the listed phase."""
     assert next_state("session", SESSION_TABLE, SessionPhase(before), SessionTrigger(trigger)) == after
 
 
@@ -91,16 +91,16 @@ def test_a_session_moves_as_listed(before: str, trigger: str, after: str) -> Non
     ("phase", "trigger"),
     [pair for pair in product(SessionPhase, SessionTrigger) if pair not in {(row[0], row[1]) for row in SESSION_ROWS}],
 )
-def test_a_session_makes_no_other_move(phase: SessionPhase, trigger: SessionTrigger) -> None:
-    """Every pair that is not listed raises, and says which machine, state and trigger."""
+def test_session_makes_no_other_move(phase: SessionPhase, trigger: SessionTrigger) -> None:
+    """A trigger not listed for a phase raises an error that names machine, state and trigger."""
     with pytest.raises(ForbiddenTransitionError) as caught:
         next_state("session", SESSION_TABLE, phase, trigger)
     assert (caught.value.machine, caught.value.state, caught.value.trigger) == ("session", phase.value, trigger.value)
 
 
 @pytest.mark.parametrize(("before", "trigger", "after"), sorted(ORDER_ROWS))
-def test_an_order_moves_as_listed(before: str, trigger: str, after: str) -> None:
-    """Each listed trigger leads where the list says."""
+def test_order_moves_as_listed(before: str, trigger: str, after: str) -> None:
+    """Each listed trigger moves an order to the listed status."""
     assert next_state("order", ORDER_TABLE, OrderStatus(before), OrderTrigger(trigger)) == after
 
 
@@ -108,31 +108,31 @@ def test_an_order_moves_as_listed(before: str, trigger: str, after: str) -> None
     ("status", "trigger"),
     [pair for pair in product(OrderStatus, OrderTrigger) if pair not in {(row[0], row[1]) for row in ORDER_ROWS}],
 )
-def test_an_order_makes_no_other_move(status: OrderStatus, trigger: OrderTrigger) -> None:
-    """Every pair that is not listed raises, a fill after the end among them."""
+def test_order_makes_no_other_move(status: OrderStatus, trigger: OrderTrigger) -> None:
+    """A trigger not listed for an order status raises an error that names machine, state and trigger."""
     with pytest.raises(ForbiddenTransitionError) as caught:
         next_state("order", ORDER_TABLE, status, trigger)
     assert (caught.value.machine, caught.value.state, caught.value.trigger) == ("order", status.value, trigger.value)
 
 
-def test_a_forbidden_move_leaves_the_state_as_it_was() -> None:
-    """The caller's assignment does not happen."""
+def test_forbidden_move_keeps_state() -> None:
+    """A forbidden transition leaves the caller's state unchanged."""
     phase = SessionPhase.STOPPED
     with pytest.raises(ForbiddenTransitionError):
         phase = next_state("session", SESSION_TABLE, phase, SessionTrigger.FIRST_STEP)
     assert phase is SessionPhase.STOPPED
 
 
-def test_the_ends_are_where_nothing_leads_on() -> None:
-    """An end has no row, and every other state has one."""
+def test_ends_have_no_rows() -> None:
+    """The listed end states of session and order, and no other states, have no transition."""
     assert {"STOPPED", "PREFLIGHT_FAILED", "ERROR_REQUIRES_OPERATOR"} == SESSION_ENDS
     assert {"FILLED", "CANCELLED", "REJECTED", "EXPIRED"} == ORDER_ENDS
     assert set(SessionPhase) - {phase for phase, _ in SESSION_TABLE} == SESSION_ENDS
     assert set(OrderStatus) - {status for status, _ in ORDER_TABLE} == ORDER_ENDS
 
 
-def test_every_state_can_be_reached_and_every_trigger_is_used() -> None:
-    """The vocabularies hold no dead word."""
+def test_tables_use_every_word() -> None:
+    """Every state of session and order can be reached, and every trigger is used."""
     assert set(SESSION_TABLE.values()) | {SessionPhase.INIT} == set(SessionPhase)
     assert set(ORDER_TABLE.values()) | {OrderStatus.PENDING_NEW} == set(OrderStatus)
     assert {trigger for _, trigger in SESSION_TABLE} == set(SessionTrigger)
@@ -140,7 +140,7 @@ def test_every_state_can_be_reached_and_every_trigger_is_used() -> None:
 
 
 def test_every_open_phase_can_fail() -> None:
-    """Whatever goes wrong, wherever it does before the end, there is a way to the operator."""
+    """From every open phase each failure trigger leads to ERROR_REQUIRES_OPERATOR."""
     for phase in set(SessionPhase) - SESSION_ENDS:
         for failure in FAILURES:
             after = next_state("session", SESSION_TABLE, phase, SessionTrigger(failure))

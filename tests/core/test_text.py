@@ -11,7 +11,7 @@ from c2lib.core.text import ABSENT, MAX_SHOWN, excerpts, field_differences, firs
 
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.integers())))
 def test_shown_is_one_line(value: object) -> None:
-    """Whatever is shown of a run is one bounded line of printable ASCII, so that no value can forge a finding."""
+    """Any value is shown as one bounded line of printable ASCII, so that no value can forge a finding."""
     text = shown(value)
     assert len(text) <= MAX_SHOWN
     assert text.isascii()
@@ -34,25 +34,25 @@ def test_shown_is_one_line(value: object) -> None:
     ],
 )
 def test_shown_by_kind(value: object, text: str) -> None:
-    """Words stand for what is no text, escapes for what is no ASCII, a mark where a text was cut."""
+    """A value is shown by its kind, with escapes for non-ASCII text and a mark where a text was cut."""
     assert shown(value) == text
 
 
 def test_shown_hides_secrets() -> None:
-    """A secret of a foreign run is not shown, not even one that begins where a long text is cut."""
+    """A shown text holds no secret, not even a secret that begins where a long text is cut."""
     secret = "AK" + "IA" + "QWERTYUIOP012345"
     assert shown(f"x {secret} y") == "x [REDACTED:aws-key-id] y"
     assert "QWERTY" not in shown("x" * 190 + " " + secret)
 
 
 def test_quoted_is_cut() -> None:
-    """What a caller wrote is repeated in quotes, escaped, and marked where it was cut."""
+    """A caller's text is repeated in quotes, escaped, and marked where cut."""
     assert (quoted("a\n"), quoted("x" * 41)) == ("'a\\n'", "'" + "x" * 40 + "'…")
 
 
 @given(st.text(alphabet="ab", max_size=20), st.text(alphabet="ab", max_size=20))
 def test_first_difference_splits(left: str, right: str) -> None:
-    """Two texts are the same before their first difference and not at it, as text and as bytes."""
+    """Two texts are equal before their first difference and not at that place, as text and as bytes."""
     at = first_difference(left, right)
     assert left[:at] == right[:at]
     assert at == len(left) or at == len(right) or left[at] != right[at]
@@ -60,7 +60,7 @@ def test_first_difference_splits(left: str, right: str) -> None:
 
 
 def test_excerpts_begin_before_difference() -> None:
-    """A bounded piece of two long texts shows where they differ."""
+    """Bounded excerpts of two long texts show where the texts differ."""
     left, right = "x" * 500 + "left", "x" * 500 + "right"
     assert excerpts(left, right, before=40) == ("x" * 40 + "left", "x" * 40 + "right")
     assert excerpts(left, right, before=2, limit=4) == ("xxle", "xxri")
@@ -80,10 +80,10 @@ def test_excerpts_begin_before_difference() -> None:
     ],
 )
 def test_field_differences_have_dotted_names(left: Any, right: Any, names: list[str]) -> None:
-    """A field that differs is named as a config file would name it."""
+    """A field that differs is named as a config file would name the field."""
     assert [name for name, _, _ in field_differences(left, right, within_lists=False)] == names
 
 
 def test_absent_is_no_null() -> None:
-    """A field that one side lacks differs from one that is null there."""
+    """A field that one side lacks differs from a field that is null."""
     assert list(field_differences({"a": [None]}, {"a": []}, within_lists=True)) == [("a[0]", None, ABSENT)]

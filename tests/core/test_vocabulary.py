@@ -31,13 +31,13 @@ REJECTIONS = [
 ]
 
 
-def test_preflight_asks_in_the_order_of_the_design() -> None:
-    """The codes of rejection, each with its text, in their order."""
+def test_reject_codes_follow_the_design() -> None:
+    """The reject codes are those of the design in their order."""
     assert [code.value for code in RejectCode] == REJECTIONS
 
 
-def test_the_codes_of_failure_are_those_of_the_design() -> None:
-    """Nothing else can be the reason why a session needs its operator."""
+def test_fail_codes_follow_the_design() -> None:
+    """The fail codes are exactly those of the design."""
     assert {code.value for code in FailCode} == {
         "C2_ABORT_SINK_WRITE_FAILED",
         "C2_ABORT_EXCEPTION",
@@ -57,13 +57,13 @@ def test_the_codes_of_failure_are_those_of_the_design() -> None:
         "C2_DRYRUN_STOP",
     ],
 )
-def test_an_audit_code_that_always_exists_does(code: str) -> None:
-    """Other programs look for these very words."""
+def test_promised_audit_code_exists(code: str) -> None:
+    """Each audit code on which other programs rely exists."""
     assert AuditCode(code).value == code
 
 
-def test_the_files_of_a_run_have_their_names() -> None:
-    """Names and folders are the contract's."""
+def test_run_files_have_their_names() -> None:
+    """The files and folders of a run have the names of the contract."""
     assert [artifact.value for artifact in Artifact] == [
         "events.jsonl",
         "state_snapshots.jsonl",
@@ -76,21 +76,21 @@ def test_the_files_of_a_run_have_their_names() -> None:
     assert vocabulary.EVIDENCE_DIR == "evidence"
 
 
-def test_the_manifest_seals_what_stands_before_it() -> None:
-    """Everything but itself and the environment, which may differ between machines."""
+def test_manifest_seals_other_artifacts() -> None:
+    """The manifest seals every artifact except the manifest and the environment."""
     assert set(Artifact) - set(SEALED_BY_MANIFEST) == {Artifact.MANIFEST, Artifact.ENVIRONMENT}
 
 
-def test_the_formats_have_their_versions() -> None:
-    """A version stands in a field of the line, never in a file name."""
+def test_formats_have_their_versions() -> None:
+    """Events, snapshots, metrics and manifest have their schema versions."""
     assert vocabulary.EVENT_SCHEMA == "C2_DRYRUN_V1"
     assert vocabulary.STATE_SCHEMA == "C2_DRYRUN_STATE_V1"
     assert vocabulary.METRICS_SCHEMA == "C2_DRYRUN_METRICS_V1"
     assert vocabulary.MANIFEST_SCHEMA == "C2_RUN_MANIFEST_V1"
 
 
-def test_the_small_vocabularies_are_closed() -> None:
-    """Levels, stop reasons and event kinds have these words and no other."""
+def test_small_vocabularies_are_closed() -> None:
+    """Audit levels, stop reasons and event kinds have exactly their listed words."""
     assert {level.value for level in AuditLevel} == {"INFO", "WARN", "ERROR"}
     assert {reason.value for reason in StopReason} == {"completed", "cancelled", "failed"}
     assert {kind.value for kind in EventKind} == {
@@ -111,7 +111,7 @@ def test_the_small_vocabularies_are_closed() -> None:
 
 
 def test_no_code_means_two_things() -> None:
-    """A word of one vocabulary of codes is in no other."""
+    """No code stands in two vocabularies, and every code begins with C2_."""
     groups: tuple[type[StrEnum], ...] = (AuditCode, RejectCode, FailCode)
     words = [word.value for group in groups for word in group]
     assert len(words) == len(set(words))

@@ -1,15 +1,16 @@
 """Runs to make evidence of, built from the witness's own facts."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from c2lib.core.config import DryrunConfig, SealedConfig, seal
 from c2lib.evidence.claims import Replay, Verification
 from c2lib.witness.audit import PhaseMove
 from c2lib.witness.findings import Verdict
-from c2lib.witness.reader import FileFacts
-from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, RunSeries, RunSummary
+from c2lib.witness.reader import ArtifactFile, FileFacts
+from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, Run, RunSeries, RunSummary
 
 CLEAN = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -147,3 +148,11 @@ def series_of(count: int, every: int = 4, **changes: Any) -> RunSeries:
             orders.append(OrderPoint(index, ts_sim, f"run_demo_001-{len(orders)}", decision, "1"))
             ts_sim += 1
     return RunSeries(clean_summary(**changes), tuple(bars), tuple(orders), tuple(fills))
+
+
+def run_of(series: RunSeries) -> Run:
+    """Return a run that was read as ``series``, without a log to read again."""
+    events = FileFacts(digest("events"), 1, 1)
+    summary = replace(series.summary, artifacts={"events.jsonl": events})
+    no_log = cast("ArtifactFile", None)
+    return Run("", Verdict.SEALED, (), (), summary, None, None, series, no_log)

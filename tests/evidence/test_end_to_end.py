@@ -12,7 +12,7 @@ from c2lib.evidence.claims import Verification, evaluate, failed_names, passed
 from c2lib.evidence.markdown import events_table
 from c2lib.evidence.plots import plot_files
 from c2lib.evidence.render import TEMPLATE_NAME, render
-from c2lib.witness.run import RunSummary, read_series
+from c2lib.witness.run import RunSummary, open_run
 from tests.evidence.outline import outline
 
 TEMPLATE = Path(__file__).parents[2] / "evidence_templates" / TEMPLATE_NAME
@@ -32,8 +32,8 @@ def verified(place: Path) -> tuple[RunSummary, Verification]:
     return report.summary, verification_of(report)
 
 
-def test_a_real_run_is_a_pass_and_everything_that_bears_it_is_in_its_files(tmp_path: Path) -> None:
-    """Each event id and entry hash that bears a claim stands in the log, and the draft can be drawn and read."""
+def test_references_occur_in_logs(tmp_path: Path) -> None:
+    """Each event id and entry hash that a real PASS refers to is in its logs; the run can be rendered and drawn."""
     place = run_in(tmp_path)
     summary, verification = verified(place)
     claims = evaluate(summary, verification)
@@ -47,27 +47,25 @@ def test_a_real_run_is_a_pass_and_everything_that_bears_it_is_in_its_files(tmp_p
     )
     assert outline(text).headings[0] == "# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS"
     assert str(tmp_path) not in text
-    series = read_series(place)
-    assert len(series.bars) == 16
-    assert len(events_table(series, limit=5).split("\n")) == 8
-    assert len(plot_files(series)) == 3
+    run = open_run(place, series=True)
+    assert len(run.series.bars) == 16
+    assert len(events_table(run, limit=5).split("\n")) == 8
+    assert len(plot_files(run)) == 3
 
 
 @pytest.mark.parametrize(
     ("change", "claim"),
     [({"enabled": True}, "status"), ({"criteria": {"min_fills": 999}}, "min_fills")],
 )
-def test_a_real_run_that_does_not_meet_its_criteria_is_a_fail(
-    tmp_path: Path, change: dict[str, object], claim: str
-) -> None:
-    """A rejected run, and a run with too few fills, name what failed."""
+def test_unmet_criteria_fail_run(tmp_path: Path, change: dict[str, object], claim: str) -> None:
+    """A real run that is rejected, or has too few fills, is a FAIL that names the unmet claim."""
     claims = evaluate(*verified(run_in(tmp_path, **change)))
     assert claim in failed_names(claims)
     assert not passed(claims)
 
 
-def test_a_real_run_altered_afterwards_is_a_fail(tmp_path: Path) -> None:
-    """One byte more in the event log, and the record is no longer clean nor reproduced."""
+def test_altered_run_fails(tmp_path: Path) -> None:
+    """A real run with one byte added to its event log fails the claims sealed_and_clean and reproduced."""
     place = run_in(tmp_path)
     events = place / "events.jsonl"
     events.chmod(0o644)

@@ -2,9 +2,9 @@
 
 Rules kept here:
 
-* an exception, an alteration that is not found, a look longer than :data:`LONGEST` or more memory than :data:`MOST`
-  is a crash: it is told, its input is kept in the work folder, and the exit code is not 0;
-* the corpus is kept in the work folder too, and the next fuzzing goes on from it;
+* an exception, an alteration that is not found, more time than :data:`LONGEST` or more memory than :data:`MOST`
+  is a crash: it is reported, its input is kept in the work folder, and the exit code is not 0;
+* the corpus is kept in the work folder too, and the next fuzzing continues from it;
 * atheris is imported when it is run and not before: the environment that tests this package has none.
 """
 
@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 LONGEST = 5
-"""Longest look at one input, in seconds."""
+"""Longest time for one input, in seconds."""
 
 MOST = 1024
 """Most memory of the whole process, in MiB."""

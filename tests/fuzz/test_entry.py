@@ -37,22 +37,22 @@ def is_sound(target: Target) -> bool:
     ),
 )
 def test_no_input_is_a_crash(head: tuple[int, int, int, int], piece: bytes, target: Target) -> None:
-    """What make fuzz does for minutes is done here for a moment, without its guidance."""
+    """No fuzzing input makes the witness raise or miss an alteration of a sealed file."""
     file, sealed, start, length = head
     target.feed(bytes([file, sealed]) + start.to_bytes(3) + length.to_bytes(2) + piece)
     assert is_sound(target)
 
 
 @given(st.binary(max_size=20))
-def test_any_bytes_are_an_input_that_its_alteration_asks_for(data: bytes) -> None:
-    """Also those that are shorter than a head."""
+def test_any_bytes_make_an_input(data: bytes) -> None:
+    """Any bytes are a fuzzing input, and the head made from the input's alteration asks for the same again."""
     wanted = Alteration.of(data)
     assert Alteration.of(wanted.head() + wanted.piece) == wanted
     assert wanted.piece == data[HEAD:]
 
 
-def test_the_seeds_leave_the_run_as_it_is(target: Target) -> None:
-    """Each puts a piece where it is already: that is where coverage begins."""
+def test_seeds_leave_run_unchanged(target: Target) -> None:
+    """Each fuzzing seed puts a piece where that piece already is, and so leaves the run unchanged."""
     seeds = target.seeds()
     assert {Alteration.of(seed).file for seed in seeds} == set(FILES)
     for seed in seeds:
@@ -62,8 +62,8 @@ def test_the_seeds_leave_the_run_as_it_is(target: Target) -> None:
     assert is_sound(target)
 
 
-def test_an_alteration_that_nobody_finds_is_a_crash(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A witness that finds nothing does not pass for one."""
+def test_missed_alteration_is_a_crash(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An alteration that the witness does not find makes the fuzzing target raise."""
 
     def blind(path: Path) -> Run:
         seen = open_run(path)

@@ -1,4 +1,4 @@
-"""An operating system of which chosen calls fail, for the two modules that call it to write a run directory."""
+"""An operating system of which chosen calls fail, for the module that calls it to write a run directory."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 WATCHED = ("write", "fsync", "rename", "mkdir", "open", "stat", "unlink", "rmdir", "listdir")
-"""The calls that change or look at the disk."""
+"""The calls that change or read the disk."""
 
 
 class FailingSystem:
@@ -47,7 +47,7 @@ class ShortSystem:
         return getattr(os, name)
 
     def write(self, handle: int, data: Any) -> int:
-        """Take a part of ``data``."""
+        """Take the first bytes of ``data``."""
         size = self._sizes.pop(0) if self._sizes else len(data)
         return os.write(handle, data[:size])
 
@@ -56,7 +56,6 @@ class ShortSystem:
 def system(stand_in: Any) -> Iterator[Any]:
     """Let the run directory be written through ``stand_in`` instead of ``os``."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("c2lib.record.files.os", stand_in)
         patch.setattr("c2lib.record.files.os", stand_in)
         yield stand_in
 

@@ -1,13 +1,28 @@
 import hashlib
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.core.canon import GENESIS_HASH
-from c2lib.record.seal import ArtifactDigest, AuditChain
-from tests.record.contract_check import checked_audit
+from c2lib.core.canon import GENESIS_HASH, canonical_json, canonical_sha256, run_digest
+from c2lib.core.contract import MANIFEST_FIELDS
+from c2lib.core.vocabulary import BEHAVIOUR_VERSION
+from c2lib.record.seal import ArtifactDigest, AuditChain, build_manifest
+from tests.record.contract_check import checked_audit, hold
 
+HASH = "0" * 64
+FACTS: dict[str, Any] = {
+    "run_id": "run_demo_001",
+    "strategy_id": "strat_demo",
+    "status": "COMPLETED",
+    "config": {"criteria": {"min_fills": 1}},
+    "market": {"source": "synthetic", "sha256": HASH, "bars": 64},
+    "strategy": {"origin": "built-in", "sha256": None},
+    "inputs": {"cancel": None},
+    "artifacts": {"events.jsonl": {"sha256": HASH, "bytes": 1, "lines": 1}},
+    "audit": {"entries": 1, "last_hash": HASH},
+}
 TS = "2026-01-01T00:00:00+00:00"
 
 
@@ -22,8 +37,8 @@ def chained(count: int) -> list[str]:
 
 
 @given(st.lists(st.lists(st.text().map(lambda text: text.replace("\n", "") + "\n")), max_size=6))
-def test_a_digest_does_not_depend_on_the_batches(batches: list[list[str]]) -> None:
-    """Hash, size and line count are those of the whole."""
+def test_digest_ignores_batches(batches: list[list[str]]) -> None:
+    """The hash, size and line count of a file are the same however its lines are split into batches."""
     digest = ArtifactDigest()
     for batch in batches:
         digest.update("".join(batch).encode("utf-8", "replace"), len(batch))
@@ -35,8 +50,8 @@ def test_a_digest_does_not_depend_on_the_batches(batches: list[list[str]]) -> No
     }
 
 
-def test_the_chain_begins_at_genesis_and_its_head_moves_only_when_told() -> None:
-    """A line that no sink took leaves no trace in the chain."""
+def test_chain_moves_on_advance() -> None:
+    """The audit chain begins at the genesis hash and moves only when advanced past a taken line."""
     chain = AuditChain()
     first = chain.line(TS, "INFO", "C2_DRYRUN_START", "m", {})
     assert chain.line(TS, "INFO", "C2_DRYRUN_START", "m", {}) == first
@@ -46,8 +61,8 @@ def test_the_chain_begins_at_genesis_and_its_head_moves_only_when_told() -> None
 
 
 @pytest.mark.parametrize("tamper", ["drop", "swap", "edit"])
-def test_a_chain_that_was_tampered_with_does_not_hold(tamper: str) -> None:
-    """An entry taken out, moved or changed breaks what comes after it."""
+def test_tampered_chain_breaks(tamper: str) -> None:
+    """An audit entry that was taken out, moved or changed breaks the chain."""
     lines = chained(4)
     assert len(checked_audit(lines)) == 4
     if tamper == "drop":
@@ -58,3 +73,37 @@ def test_a_chain_that_was_tampered_with_does_not_hold(tamper: str) -> None:
         lines[1] = lines[1].replace("entry 1", "entry 9")
     with pytest.raises(AssertionError):
         checked_audit(lines)
+
+
+def test_manifest_seals_itself() -> None:
+    """A manifest has the fields of the contract, the hash of the criteria, and a digest over all else."""
+    manifest = build_manifest(**FACTS)
+    hold(manifest, MANIFEST_FIELDS)
+    assert manifest["run_digest"] == run_digest(manifest)
+    assert manifest["config_sha256"] == canonical_sha256(FACTS["config"])
+    assert manifest["criteria_sha256"] == canonical_sha256({"min_fills": 1})
+    assert manifest["behaviour_version"] == BEHAVIOUR_VERSION
+
+
+def test_manifest_follows_from_facts() -> None:
+    """The same facts make the same manifest."""
+    assert canonical_json(build_manifest(**FACTS)) == canonical_json(build_manifest(**FACTS))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run_id": "other"},
+        {"strategy_id": "other"},
+        {"status": "FAILED"},
+        {"config": {"criteria": {}}},
+        {"market": {}},
+        {"strategy": {}},
+        {"inputs": {}},
+        {"artifacts": {}},
+        {"audit": {}},
+    ],
+)
+def test_digest_covers_every_fact(change: dict[str, Any]) -> None:
+    """No fact of a manifest can change without its digest."""
+    assert build_manifest(**FACTS | change)["run_digest"] != build_manifest(**FACTS)["run_digest"]

@@ -39,8 +39,8 @@ def kinds(record: Record) -> list[str]:
     return [event["event_type"] for event in record.events() if event["event_type"] in KINDS]
 
 
-def test_a_round_trip_is_booked_to_the_last_digit() -> None:
-    """Bought at 1.10 and sold at 1.30, each with its fee."""
+def test_round_trip_books_exactly() -> None:
+    """A purchase and its sale are booked with exact price, fee and cash, to the last digit."""
     record, result = traded({0: [OrderIntent("BUY", 3)], 2: [OrderIntent("SELL", 3)]})
     bought, sold = record.payloads("FILL")
     assert (bought["price"], bought["fee"], bought["leaves_quantity"], bought["bar_index"]) == (
@@ -54,8 +54,8 @@ def test_a_round_trip_is_booked_to_the_last_digit() -> None:
     assert kinds(record) == ["ORDER_SUBMITTED", "ORDER_ACKNOWLEDGED", "FILL"] * 2
 
 
-def test_the_last_event_marks_an_open_position_at_the_last_close() -> None:
-    """Equity is cash plus position times mark price."""
+def test_stop_event_marks_position() -> None:
+    """SESSION_STOP values an open position at the last close: equity is cash plus position times mark price."""
     record, _ = traded({0: [BUY]}, broker={"taker_fee_rate": "0"})
     (stop,) = record.payloads("SESSION_STOP")
     assert stop == {
@@ -68,8 +68,8 @@ def test_the_last_event_marks_an_open_position_at_the_last_close() -> None:
     }
 
 
-def test_an_order_is_on_record_before_the_venue_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The venue looks into the log while it is asked, and finds the order."""
+def test_order_is_recorded_before_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event log holds ORDER_SUBMITTED before the venue is asked to place the order."""
     record, seen = Record(), []
     honest = MockBroker.place_order
 
@@ -83,15 +83,15 @@ def test_an_order_is_on_record_before_the_venue_is_asked(monkeypatch: pytest.Mon
     assert '"ORDER_SUBMITTED"' in seen[0][0]
 
 
-def test_within_a_step_fills_come_before_the_tick_and_orders_after_it() -> None:
-    """The venue lives through the bar first."""
+def test_fills_precede_tick_and_orders() -> None:
+    """Within a step, fills are recorded before the strategy's tick, and new orders after the tick."""
     record, _ = traded({0: [BUY], 1: [SELL]})
     bar_1 = [event["event_type"] for event in record.events() if event["payload"].get("bar_index") == 1]
     assert bar_1 == ["FILL", "STRATEGY_TICK", "ORDER_SUBMITTED", "ORDER_ACKNOWLEDGED"]
 
 
-def test_a_rejected_order_is_told_by_the_venues_word() -> None:
-    """In the log and in the audit; the session goes on."""
+def test_rejected_order_keeps_venues_reason() -> None:
+    """An order that the venue rejects is recorded with the venue's reason and audited, and the session continues."""
     record, result = traded({0: [LIMIT._replace(order_type="STOP_LIMIT", stop_price=100, time_in_force="IOC"), BUY]})
     assert kinds(record)[:2] == ["ORDER_SUBMITTED", "ORDER_REJECTED"]
     (rejected,) = record.payloads("ORDER_REJECTED")
@@ -101,14 +101,14 @@ def test_a_rejected_order_is_told_by_the_venues_word() -> None:
     assert record.payloads("ORDER_SUBMITTED")[0]["limit_price"] == "1"
 
 
-def test_a_stop_price_is_on_record() -> None:
-    """Even of an order that the venue cannot do."""
+def test_stop_price_is_recorded() -> None:
+    """ORDER_SUBMITTED records the stop price of a stop order."""
     record, _ = traded({0: [OrderIntent("SELL", 1, "STOP", stop_price=90)]})
     assert record.payloads("ORDER_SUBMITTED")[0]["stop_price"] == "0.9"
 
 
-def test_a_strategy_can_cancel_what_it_placed() -> None:
-    """The cancelled order does not fill; a cancel of what is not open is no error and no event."""
+def test_strategy_can_cancel_orders() -> None:
+    """An order that its strategy cancels never fills, and a cancel of an order that is not open writes no event."""
     record, result = traded({0: [BUY, CancelIntent("c-000001")], 1: [CancelIntent("c-000001"), CancelIntent("x")]})
     (cancelled,) = record.payloads("ORDER_CANCELLED")
     assert (cancelled["client_order_id"], cancelled["reason"]) == ("c-000001", "strategy")
@@ -116,8 +116,8 @@ def test_a_strategy_can_cancel_what_it_placed() -> None:
     assert [tick["decision"] for tick in record.payloads("STRATEGY_TICK")] == ["BUY+CANCEL", "CANCEL", "HOLD", "HOLD"]
 
 
-def test_what_is_open_at_the_stop_is_cancelled_and_reconciled() -> None:
-    """An order of the last bar never meets another one."""
+def test_stop_cancels_open_orders() -> None:
+    """Orders still open at the stop are cancelled with reason session_stop, and the session ends reconciled."""
     record, result = traded({3: [BUY, SELL]})
     assert [payload["reason"] for payload in record.payloads("ORDER_CANCELLED")] == ["session_stop"] * 2
     assert record.payloads("RECONCILED") == [{"mismatches": []}]
@@ -125,8 +125,8 @@ def test_what_is_open_at_the_stop_is_cancelled_and_reconciled() -> None:
     assert record.metrics()["reconciler_last_ok_ts"] is not None
 
 
-def test_a_strategy_sees_its_position_and_its_open_orders() -> None:
-    """As they stand when it is asked."""
+def test_strategy_sees_current_position() -> None:
+    """At every bar a strategy is given its current position and its currently open orders."""
     views: list[PositionView] = []
 
     def decide(bar: Any, view: PositionView) -> Any:
@@ -137,8 +137,8 @@ def test_a_strategy_sees_its_position_and_its_open_orders() -> None:
     assert views == [PositionView(0, ()), PositionView(1, ()), PositionView(1, ()), PositionView(0, ())]
 
 
-def test_ticks_can_be_kept_to_the_decisions() -> None:
-    """The rest of the record is the same."""
+def test_decision_ticks_keep_other_events() -> None:
+    """With tick_events 'decisions', only bars with a decision have a tick, and the order events are the same."""
     every, decisions = Record(), Record()
     answers = {1: [BUY]}
     run(own_config(), every, strategy=answering(answers))
@@ -148,8 +148,8 @@ def test_ticks_can_be_kept_to_the_decisions() -> None:
     assert kinds(every) == kinds(decisions)
 
 
-def test_a_tag_is_cleaned_where_it_enters() -> None:
-    """A secret in it reaches no line, other text stays."""
+def test_tag_is_redacted_on_entry() -> None:
+    """A secret in an order's tag is redacted before any line is written, and the tag's other text stays."""
     record, _ = traded({0: [BUY._replace(tag=f"a {SECRET}"), SELL._replace(tag="b \u2028 \ud800")]})
     assert [payload["tag"] for payload in record.payloads("ORDER_SUBMITTED")] == [
         "a [REDACTED:assignment]",
@@ -171,10 +171,8 @@ def times_out(monkeypatch: pytest.MonkeyPatch, *, effect: bool) -> None:
 
 
 @pytest.mark.parametrize(("effect", "bar"), [(False, 0), (False, 3), (True, 3)])
-def test_an_order_of_unknown_outcome_stays_unknown_and_needs_the_operator(
-    effect: bool, bar: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is neither rejected nor acknowledged nor cancelled, and the stop says so."""
+def test_unknown_outcome_needs_operator(effect: bool, bar: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timed-out order that no fill settles is recorded as unknown alone, and the session needs the operator."""
     times_out(monkeypatch, effect=effect)
     record, result = traded({bar: [BUY]})
     assert (result.phase, result.fail_code) == ("ERROR_REQUIRES_OPERATOR", "C2_ABORT_UNKNOWN_OUTCOME")
@@ -185,8 +183,8 @@ def test_an_order_of_unknown_outcome_stays_unknown_and_needs_the_operator(
     assert SECRET_PART not in record.whole()
 
 
-def test_a_fill_tells_what_a_time_out_hid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The venue's report settles the outcome: acknowledged, filled, and the books are right."""
+def test_fill_settles_timed_out_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fill settles the outcome of an order that timed out: the order is acknowledged, filled and booked."""
     times_out(monkeypatch, effect=True)
     record, result = traded({0: [BUY]})
     assert kinds(record) == ["ORDER_SUBMITTED", "ORDER_ACKNOWLEDGED", "FILL"]
@@ -194,8 +192,8 @@ def test_a_fill_tells_what_a_time_out_hid(monkeypatch: pytest.MonkeyPatch) -> No
     assert (result.status, result.position) == ("COMPLETED", "1")
 
 
-def test_an_order_that_only_the_venue_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ghost at the stop is a mismatch with an entry of its own."""
+def test_ghost_order_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order that only the venue has at the stop is recorded as the mismatch ghost_broker_order."""
     honest = MockBroker.advance
 
     def advance(self: MockBroker, bar: Any) -> None:
@@ -208,8 +206,8 @@ def test_an_order_that_only_the_venue_has_is_named(monkeypatch: pytest.MonkeyPat
     assert record.payloads("RECONCILED") == [{"mismatches": ["ghost_broker_order:ghost"]}]
 
 
-def test_a_cancel_that_came_too_late_is_no_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the venue says that the order is filled, no event says cancelled."""
+def test_late_cancel_is_no_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancel that the venue answers with a filled order writes no ORDER_CANCELLED event."""
     honest = MockBroker.cancel_order
 
     def cancel_order(self: MockBroker, broker_order_id: str) -> Any:
@@ -247,8 +245,8 @@ def test_raised_errors_blame_the_strategy(error: Exception, when: str) -> None:
     record.keeps_the_contract()
 
 
-def test_failing_sinks_keep_no_order_open() -> None:
-    """Every order is cancelled at the venue although the event sink fails for good on the way."""
+def test_dead_sink_leaves_orders_cancelled() -> None:
+    """Every open order is cancelled at the venue even when the event sink fails for good between the cancels."""
     events = dead_from(6)
     journal = Journal("r", "own", Sinks(events=events), 0)
     journal.ts = "2026-01-01T00:00:00+00:00"
@@ -264,8 +262,8 @@ def test_failing_sinks_keep_no_order_open() -> None:
 
 @pytest.mark.parametrize("tick", ["0.01", "0.00005", "0.25"])
 @pytest.mark.parametrize("lot", ["1", "0.001", "10"])
-def test_texts_are_exact_on_any_grid(tick: str, lot: str) -> None:
-    """Prices, quantities, fees and money on the grid of the config, none rounded."""
+def test_grid_texts_are_exact(tick: str, lot: str) -> None:
+    """A session on any grid of ticks and lots completes and writes prices, quantities, fees and money exactly."""
     record = Record()
     config = config_of(steps=40, market={"tick_size": tick, "lot_size": lot}, broker={"taker_fee_rate": "0.00031"})
     result = run(config, record)

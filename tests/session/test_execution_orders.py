@@ -1,4 +1,4 @@
-"""Execution of every kind of order: what ended without a fill, retries, the rate limit; and a witness who follows."""
+"""Execution of every kind of order: ends without a fill, retries and the rate limit; the witness refolds each run."""
 
 from typing import Any
 
@@ -28,39 +28,39 @@ def traded(answers: dict[int, Any], **broker: Any) -> tuple[Record, Any]:
     return record, result
 
 
-def test_an_order_that_expires_is_told_and_forgotten() -> None:
-    """By its time in force; the strategy sees it go."""
+def test_expired_order_is_recorded() -> None:
+    """An IOC order that finds no fill is recorded as expired and is not cancelled again at the stop."""
     record, result = traded({0: [LOW._replace(time_in_force="IOC")]})
     (expired,) = record.payloads("ORDER_EXPIRED")
     assert (expired["client_order_id"], expired["reason"], expired["bar_index"]) == ("c-000001", "IOC", 1)
     assert (result.status, record.payloads("ORDER_CANCELLED")) == ("COMPLETED", [])
 
 
-def test_a_cancel_on_its_way_is_told_when_it_arrives() -> None:
-    """Asked for on bar 1, carried out after bar 2, with its reason; asking again asks nobody."""
+def test_delayed_cancel_is_recorded_once() -> None:
+    """A cancel asked twice under latency is sent once and recorded, with its reason, at the bar of its effect."""
     record, _ = traded({0: [LOW], 1: [CancelIntent("c-000001")] * 2}, latency_steps=1)
     (cancelled,) = record.payloads("ORDER_CANCELLED")
     assert (cancelled["bar_index"], cancelled["reason"]) == (2, "strategy")
     assert record.metrics()["orders_cancel_total"] == 1
 
 
-def test_a_fill_that_overtakes_the_cancel_wins() -> None:
-    """The order is filled, and no event says cancelled."""
+def test_fill_beats_pending_cancel() -> None:
+    """A fill that comes before a pending cancel takes effect is booked, and no ORDER_CANCELLED is written."""
     order = OrderIntent("BUY", 1)
     record, result = traded({0: [order], 1: [CancelIntent("c-000001")]}, latency_steps=1)
     assert (result.fills, record.payloads("ORDER_CANCELLED")) == (1, [])
     assert record.payloads("FILL")[0]["bar_index"] == 2
 
 
-def test_the_stop_waits_for_no_cancel() -> None:
-    """The market closes, and what was on its way arrives."""
+def test_stop_completes_pending_cancels() -> None:
+    """At the stop, cancels delayed by latency take effect at once, and the session ends reconciled."""
     record, result = traded({4: [LOW]}, latency_steps=3)
     assert [payload["reason"] for payload in record.payloads("ORDER_CANCELLED")] == ["session_stop"]
     assert (result.status, record.payloads("RECONCILED")) == ("COMPLETED", [{"mismatches": []}])
 
 
-def test_orders_beyond_the_rate_limit_are_rejected_after_their_retries() -> None:
-    """Each attempt is in the audit; the next bar's time refills nothing under a fixed clock."""
+def test_rate_limit_rejects_after_retries() -> None:
+    """An order beyond the rate limit is rejected after its audited retries, and the session completes."""
     limit = {"burst": 1, "per_second": "1"}
     record, result = traded({0: [LOW, LOW], 2: [LOW]}, rate_limit=limit, max_retries=2)
     assert [payload["reason"] for payload in record.payloads("ORDER_REJECTED")] == ["rate_limited"] * 2
@@ -69,8 +69,8 @@ def test_orders_beyond_the_rate_limit_are_rejected_after_their_retries() -> None
     assert (record.metrics()["retry_attempts_total"], result.status) == (4, "COMPLETED")
 
 
-def test_an_order_that_never_reached_the_venue_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unavailable means without effect, so the outcome is known."""
+def test_unavailable_venue_rejects_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order that could not reach the venue is rejected with reason unavailable, since its outcome is known."""
 
     def place_order(self: MockBroker, request: Any) -> str:
         raise BrokerUnavailableError
@@ -92,8 +92,8 @@ def test_an_order_that_never_reached_the_venue_is_rejected(monkeypatch: pytest.M
         {"touch_fills": True},
     ],
 )
-def test_every_order_type_under_every_fill_model_ends_clean(broker: dict[str, Any]) -> None:
-    """Completed, reconciled, and the witness finds the same books."""
+def test_every_order_type_reconciles(broker: dict[str, Any]) -> None:
+    """Every order type under every fill model ends completed and reconciled, and the witness refolds every event."""
     answers = {
         bar: [
             OrderIntent("BUY", 3),

@@ -21,30 +21,30 @@ def report(status: OrderStatus = OrderStatus.NEW, filled: int = 0, name: str = "
 @pytest.mark.parametrize(
     ("ours", "theirs", "found"),
     [
-        ([], [], ()),
-        ([local()], [report()], ()),
-        ([local()], [], ("missing_on_broker:c-1",)),
-        ([], [report()], ("ghost_broker_order:c-1",)),
-        ([local()], [report(OrderStatus.PARTIALLY_FILLED, 1)], ("partial_fill_mismatch:c-1",)),
-        ([local(OrderStatus.PENDING_CANCEL)], [report()], ("status_mismatch:c-1",)),
-        ([local(OrderStatus.PENDING_NEW)], [], ("unknown_outcome:c-1",)),
-        ([local(OrderStatus.PENDING_NEW)], [report()], ("unknown_outcome:c-1",)),
+        ([], [], []),
+        ([local()], [report()], []),
+        ([local()], [], [("missing_on_broker", "c-1")]),
+        ([], [report()], [("ghost_broker_order", "c-1")]),
+        ([local()], [report(OrderStatus.PARTIALLY_FILLED, 1)], [("partial_fill_mismatch", "c-1")]),
+        ([local(OrderStatus.PENDING_CANCEL)], [report()], [("status_mismatch", "c-1")]),
+        ([local(OrderStatus.PENDING_NEW)], [], [("unknown_outcome", "c-1")]),
+        ([local(OrderStatus.PENDING_NEW)], [report()], [("unknown_outcome", "c-1")]),
         (
             [local(name="c-2"), local(name="c-1")],
             [report(name="c-3"), report(name="c-1")],
-            ("missing_on_broker:c-2", "ghost_broker_order:c-3"),
+            [("missing_on_broker", "c-2"), ("ghost_broker_order", "c-3")],
         ),
     ],
 )
 def test_every_difference_has_its_name(
-    ours: list[LocalOrder], theirs: list[OrderReport], found: tuple[str, ...]
+    ours: list[LocalOrder], theirs: list[OrderReport], found: list[tuple[str, str]]
 ) -> None:
-    """Ours first, in our order, then what only the broker has; an unknown outcome is never anything else."""
+    """Each difference between session and broker has its code, own orders first and broker-only orders last."""
     assert compare(ours, theirs) == found
 
 
 def test_comparing_changes_nothing() -> None:
-    """Twice the same answer from the same sides."""
+    """Comparing the same orders twice gives the same answer and changes no order."""
     order = local(filled=1)
     assert compare([order], [report()]) == compare([order], [report()])
     assert (order.status, order.filled) == (OrderStatus.NEW, 1)

@@ -1,4 +1,4 @@
-"""One dry run: cut up, cancelled, stopped, and what came from outside."""
+"""One dry run: stepped in any cuts, cancelled or stopped, with its inputs recorded."""
 
 import sys
 from typing import Any
@@ -50,8 +50,8 @@ def taken(session: DryrunSession, cuts: list[Cut], bound: int) -> None:
     bound=st.integers(0, STEPS),
     cancelled=st.booleans(),
 )
-def test_how_the_steps_are_cut_up_changes_no_byte(cuts: list[Cut], bound: int, cancelled: bool) -> None:
-    """Any cut of any number of steps, cancelled or stopped there, is the run that takes them at once."""
+def test_step_cuts_change_no_byte(cuts: list[Cut], bound: int, cancelled: bool) -> None:
+    """A session stepped in any cuts, then stopped or cancelled, gives the bytes of one stepped at once."""
     records, results = [], []
     for way in (cuts, []):
         record = Record()
@@ -70,8 +70,8 @@ def test_how_the_steps_are_cut_up_changes_no_byte(cuts: list[Cut], bound: int, c
     assert (results[0].status, results[0].steps) == ("COMPLETED", bound)
 
 
-def test_the_bound_is_never_passed_and_a_step_after_the_end_is_none() -> None:
-    """Asked for more, it takes what is left; asked after the stop, nothing."""
+def test_bound_is_never_passed() -> None:
+    """A session takes no step beyond its bound and none after its stop."""
     session = open_session(config_of())
     assert session.run_n_steps(10**9) == STEPS
     assert (session.step(), session.run_n_steps(5)) == (False, 0)
@@ -80,8 +80,8 @@ def test_the_bound_is_never_passed_and_a_step_after_the_end_is_none() -> None:
     assert session.phase == "STOPPED"
 
 
-def test_asking_twice_changes_no_byte() -> None:
-    """Neither a second stop nor a second or late cancel."""
+def test_repeated_calls_change_no_byte() -> None:
+    """A second stop, a second cancel and a late cancel change no byte of the record."""
     record = Record()
     session = open_session(config_of(), record)
     session.run_n_steps(3)
@@ -99,8 +99,8 @@ def test_asking_twice_changes_no_byte() -> None:
 
 
 @pytest.mark.parametrize("steps", [0, 1, 4, STEPS])
-def test_a_cancelled_session_cancels_reconciles_and_completes(steps: int) -> None:
-    """At any step, the first and the last among them."""
+def test_cancelled_session_completes(steps: int) -> None:
+    """A session cancelled at any step cancels its open orders, reconciles and ends COMPLETED."""
     record = Record()
     session = open_session(own_config(), record, strategy=answering({3: [BUY], 11: [BUY]}))
     session.run_n_steps(steps)
@@ -115,16 +115,16 @@ def test_a_cancelled_session_cancels_reconciles_and_completes(steps: int) -> Non
     assert "DRYRUN_ACTIVE" in phases_of(record.audit()) or steps == 0
 
 
-def test_stopping_early_is_a_cancel_with_a_word_of_its_own() -> None:
-    """The manifest can play it again."""
+def test_early_stop_is_cancel() -> None:
+    """A stop before the bound is a cancel with the recorded reason STOPPED_EARLY."""
     session = open_session(config_of())
     session.run_n_steps(2)
     assert session.stop().stop_reason == "cancelled"
     assert session.inputs()["cancel"] == {"step": 2, "reason": STOPPED_EARLY}
 
 
-def test_a_session_stops_on_leaving_its_with() -> None:
-    """Even by an exception, which goes on its way."""
+def test_with_block_stops_session() -> None:
+    """Leaving a session's with block by an exception stops the session and lets the exception through."""
     session = open_session(config_of())
     session.step()
     with pytest.raises(ZeroDivisionError), session:
@@ -133,16 +133,16 @@ def test_a_session_stops_on_leaving_its_with() -> None:
 
 
 @pytest.mark.parametrize("count", [-1, 1.0, True, "1", None])
-def test_a_number_of_steps_is_a_whole_number(count: Any) -> None:
-    """Anything else names the argument and takes no step."""
+def test_step_count_is_whole(count: Any) -> None:
+    """A step count that is no whole number from 0 on raises an error naming the argument, and no step is taken."""
     session = open_session(config_of())
     with pytest.raises(ConfigError, match="count: must be a whole number"):
         session.run_n_steps(count)
     assert session.steps == 0
 
 
-def test_a_reason_is_text() -> None:
-    """Anything else names the argument and cancels nothing."""
+def test_cancel_reason_is_text() -> None:
+    """A cancel reason that is not text raises an error naming the argument, and nothing is cancelled."""
     session = open_session(config_of())
     with pytest.raises(ConfigError, match="reason: must be text"):
         session.cancel(5)  # type: ignore[arg-type] # that is the point
@@ -150,8 +150,8 @@ def test_a_reason_is_text() -> None:
 
 
 @pytest.mark.parametrize("steps", range(3))
-def test_phases_go_allowed_ways_and_statuses_follow(steps: int) -> None:
-    """Completed, cancelled and failed runs alike."""
+def test_statuses_follow_allowed_phases(steps: int) -> None:
+    """Sessions of every ending take only allowed phase changes and write one snapshot per status."""
     for config, options in (
         (config_of(steps=2), {}),
         (config_of(enabled=True), {}),
@@ -167,8 +167,8 @@ def test_phases_go_allowed_ways_and_statuses_follow(steps: int) -> None:
         assert [snapshot["status"] for snapshot in record.snapshots()] == statuses_of(phases)
 
 
-def test_inputs_hold_what_came_from_outside() -> None:
-    """Run-length coded clock readings, and sink failures by call."""
+def test_inputs_record_outside_facts() -> None:
+    """A session's inputs hold its cancel, run-length coded clock readings, and sink failures by call."""
     record = Record(events=failing_at(3))
     session = open_session(config_of(max_sink_retries=1), record, clock=MovingClock(0, 0, 5))
     session.run_n_steps(STEPS)

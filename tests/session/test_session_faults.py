@@ -45,8 +45,8 @@ class StrangeInterrupt(BaseException):
         (ExceptionGroup("two", [ValueError(), KeyError()]), "ExceptionGroup: two (2 sub-exceptions)"),
     ],
 )
-def test_whatever_a_strategy_raises_ends_the_session_in_an_end_state(error: BaseException, reason: str) -> None:
-    """Not even an exit looks like a success, and no secret in a message reaches a line."""
+def test_strategy_exception_fails_session(error: BaseException, reason: str) -> None:
+    """Any exception of a strategy, even SystemExit, fails the session, and the reason shows no secret."""
     record = Record()
     result = run(own_config(), record, strategy=acting(raising(error), at=4))
     assert ending(result) == (FAILED, "C2_ABORT_EXCEPTION")
@@ -57,8 +57,8 @@ def test_whatever_a_strategy_raises_ends_the_session_in_an_end_state(error: Base
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), StrangeInterrupt()])
-def test_an_interrupt_ends_the_session_and_goes_on_its_way(error: BaseException) -> None:
-    """Half a step cannot be continued, and nobody swallows a Ctrl-C."""
+def test_interrupt_fails_and_propagates(error: BaseException) -> None:
+    """An interrupt within a step fails the session and is raised to the caller."""
     record = Record()
     session = open_session(own_config(), record, strategy=acting(raising(error), at=2))
     with pytest.raises(type(error)):
@@ -71,7 +71,7 @@ def test_an_interrupt_ends_the_session_and_goes_on_its_way(error: BaseException)
 
 @pytest.mark.parametrize("rubbish", ["BUY", 5, BUY, [BUY, None], {"side": "BUY"}, False, [BUY._replace(quantity=0)]])
 def test_rubbish_is_no_decision(rubbish: Any) -> None:
-    """Nothing of such an answer is acted upon."""
+    """A strategy's answer that is not a list of valid intents fails the session, and no order is submitted."""
     record = Record()
     result = run(own_config(), record, strategy=answering({1: rubbish}))
     assert ending(result) == (FAILED, "C2_ABORT_EXCEPTION")
@@ -80,8 +80,8 @@ def test_rubbish_is_no_decision(rubbish: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(0)])
-def test_a_strategy_that_cannot_be_made_fails_its_session(error: BaseException) -> None:
-    """It was accepted, and takes no step."""
+def test_raising_factory_fails_session(error: BaseException) -> None:
+    """A strategy factory that raises fails its accepted session before the first step."""
 
     def factory(_settings: Any) -> Any:
         raise error
@@ -91,15 +91,15 @@ def test_a_strategy_that_cannot_be_made_fails_its_session(error: BaseException) 
     assert (result.accepted, result.steps) == (True, 0)
 
 
-def test_what_makes_no_strategy_fails_at_the_first_bar() -> None:
-    """A factory of something without ``on_bar``."""
+def test_factory_without_strategy_fails() -> None:
+    """A factory that makes an object without on_bar fails the session with a reason that names on_bar."""
     result = run(own_config(), strategy=lambda settings: object())
     assert ending(result) == (FAILED, "C2_ABORT_EXCEPTION")
     assert "on_bar" in (result.fail_reason or "")
 
 
-def test_a_failing_session_cancels_what_is_open() -> None:
-    """Its last words come after that."""
+def test_failing_session_cancels_orders() -> None:
+    """A failing session cancels its open orders before SESSION_STOP is written."""
     record = Record()
     answers = {0: [BUY], 1: [BUY, SELL]}
 
@@ -114,10 +114,10 @@ def test_a_failing_session_cancels_what_is_open() -> None:
     assert {payload["reason"] for payload in record.payloads("ORDER_CANCELLED")} == {"session_failed"}
 
 
-def test_what_goes_wrong_while_a_session_fails_is_noted_and_changes_no_outcome(
+def test_second_failure_keeps_outcome(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The failure that ends the session is the first one."""
+    """An error while a failed session ends is audited and does not replace the first failure."""
     monkeypatch.setattr(MockBroker, "cancel_order", lambda self, order_id: 1 / 0)
     record = Record()
     strategy = deciding(lambda bar, view: [BUY] if bar.bar_index == 0 else raising(KeyError("first"))())
@@ -128,8 +128,8 @@ def test_what_goes_wrong_while_a_session_fails_is_noted_and_changes_no_outcome(
     assert [entry["meta"] for entry in noted] == [{"error": "ZeroDivisionError: division by zero"}]
 
 
-def test_a_noted_failure_and_a_dead_audit_sink_are_too_much_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The result in memory tells."""
+def test_result_survives_dead_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result keeps the first failure when the audit sink fails for good on an error of the ending."""
     monkeypatch.setattr(MockBroker, "cancel_order", lambda self, order_id: 1 / 0)
     monkeypatch.setattr(MockBroker, "advance", lambda self, bar: None)
     whole = Record(audit=Remembering())
@@ -157,8 +157,8 @@ class Late:
 
 @pytest.mark.parametrize("good", [1, 2, STEPS, STEPS + 1])
 @pytest.mark.parametrize("error", [OSError(SECRET), SystemExit(1)])
-def test_a_clock_that_raises_later_fails_the_session(good: int, error: BaseException) -> None:
-    """At any step and at the stop, with its message cleaned."""
+def test_later_clock_error_fails(good: int, error: BaseException) -> None:
+    """A clock that raises at any step or at the stop fails the session, and no line shows a secret."""
     record = Record()
     result = run(config_of(), record, clock=Late(good, error))
     assert ending(result) == (FAILED, "C2_ABORT_EXCEPTION")
@@ -167,8 +167,8 @@ def test_a_clock_that_raises_later_fails_the_session(good: int, error: BaseExcep
     record.keeps_the_contract()
 
 
-def test_a_clock_that_turns_naive_trips_a_rail() -> None:
-    """Later it is an invariant; at the first reading it was an input error."""
+def test_naive_clock_trips_rail() -> None:
+    """A clock that gives a naive time after the first reading trips the rail clock_aware."""
 
     class Turning(Late):
         def now(self) -> datetime:
@@ -179,8 +179,8 @@ def test_a_clock_that_turns_naive_trips_a_rail() -> None:
     assert record.payloads("RAIL_TRIPPED")[0]["rail"] == "clock_aware"
 
 
-def test_a_clock_that_goes_back_at_the_stop_fails_the_session() -> None:
-    """The last reading counts as well."""
+def test_backward_stop_clock_fails() -> None:
+    """A clock that goes back at the stop fails the session."""
     record = Record()
     clock = MovingClock(*range(10, 10 + STEPS + 1), 0)
     assert ending(run(config_of(), record, clock=clock)) == (FAILED, "C2_ABORT_INVARIANT")
@@ -188,8 +188,8 @@ def test_a_clock_that_goes_back_at_the_stop_fails_the_session() -> None:
 
 
 @pytest.mark.parametrize("where", ["tag", "message", "cancel", "class name"])
-def test_a_planted_secret_reaches_no_line(where: str) -> None:
-    """Wherever foreign code can put one; the preflight tests plant them in the config."""
+def test_planted_secret_reaches_no_line(where: str) -> None:
+    """A secret in a tag, message, class name or cancel reason appears in no line, input or result."""
     record = Record()
     error = type(SECRET, (Exception,), {})() if where == "class name" else RuntimeError(f"{SECRET} in a message")
     tagged = [BUY._replace(tag=SECRET)] if where == "tag" else None

@@ -1,4 +1,4 @@
-"""The detectors are asked where free text enters, and nowhere else."""
+"""The secret detectors are called where free text enters, and nowhere else."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
-def test_the_step_loop_asks_no_detector_for_data_without_free_text(asked: list[str]) -> None:
-    """Bars, ticks, orders and fills of a busy session: 0 calls between the first step and the last."""
+def test_step_loop_asks_no_detector(asked: list[str]) -> None:
+    """The step loop calls no secret detector for bars, ticks, orders and fills without free text."""
     record = Record()
     session = open_session(own_config(), record, strategy=answering(BUSY))
     session.step()
@@ -34,8 +34,8 @@ def test_the_step_loop_asks_no_detector_for_data_without_free_text(asked: list[s
     assert len(record.payloads("STRATEGY_TICK")) == 12
 
 
-def test_a_tag_is_asked_about_once_where_it_enters(asked: list[str]) -> None:
-    """The counter counts: each pass of the one tag is seen."""
+def test_detector_sees_only_tag(asked: list[str]) -> None:
+    """In a session with one tagged order, the step loop calls the secret detectors for the tag alone."""
     tagged = {3: [BUSY[3][0]._replace(tag="dip at the open")]}
     session = open_session(own_config(), strategy=answering(tagged))
     session.step()

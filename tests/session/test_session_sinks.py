@@ -1,4 +1,4 @@
-"""One dry run whose sinks fail: wherever they do, it comes to an end and accounts for every retry."""
+"""One dry run whose sinks fail: wherever they fail, the run ends and accounts for every retry."""
 
 import pytest
 from hypothesis import given, settings
@@ -23,8 +23,8 @@ from tests.session.harness import (
 
 @pytest.mark.parametrize("name", ARTIFACTS)
 @pytest.mark.parametrize("retries", [0, 2])
-def test_a_sink_may_die_at_any_write_and_the_session_still_ends(name: str, retries: int) -> None:
-    """Each sink at each of its calls: an end state with its code, and the other sinks' lines hold."""
+def test_dead_sink_ends_session(name: str, retries: int) -> None:
+    """A sink that fails for good at any of its calls fails the session, and all written lines stay valid."""
     whole = Record(**{name: Remembering()})
     run(own_config(steps=5), whole, strategy=answering(BUSY))
     calls = whole.sinks[name].calls
@@ -56,8 +56,8 @@ def test_a_sink_may_die_at_any_write_and_the_session_still_ends(name: str, retri
     retries=st.integers(0, 2),
     steps=st.integers(0, 5),
 )
-def test_any_sinks_may_die_together(deaths: dict[str, int | None], retries: int, steps: int) -> None:
-    """Whichever of the four die, wherever, nothing is raised and what was written holds."""
+def test_sinks_may_die_together(deaths: dict[str, int | None], retries: int, steps: int) -> None:
+    """Whichever sinks fail for good, and wherever, nothing is raised and all written lines stay valid."""
     sinks = {name: Remembering() if call is None else dead_from(call) for name, call in deaths.items()}
     record = Record(**sinks)
     session = open_session(own_config(steps=5, max_sink_retries=retries), record, strategy=answering(BUSY))
@@ -71,8 +71,8 @@ def test_any_sinks_may_die_together(deaths: dict[str, int | None], retries: int,
 
 
 @pytest.mark.parametrize("name", ARTIFACTS)
-def test_a_sink_that_fails_once_is_tried_again_and_the_run_completes(name: str) -> None:
-    """At each of its calls: exactly one retry entry, and but for the retries the same record."""
+def test_single_sink_error_is_retried(name: str) -> None:
+    """A sink that fails once at any call is retried once and audited, and the run completes."""
     whole = Record(**{name: Remembering()})
     reference = run(own_config(steps=5), whole, strategy=answering(BUSY))
     for call in range(whole.sinks[name].calls):
@@ -85,8 +85,8 @@ def test_a_sink_that_fails_once_is_tried_again_and_the_run_completes(name: str) 
 
 
 @pytest.mark.parametrize("flaky", [*ARTIFACTS, "all"])
-def test_sinks_that_fail_every_other_write_are_accounted_for(flaky: str) -> None:
-    """The retries that the audit tells of are the retries of the result, and the run completes."""
+def test_audited_retries_match_result(flaky: str) -> None:
+    """A run whose sinks fail every other write completes, and the audited retries equal the result's."""
     record = Record(**{name: every_other() for name in ARTIFACTS if flaky in (name, "all")})
     session = open_session(own_config(max_sink_retries=1), record, strategy=answering(BUSY))
     session.run_n_steps(STEPS)
@@ -99,8 +99,8 @@ def test_sinks_that_fail_every_other_write_are_accounted_for(flaky: str) -> None
 
 
 @pytest.mark.parametrize("name", ["metrics", "snapshots"])
-def test_metrics_and_final_snapshot_count_their_own_retries(name: str) -> None:
-    """They are composed anew for each attempt."""
+def test_last_writes_count_own_retries(name: str) -> None:
+    """Metrics and final snapshot count the retries of their own writing."""
     before_last = {"metrics": 0, "snapshots": 2}[name]
     record = Record(**{name: failing_at(before_last, before_last + 1)})
     result = run(config_of(max_sink_retries=2), record)

@@ -28,7 +28,7 @@ class Agreeing(str):
 
 
 class TwoFaced(list[Any]):
-    """A list that shows another content at each look."""
+    """A list that shows another content each time it is read."""
 
     def __iter__(self) -> Any:
         yield BUY if self.pop() else "rubbish"
@@ -61,12 +61,12 @@ class Asked:
 
 @pytest.mark.parametrize("answer", [None, [], (), [BUY], (SELL, CANCEL)])
 def test_lists_and_tuples_are_answers(answer: Any) -> None:
-    """Nothing, or a list or tuple of intents, comes back as what is acted upon."""
+    """None, or a list or tuple of intents, is a valid answer, and its intents come back in order."""
     assert list(Asked().decision(answer).intents) == list(answer or [])
 
 
 def test_checked_intents_are_a_copy() -> None:
-    """A strategy that keeps its list and changes it later changes nothing of what is acted upon."""
+    """A strategy that changes its list after answering changes none of the checked intents."""
     answer = [BUY]
     checked = decision_of(answer).intents
     answer.append(SELL)
@@ -77,8 +77,8 @@ def test_checked_intents_are_a_copy() -> None:
     "answer",
     [5, 0, False, "", "BUY", b"", {}, {BUY}, BUY, iter([BUY]), TwoFaced([0, 1]), float("nan"), object(), [[BUY]]],
 )
-def test_anything_else_is_no_answer(answer: Any) -> None:
-    """Falsy rubbish is no hold, and a bare intent no list."""
+def test_other_answers_are_refused(answer: Any) -> None:
+    """Any answer but None or a plain list or tuple raises StrategyError, falsy values included."""
     with pytest.raises(StrategyError, match="on_bar"):
         decision_of(answer)
 
@@ -117,8 +117,8 @@ def test_anything_else_is_no_answer(answer: Any) -> None:
         CancelIntent(Agreeing("c-1")),
     ],
 )
-def test_every_part_of_an_intent_is_looked_at(intent: Any) -> None:
-    """One bad intent spoils the answer, whatever stands before it."""
+def test_malformed_intent_is_refused(intent: Any) -> None:
+    """One intent with a wrong type or value in any field makes the whole answer raise StrategyError."""
     with pytest.raises(StrategyError, match="cannot be used"):
         decision_of([BUY, intent])
 
@@ -135,8 +135,8 @@ def test_every_part_of_an_intent_is_looked_at(intent: Any) -> None:
         CancelIntent(""),
     ],
 )
-def test_what_is_well_formed_passes(intent: Any) -> None:
-    """Whether the venue can do it is the venue's to say."""
+def test_well_formed_intent_passes(intent: Any) -> None:
+    """An intent of valid types and values is accepted, whether or not the venue supports such an order."""
     assert decision_of([intent]).intents == (intent,)
 
 
@@ -145,17 +145,17 @@ def test_what_is_well_formed_passes(intent: Any) -> None:
     [([], "HOLD"), ([BUY], "BUY"), ([SELL, BUY], "SELL+BUY"), ([CANCEL, BUY, CANCEL], "CANCEL+BUY")],
 )
 def test_decisions_name_their_intents(intents: list[Any], words: str) -> None:
-    """A decision has a word for each kind of intent, once, in the order in which it came first."""
+    """A decision has a word for each kind of intent, once, in the order of first appearance."""
     assert decision_of(intents).words == words
 
 
-def test_a_decision_fits_its_field_however_long_the_answer_is() -> None:
-    """The field is an identifier of at most 128 characters."""
+def test_long_decision_fits_field() -> None:
+    """The words of a decision fit an identifier of 128 characters, however long the answer is."""
     assert re.fullmatch(IDENTIFIER_PATTERN, decision_of([BUY, SELL, CANCEL] * 1000).words)
 
 
 def test_good_tuples_are_remembered() -> None:
-    """A tuple that was found good gives the same decision again, without another check."""
+    """A tuple found valid once gives the same decision object again without another check."""
     asked, answer = Asked(), (BUY, CANCEL)
     first = asked.decision(answer)
     assert (list(first.intents), first.words) == ([BUY, CANCEL], "BUY+CANCEL")
@@ -163,7 +163,7 @@ def test_good_tuples_are_remembered() -> None:
 
 
 def test_lists_are_checked_anew() -> None:
-    """A list can change: remembering it would act upon what the strategy no longer wants."""
+    """A list that is answered again is checked again, since a list can change."""
     asked, answer = Asked(), [BUY]
     assert asked.decision(answer).words == "BUY"
     answer[0] = SELL
@@ -174,7 +174,7 @@ def test_lists_are_checked_anew() -> None:
 
 
 def test_equal_tuples_are_checked_too() -> None:
-    """``True == 1``, so a tuple is known by its identity and not by what it equals."""
+    """A tuple that merely equals a remembered tuple is still checked, since True equals 1."""
     asked = Asked()
     assert asked.decision((BUY,)).words == "BUY"
     with pytest.raises(StrategyError):
@@ -182,7 +182,7 @@ def test_equal_tuples_are_checked_too() -> None:
 
 
 def test_few_tuples_are_remembered() -> None:
-    """However many tuples a strategy makes, each is read right and memory stays bounded."""
+    """A strategy's answers are all read right while at most 64 tuples are remembered."""
     asked = Asked()
     for number in range(1, 1000):
         (intent,) = asked.decision((OrderIntent("BUY", number),)).intents

@@ -1,7 +1,7 @@
-"""Asks pip-audit about every package of the lock, and takes no silence for an answer.
+"""Runs pip-audit over every package of a lock, and fails when a package was not audited.
 
 pip-audit exits 0 also when its advisory source knows none of the packages, and with one code for an advisory and for a
-source that cannot be reached. So its report is held against the lock here:
+source that cannot be reached. So its report is compared with the lock here:
 
 * exit 0: every package of the lock that is for this Python was audited, and no advisory is known;
 * exit 1: there are advisories, each printed;

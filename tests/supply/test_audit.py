@@ -1,4 +1,4 @@
-"""``make audit`` and what it needs: no silence is taken for an answer, and its own tools are pinned by hash."""
+"""``make audit``: a package that was not audited makes it fail, and its own tools are pinned by hash."""
 
 import json
 import sys
@@ -26,13 +26,13 @@ def report(*entries: dict[str, Any]) -> str:
     return json.dumps({"dependencies": entries, "fixes": []})
 
 
-def test_a_lock_that_was_audited_whole_is_clean() -> None:
-    """And the number of packages is told."""
+def test_fully_audited_lock_is_clean() -> None:
+    """A lock whose packages were all audited without advisories is clean, and their number is reported."""
     assert judge(report(SOUND), {"pydantic"}) == (CLEAN, ["1 package(s) audited, no advisory is known"])
 
 
-def test_an_advisory_is_told() -> None:
-    """With its number and the version to go to; a fix that is not there is told too."""
+def test_advisory_is_reported() -> None:
+    """An advisory is reported with its number and the version that fixes the package, if there is one."""
     unfixed = ADVISED | {"name": "left", "vulns": [{"id": "PYSEC-2", "fix_versions": []}]}
     code, told = judge(report(SOUND, ADVISED, unfixed), {"pydantic", "pyyaml", "left"})
     assert code == ADVISORIES
@@ -40,36 +40,36 @@ def test_an_advisory_is_told() -> None:
 
 
 @pytest.mark.parametrize("entries", [(SOUND,), (SOUND, SKIPPED), (SKIPPED,), ()])
-def test_a_package_that_was_not_audited_is_no_success(entries: tuple[dict[str, Any], ...]) -> None:
-    """Skipped, or not in the report at all: pip-audit itself exits 0 for both."""
+def test_unaudited_package_fails(entries: tuple[dict[str, Any], ...]) -> None:
+    """A package that was skipped or is absent from the report makes the audit fail as not audited."""
     code, told = judge(report(*entries), {"pydantic", "tqdm"})
     assert code == NOT_AUDITED
     assert "not audited, the advisory source has no answer" in told[-1]
     assert told[-1].endswith("tqdm")
 
 
-def test_an_advisory_counts_more_than_what_was_not_audited() -> None:
-    """Both are told."""
+def test_advisory_outweighs_unaudited_package() -> None:
+    """An advisory decides the exit code over a package not audited, and each of the two is reported."""
     code, told = judge(report(ADVISED, SKIPPED), {"pyyaml", "tqdm"})
     assert (code, len(told)) == (ADVISORIES, 2)
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"dependencies": [{}]}', '{"dependencies": 5}'])
-def test_a_report_that_is_none_is_no_success(text: str) -> None:
-    """That is how it looks when the advisory source cannot be reached."""
+def test_unreadable_report_fails(text: str) -> None:
+    """A report that cannot be read makes the audit fail as not audited."""
     assert judge(text, {"pydantic"})[0] == NOT_AUDITED
 
 
-def test_the_packages_of_a_lock_are_those_for_this_python() -> None:
-    """Markers, extras, hashes and continued lines are understood."""
+def test_lock_packages_fit_this_python() -> None:
+    """The packages of a lock are those whose markers fit this Python."""
     here = "A_b[x]==1 \\\n    --hash=sha256:00 \\\n    --hash=sha256:01\n"
     elsewhere = "c==2 ; python_version < '3' \\\n    --hash=sha256:02\n"
     assert pinned_here(f"# by hand\n{here}{elsewhere}") == {"a-b"}
     assert {"pydantic", "pyyaml", "tqdm", "papermill"} <= pinned_here(LOCKS[0].read_text())
 
 
-def test_a_pip_audit_that_says_nothing_is_no_success(tmp_path: Path) -> None:
-    """Its exit code is not looked at; its last words are passed on."""
+def test_silent_pip_audit_fails(tmp_path: Path) -> None:
+    """A pip-audit that writes no report fails as not audited, with its last error line passed on."""
     lock = tmp_path / "lock"
     lock.write_text("pydantic==2.11 --hash=sha256:00\n")
     code, told = audit([sys.executable, "-c", "import sys; sys.exit('no such host')"], lock)
@@ -79,21 +79,21 @@ def test_a_pip_audit_that_says_nothing_is_no_success(tmp_path: Path) -> None:
     assert audit([sys.executable, "-c", f"print({report(SOUND)!r})"], lock)[0] == CLEAN
 
 
-def test_a_pip_audit_that_is_not_there_is_no_success(tmp_path: Path) -> None:
-    """A gate does not pass for want of its tool."""
+def test_missing_pip_audit_fails(tmp_path: Path) -> None:
+    """A pip-audit that cannot be started makes the audit fail as not audited."""
     code, told = audit([str(tmp_path / "none")], tmp_path / "lock")
     assert (code, told) == (NOT_AUDITED, ["nothing was audited: pip-audit cannot be run: No such file or directory"])
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
-def test_every_package_of_a_lock_is_pinned_by_hash(lock: Path) -> None:
-    """One version each, and at least one hash of its files."""
+def test_every_package_has_a_hash(lock: Path) -> None:
+    """Every package of a lock is pinned to one version with at least one hash."""
     lines = lock.read_text().replace("\\\n", " ").splitlines()
     assert lines
     assert all("==" in line and "--hash=sha256:" in line for line in lines)
 
 
-def test_the_tools_of_the_supply_chain_are_in_their_own_lock() -> None:
-    """The environment in which they run holds nothing of ours, and ours nothing of theirs."""
+def test_supply_tools_have_own_lock() -> None:
+    """The supply-chain tools are in a lock of their own and not in the project's lock."""
     assert {"pip-audit", "cyclonedx-bom"} <= pinned_here(LOCKS[1].read_text())
     assert not {"pip-audit", "cyclonedx-bom"} & pinned_here(LOCKS[0].read_text())

@@ -14,7 +14,7 @@ from typing import Any
 
 from c2lib.app.evidence import write_evidence
 from c2lib.app.paths import environment_facts
-from c2lib.app.runner import Job, source_of
+from c2lib.app.runner import Job, make_manifest, source_of
 from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
@@ -152,7 +152,7 @@ def publish(root: Path, name: str, variant: Variant | None = None) -> Path:
     job = Job(seal(config, clock_injected=clock is not None), None, clock, source, inputs)
     with StagedRun(root, RUN_ID) as staged:
         session, result = job.execute(staged)
-        manifest = job.manifest(session, result, staged.seal())
+        manifest = make_manifest(session, result, staged.seal())
         staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(None)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         return staged.publish()

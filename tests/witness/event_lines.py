@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from c2lib.witness.align import Event, Names
+from c2lib.witness.align import Event, Line, Names
 
 NAMES = Names("r", "s")
 
@@ -22,7 +22,7 @@ def event(kind: str, bar: int | None = None, number: int = 0, names: Names = NAM
         "ts_sim": number,
         "ts_utc": "2026-01-01T00:00:00+00:00",
     }
-    return Event(number + 1, value, json.dumps(value, separators=(",", ":")).encode())
+    return Event.of(Line(number + 1, value, json.dumps(value, separators=(",", ":")).encode()))
 
 
 def tick(bar: int, decision: str = "HOLD", **payload: Any) -> Event:

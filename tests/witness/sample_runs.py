@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from c2lib.core.canon import canonical_json, entry_hash, event_id, sha256_hex
+from c2lib.core.canon import canonical_json, event_id, sha256_hex
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import NoLiveViolationError
 from c2lib.core.model import Bar, OrderIntent, PositionView
-from c2lib.record.seal import RunFacts, build_manifest
+from c2lib.record.seal import build_manifest
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.session import DryrunSession
 from c2lib.witness import run as witness_run
+from tests.record.contract_check import entry_hash
 
 Line = dict[str, Any]
 """One line of an artifact, decoded."""
@@ -97,18 +98,15 @@ class Run:
         sha256 = starts[0]["market_sha256"] if starts else self.market_sha256
         last_hash = self.audit[-1]["entry_hash"] if self.audit else "0" * 64
         return build_manifest(
-            RunFacts(
-                run_id=self.run_id,
-                strategy_id=self.strategy_id,
-                status=self.status,
-                config=self.config,
-                config_sha256=sha256_hex(canonical_json(self.config).encode()),
-                market={"source": market["source"], "sha256": sha256, "bars": self.config["steps"]},
-                strategy=self.strategy,
-                inputs=self.inputs,
-                artifacts=artifacts,
-                audit={"entries": len(self.audit), "last_hash": last_hash},
-            )
+            run_id=self.run_id,
+            strategy_id=self.strategy_id,
+            status=self.status,
+            config=self.config,
+            market={"source": market["source"], "sha256": sha256, "bars": self.config["steps"]},
+            strategy=self.strategy,
+            inputs=self.inputs,
+            artifacts=artifacts,
+            audit={"entries": len(self.audit), "last_hash": last_hash},
         )
 
     def write(self, parent: Path, name: str | None = None) -> Path:

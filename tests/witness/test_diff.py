@@ -1,4 +1,4 @@
-"""Where and why two runs part: real sessions, whole and damaged."""
+"""Where and why two runs differ: real sessions, whole and damaged."""
 
 import json
 import os
@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from c2lib.core.errors import RunPathError
 from c2lib.core.model import OrderIntent
-from c2lib.witness.align import Outcome, RunDiff
-from c2lib.witness.diff import NOTE_CONFIG, NOTE_HASHES, diff_runs
+from c2lib.witness.diff import NOTE_CONFIG, NOTE_HASHES, Outcome, RunDiff, diff_runs
 from tests.witness.other_program import OtherRun
 from tests.witness.sample_runs import (
     AUDIT,
@@ -70,15 +69,15 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [make_run, cancelled_run, failed_run, rejected_run, retried_run])
-def test_the_same_session_twice_is_identical(make: Callable[[], Run], tmp_path: Path) -> None:
-    """However it ended; and nothing is said to differ."""
+def test_same_session_is_identical(make: Callable[[], Run], tmp_path: Path) -> None:
+    """The same session executed twice is IDENTICAL, however it ended, and nothing is said to differ."""
     found = compared([make(), make()], tmp_path)
     assert (found.outcome, found.same, found.events.same) == (Outcome.IDENTICAL, True, True)
     assert (found.causes, found.snapshots, found.metrics, found.files, found.notes) == ((), (), (), (), ())
 
 
-def test_another_name_is_no_difference(tmp_path: Path) -> None:
-    """Every line differs in its bytes, and no event in what it says."""
+def test_another_name_is_the_same(tmp_path: Path) -> None:
+    """Another run_id changes every line's bytes and is no difference."""
     a, b = (make_run(run_id=name, strategy_id="sma_cross", seed=3, steps=60) for name in ("one", "another"))
     found = compared([a, b], tmp_path)
     assert (found.outcome, found.same) == (Outcome.SAME_BUT_FOR_RUN_ID, True)
@@ -88,8 +87,8 @@ def test_another_name_is_no_difference(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [("r", "r"), ("r", "other")])
-def test_one_field_of_the_config_is_the_cause(names: tuple[str, str], tmp_path: Path) -> None:
-    """With both values, and the first event that it made another."""
+def test_config_field_is_the_cause(names: tuple[str, str], tmp_path: Path) -> None:
+    """A differing field of the config is the cause, with both values, and the first event that follows is named."""
     script = scripted({2: BUY_ONE, 4: [OrderIntent("SELL", 1)]})
     rates = ("0.0002", "0.0003")
     runs = [
@@ -106,8 +105,8 @@ def test_one_field_of_the_config_is_the_cause(names: tuple[str, str], tmp_path: 
     assert (found.events.orders_only_a.count, found.events.orders_only_b.count, found.metrics) == (0, 0, ())
 
 
-def test_another_seed_is_another_market(tmp_path: Path) -> None:
-    """The hash of the market follows from it, and is told beside it."""
+def test_another_seed(tmp_path: Path) -> None:
+    """Another seed is a cause, and the hash of the market that follows from it stands beside it."""
     found = compared([make_run(seed=seed) for seed in (1, 2)], tmp_path)
     assert [field.name for field in found.causes] == ["config.seed", "market.sha256"]
     assert found.events.first is not None
@@ -115,8 +114,8 @@ def test_another_seed_is_another_market(tmp_path: Path) -> None:
     assert "seed: 1 | 2" in [field.text() for field in found.metrics]
 
 
-def test_a_longer_run_parts_where_it_goes_on(tmp_path: Path) -> None:
-    """Not where the shorter one closes."""
+def test_longer_run_goes_on(tmp_path: Path) -> None:
+    """A longer run first differs where it goes on, not where the shorter one closes."""
     found = compared([make_run(steps=steps) for steps in (8, 12)], tmp_path)
     assert [field.name for field in found.causes] == ["config.steps", "market.bars"]
     first = found.events.first
@@ -126,8 +125,8 @@ def test_a_longer_run_parts_where_it_goes_on(tmp_path: Path) -> None:
     assert "snapshot 3 step: 8 | 12" in [field.text() for field in found.snapshots]
 
 
-def test_ticks_that_are_not_told_are_no_place_to_part(tmp_path: Path) -> None:
-    """Orders and fills are the same, and stay side by side."""
+def test_left_out_ticks(tmp_path: Path) -> None:
+    """Ticks that one run does not record are counted, and orders and fills stay side by side."""
     runs = [make_run(strategy_id="sma_cross", seed=3, steps=60, tick_events=how) for how in ("every", "decisions")]
     found = compared(runs, tmp_path)
     assert whys(found) == ["config.tick_events: every | decisions"]
@@ -137,8 +136,8 @@ def test_ticks_that_are_not_told_are_no_place_to_part(tmp_path: Path) -> None:
     assert list(found.events.asides) == ["numbers"]
 
 
-def test_one_order_more_leaves_the_others_side_by_side(tmp_path: Path) -> None:
-    """Though every later one has another name."""
+def test_one_order_more(tmp_path: Path) -> None:
+    """After one order more in one run, the later orders of both stay side by side under other names."""
     a = make_run(strategy=scripted({1: BUY_ONE, 4: [OrderIntent("BUY", 2)]}))
     b = make_run(strategy=scripted({0: [OrderIntent("BUY", 5, tag="more")], 1: BUY_ONE, 4: [OrderIntent("BUY", 2)]}))
     found = compared([a, b], tmp_path)
@@ -151,8 +150,8 @@ def test_one_order_more_leaves_the_others_side_by_side(tmp_path: Path) -> None:
     assert (only.bar_index, only.facts["quantity"]) == (0, "5")
 
 
-def test_an_order_with_other_terms_stands_beside_the_one_it_replaces(tmp_path: Path) -> None:
-    """The fields that differ are those of the terms."""
+def test_order_of_other_terms(tmp_path: Path) -> None:
+    """An order of other terms stands beside the one that it replaces, and the terms that differ are named."""
     runs = [make_run(strategy=scripted({1: [OrderIntent("BUY", lots)]})) for lots in (1, 2)]
     found = compared(runs, tmp_path)
     (differing,) = found.events.orders_differing.first
@@ -160,14 +159,14 @@ def test_an_order_with_other_terms_stands_beside_the_one_it_replaces(tmp_path: P
     assert found.events.orders_only_a.count == found.events.orders_only_b.count == 0
 
 
-def test_another_status_is_told_with_its_path(tmp_path: Path) -> None:
-    """Snapshots, phases, and the first audit entry that is another."""
+def test_another_status(tmp_path: Path) -> None:
+    """Another status is reported with its snapshots, phases, first audit entry and counts."""
     scripts: list[dict[int, Any]] = [{0: BUY_ONE}, {0: BUY_ONE, 3: ValueError()}]
     found = compared([make_run(strategy=scripted(script)) for script in scripts], tmp_path)
     told = [field.text() for field in found.snapshots]
     assert "snapshot 3 status: COMPLETED | FAILED" in told
     assert found.phases is not None
-    assert "ERROR_REQUIRES_OPERATOR" in (found.phases.b or "")
+    assert "ERROR_REQUIRES_OPERATOR" in str(found.phases.b)
     assert found.audit_first is not None
     assert found.audit_first.name.startswith(f"{AUDIT}:")
     assert [count.text() for count in found.audit_counts if count.name.startswith("C2_ABORT")] == [
@@ -176,7 +175,7 @@ def test_another_status_is_told_with_its_path(tmp_path: Path) -> None:
 
 
 def test_another_clock_is_an_aside(tmp_path: Path) -> None:
-    """Every time differs, and no trade."""
+    """Another clock changes every time, and times are an aside."""
     a, b = (make_run(clock_start=f"2026-01-0{day}T00:00:00+00:00") for day in (1, 2))
     found = compared([a, b], tmp_path)
     assert whys(found)[0].startswith("config.clock_start: 2026-01-01T00:00:00+00:00 | 2026-01-02")
@@ -192,7 +191,7 @@ class TestWithoutManifests:
     """Unsealed and incomplete directories are compared as far as they go."""
 
     def test_two_names_of_one_session(self, tmp_path: Path) -> None:
-        """What the config hashes hide is said."""
+        """Without manifests, a note says what the hashes of two configs hide."""
         runs = [make_run(run_id=name) for name in ("one", "another")]
         for run in runs:
             run.sealed = False
@@ -200,8 +199,8 @@ class TestWithoutManifests:
         assert found.outcome is Outcome.SAME_BUT_FOR_RUN_ID
         assert found.notes[1:] == (NOTE_CONFIG, NOTE_HASHES)
 
-    def test_another_market_is_told_by_the_first_event(self, tmp_path: Path) -> None:
-        """Also where nobody knows the configs."""
+    def test_another_market_by_first_event(self, tmp_path: Path) -> None:
+        """Without manifests, SESSION_START says that the market is another."""
         runs = [make_run(seed=seed) for seed in (1, 2)]
         for run in runs:
             run.sealed = False
@@ -211,8 +210,8 @@ class TestWithoutManifests:
             "SESSION_START market_sha256",
         ]
 
-    def test_a_seal_on_one_side_alone(self, copy: Path, folder: Path) -> None:
-        """The four files are the same; what cannot be compared is said."""
+    def test_seal_on_one_side(self, copy: Path, folder: Path) -> None:
+        """With a manifest on one side alone the four files are compared, and a note says that the configs are not."""
         (copy / MANIFEST).unlink()
         found = diff_runs(folder, copy)
         assert found.outcome is Outcome.IDENTICAL
@@ -220,15 +219,15 @@ class TestWithoutManifests:
         assert (found.a.verdict, found.b.verdict) == ("SEALED", "UNSEALED")
 
     @pytest.mark.parametrize("name", [SNAPSHOTS, AUDIT, METRICS])
-    def test_a_file_that_one_side_lacks(self, name: str, copy: Path, folder: Path) -> None:
-        """Is the difference, and the rest is compared."""
+    def test_file_on_one_side(self, name: str, copy: Path, folder: Path) -> None:
+        """A file that one side lacks is the difference, and the rest is compared."""
         (copy / name).unlink()
         found = diff_runs(folder, copy)
         assert (found.same, found.files) == (False, (f"{name}: only in A",))
         assert (found.events.same, found.snapshots, found.metrics, found.audit_first) == (True, (), (), None)
 
-    def test_a_staging_folder(self, tmp_path: Path) -> None:
-        """A crash leaves a beginning, which is compared with the whole."""
+    def test_staging_folder(self, tmp_path: Path) -> None:
+        """The beginning that a crash left is compared with the whole run."""
         a, b = make_run(), make_run()
         b.lines[EVENTS] = b.events[:5]
         b.lines[METRICS] = []
@@ -239,7 +238,7 @@ class TestWithoutManifests:
         assert (found.events.first.b, found.events.aligned) == (None, 5)
 
     def test_runs_of_another_program(self, tmp_path: Path) -> None:
-        """Floats, own events and all; its ticks name no bar and are counted."""
+        """Runs of another program are compared with their floats and own events; their ticks are counted as bars."""
         changed = OtherRun()
         changed.events[2]["payload"]["price"] = 7.5
         changed.identify()
@@ -250,8 +249,8 @@ class TestWithoutManifests:
         assert [field.name for field in found.events.first.fields] == ["price"]
         assert found.events.differing == 1
 
-    def test_another_strategys_name_is_a_cause(self, tmp_path: Path) -> None:
-        """The events name it in every line, and it is told once."""
+    def test_another_strategy_name(self, tmp_path: Path) -> None:
+        """Another strategy_id is one cause, though every event names it."""
         a, b = OtherRun(), OtherRun()
         for line in (*b.events, *b.snapshots, b.metrics):
             line.update(strategy_id="other", run_id="other")
@@ -278,8 +277,8 @@ TAMPERING: dict[str, tuple[str, Callable[[dict[str, Any]], object], str]] = {
 
 
 @pytest.mark.parametrize("name", TAMPERING)
-def test_what_was_altered_in_a_copy_is_named(name: str, copy: Path, folder: Path) -> None:
-    """In whatever file, by its field."""
+def test_altered_field_is_named(name: str, copy: Path, folder: Path) -> None:
+    """A field that was altered in a copy, in whatever file, is named."""
     file, change, expected = TAMPERING[name]
     lines = [json.loads(line) for line in (copy / file).read_bytes().splitlines()]
     change(lines[len(lines) // 2])
@@ -291,8 +290,8 @@ def test_what_was_altered_in_a_copy_is_named(name: str, copy: Path, folder: Path
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_no_altered_byte_of_a_copy_passes(name: str, copy: Path, folder: Path) -> None:
-    """One flipped bit anywhere, and the copy is not the same; at every 97th byte, and more seldom under a tracer."""
+def test_no_altered_byte_passes(name: str, copy: Path, folder: Path) -> None:
+    """A copy with one flipped bit anywhere is not the same; at every 97th byte, and fewer under a tracer."""
     flips = random.Random(7)
     data = (copy / name).read_bytes()
     silent = []
@@ -305,7 +304,7 @@ def test_no_altered_byte_of_a_copy_passes(name: str, copy: Path, folder: Path) -
 
 @pytest.mark.parametrize("name", SEALED)
 def test_every_line_has_its_place(name: str, copy: Path, folder: Path) -> None:
-    """One line less, one twice, two exchanged: the copy is not the same."""
+    """A copy with one line less, one line twice or two lines exchanged is not the same."""
     lines = (copy / name).read_bytes().splitlines(keepends=True)
     for at in range(0, len(lines), 9):
         changes = [[*lines[:at], *lines[at + 1 :]], [*lines[:at], lines[at], *lines[at:]]]
@@ -316,8 +315,8 @@ def test_every_line_has_its_place(name: str, copy: Path, folder: Path) -> None:
             assert not diff_runs(folder, copy).same
 
 
-def test_a_run_of_another_name_with_spaces_is_not_the_same(tmp_path: Path) -> None:
-    """Where no bytes can be compared, a line that is not canonical is a difference of its own."""
+def test_spaces_under_another_name(tmp_path: Path) -> None:
+    """Between runs of other names, a line that is not canonical is a difference of its own."""
     places = [make_run(run_id=name).write(tmp_path) for name in ("one", "other")]
     text = (places[1] / METRICS).read_bytes()
     (places[1] / METRICS).write_bytes(text.replace(b"{", b"{ ", 1))
@@ -325,8 +324,8 @@ def test_a_run_of_another_name_with_spaces_is_not_the_same(tmp_path: Path) -> No
     assert (found.same, found.b.damage[0][:13], found.metrics) == (False, "NOT_CANONICAL", ())
 
 
-def test_names_are_told_as_one_bounded_line(tmp_path: Path) -> None:
-    """However long or odd they are; what differs behind the bound differs."""
+def test_names_are_bounded_lines(tmp_path: Path) -> None:
+    """Names of runs are shown as one bounded line, and differ where they differ beyond the bound."""
     runs = [OtherRun(), OtherRun()]
     for run, end in zip(runs, "ab", strict=True):
         for line in (*run.events, *run.snapshots, run.metrics):
@@ -338,8 +337,8 @@ def test_names_are_told_as_one_bounded_line(tmp_path: Path) -> None:
     assert (len(found.a.run_id), found.a.run_id[:4]) == (200, "\\n\\n")
 
 
-def test_a_copy_with_spaces_says_the_same_and_is_not(copy: Path, folder: Path) -> None:
-    """The line is told as one that cannot be compared as it stands."""
+def test_spaces_in_a_copy(copy: Path, folder: Path) -> None:
+    """A copy with a space in a line says the same and is not the same; the line is reported as not canonical."""
     text = (copy / EVENTS).read_bytes()
     (copy / EVENTS).write_bytes(text.replace(b'{"event_id"', b'{ "event_id"', 1))
     found = diff_runs(folder, copy)
@@ -347,8 +346,8 @@ def test_a_copy_with_spaces_says_the_same_and_is_not(copy: Path, folder: Path) -
     assert found.b.damage[0].startswith("NOT_CANONICAL events.jsonl:1")
 
 
-def test_a_damaged_copy_is_told_line_by_line_up_to_a_bound(copy: Path, folder: Path) -> None:
-    """Then in number."""
+def test_damage_is_bounded(copy: Path, folder: Path) -> None:
+    """The first damaged lines are reported one by one, the rest in number."""
     (copy / AUDIT).write_bytes(b"x\n" * 50)
     found = diff_runs(folder, copy)
     assert len(found.b.damage) == 11
@@ -357,8 +356,8 @@ def test_a_damaged_copy_is_told_line_by_line_up_to_a_bound(copy: Path, folder: P
     assert (found.audit_first.a, found.audit_first.b) == ("there", None)
 
 
-def test_more_snapshots_than_any_run_has_are_told_by_their_bytes(copy: Path, folder: Path) -> None:
-    """They are not kept."""
+def test_too_many_snapshots(copy: Path, folder: Path) -> None:
+    """Snapshots beyond the number that is kept are compared by their bytes."""
     other = shutil.copytree(copy, copy.parent / "other")
     line = (copy / SNAPSHOTS).read_bytes().splitlines(keepends=True)[0]
     (copy / SNAPSHOTS).write_bytes(line * 150)
@@ -369,8 +368,8 @@ def test_more_snapshots_than_any_run_has_are_told_by_their_bytes(copy: Path, fol
 
 
 @pytest.mark.parametrize("kind", ["nothing", "fifo", "folder", "link"])
-def test_events_that_cannot_be_read_cannot_be_compared(kind: str, copy: Path, folder: Path) -> None:
-    """On either side; the error names the directory."""
+def test_unreadable_events(kind: str, copy: Path, folder: Path) -> None:
+    """Events that cannot be read on either side are an error that names the directory."""
     (copy / EVENTS).unlink()
     if kind == "fifo":
         os.mkfifo(copy / EVENTS)
@@ -384,8 +383,8 @@ def test_events_that_cannot_be_read_cannot_be_compared(kind: str, copy: Path, fo
 
 
 @pytest.mark.parametrize("name", [MANIFEST, METRICS, SNAPSHOTS, AUDIT])
-def test_what_stands_in_the_place_of_another_file_is_told(name: str, copy: Path, folder: Path) -> None:
-    """A FIFO is not waited for, and the rest is compared."""
+def test_fifo_instead_of_file(name: str, copy: Path, folder: Path) -> None:
+    """A FIFO in the place of another file is not waited for but reported, and the rest is compared."""
     (copy / name).unlink()
     os.mkfifo(copy / name)
     found = diff_runs(folder, copy)
@@ -396,15 +395,15 @@ def test_what_stands_in_the_place_of_another_file_is_told(name: str, copy: Path,
 @pytest.mark.parametrize(
     "text", [b"", b"[]\n", b"{}\n", b'{"config":[]}\n', b'{"config":{},"inputs":1}\n{}\n', b"\xff"]
 )
-def test_a_manifest_that_is_none_is_told(text: bytes, copy: Path, folder: Path) -> None:
-    """Whatever a stranger writes there."""
+def test_broken_manifest(text: bytes, copy: Path, folder: Path) -> None:
+    """A manifest that cannot be read is a difference on either side."""
     (copy / MANIFEST).write_bytes(text)
     assert not diff_runs(folder, copy).same
     assert not diff_runs(copy, folder).same
 
 
-def test_memory_does_not_grow_with_the_runs(tmp_path: Path) -> None:
-    """Three times the bars take no more of it, whether the runs are the same or not."""
+def test_memory_does_not_grow(tmp_path: Path) -> None:
+    """Three times the bars take no more memory, whether the runs are the same or not."""
     peaks = []
     for steps in (2000, 6000):
         runs = [make_run(strategy_id="sma_cross", steps=steps, run_id=f"r{seed}", seed=seed) for seed in (1, 2)]
@@ -419,10 +418,8 @@ def test_memory_does_not_grow_with_the_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 @settings(max_examples=60)
 @given(data=st.data())
-def test_no_bytes_whatever_raise(
-    name: str, data: st.DataObject, folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """A piece of any file exchanged for anything is a difference, found without an exception."""
+def test_no_bytes_raise(name: str, data: st.DataObject, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Any piece of any file exchanged for anything is a difference, found without an exception."""
     place = Path(shutil.copytree(folder, tmp_path_factory.mktemp("odd") / "run"))
     whole = (folder / name).read_bytes()
     start = data.draw(st.integers(0, len(whole)))

@@ -39,36 +39,34 @@ OWN_SNAPSHOT, OTHER_SNAPSHOT = b'{"phase":"INIT","status":"INIT"}', b'{"status":
         (b"{}", b"", False),
     ],
 )
-def test_one_field_of_c2libs_own_holds_every_file_to_its_contract(
-    audit: bytes | None, snapshot: bytes | None, other: bool
-) -> None:
-    """And so does a directory of which nothing can be told."""
+def test_own_field_decides_the_contract(audit: bytes | None, snapshot: bytes | None, other: bool) -> None:
+    """One field that only c2lib's contract has, or no line that can be read, holds a directory to c2lib's contract."""
     assert keeps_runbook_contract(audit, snapshot) is other
 
 
 @pytest.mark.parametrize("line", ['{"a":1.50,"b":[1e-07,{"c":-0.0}]}', '{"z":null,"ä":"ü"}', "[true,9]"])
-def test_a_float_keeps_its_text(line: str) -> None:
-    """Whichever program wrote it."""
+def test_float_keeps_its_text(line: str) -> None:
+    """The canonical text of a float is the text that the other program wrote."""
     check = RunbookFile(Artifact.EVENTS, Findings())
     assert text_of(check.parse(line.encode())) == line
 
 
 @pytest.mark.parametrize("line", ['{"a":1e999' + "9" * 400 + "}", '{"a":NaN}', '{"a":' + "9" * 30 + "}"])
-def test_a_number_has_its_bounds(line: str) -> None:
-    """No text of a number is kept that is longer than any number needs."""
+def test_numbers_are_bounded(line: str) -> None:
+    """A float of too many characters, NaN and an integer of too many digits are no strict JSON."""
     with pytest.raises(JsonError):
         RunbookFile(Artifact.EVENTS, Findings()).parse(line.encode())
 
 
-def test_an_integer_of_the_line_keeps_the_contracts_bound() -> None:
-    """Below 2**53, and text in one normal form."""
+def test_text_has_contract_bounds() -> None:
+    """An integer of 2**53 and text that is not in NFC have no canonical text."""
     for value in (2**53, "a\u0308", {"a\u0308": 1}):
         with pytest.raises(CanonicalFormError):
             text_of({"a": [value]})
 
 
-def test_a_float_is_no_text_and_no_integer() -> None:
-    """Where the contract asks for either."""
+def test_float_is_another_form() -> None:
+    """A float breaks the contract where it asks for text or an integer."""
     findings = Findings()
     check = RunbookFile(Artifact.SNAPSHOTS, findings, RunName())
     line = b'{"run_id":1.5,"status":"INIT","step":1.0,"strategy_id":"s"}'
@@ -79,8 +77,8 @@ def test_a_float_is_no_text_and_no_integer() -> None:
     }
 
 
-def test_what_must_be_there_is_asked_for_and_what_may_be_is_noted() -> None:
-    """A field that is missing or strange is said, and is no finding."""
+def test_required_and_optional_fields() -> None:
+    """A missing required field is a finding; missing optional and strange fields are listed as unchecked."""
     findings = Findings()
     check = RunbookFile(Artifact.METRICS, findings, RunName())
     assert check.value(1, b'{"elapsed":0.5,"run_id":"r","strategy_id":"s"}') is not None
@@ -95,13 +93,13 @@ def test_what_must_be_there_is_asked_for_and_what_may_be_is_noted() -> None:
     assert [finding.seen for finding in findings.all()] == ["is missing"]
 
 
-def test_nothing_is_said_of_a_file_without_a_line() -> None:
-    """What is missing of it has a finding of its own."""
+def test_empty_file_lists_nothing() -> None:
+    """A file without a line lists no missing fields: that it is missing has a finding of its own."""
     assert list(RunbookFile(Artifact.AUDIT, Findings()).unchecked()) == []
 
 
-def test_words_of_another_program_do_not_fill_the_memory() -> None:
-    """The first are counted by name, the rest together."""
+def test_counted_names_are_bounded() -> None:
+    """The first words of another program are counted by name, the rest together."""
     counts: Counter[str] = Counter()
     for number in range(3 * MAX_NAMES):
         count_name(counts, f"w{number}")
@@ -111,7 +109,7 @@ def test_words_of_another_program_do_not_fill_the_memory() -> None:
 
 
 def test_strange_fields_forge_no_line() -> None:
-    """They are listed as one bounded line of ASCII."""
+    """Strange fields are listed as one bounded line of ASCII."""
     check = RunbookFile(Artifact.METRICS, Findings())
     check.value(1, b'{"a":1,"b\\nSEALED OK":1,"run_id":"r","strategy_id":"s"}')
     assert list(check.unchecked())[1].endswith(": a, b\\nSEALED OK")
@@ -119,6 +117,6 @@ def test_strange_fields_forge_no_line() -> None:
     assert len(list(check.unchecked())[1].rpartition(": ")[2]) == 200
 
 
-def test_a_float_that_stands_alone_is_its_text() -> None:
-    """Also where no object is around it."""
+def test_lone_float_is_its_text() -> None:
+    """The canonical text of a float without an object around it is its own text."""
     assert text_of(FloatText("2.50")) == "2.50"

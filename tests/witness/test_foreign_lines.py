@@ -65,22 +65,22 @@ WRONG: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_provably_wrong_is_found(name: str, tmp_path: Path) -> None:
-    """Whatever else the program left open."""
+def test_wrong_lines_are_found(name: str, tmp_path: Path) -> None:
+    """Each change that the runbook's contract forbids is found in the file that was changed."""
     change, expected = WRONG[name]
     assert expected in findings_after(change, tmp_path)
 
 
-def test_an_event_of_its_own_may_stand_anywhere(tmp_path: Path) -> None:
-    """Before the start and behind the stop: the contract says nothing about it."""
+def test_own_event_types_stand_anywhere(tmp_path: Path) -> None:
+    """Events of types that the contract does not have may stand before SESSION_START and after SESSION_STOP."""
     run = OtherRun()
     put(run, "BOOT", 0)
     put(run, "BYE", len(run.events))
     assert found(open_run(run.write(tmp_path / "run"))) == set()
 
 
-def test_the_order_of_the_keys_counts(tmp_path: Path) -> None:
-    """The canonical form is the runbook's too."""
+def test_spaces_are_not_canonical(tmp_path: Path) -> None:
+    """A line with a space in it is found as not canonical."""
     place = OtherRun().write(tmp_path / "run")
     text = (place / AUDIT).read_text()
     (place / AUDIT).write_text(text.replace('{"code":', '{ "code":', 1))
@@ -129,8 +129,8 @@ def moved(run: OtherRun, *pairs: tuple[str, str]) -> None:
 PATH = (("INIT", "PREFLIGHT_OK"), ("PREFLIGHT_OK", "DRYRUN_ACTIVE"), ("DRYRUN_ACTIVE", "STOPPING"))
 
 
-def test_phases_are_followed_where_the_audit_tells_them(tmp_path: Path) -> None:
-    """By the session table, from its beginning, to the status of the end."""
+def test_phases_follow_the_table(tmp_path: Path) -> None:
+    """Phase moves of the audit trail follow the session table from INIT to the status of the last snapshot."""
     whole = (*PATH, ("STOPPING", "STOPPED"))
     assert findings_after(lambda run: moved(run, *whole), tmp_path / "good") == set()
     jumped = findings_after(lambda run: moved(run, ("INIT", "STOPPED")), tmp_path / "jumped")
@@ -139,8 +139,8 @@ def test_phases_are_followed_where_the_audit_tells_them(tmp_path: Path) -> None:
     assert findings_after(lambda run: moved(run, *PATH), tmp_path / "short") == {f"STATUS_PATH_WRONG {SNAPSHOTS}"}
 
 
-def test_phases_of_its_own_are_listed_as_unchecked(tmp_path: Path) -> None:
-    """They are no finding, and nothing is concluded from them."""
+def test_own_phases_are_listed(tmp_path: Path) -> None:
+    """Phases that the contract does not have are listed as unchecked, and nothing is concluded from them."""
     run = OtherRun()
     moved(run, ("BOOT", "GO"), ("DRYRUN_ACTIVE", "STOPPING"))
     seen = open_run(run.write(tmp_path / "run"))
@@ -148,8 +148,8 @@ def test_phases_of_its_own_are_listed_as_unchecked(tmp_path: Path) -> None:
     assert "1 phase moves, which name no phases of the contract" in seen.unchecked
 
 
-def test_snapshots_are_kept_up_to_a_bound(tmp_path: Path) -> None:
-    """Though every one is judged."""
+def test_kept_snapshots_are_bounded(tmp_path: Path) -> None:
+    """Every snapshot is checked, but only the first ones are kept."""
     run = OtherRun()
     run.snapshots[1:1] = [dict(run.snapshots[0]) for _ in range(MAX_STATES)]
     seen = open_run(run.write(tmp_path / "run"))

@@ -3,15 +3,15 @@ from pathlib import Path
 import pytest
 
 from c2lib.core.errors import RunPathError
-from c2lib.witness.run import open_run, read_series
+from c2lib.witness.run import open_run
 from tests.witness.sample_runs import EVENTS, MANIFEST, make_run
 
 
-def test_a_run_is_read_as_ticks_orders_and_fills(tmp_path: Path) -> None:
-    """One point each, in the log's order and words."""
+def test_series_has_bars_orders_fills(tmp_path: Path) -> None:
+    """The series of a run has one point for each tick, order and fill, in the log's order and with its values."""
     run = make_run()
     folder = run.write(tmp_path)
-    series = read_series(folder)
+    series = open_run(folder, series=True).series
     assert [(bar.bar_index, bar.bar_time, bar.close, bar.decision) for bar in series.bars] == [
         (tick["bar_index"], tick["bar_time"], tick["close"], tick["decision"]) for tick in run.payloads("STRATEGY_TICK")
     ]
@@ -30,35 +30,35 @@ def test_a_run_is_read_as_ticks_orders_and_fills(tmp_path: Path) -> None:
     assert series.summary == open_run(folder).summary
 
 
-def test_position_and_equity_are_those_after_the_bars_fills(tmp_path: Path) -> None:
-    """By the witness's arithmetic: cash after the fill, plus position at the close."""
+def test_bars_have_position_and_equity(tmp_path: Path) -> None:
+    """Each bar of the series has the position after the bar's fills and the equity at its close."""
     run = make_run()
-    series = read_series(run.write(tmp_path))
+    series = open_run(run.write(tmp_path), series=True).series
     assert [bar.position for bar in series.bars] == ["0", "1", "1", "1", "0", "1", "1", "1"]
     # bought at 100.01 for a fee of 0.020002, closed at 99.94
     assert [bar.equity for bar in series.bars[:2]] == ["100000", "99999.909998"]
     assert series.bars[-1].equity == run.payloads("SESSION_STOP")[0]["equity"]
 
 
-def test_lines_that_cannot_be_used_are_left_out(tmp_path: Path) -> None:
-    """The rest is drawn all the same."""
+def test_unusable_lines_are_left_out(tmp_path: Path) -> None:
+    """A line that cannot be read is left out of the series, and the others stay."""
     run = make_run()
     folder = run.write(tmp_path)
     lines = (folder / EVENTS).read_bytes().splitlines(keepends=True)
     lines[1] = b"rubbish\n"
     (folder / EVENTS).write_bytes(b"".join(lines))
     (folder / MANIFEST).unlink()
-    series = read_series(folder)
+    series = open_run(folder, series=True).series
     assert len(series.bars) == 7
     assert len(series.fills) == 3
 
 
 @pytest.mark.parametrize("kind", ["missing", "directory"])
-def test_without_events_there_is_nothing_to_draw(kind: str, tmp_path: Path) -> None:
-    """That is an error, unlike in an examination."""
+def test_series_needs_events(kind: str, tmp_path: Path) -> None:
+    """The series of a run whose events.jsonl cannot be read raises RunPathError."""
     folder = make_run().write(tmp_path)
     (folder / EVENTS).unlink()
     if kind == "directory":
         (folder / EVENTS).mkdir()
     with pytest.raises(RunPathError, match=r"events\.jsonl cannot be read"):
-        read_series(folder)
+        _ = open_run(folder, series=True).series
