@@ -40,6 +40,8 @@ CALLED_BY_OTHERS = {
     "exit_code": "click",
     "model_config": "pydantic",
     "main": "the console script",
+    "ReproducibleEngine": "the entry point of papermill's engines",
+    "_render_traceback_": "IPython",
 }
 """Names that a library looks up, with the library."""
 
@@ -102,7 +104,8 @@ def definitions(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not is_called_by_pydantic(node):
             yield node.name
-    for scope in (tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))):
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for scope in (tree, *(node for node in classes if not is_vocabulary(node))):
         for node in scope.body:
             targets = (
                 node.targets
@@ -113,6 +116,11 @@ def definitions(tree: ast.Module) -> Iterator[str]:
             )
             if not (isinstance(scope, ast.ClassDef) and isinstance(node, ast.AnnAssign)):
                 yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+
+
+def is_vocabulary(node: ast.ClassDef) -> bool:
+    """Return whether a class is an enum, whose words need no use each."""
+    return any("Enum" in ast.unparse(base) for base in node.bases)
 
 
 def is_called_by_pydantic(node: ast.FunctionDef | ast.ClassDef) -> bool:
