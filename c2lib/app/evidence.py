@@ -39,7 +39,8 @@ from c2lib.evidence.render import (
 from c2lib.record.files import FILE_MODE, NEW_FILE, held, open_below, open_run_to_add
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.reader import why
-from c2lib.witness.run import Run, RunSummary, open_run
+from c2lib.witness.run import Run, open_run
+from c2lib.witness.summary import RunSummary
 
 MAX_PICTURE = 64 << 20
 """Longest picture, in bytes."""

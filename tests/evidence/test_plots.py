@@ -13,7 +13,8 @@ from PIL import Image
 from c2lib.core.errors import MissingExtraError
 from c2lib.evidence.plots import PICTURES, SIDES, bands, event_total, picture, plot_files
 from c2lib.witness.audit import PhaseMove
-from c2lib.witness.run import RunSeries, RunSummary
+from c2lib.witness.series import RunSeries
+from c2lib.witness.summary import RunSummary
 from tests.evidence.runs import clean_summary, rejected_summary, run_of, series_of
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +148,7 @@ def test_one_bar_no_fill_and_thirty_thousand_bars_can_be_drawn() -> None:
     assert colours_of(picture(crowd, "price.png")) >= COLOURS
 
 
-def test_orders_between_the_ticks_lie_on_the_last_close_before_them() -> None:
+def test_orders_between_ticks_are_drawn() -> None:
     """With ticks of decisions only, an order or a fill can belong to a bar that is not there."""
     series = series_of(12)
     sparse = replace(series, bars=series.bars[1::4], orders=(replace(series.orders[0], bar_index=0), *series.orders))
