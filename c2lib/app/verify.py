@@ -130,7 +130,8 @@ def report_on(
         if refusal:
             unchecked.append(f"the network while executing again: hook alone, since {refusal}")
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
-        findings.extend([finding] if finding else [])
+        if finding is not None:
+            findings.append(finding)
     place = redact_secrets(run.path)
     return VerifyReport(place, run.verdict, tuple(findings), tuple(unchecked), replayed, run.summary)
 
