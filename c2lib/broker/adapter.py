@@ -1,4 +1,4 @@
-"""What stands between a session and a venue: counting, idempotency, retries and a rate limit.
+"""The adapter between a session and a venue: counting, idempotency, retries and a rate limit.
 
 A transient error is tried again at once. A time-out of ``place_order`` never is, since its effect is unknown until the
 venue's own report settles it. The rate limit is on placing alone: a cancel or a question must always get through.
@@ -85,7 +85,7 @@ class BrokerAdapter:
         bucket: TokenBucket | None = None,
         on_attempt: Callable[[FailedAttempt], None] | None = None,
     ) -> None:
-        """Stand in front of a venue.
+        """Set up the calls to a venue.
 
         Args:
             port: The venue.
@@ -165,18 +165,15 @@ class BrokerAdapter:
         self, call: str, error: TransientBrokerError, method: Callable[..., AnswerT], *arguments: object
     ) -> AnswerT:
         """Report a failed first attempt and make the others; raise the last one's error."""
-        attempt = 1
-        while attempt <= self._max_retries and not (call == PLACE and isinstance(error, BrokerTimeoutError)):
-            self._report(FailedAttempt(call, attempt, error, again=True))
+        for attempt in range(1, self._max_retries + 2):
+            again = attempt <= self._max_retries and not (call == PLACE and isinstance(error, BrokerTimeoutError))
+            if self._on_attempt is not None:
+                self._on_attempt(FailedAttempt(call, attempt, error, again))
+            if not again:
+                break
             self.counts.retries += 1
             try:
                 return method(*arguments)
             except TransientBrokerError as next_error:
                 error = next_error
-            attempt += 1
-        self._report(FailedAttempt(call, attempt, error, again=False))
         raise error
-
-    def _report(self, failed: FailedAttempt) -> None:
-        if self._on_attempt is not None:
-            self._on_attempt(failed)

@@ -7,6 +7,7 @@ flush, audit, metrics, flush, final snapshot, flush, and only then does the phas
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from c2lib.core.errors import NoLiveViolationError, SinkWriteError
@@ -174,15 +175,13 @@ class Lifecycle:
         """Let what went wrong while closing count, and record it where that is still possible."""
         self.fail(failure_of(error, self._counters()["no_live_attempts_total"]))
         self.stop_reason = StopReason.FAILED
-        try:
+        # when the audit sink fails as well, the result in memory is what is left
+        with suppress(SinkWriteError):
             if isinstance(error, SinkWriteError):
                 self.audit_dead_sink(error)
             if self._end_written:
                 self._audit_end()
                 self.journal.flush(Artifact.AUDIT)
-        except SinkWriteError:
-            # the audit sink failed as well: the result in memory is what is left
-            return
 
     def _last_event(self, books: Books) -> None:
         if self.journal.is_dead(Artifact.EVENTS):

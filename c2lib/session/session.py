@@ -8,7 +8,7 @@ does so too and is raised again, since half a step cannot be continued.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -342,12 +342,10 @@ class DryrunSession:
             self._lifecycle.audit_dead_sink(error)
 
     def _audit_second(self, error: BaseException) -> None:
-        try:
+        # that the audit sink is dead is recorded when closing
+        with suppress(SinkWriteError):
             if isinstance(error, SinkWriteError):
                 self._lifecycle.audit_dead_sink(error)
             else:
                 meta = {"error": describe_exception(error)}
                 self._journal.audit(AuditLevel.ERROR, FailCode.EXCEPTION, "while ending a failed session", meta)
-        except SinkWriteError:
-            # the audit sink is dead, and closing records that
-            return
