@@ -23,7 +23,7 @@ from tests.tamper.judge import Judge, Proof
 from tests.tamper.sample import Sample
 
 SHARDS = 24
-"""Parts that a kind is cut into, so that the workers finish together."""
+"""Shards that a kind is cut into, so that the workers finish together."""
 
 _MEMORY = Path("/dev/shm")
 
@@ -61,7 +61,7 @@ def tallied_evidence(judge: Judge, title: str, alterations: Iterable[Alteration]
 
 
 def reach(judge: Judge, kind: kinds.Kind, sample: Sample) -> tuple[int, ...]:
-    """Return how many of a kind that is out of reach there are, are told apart, and are found by each anchor."""
+    """Return how many of a kind out of reach there are, how many verify detects, and how many each anchor finds."""
     every = list(kind.alterations(sample))
     kept_back = kind is kinds.KEPT_BACK
     if kept_back:
