@@ -63,19 +63,19 @@ def tables(figures: Figures) -> str:
 
 
 def generated(page: str) -> str:
-    """Return the text of a page between its markers."""
+    """Return the section of a page between its markers."""
     _, _, rest = page.partition(f"{BEGIN}\n")
     return rest.partition(END)[0].strip() + "\n"
 
 
 def with_tables(page: str, text: str) -> str:
-    """Return a page with another text between its markers."""
+    """Return a page with another section between its markers."""
     head, _, rest = page.partition(f"{BEGIN}\n")
     return f"{head}{BEGIN}\n\n{text}\n{END}{rest.partition(END)[2]}"
 
 
 def parsed(text: str) -> Figures:
-    """Return the figures that a generated text states."""
+    """Return the figures that a generated section shows."""
     parts: list[dict[str, tuple[int, ...]]] = []
     for line in text.split("\n"):
         cells = [cell.strip() for cell in line.strip("|").split("|")]

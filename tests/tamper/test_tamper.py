@@ -1,4 +1,4 @@
-"""Every alteration of a run is found, a sample of each kind here; ``docs/tamper.md`` states the figures."""
+"""Whatever is altered is found, a sample of each kind here, and ``docs/tamper.md`` gives the true figures."""
 
 import random
 
@@ -31,7 +31,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 @pytest.fixture(scope="module")
 def figures() -> page.Figures:
-    """Return the figures that the page states."""
+    """Return the figures that the page gives."""
     return page.parsed(page.generated(page.PAGE.read_text(encoding="utf-8")))
 
 
@@ -42,12 +42,12 @@ def picked(kind: kinds.Kind, sample: Sample) -> tuple[int, list[Alteration]]:
 
 
 def test_untouched_runs_are_clean(sample: Sample) -> None:
-    """The unaltered runs and their evidence are sealed, reproduced and without a finding."""
+    """The untouched runs and their evidence have no finding, so that every later finding is an alteration's."""
     assert Judge(sample).is_clean()
 
 
-def test_runs_have_every_event(sample: Sample) -> None:
-    """The sample runs contain every kind of event that a config can cause."""
+def test_runs_have_every_event_kind(sample: Sample) -> None:
+    """The runs that are altered have every event kind that a config can ask for."""
     records = (Record(content) for content in sample.contents.values())
     seen = {event["event_type"] for record in records for event in record.lines["events.jsonl"]}
     assert seen == set(EventKind) - NOT_BUILT
@@ -55,7 +55,7 @@ def test_runs_have_every_event(sample: Sample) -> None:
 
 @pytest.mark.parametrize("kind", kinds.REACHABLE, ids=lambda kind: kind.title)
 def test_every_alteration_is_found(sample: Sample, figures: page.Figures, kind: kinds.Kind) -> None:
-    """Every tried alteration of a run is found, and docs/tamper.md states the number and proofs of each kind."""
+    """Every alteration within reach is found, in the number and by the proofs that docs/tamper.md gives."""
     number, tried = picked(kind, sample)
     tally = tallied(Judge(sample), kind.title, tried)
     assert tally.missed == []
@@ -67,49 +67,49 @@ def test_every_alteration_is_found(sample: Sample, figures: page.Figures, kind: 
 
 @pytest.mark.parametrize("kind", kinds.EVIDENCE, ids=lambda kind: kind.title)
 def test_evidence_alterations_are_found(sample: Sample, figures: page.Figures, kind: kinds.Kind) -> None:
-    """Every tried alteration of an evidence file is found, and docs/tamper.md states the number of each kind."""
+    """Every alteration of the evidence of an unaltered run is found, in the number that docs/tamper.md gives."""
     number, tried = picked(kind, sample)
     assert tallied_evidence(Judge(sample), kind.title, tried).missed == []
     assert figures.evidence[kind.title] == (number, number)
 
 
 @pytest.mark.parametrize("kind", kinds.OUT_OF_REACH, ids=lambda kind: kind.title)
-def test_unreachable_kinds_match_page(sample: Sample, figures: page.Figures, kind: kinds.Kind) -> None:
-    """A run alone shows no alteration out of reach, and docs/tamper.md states what each anchor finds."""
+def test_out_of_reach_matches_page(sample: Sample, figures: page.Figures, kind: kinds.Kind) -> None:
+    """The run alone finds no alteration out of reach, and each anchor finds what docs/tamper.md says."""
     row = reach(Judge(sample), kind, sample)
     assert row == figures.reach[kind.title]
     assert (row[0] > 0, row[1]) == (True, 0)
 
 
-def test_anchors_find_every_replacement(figures: page.Figures) -> None:
-    """Every sealed replacement of a run is found by the expected digest and by evidence kept elsewhere."""
+def test_anchors_find_other_runs(figures: page.Figures) -> None:
+    """The digest and the evidence each find every sealed alteration that is out of reach of the run alone."""
     for kind in kinds.OUT_OF_REACH[:3]:
         number, _, by_digest, by_evidence = figures.reach[kind.title]
         assert number == by_digest == by_evidence
 
 
 def test_page_matches_its_figures(figures: page.Figures) -> None:
-    """The tables of docs/tamper.md are exactly what the figures on the page give."""
+    """The generated tables of docs/tamper.md are exactly those of its figures."""
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.with_tables(text, page.tables(figures)) == text
     assert figures.missed == []
 
 
 def test_every_finding_has_proof() -> None:
-    """Every finding code about a run belongs to a proof, and every other code is about evidence."""
+    """Every finding code belongs to a proof, except the codes of findings on evidence."""
     of_evidence = {code for code in FindingCode if code.startswith(("EVIDENCE_", "PICTURE_"))}
     assert set(PROOF_OF) == set(FindingCode) - of_evidence
 
 
-def test_empty_alteration_is_refused(sample: Sample) -> None:
-    """An alteration that changes nothing raises an AssertionError and is not counted."""
+def test_unchanged_bytes_are_no_alteration(sample: Sample) -> None:
+    """The tamper suite refuses to count an alteration that changes nothing."""
     same = Alteration("full", "nothing", lambda: dict(sample.contents["full"]))
     with pytest.raises(AssertionError, match="nothing alters nothing"):
         Judge(sample).proofs(same)
 
 
-def test_missed_alteration_is_named(sample: Sample) -> None:
-    """An alteration that no check finds is counted as missed and listed by name."""
+def test_undetected_alteration_is_named(sample: Sample) -> None:
+    """An alteration that no proof finds is reported as missed by its name."""
     outside = next(kind for kind in kinds.OUT_OF_REACH if "environment" in kind.title)
     tally = tallied(Judge(sample), outside.title, outside.alterations(sample))
     assert tally.row[:2] == (3, 0)
@@ -117,7 +117,7 @@ def test_missed_alteration_is_named(sample: Sample) -> None:
 
 
 def test_runs_are_restored(sample: Sample) -> None:
-    """After every alteration the runs and the evidence folder are as before."""
+    """The tamper suite leaves every run as before the alterations."""
     for name in CONFIGS:
         place = sample.places[name]
         assert content_of(place) == sample.contents[name]

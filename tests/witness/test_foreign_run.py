@@ -1,4 +1,4 @@
-"""A run of another program, judged as far as the runbook's contract goes."""
+"""A run of another program, checked as far as the runbook's contract goes."""
 
 import shutil
 from collections.abc import Callable
