@@ -1,7 +1,7 @@
 """Both proofs in one report: the witness refolds the log, the replay executes the session again.
 
-A damaged directory is a finding, never an exception, and so is a replay that was asked for and could not be done: a
-gate must not pass for want of its tool. A manifest makes no code run and opens no path: a strategy or a market file
+A damaged directory is a finding, never an exception, and so is a replay that was asked for and could not be done: what
+was not checked does not pass. A manifest makes no code run and opens no path: a strategy or a market file
 comes from the caller and must have the sealed hash.
 """
 

@@ -1,8 +1,8 @@
 """Pictures of a run: the same series gives the same bytes, whoever draws them and wherever.
 
 matplotlib is imported here alone, and only when something is drawn; the user's settings of it neither change a picture
-nor are changed. Texts of a run are shown character by character. Decimals become binary floats here, for drawing, and
-nowhere else.
+nor are changed. No character of a run's texts is markup. Decimals become binary floats here, for drawing, and nowhere
+else.
 """
 
 from __future__ import annotations
