@@ -33,7 +33,8 @@ SHA256 = re.compile(SHA256_PATTERN, re.ASCII)
 
 _ALNUM = "[A-Za-z0-9]"
 
-# a dot behind a w stays no dot: renderers make a link of www.
+# only the group becomes an entity: the alternatives before it are characters that are harmless where they stand and
+# stay readable; a dot behind a w is not, since renderers make a link of www.
 _ENTITIES = re.compile(
     rf"(?<={_ALNUM})(?:[-_]|(?<![wW])\.)(?={_ALNUM})"
     r"|(?<=[0-9])[:+](?=[0-9])|(?<=[A-Za-z])\.(?= |$)"

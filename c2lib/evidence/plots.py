@@ -1,8 +1,8 @@
 """Pictures of a run: the same series gives the same bytes, whoever draws them and wherever.
 
 matplotlib is imported here alone, and only when something is drawn; the user's settings of it neither change a picture
-nor are changed. Texts of a run are shown character by character. Decimals become binary floats here, for drawing, and
-nowhere else.
+nor are changed. No character of a run's texts is markup. Decimals become binary floats here, for drawing, and nowhere
+else.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ BAND_COLOURS = {
 
 
 class Mark(NamedTuple):
-    """How a side is drawn: its shape's tip touches the price from ``shift`` sizes away, so that none hides another."""
+    """How a side is drawn: ``shift`` sizes from the price, so that the shape's tip touches it and hides no other."""
 
     colour: str
     shape: str
@@ -82,15 +82,16 @@ def event_total(summary: RunSummary) -> int:
 
 def bands(summary: RunSummary) -> dict[str, list[Band]]:
     """Return the bands of the phases, one for the first phase and each move, and of the statuses, one a snapshot."""
-    moves = summary.phases
+    moves, last = summary.phases, event_total(summary)
     phases = [(move.after, move.ts_sim, f"{move.trigger} at ts_sim {move.ts_sim}") for move in moves]
     if moves:
         phases.insert(0, (moves[0].before, 0, ""))
     statuses = [(status, events, f"at ts_sim {events}") for status, events in summary.statuses]
-    return {"phase": _end_to_end(phases, event_total(summary)), "status": _end_to_end(statuses, event_total(summary))}
+    return {"phase": _bands(phases, last), "status": _bands(statuses, last)}
 
 
-def _end_to_end(starts: Sequence[tuple[str, int, str]], last: int) -> list[Band]:
+def _bands(starts: Sequence[tuple[str, int, str]], last: int) -> list[Band]:
+    """Return the bands of labels, starts and causes; each ends where the next one starts."""
     ends = [*(start for _, start, _ in starts[1:]), last]
     return [Band(label, start, end, cause) for (label, start, cause), end in zip(starts, ends, strict=False)]
 
@@ -136,7 +137,7 @@ def picture(series: RunSeries, name: str) -> bytes:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, color=INK)
         draw(figure, series)
         figure.align_ylabels()
-        # all that writing a PNG asks of a file; this package's evidence opens none
+        # matplotlib writes a PNG to anything with a write; this folder opens no file
         file = SimpleNamespace(write=pieces.append)
         canvas.print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call] # matplotlib has no types here
     return b"".join(pieces)

@@ -1,7 +1,7 @@
 """An evidence draft: a template filled with the facts of a run; and a file compared with the draft it should be.
 
 A draft is a pure function of its arguments: no disk, no clock, no environment. A template uses every placeholder and no
-other, so that no part of a draft can be left out.
+other, so that no section of a draft can be left out.
 """
 
 from __future__ import annotations
@@ -217,20 +217,20 @@ def artifacts_section(summary: RunSummary) -> str:
 
 
 def verify_command(summary: RunSummary) -> Encoded:
-    """Return the command that checks that it is this run, and runs it again with what that needs."""
+    """Return the command that checks this run and executes it again, with the files that it needs left open."""
     folder = "/".join(("out", *RUN_SUBDIRS, summary.run_id))
     try:
         check_run_id_for_directory(summary.run_id)
     except ConfigError:
         folder = "RUN_DIRECTORY"
-    parts = ["c2lib verify", folder, "--require-sealed"]
+    words = ["c2lib verify", folder, "--require-sealed"]
     if SHA256.fullmatch(summary.run_digest or ""):
-        parts.append(f"--expect-digest {summary.run_digest}")
+        words.append(f"--expect-digest {summary.run_digest}")
     if at(summary.config, "market", "source") == "file":
-        parts.append("--market FILE")
+        words.append("--market FILE")
     if summary.strategy_id not in BUILT_IN_STRATEGIES:
-        parts.append("--strategy-file FILE.py:CLASS")
-    return code(" ".join(parts), 400)
+        words.append("--strategy-file FILE.py:CLASS")
+    return code(" ".join(words), 400)
 
 
 def verify_outcome(verification: Verification) -> Encoded:
@@ -287,7 +287,7 @@ def plots_section(plots: Mapping[str, str]) -> str:
     return f"{table(('File', 'sha256'), rows)}\n\n{pictures}"
 
 
-class Stated(NamedTuple):
+class EvidenceText(NamedTuple):
     """What an evidence file says of itself: its text, date, owner, and the hash of each picture by its name."""
 
     text: str
@@ -296,8 +296,8 @@ class Stated(NamedTuple):
     pictures: Mapping[str, str]
 
 
-def stated(data: bytes, name: str, findings: Findings) -> Stated | None:
-    """Return what the evidence file ``name`` states; ``None``, with a finding, when that cannot be read."""
+def parse_evidence(data: bytes, name: str, findings: Findings) -> EvidenceText | None:
+    """Return what the evidence file ``name`` states; ``None``, with a finding, when it has not the form of a draft."""
 
     def malformed(expected: str, seen: str) -> None:
         findings.add(FindingCode.EVIDENCE_MALFORMED, name, expected=expected, seen=seen)
@@ -316,11 +316,11 @@ def stated(data: bytes, name: str, findings: Findings) -> Stated | None:
         return None
     _, _, plots = text.rpartition("\n## Plots\n")
     rows = filter(None, map(_PICTURE_ROW.fullmatch, plots.split("\n")))
-    return Stated(text, date[1], html.unescape(owner[1]), {row[1]: row[2] for row in rows})
+    return EvidenceText(text, date[1], html.unescape(owner[1]), {row[1]: row[2] for row in rows})
 
 
-def difference(text: str, draft: str, name: str, findings: Findings) -> None:
-    """Record the first line of the evidence file ``name`` that is not that of the draft."""
+def compare_evidence(text: str, draft: str, name: str, findings: Findings) -> None:
+    """Record as a finding the first line of the evidence file ``name`` that differs from the draft's."""
     lines = zip_longest(draft.split("\n"), text.split("\n"), fillvalue="no line")
     for number, (expected, seen) in enumerate(lines, start=1):
         if expected != seen:

@@ -41,14 +41,6 @@ from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, canonical_objec
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder
 from c2lib.witness.snapshots import MAX_STATES
 
-
-@lru_cache(maxsize=16)
-def _own_event(data: bytes) -> Mapping[str, Any] | None:
-    """Return the event of a line that has c2lib's own fields; two runs bring the same lines at nearly the same time."""
-    value = canonical_object(data)
-    return None if value is None or any(problems(EVENT_FIELDS, value, closed=True)) else value
-
-
 MAX_DAMAGE = 10
 """Most lines that are listed one by one because they cannot be compared."""
 
@@ -115,6 +107,13 @@ class RunDiff:
         return {"same": self.same, **asdict(self)}
 
 
+@lru_cache(maxsize=16)
+def _own_event(data: bytes) -> Mapping[str, Any] | None:
+    """Return the event of a line that has c2lib's own fields; two runs bring the same lines at nearly the same time."""
+    value = canonical_object(data)
+    return None if value is None or any(problems(EVENT_FIELDS, value, closed=True)) else value
+
+
 class _Side:
     """One run directory, its files read as they are asked for; ``facts`` are of those that were read to their end."""
 
@@ -128,17 +127,11 @@ class _Side:
         events = self.lines(Artifact.EVENTS)
         first = list(islice(events, 1))
         self._events = chain(first, events)
-        self.names = Names("", "")
-        for value in (
-            *(line.value for line in first if line.number == 1),
-            self.manifest,
-            self.metrics,
-            *self.snapshots,
-        ):
-            names = [(value or {}).get(name) for name in Names._fields]
-            if all(isinstance(name, str) for name in names):
-                self.names = Names(*map(str, names))
-                break
+        claims = [line.value for line in first if line.number == 1]
+        claims += [value for value in (self.manifest, self.metrics, *self.snapshots) if value]
+        named = ([claim.get(name) for name in Names._fields] for claim in claims)
+        whole = (Names(*map(str, names)) for names in named if all(isinstance(name, str) for name in names))
+        self.names = next(whole, Names("", ""))
 
     def _object(self, artifact: Artifact) -> Mapping[str, Any] | None:
         lines = list(self.lines(artifact, most=1))
@@ -154,11 +147,10 @@ class _Side:
         """Yield the lines of a file that can be compared, none beyond the number ``most``."""
         if artifact not in self.folder.entries:
             return
-        own = artifact is Artifact.MANIFEST
-        check = (
-            LineCheck(artifact, (), self._findings, limit=MAX_OBJECT) if own else RunbookFile(artifact, self._findings)
-        )
-        file = ArtifactFile(self.folder.descriptor, artifact, self._findings, MAX_OBJECT if own else MAX_LINE)
+        check, limit = LineCheck(artifact, (), self._findings, limit=MAX_OBJECT), MAX_OBJECT
+        if artifact is not Artifact.MANIFEST:
+            check, limit = RunbookFile(artifact, self._findings), MAX_LINE
+        file = ArtifactFile(self.folder.descriptor, artifact, self._findings, limit)
         for number, data in file.lines():
             value = _own_event(data) if artifact is Artifact.EVENTS else None
             if value is None and number <= most:

@@ -199,10 +199,6 @@ class RunbookFile(LineCheck):
     def _fold(self, value: Mapping[str, Any]) -> None:
         """Fold one line in."""
 
-    def finish(self) -> None:
-        """Report further findings of the file as a whole."""
-        self.line, self.event_id = 0, None
-
     def same_known(self, name: str, expected: object, seen: object) -> None:
         """Require what was ``seen`` in a field to be as ``expected``, where both are known."""
         code = _STATUS if name == "status" else _COUNTER
@@ -348,8 +344,9 @@ class RunbookRun:
 
     def compare(self, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]) -> None:
         """Compare the files that were read to their end."""
-        for file in (self._events_file, self.snapshots, self.audit):
-            file.finish()
+        for file in (self._events_file, self.snapshots, self.audit, self.metrics):
+            # what is found from here on is about a file as a whole
+            file.line, file.event_id = 0, None
         dead, expected = self.audit.counts[AuditCode.SINK_WRITE_FAILED], "sinks that took every line"
         self.audit.require(not dead, FindingCode.INCOMPLETE_RUN, expected, "a sink that failed for good")
         if dead:

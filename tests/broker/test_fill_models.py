@@ -60,7 +60,7 @@ def test_resting_limit_is_maker() -> None:
 
 
 def test_triggered_stop_limit_rests() -> None:
-    """A stop-limit that triggers beyond its limit is a limit order from the next bar on."""
+    """A stop-limit order that triggers beyond its limit is a limit order from the next bar on."""
     venue = free_venue()
     venue.place_order(order("STOP_LIMIT", stop=50, limit=55))
     venue.advance(bar(0, 60, 60, 40))
@@ -79,7 +79,7 @@ def test_touch_fills_when_configured() -> None:
 
 
 def test_slippage_is_bounded() -> None:
-    """Slippage is against market and stop orders, stops at one tick, and leaves limits as they are."""
+    """Slippage worsens market and stop orders, keeps prices at one tick or more, and spares limit orders."""
     venue = venue_of(slippage_ticks=3)
     for number, request in enumerate(
         (

@@ -1,4 +1,4 @@
-"""A small reader of drafts: what stands in one, found line by line and without a markdown library."""
+"""Reads the outline of a draft, line by line, without a markdown library."""
 
 import re
 from typing import NamedTuple

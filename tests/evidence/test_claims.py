@@ -35,8 +35,8 @@ def claim_of(claims: tuple[Claim, ...], name: str) -> Claim:
     return found
 
 
-def test_a_run_that_did_everything_right_is_a_pass() -> None:
-    """Every claim is there, in its order, holds, and refers to something."""
+def test_clean_run_passes() -> None:
+    """A clean run is a PASS: every claim is there in its order, holds and has a reference."""
     claims = evaluate(clean_summary(), CLEAN)
     assert [claim.name for claim in claims] == ALL
     assert passed(claims)
@@ -71,8 +71,8 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "change"), BROKEN)
-def test_each_broken_fact_fails_its_own_claim_and_no_other(name: str, change: dict[str, Any]) -> None:
-    """A FAIL says which claim does not hold."""
+def test_broken_fact_fails_one_claim(name: str, change: dict[str, Any]) -> None:
+    """A recorded fact that breaks a criterion fails the claim about that fact and no other claim."""
     claims = evaluate(clean_summary(**change), CLEAN)
     assert failed_names(claims) == (name,)
     assert not passed(claims)
@@ -88,25 +88,23 @@ def test_each_broken_fact_fails_its_own_claim_and_no_other(name: str, change: di
         ("reproduced", {"replay": Replay.DIFFERENT}, "bytes differ"),
     ],
 )
-def test_a_verification_that_is_less_than_whole_fails_its_claim(
-    name: str, change: dict[str, Any], observed: str
-) -> None:
-    """Only a sealed, clean and reproduced run is a PASS; what was not replayed is not claimed."""
+def test_incomplete_verification_fails_claim(name: str, change: dict[str, Any], observed: str) -> None:
+    """A run that is not sealed, has findings or is not reproduced fails exactly the claim about that."""
     claims = evaluate(clean_summary(), replace(CLEAN, **change))
     assert failed_names(claims) == (name,)
     assert claim_of(claims, name).observed == observed
 
 
-def test_enabled_in_the_config_fails_even_when_nobody_overrode_it() -> None:
-    """The sealed config itself must say that the gate stays shut."""
+def test_enabled_config_fails_claim() -> None:
+    """A sealed config with enabled true, or without enabled, fails the claim enabled_off without any override."""
     sealed = config(enabled=True)
     assert failed_names(evaluate(clean_summary(sealed), CLEAN)) == ("enabled_off",)
     without = {key: value for key, value in config().canonical().items() if key != "enabled"}
     assert failed_names(evaluate(clean_summary(config=without), CLEAN)) == ("enabled_off",)
 
 
-def test_a_rejected_run_is_a_fail_that_names_the_gate() -> None:
-    """A run that should have completed but was rejected shows the code and the reason."""
+def test_rejected_run_shows_reject_code() -> None:
+    """A rejected run is no PASS, and its status claim shows the reject code and reason and refers to the event."""
     claims = evaluate(rejected_summary(), CLEAN)
     assert not passed(claims)
     status = claim_of(claims, "status")
@@ -126,8 +124,8 @@ def test_a_rejected_run_is_a_fail_that_names_the_gate() -> None:
     )
 
 
-def test_a_failed_run_shows_its_code_even_without_a_reason() -> None:
-    """The fail code stands beside the status."""
+def test_failed_run_shows_fail_code() -> None:
+    """The status claim of a failed run shows the fail code even when no reason was recorded."""
     claims = evaluate(clean_summary(status="FAILED", fail_code="C2_ABORT_EXCEPTION"), CLEAN)
     assert claim_of(claims, "status").observed == "FAILED, C2_ABORT_EXCEPTION: not recorded"
 
@@ -137,16 +135,16 @@ def criteria_config(**criteria: Any) -> SealedConfig:
     return config(criteria=Criteria(**criteria))
 
 
-def test_criteria_that_ask_nothing_make_no_claim() -> None:
-    """Without a stop reason and without planned steps there is nothing to claim about them."""
+def test_absent_criteria_make_no_claim() -> None:
+    """Criteria without a stop reason and planned steps lead to no claim about the stop reason or the steps."""
     sealed = criteria_config(stop_reason=None, steps_as_planned=False)
     claims = evaluate(clean_summary(sealed, stop_reason="cancelled", steps=3), CLEAN)
     assert [claim.name for claim in claims] == [name for name in ALL if name not in ("stop_reason", "steps_as_planned")]
     assert passed(claims)
 
 
-def test_a_run_can_pass_by_failing_as_its_criteria_foresaw() -> None:
-    """Criteria sealed before the run may expect a failure, with its bounds."""
+def test_expected_failure_can_pass() -> None:
+    """A run that fails within the bounds of its sealed criteria is a PASS; a run beyond a bound is not."""
     sealed = criteria_config(
         status="FAILED", stop_reason="failed", steps_as_planned=False, min_fills=0, max_rail_trips=1
     )
@@ -155,37 +153,37 @@ def test_a_run_can_pass_by_failing_as_its_criteria_foresaw() -> None:
     assert failed_names(evaluate(replace(summary, rail_trips=2), CLEAN)) == ("max_rail_trips",)
 
 
-def test_criteria_weakened_after_the_run_fail() -> None:
-    """Event 0 keeps the hash of the criteria that were announced."""
+def test_weakened_criteria_fail() -> None:
+    """Criteria whose hash differs from the hash announced in event 0 fail the claim criteria_sealed."""
     weak = criteria_config(min_fills=0)
     summary = clean_summary(weak, fills=0, criteria_sha256=Criteria().sha256())
     assert failed_names(evaluate(summary, CLEAN)) == ("criteria_sealed",)
 
 
 @pytest.mark.parametrize("criteria", [None, [], "all good", {"min_fills": "0"}, {"unknown": 1}])
-def test_unreadable_criteria_fail_and_the_defaults_stand_in(criteria: object) -> None:
-    """A run without criteria of its own is held against the defaults, and is no PASS."""
+def test_unreadable_criteria_use_defaults(criteria: object) -> None:
+    """A run with unreadable criteria is judged by the default criteria and fails the claim criteria_sealed."""
     values = config().canonical() | {"criteria": criteria}
     claims = evaluate(clean_summary(config=values, fills=0), CLEAN)
     assert failed_names(claims) == ("min_fills", "criteria_sealed")
 
 
-def test_criteria_with_a_field_left_out_have_another_hash() -> None:
-    """The hash is over what stands in the config, not over what it could be completed to."""
+def test_partial_criteria_change_hash() -> None:
+    """Criteria with a field left out fail criteria_sealed: the hash covers the fields as written, no defaults."""
     values = config().canonical() | {"criteria": {"min_fills": 1}}
     assert failed_names(evaluate(clean_summary(config=values), CLEAN)) == ("criteria_sealed",)
 
 
-def test_claims_left_out_never_make_a_pass() -> None:
-    """No claims, or any claim that a PASS needs taken away, is no PASS."""
+def test_missing_claims_never_pass() -> None:
+    """An empty list of claims, or a list without a claim that a PASS needs, is no PASS."""
     claims = evaluate(clean_summary(), CLEAN)
     assert not passed(())
     for name in ("status", "criteria_sealed", "sealed_and_clean", "reproduced", "no_live_held", "enabled_off"):
         assert not passed([claim for claim in claims if claim.name != name])
 
 
-def test_references_are_of_the_run() -> None:
-    """Every reference is an event id, an entry hash, a file hash or the run digest of this run."""
+def test_references_belong_to_run() -> None:
+    """Every reference of a claim is an event id, an audit hash, a file hash or the digest of the judged run."""
     summary = clean_summary(
         rail_trips=1, references=dict(clean_summary().references) | {"rail_tripped": digest("rail")}
     )
@@ -196,8 +194,8 @@ def test_references_are_of_the_run() -> None:
     assert claim_of(claims, "max_rail_trips").references[0] == digest("rail")
 
 
-def test_the_layer_claimed_is_the_one_required() -> None:
-    """The claim names the layer of the config and never a stronger one."""
+def test_claimed_layer_is_required_layer() -> None:
+    """The NO-LIVE claim names the layer that the config requires, and an unknown layer fails the claim."""
     claims = evaluate(clean_summary(config(no_live_required="namespace")), CLEAN)
     assert claim_of(claims, "no_live_held").expected == "layer namespace held"
     unknown = config().canonical() | {"no_live_required": "prayer"}
@@ -205,8 +203,8 @@ def test_the_layer_claimed_is_the_one_required() -> None:
     assert failed_names(claims) == ("no_live_held",)
 
 
-def test_an_empty_summary_fails_without_an_exception() -> None:
-    """A directory of which nothing could be read is a FAIL."""
+def test_empty_summary_fails() -> None:
+    """A run of which nothing could be read fails its claims as not recorded, without an exception."""
     claims = evaluate(RunSummary(), Verification(Verdict.INCOMPLETE, 3, Replay.IMPOSSIBLE))
     assert not passed(claims)
     assert claim_of(claims, "status").observed == "not recorded"
@@ -223,8 +221,8 @@ def plain(number: Decimal) -> str:
 
 @settings(max_examples=60)
 @given(DECIMALS, DECIMALS, DECIMALS)
-def test_the_books_add_up_exactly(position: Decimal, cash: Decimal, price: Decimal) -> None:
-    """The sum is exact: the right equity holds, and one unit of its last place more does not."""
+def test_equity_adds_up_exactly(position: Decimal, cash: Decimal, price: Decimal) -> None:
+    """The claim accounts holds for the exact equity and fails for an equity that is larger by 1E-12."""
     with localcontext(prec=60):
         equity = position * price + cash
         more = equity + Decimal("1E-12")
@@ -243,7 +241,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.li
     st.text(max_size=6),
     st.text(max_size=6),
 )
-def test_no_summary_makes_it_raise(values: dict[str, Any], text: str, number: str) -> None:
-    """Whatever stands in a damaged run, there are claims, and no PASS."""
+def test_damaged_summary_never_passes(values: dict[str, Any], text: str, number: str) -> None:
+    """A summary of arbitrary values leads to claims without an exception, and never to a PASS."""
     summary = RunSummary(status=text, position=number, cash=number, equity=number, mark_price=number, config=values)
     assert not passed(evaluate(summary, CLEAN))

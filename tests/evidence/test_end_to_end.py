@@ -33,8 +33,8 @@ def verified(place: Path) -> tuple[RunSummary, Verification]:
     return report.summary, verification_of(report)
 
 
-def test_references_stand_in_the_files(tmp_path: Path) -> None:
-    """Each event id and entry hash that a claim of a real PASS refers to stands in its log; the run can be drawn."""
+def test_references_occur_in_logs(tmp_path: Path) -> None:
+    """Each event id and entry hash that a real PASS refers to is in its logs; the run can be rendered and drawn."""
     place = run_in(tmp_path)
     summary, verification = verified(place)
     claims = evaluate(summary, verification)
@@ -58,17 +58,15 @@ def test_references_stand_in_the_files(tmp_path: Path) -> None:
     ("change", "claim"),
     [({"enabled": True}, "status"), ({"criteria": {"min_fills": 999}}, "min_fills")],
 )
-def test_a_real_run_that_does_not_meet_its_criteria_is_a_fail(
-    tmp_path: Path, change: dict[str, object], claim: str
-) -> None:
-    """A rejected run, and a run with too few fills, name what failed."""
+def test_unmet_criteria_fail_run(tmp_path: Path, change: dict[str, object], claim: str) -> None:
+    """A real run that is rejected, or has too few fills, is a FAIL that names the unmet claim."""
     claims = evaluate(*verified(run_in(tmp_path, **change)))
     assert claim in failed_names(claims)
     assert not passed(claims)
 
 
-def test_a_real_run_altered_afterwards_is_a_fail(tmp_path: Path) -> None:
-    """One byte more in the event log, and the record is no longer clean nor reproduced."""
+def test_altered_run_fails(tmp_path: Path) -> None:
+    """A real run with one byte added to its event log fails the claims sealed_and_clean and reproduced."""
     place = run_in(tmp_path)
     events = place / "events.jsonl"
     events.chmod(0o644)

@@ -32,8 +32,8 @@ def configured(**changes: Any) -> RunSummary:
     return clean_summary(config=config().canonical() | changes)
 
 
-def test_the_usual_run_leaves_the_usual_things_open() -> None:
-    """The demo run: hook layer, synthetic walk, fixed clock, no friction, no limits, no fault, no reconciliation."""
+def test_demo_run_has_usual_limits() -> None:
+    """The demo run has exactly the usual limits, and every limit has a unique name and sentence."""
     assert names(clean_summary()) == USUAL
     assert len({limit.name for limit in LIMITS}) == len({limit.sentence for limit in LIMITS}) == len(LIMITS)
 
@@ -59,8 +59,8 @@ BOUNDED = {"max_position": "5", "max_order_quantity": "1", "max_open_orders": 2}
         (clean_summary(event_counts={"FAULT_INJECTED": 1, "RECONCILED": 1}), set(), {"no_fault", "not_reconciled"}),
     ],
 )
-def test_each_line_follows_its_fact(summary: RunSummary, said: set[str], unsaid: set[str]) -> None:
-    """A fact brings its line in or takes it away, and touches no other."""
+def test_each_fact_controls_its_limits(summary: RunSummary, said: set[str], unsaid: set[str]) -> None:
+    """A fact of a run adds or removes exactly its own limits and changes no other limit."""
     assert names(summary) == (USUAL | said) - unsaid
 
 
@@ -73,13 +73,13 @@ def test_each_line_follows_its_fact(summary: RunSummary, said: set[str], unsaid:
         ({"verdict": Verdict.INCOMPLETE}, {"not_sealed"}),
     ],
 )
-def test_what_was_not_verified_is_said(change: dict[str, Any], said: set[str]) -> None:
-    """Without a seal or without a replay the draft says what that leaves open."""
+def test_missing_verification_is_stated(change: dict[str, Any], said: set[str]) -> None:
+    """A run that is not sealed or not reproduced has a limit that says so."""
     assert names(clean_summary(), replace(CLEAN, **change)) == USUAL | said
 
 
-def test_a_config_that_does_not_tell_counts_as_not_done() -> None:
-    """Of an empty summary everything is open that nothing shows to be done."""
+def test_missing_config_counts_as_undone() -> None:
+    """An empty or malformed config leaves open every limit that only a recorded fact could remove."""
     nothing = Verification(Verdict.INCOMPLETE, 0, Replay.IMPOSSIBLE)
     assert names(RunSummary(), nothing) == ALWAYS | {
         "not_sealed",
@@ -102,8 +102,8 @@ def notes(summary: RunSummary, verification: Verification = CLEAN) -> list[str]:
     return risk_notes(summary, verification, evaluate(summary, verification))
 
 
-def test_a_run_without_anything_to_weigh_says_so() -> None:
-    """A flat, clean run has one sentence."""
+def test_uneventful_run_has_one_risk() -> None:
+    """A clean run with a flat position has one risk sentence, which says that no risk was recorded."""
     flat = clean_summary(position="0", cash="100000")
     assert notes(flat) == ["No retry, rejection, broken rail, refused attempt, open position or finding was recorded."]
 
@@ -124,13 +124,13 @@ def test_a_run_without_anything_to_weigh_says_so() -> None:
         ),
     ],
 )
-def test_each_risk_has_its_number(change: dict[str, Any], sentence: str) -> None:
-    """What happened stands in the notes, encoded."""
+def test_each_risk_is_stated(change: dict[str, Any], sentence: str) -> None:
+    """Each risk that a run records stands in the risk sentences with its number or text, encoded."""
     assert sentence in notes(clean_summary(**change))
 
 
-def test_findings_and_failed_claims_come_first() -> None:
-    """A reviewer reads first what is wrong."""
+def test_failures_precede_other_risks() -> None:
+    """Failed claims stand first in the risk sentences, then the verifier's findings, then the rejection."""
     found = notes(rejected_summary(), replace(CLEAN, findings=2))
     assert found[0].startswith("Claims that do not hold: <code>status</code>, ")
     assert found[1] == "The verifier reports <code>2</code> findings: read them first."

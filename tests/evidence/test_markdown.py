@@ -49,25 +49,25 @@ HOSTILE = st.text(
         ("password=hunter2hunter2", "[REDACTED:assignment]"),
     ],
 )
-def test_every_character_shows(text: str, shown: str) -> None:
-    """What has a shape stays; controls, direction marks and blanks that are no space show their code point."""
+def test_every_character_is_visible(text: str, shown: str) -> None:
+    """In visible text, printable characters stay, invisible ones show their code point, and secrets are redacted."""
     assert visible(text) == shown
 
 
-def test_what_is_cut_is_counted() -> None:
-    """A long value keeps its beginning and says how much more there is."""
+def test_cut_text_states_remainder() -> None:
+    """A text cut to a limit keeps its beginning and states how many characters are left out."""
     assert visible("x" * 205) == "x" * 200 + "... (and 5 more)"
     assert visible("abc", 3) == "abc"
     assert visible("abcd", 3) == "abc... (and 1 more)"
 
 
-def test_a_secret_is_taken_out_before_a_value_is_cut() -> None:
-    """Cutting first could leave a piece that no detector knows."""
+def test_redaction_precedes_cutting() -> None:
+    """A secret is redacted before a text is cut, so no piece of the secret is left."""
     assert "ghp_" not in visible("ghp_" + "a1" * 18, 10)
 
 
-def test_fonts_without_a_letter_show_its_code_point() -> None:
-    """For pictures everything beyond ASCII is named."""
+def test_ascii_text_shows_code_points() -> None:
+    """With ascii_only, every character beyond ASCII shows its code point and ASCII characters stay."""
     assert visible("é$|", ascii_only=True) == "[U+00E9]$|"
 
 
@@ -93,15 +93,15 @@ def test_fonts_without_a_letter_show_its_code_point() -> None:
         ("---", "&#45;&#45;&#45;"),
     ],
 )
-def test_markdown_has_nothing_to_take_hold_of(text: str, encoded: str) -> None:
-    """Whatever could be structure is an entity; names, times and prose stay readable."""
+def test_markdown_structure_is_escaped(text: str, encoded: str) -> None:
+    """Every character that could be markdown structure becomes an entity; names, times and prose stay readable."""
     assert inline(text) == encoded
 
 
 @settings(max_examples=300)
 @given(HOSTILE)
-def test_an_encoded_text_reads_back_and_holds_no_structure(text: str) -> None:
-    """A browser shows the visible text, and the source is one line without any mark of its own."""
+def test_encoded_text_reads_back(text: str) -> None:
+    """An encoded text is one printable line without markdown structure, and unescapes to the visible text."""
     encoded = inline(text)
     assert html.unescape(encoded) == visible(text)
     assert not re.search(r"[|`<>\[\]()*~\\\"'@/=!\n\r]|&(?!#[0-9]+;)|#(?<!&#)|^[-+ ]|^[0-9]+\. |www\.", encoded)
@@ -111,8 +111,8 @@ def test_an_encoded_text_reads_back_and_holds_no_structure(text: str) -> None:
 
 @settings(max_examples=200)
 @given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE), max_size=4))
-def test_a_table_has_the_rows_and_cells_it_was_given(values: list[tuple[str, str, str]]) -> None:
-    """No value can add a row, take one away or move a cell."""
+def test_values_cannot_alter_table(values: list[tuple[str, str, str]]) -> None:
+    """No cell value can add, remove or move a row or a cell of a table."""
     text = table(("a", "b", "c"), [tuple(code(value) for value in row) for row in values])
     rows = [line.split("|")[1:-1] for line in text.split("\n")]
     assert len(rows) == len(values) + 2
@@ -123,14 +123,14 @@ def test_a_table_has_the_rows_and_cells_it_was_given(values: list[tuple[str, str
         assert shown == [visible(value) or NOTHING for value in given_row]
 
 
-def test_a_row_that_does_not_fit_is_a_defect() -> None:
-    """A missing cell would move all that follow."""
+def test_row_of_wrong_length_raises() -> None:
+    """A table row with the wrong number of cells raises DefectError."""
     with pytest.raises(DefectError, match="1 cells in a table of 2"):
         table(("a", "b"), [(Encoded("x"),)])
 
 
-def test_paths_nothing_and_lists_have_their_form() -> None:
-    """A path has no bare slash, nothing is a dash, a short hash is its beginning, a list has one line an item."""
+def test_values_have_fixed_forms() -> None:
+    """A slash is escaped, an absent value is a dash, a short hash has 12 digits, a list has one line an item."""
     assert code("out/x") == "<code>out&#47;x</code>"
     assert code(None) == code("") == NOTHING
     assert code(0) == "<code>0</code>"
@@ -162,8 +162,8 @@ EVENTS = (
 )
 
 
-def test_the_events_of_a_run_stand_in_the_order_of_the_log() -> None:
-    """Bars, orders and fills have a row each, and what is left out is counted."""
+def test_events_follow_log_order() -> None:
+    """The events table has a row of each bar, order and fill in the order of the log and counts those left out."""
     assert events_table(run_with(*EVENTS), limit=5).split("\n") == [
         "ts_sim  bar  event            detail",
         "------  ---  ---------------  ------------------------------------------",
@@ -176,31 +176,31 @@ def test_the_events_of_a_run_stand_in_the_order_of_the_log() -> None:
     ]
 
 
-def test_a_table_with_room_for_all_says_nothing_more() -> None:
-    """Six rows and a limit of six leave nothing out; no events leave the header."""
+def test_complete_table_omits_count() -> None:
+    """An events table that shows every event counts no more events, and without events is the header alone."""
     assert "more" not in events_table(run_with(*EVENTS), limit=6)
     assert events_table(run_with()) == "ts_sim  bar  event  detail\n------  ---  -----  ------"
 
 
 @pytest.mark.parametrize("limit", [0, -1])
-def test_a_limit_below_one_is_refused(limit: int) -> None:
-    """A table of no rows would hide the run."""
+def test_limit_below_one_is_refused(limit: int) -> None:
+    """An events table with a limit below one raises a ConfigError that names the limit."""
     with pytest.raises(ConfigError, match="limit"):
         events_table(run_with(), limit)
 
 
 @settings(max_examples=80)
 @given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30)), max_size=4))
-def test_a_row_is_a_line_whatever_it_holds(rows: list[tuple[str, str]]) -> None:
-    """No value breaks a line, hides behind a control or leaves a blank at the end."""
+def test_aligned_rows_stay_lines(rows: list[tuple[str, str]]) -> None:
+    """Each row of an aligned table is one line without trailing blanks, whatever its values hold."""
     text = aligned(("one", "two"), rows)
     assert text.splitlines() == text.split("\n")
     assert len(text.split("\n")) == len(rows) + 2
     assert all(line == line.rstrip() for line in text.split("\n"))
 
 
-def test_a_hostile_name_cannot_forge_an_event() -> None:
-    """A newline in an order's name is shown, not obeyed."""
+def test_newline_cannot_forge_event() -> None:
+    """A newline in an order's name is shown as its code point and adds no row to the events table."""
     text = events_table(run_with(("ORDER_SUBMITTED", 1, {**ORDER, "client_order_id": "x\n99 FILL forged"})))
     assert len(text.split("\n")) == 3
     assert "x[U+000A]99 FILL forged" in text

@@ -69,8 +69,8 @@ def drawn_elsewhere(environment: dict[str, str]) -> str:
     return result.stdout
 
 
-def test_another_process_with_hostile_settings_draws_the_same_bytes(tmp_path: Path) -> None:
-    """Hash seed, matplotlibrc, time zone and folder of the user change no byte."""
+def test_environment_changes_no_picture(tmp_path: Path) -> None:
+    """Hash seed, matplotlibrc and time zone of another process change no byte of any picture."""
     settings = tmp_path / "matplotlibrc"
     settings.write_text(HOSTILE_SETTINGS)
     here = {name: hashlib.sha256(png).hexdigest() for name, png in plot_files(run_of(series_of(12))).items()}
@@ -79,8 +79,8 @@ def test_another_process_with_hostile_settings_draws_the_same_bytes(tmp_path: Pa
     assert list(here) == list(PICTURES) == ["phases.png", "price.png", "equity.png"]
 
 
-def test_the_users_own_settings_are_left_as_they_were() -> None:
-    """Whatever was set before drawing neither shows nor is lost."""
+def test_drawing_keeps_user_settings() -> None:
+    """Drawing ignores the user's matplotlib settings and leaves every setting unchanged."""
     series = series_of(3)
     plain = picture(series, "price.png")
     with matplotlib.rc_context({"axes.facecolor": "#ff0000", "figure.dpi": 41.0, "text.parse_math": True}):
@@ -89,36 +89,36 @@ def test_the_users_own_settings_are_left_as_they_were() -> None:
         assert dict(matplotlib.rcParams) == before
 
 
-def test_importing_the_room_loads_no_matplotlib() -> None:
-    """Only drawing needs the library."""
+def test_import_loads_no_matplotlib() -> None:
+    """Importing the modules evidence.plots and evidence.render does not load matplotlib."""
     code = "import sys, c2lib.evidence.plots, c2lib.evidence.render; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
 
 
-def test_drawing_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error of a plain installation says what to install."""
+def test_missing_matplotlib_names_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing without matplotlib raises a MissingExtraError that names the extra c2lib[notebooks]."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"c2lib\[notebooks\]"):
         picture(series_of(1), "phases.png")
 
 
-def test_a_picture_carries_no_word_of_who_drew_it() -> None:
-    """No text chunk: no version, no time, no path."""
+def test_picture_has_no_metadata() -> None:
+    """A picture holds no text or time chunk, so no version, time or path of its maker."""
     png = picture(series_of(2), "phases.png")
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert not any(chunk in png for chunk in (b"tEXt", b"iTXt", b"zTXt", b"tIME", b"Software"))
 
 
-def test_sides_are_drawn_only_where_there_are_orders_and_fills() -> None:
-    """Taking the fills away changes the picture; both sides have their own colour."""
+def test_orders_and_fills_are_drawn() -> None:
+    """The price picture shows orders and fills, with a colour of its own for each side."""
     series = series_of(12)
     assert colours_of(picture(series, "price.png")) >= COLOURS
     assert picture(series, "price.png") != picture(replace(series, fills=()), "price.png")
     assert picture(series, "price.png") != picture(replace(series, orders=()), "price.png")
 
 
-def test_every_fact_drawn_changes_the_bytes() -> None:
-    """A position, an equity, a trigger or a run_id that differs is seen."""
+def test_every_fact_changes_picture() -> None:
+    """A changed position, equity, phase trigger or run_id changes the bytes of the picture."""
     series = series_of(4)
     moved = replace(series, bars=(*series.bars[:-1], replace(series.bars[-1], position="3")))
     richer = replace(series, bars=(*series.bars[:-1], replace(series.bars[-1], equity="100001")))
@@ -130,8 +130,8 @@ def test_every_fact_drawn_changes_the_bytes() -> None:
     assert picture(series, "phases.png") != picture(cancelled, "phases.png")
 
 
-def test_a_rejected_run_gets_pictures_that_say_so() -> None:
-    """Without a bar there is a sentence with status and code instead of axes."""
+def test_rejected_run_shows_reject_code() -> None:
+    """Pictures of a rejected run show its reject code instead of axes, and an empty run has all three pictures."""
     rejected = RunSeries(rejected_summary(), (), (), ())
     other = RunSeries(rejected_summary(reject_code="C2_REJECT_BROKER_NOT_MOCK"), (), (), ())
     assert picture(rejected, "price.png") != picture(other, "price.png")
@@ -139,8 +139,8 @@ def test_a_rejected_run_gets_pictures_that_say_so() -> None:
     assert set(plot_files(run_of(RunSeries(RunSummary(), (), (), ())))) == {"phases.png", "price.png", "equity.png"}
 
 
-def test_one_bar_no_fill_and_thirty_thousand_bars_can_be_drawn() -> None:
-    """The smallest and a large run both give whole pictures."""
+def test_any_run_length_is_drawn() -> None:
+    """A run of one bar and a run of thirty thousand bars have whole pictures."""
     assert colours_of(picture(series_of(1), "price.png"))
     assert colours_of(picture(series_of(1), "equity.png"))
     crowd = series_of(30_000, every=40)
@@ -148,8 +148,8 @@ def test_one_bar_no_fill_and_thirty_thousand_bars_can_be_drawn() -> None:
     assert colours_of(picture(crowd, "price.png")) >= COLOURS
 
 
-def test_orders_between_ticks_are_drawn() -> None:
-    """With ticks of decisions only, an order or a fill can belong to a bar that is not there."""
+def test_order_without_bar_is_drawn() -> None:
+    """An order or a fill whose bar has no recorded tick is still drawn in the price picture."""
     series = series_of(12)
     sparse = replace(series, bars=series.bars[1::4], orders=(replace(series.orders[0], bar_index=0), *series.orders))
     assert colours_of(picture(sparse, "price.png"))
@@ -158,8 +158,8 @@ def test_orders_between_ticks_are_drawn() -> None:
 HOSTILE_TEXT = "$\\frac{1}{0}$ $$ \\n\n\u202e{漢字} <b>|" + "x" * 300
 
 
-def test_hostile_texts_are_shown_and_not_obeyed() -> None:
-    """Markup, unknown letters, long names and many phases draw without a warning; all warnings are errors here."""
+def test_hostile_text_draws_without_warning() -> None:
+    """Markup, unknown letters, long names and many phases are drawn as text without a warning."""
     moves = tuple(PhaseMove("INIT", HOSTILE_TEXT, HOSTILE_TEXT, number, "") for number in range(30))
     series = series_of(3, run_id=HOSTILE_TEXT, symbol=HOSTILE_TEXT, phases=moves, statuses=((HOSTILE_TEXT, 2),))
     bars = tuple(
@@ -170,7 +170,7 @@ def test_hostile_texts_are_shown_and_not_obeyed() -> None:
 
 
 def test_bands_lie_end_to_end() -> None:
-    """Each phase lasts from the move into it to the next one, each status from its snapshot to the next one."""
+    """Each phase band lasts from its move to the next move, and each status band from its snapshot to the next."""
     summary = clean_summary()
     assert event_total(summary) == 18
     seen = bands(summary)
@@ -189,15 +189,15 @@ def test_bands_lie_end_to_end() -> None:
     ]
 
 
-def test_no_moves_no_bands() -> None:
-    """Nothing recorded is nothing drawn; the events counted still give the width."""
+def test_no_moves_make_no_bands() -> None:
+    """A run without phase moves and statuses has no bands, and its counted events still give the width."""
     summary = RunSummary(event_counts={"STRATEGY_TICK": 4})
     assert (event_total(summary), bands(summary)) == (4, {"phase": [], "status": []})
     assert event_total(RunSummary()) == 0
 
 
-def test_repeated_moves_are_all_drawn() -> None:
-    """A sink that failed while closing leaves the last move twice: both are shown."""
+def test_repeated_moves_are_drawn() -> None:
+    """Every phase move has a band, also when a sink that fails while closing leaves the last move twice."""
     move = PhaseMove("STOPPING", "STOPPED", "CLOSED", 5, "")
     again = PhaseMove("STOPPING", "ERROR_REQUIRES_OPERATOR", "SINK_FAILED", 5, "")
     labels = [band.label for band in bands(RunSummary(phases=(move, again)))["phase"]]

@@ -48,15 +48,15 @@ def draft(
     return render(template, summary, claims, verification, date=date, owner=owner, plots=plots)
 
 
-def test_a_whole_draft_is_the_golden_text() -> None:
-    """The draft of the clean run, word by word; the same arguments give the same text."""
+def test_clean_draft_matches_golden() -> None:
+    """The draft of the clean run is the golden text, in whatever order its pictures are given."""
     text = draft(clean_summary())
     assert text == GOLDEN.read_text(encoding="utf-8")
     assert draft(clean_summary(), plots=dict(reversed(PLOTS.items()))) == text
 
 
-def test_a_draft_has_the_sections_and_rows_that_its_run_gives() -> None:
-    """One title, eight sections, the tables of scope, claims, references, files, digests and pictures."""
+def test_draft_has_fixed_sections() -> None:
+    """A draft has one title, eight sections, and the tables and pictures that its run gives."""
     seen = outline(draft(clean_summary()))
     assert seen.headings == ["# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS", *SECTIONS]
     assert seen.tables == [[2] * 16, [6] * 14, [3] * 12, [4] * 7, [2] * 6, [2] * 5]
@@ -64,8 +64,8 @@ def test_a_draft_has_the_sections_and_rows_that_its_run_gives() -> None:
     assert seen.pictures == ["![equity.png](equity.png)", "![phases.png](phases.png)", "![price.png](price.png)"]
 
 
-def test_a_rejected_run_gives_a_fail_that_names_its_claims() -> None:
-    """The title, the status and the risk notes say what did not hold."""
+def test_rejected_run_renders_fail() -> None:
+    """The draft of a rejected run has FAIL in its title and names the failed claims and the reject code."""
     text = draft(rejected_summary())
     assert text.startswith("# EV-20260131-FINISH_C2-ORCH-DRYRUN-FAIL\n")
     assert "- **Status:** DRAFT, FAIL (5 of 12 claims hold; failed: <code>status</code>, " in text
@@ -74,22 +74,22 @@ def test_a_rejected_run_gives_a_fail_that_names_its_claims() -> None:
     assert outline(text).headings[1:] == SECTIONS
 
 
-def test_claims_that_are_missing_make_a_fail() -> None:
-    """A draft with no claims at all says that claims are missing."""
+def test_missing_claims_render_fail() -> None:
+    """A draft without claims is a FAIL whose status says that claims are missing."""
     summary = clean_summary()
     text = render(TEMPLATE, summary, (), CLEAN, date="2026-01-31", owner="ops", plots={})
     assert "- **Status:** DRAFT, FAIL (0 of 0 claims hold; failed: claims are missing)" in text
 
 
-def test_a_run_of_which_nothing_is_known_gives_a_draft() -> None:
-    """An empty summary is evidence as well, of a FAIL."""
+def test_empty_run_renders_draft() -> None:
+    """An empty run summary renders as a FAIL draft with every section."""
     text = draft(RunSummary(), Verification(Verdict.INCOMPLETE, 1, Replay.IMPOSSIBLE), plots={})
     assert outline(text).headings == ["# EV-20260131-FINISH_C2-ORCH-DRYRUN-FAIL", *SECTIONS]
     assert "No picture was drawn." in text
 
 
-def test_a_draft_ends_in_one_newline_and_no_line_in_a_blank() -> None:
-    """Even when the template does not keep to that."""
+def test_draft_has_no_trailing_blanks() -> None:
+    """A draft ends in one newline and no line ends in a blank, whatever its template holds."""
     text = draft(clean_summary(), template="\n\n" + TEMPLATE.replace("\n", "  \r\n") + "\n\n")
     assert text == draft(clean_summary())
     assert text.endswith("\n")
@@ -104,16 +104,16 @@ def test_a_draft_ends_in_one_newline_and_no_line_in_a_blank() -> None:
         ("2028-02-29", False, "EV-20280229-FINISH_C2-ORCH-DRYRUN-FAIL.md"),
     ],
 )
-def test_the_name_holds_date_and_result(date: str, passed: bool, name: str) -> None:
-    """The file name is the evidence id with its ending."""
+def test_name_holds_date_and_result(date: str, passed: bool, name: str) -> None:
+    """The name of an evidence file holds the date and the result, PASS or FAIL."""
     assert evidence_name(date, passed) == name
 
 
 @pytest.mark.parametrize(
     "date", ["", "20260131", "2026-1-31", "2026-02-30", "2026-01-31\n", "2026-W05-6", "٢٠٢٦-01-31", "2026-01-31T00:00"]
 )
-def test_a_date_that_is_no_day_is_refused(date: str) -> None:
-    """The error names the field."""
+def test_invalid_date_is_refused(date: str) -> None:
+    """A date that is no calendar day written as YYYY-MM-DD raises a ConfigError on the field evidence_date."""
     with pytest.raises(ConfigError) as caught:
         evidence_name(date, True)
     assert caught.value.field == "evidence_date"
@@ -134,16 +134,16 @@ def test_a_date_that_is_no_day_is_refused(date: str) -> None:
         "ghp_" + "a1" * 18,
     ],
 )
-def test_an_owner_that_cannot_stand_in_a_draft_is_refused(owner: str) -> None:
-    """Empty, long, more than a line, invisible or secret-looking names are refused and not quoted."""
+def test_invalid_owner_is_refused(owner: str) -> None:
+    """An empty, long, multi-line, invisible or secret-like owner raises a ConfigError that never quotes the name."""
     with pytest.raises(ConfigError) as caught:
         draft(clean_summary(), owner=owner)
     assert caught.value.field == "owner"
     assert not owner.strip() or owner not in str(caught.value)
 
 
-def test_an_owner_is_encoded() -> None:
-    """Markup in a name is shown, not obeyed."""
+def test_owner_is_escaped() -> None:
+    """Markup in the owner's name is escaped in the draft."""
     text = draft(clean_summary(), owner=" J. Müller <b>|# ")
     assert "- **Owner:** J. Müller &#60;b&#62;&#124;&#35;\n" in text
 
@@ -158,8 +158,8 @@ def test_an_owner_is_encoded() -> None:
         ("", r"placeholder \$evidence_id is missing"),
     ],
 )
-def test_a_template_that_does_not_fit_is_refused(template: str, problem: str) -> None:
-    """No part of a draft can be left out or made up by its template."""
+def test_unfit_template_is_refused(template: str, problem: str) -> None:
+    """A template with a missing, unknown or malformed placeholder raises an InputError that names the problem."""
     with pytest.raises(InputError, match=problem):
         draft(clean_summary(), template=template)
 
@@ -174,14 +174,14 @@ def test_a_template_that_does_not_fit_is_refused(template: str, problem: str) ->
         {".png": digest("")},
     ],
 )
-def test_plots_that_are_no_pictures_with_hashes_are_refused(plots: dict[str, str]) -> None:
-    """A picture's name goes into a link, so that it must be plain."""
+def test_invalid_plot_is_refused(plots: dict[str, str]) -> None:
+    """A plot without a plain .png name or without a SHA-256 hash raises an InputError."""
     with pytest.raises(InputError, match="plots"):
         draft(clean_summary(), plots=plots)
 
 
-def test_a_dollar_in_a_value_is_no_placeholder() -> None:
-    """Values are set in once and never searched for placeholders."""
+def test_dollar_in_value_stays() -> None:
+    """The text of a placeholder inside a value of the run is shown and not substituted."""
     assert "<code>&#36;claims&#36;&#123;owner&#125;</code>" in draft(clean_summary(symbol="$claims${owner}"))
 
 
@@ -209,7 +209,7 @@ def hostile_summary(text: str) -> RunSummary:
 
 
 TELLING = frozenset({*CLOCK_MODES, *StopReason, "hook", "namespace"})
-"""Words of the contract by which a draft chooses its sentences: no forgery, and drawn when a module has them."""
+"""Words of the contract by which a draft chooses its sentences: left out of the hostile texts."""
 
 HOSTILE = st.text(
     st.sampled_from("|`~#*_[]()<>!&\\\n\r\u2028\u202e$ ab1.:/-+=") | st.characters(exclude_categories=["Cs"]),
@@ -220,8 +220,8 @@ HOSTILE = st.text(
 
 @settings(max_examples=60)
 @given(HOSTILE)
-def test_no_text_of_a_run_changes_the_outline_of_its_draft(text: str) -> None:
-    """Whatever a run says: the same headings, rows, cells, list items, tags and pictures."""
+def test_run_text_keeps_outline(text: str) -> None:
+    """No text of a run changes the headings, tables, lists, tags or pictures of its draft."""
     assert outline(draft(hostile_summary(text))) == outline(draft(hostile_summary("x")))
 
 
@@ -236,8 +236,8 @@ def test_no_text_of_a_run_changes_the_outline_of_its_draft(text: str) -> None:
         "\\| `a` **b** _c_ ~~d~~ &lt;b&gt; <!-- ",
     ],
 )
-def test_a_markdown_renderer_sees_nothing_of_the_run(text: str) -> None:
-    """A real renderer with tables, links and strike-through gives the same tags, and shows the text."""
+def test_renderer_shows_text_literally(text: str) -> None:
+    """A markdown renderer makes the same tags from a draft whatever the run says, and shows the text literally."""
     markdown = mistune.create_markdown(escape=False, plugins=["table", "strikethrough", "url", "task_lists", "math"])
 
     def tags(value: str) -> list[str]:

@@ -34,13 +34,13 @@ VERIFY = f"c2lib verify out&#47;finish_c&#47;c2&#47;run_demo_001 {DIGEST}"
         (clean_summary(run_id="../../etc"), f"c2lib verify RUN_DIRECTORY {DIGEST}"),
     ],
 )
-def test_the_command_to_verify_can_be_pasted_safely(summary: RunSummary, command: str) -> None:
-    """It names the run directory, what a replay needs, and nothing that a shell could take for a command."""
+def test_verify_command_is_shell_safe(summary: RunSummary, command: str) -> None:
+    """The verify command names the run directory and what a replay needs, and nothing that a shell could run."""
     assert sections.verify_command(summary) == f"<code>{command}</code>"
 
 
-def test_only_sealed_files_and_the_manifest_are_listed() -> None:
-    """The environment differs between machines and would change the draft; a missing file is named."""
+def test_only_sealed_files_are_listed() -> None:
+    """The artifacts section lists the sealed files and the manifest, missing or not, and no environment."""
     files = {name: facts for name, facts in clean_summary().artifacts.items() if name != "audit.jsonl"}
     text = sections.artifacts_section(clean_summary(artifacts=files))
     assert "environment" not in text
@@ -51,7 +51,7 @@ def test_only_sealed_files_and_the_manifest_are_listed() -> None:
 
 
 def test_references_are_listed_once() -> None:
-    """Events, files, the last audit entry and the run digest are named as such; an unknown hash has no name."""
+    """Each reference is listed once with the name of its event, file or digest; an unknown hash has no name."""
     claims = (*evaluate(clean_summary(), CLEAN), Claim("own", "Mine.", "", "", True, (digest("unknown"),)))
     rows = sections.references_section(clean_summary(), claims).split("\n")[2:]
     assert len(rows) == len(set(rows)) == 11
@@ -66,8 +66,8 @@ def test_references_are_listed_once() -> None:
     assert f"| <code>{digest('unknown')[:12]}</code> | – | <code>{digest('unknown')}</code> |" in rows
 
 
-def test_no_references_are_a_dash() -> None:
-    """The cell is there, and empty texts are dashes as well."""
+def test_absent_references_show_dash() -> None:
+    """In the claims table, absent references and an empty text are shown as a dash."""
     row = sections.claims_section((Claim("own", "Mine.", "", "seen", False, ()),)).split("\n")[-1]
     assert row == "| <code>own</code> | Mine. | – | <code>seen</code> | FAIL | – |"
 
@@ -87,8 +87,8 @@ def test_no_references_are_a_dash() -> None:
         ),
     ],
 )
-def test_safety_in_numbers(change: dict[str, Any], line: str) -> None:
-    """Each line says what was seen, and a secret is named by its kind alone."""
+def test_safety_lines_state_numbers(change: dict[str, Any], line: str) -> None:
+    """Each safety line states what the run recorded, and a secret in the run is named by its kind alone."""
     lines = sections.safety_section(clean_summary(**change)).split("\n")
     assert line in lines
     assert len(lines) == 7
@@ -104,19 +104,19 @@ def test_safety_in_numbers(change: dict[str, Any], line: str) -> None:
         ({"verdict": Verdict.UNSEALED, "findings": 2}, "UNSEALED, 2 findings, every byte reproduced"),
     ],
 )
-def test_verification_outcome(change: dict[str, Any], outcome: str) -> None:
-    """What the verifier reported when the draft was made stands beside what is expected."""
+def test_outcome_states_verification(change: dict[str, Any], outcome: str) -> None:
+    """The outcome states the verdict, the number of findings and whether the replay reproduced every byte."""
     assert sections.verify_outcome(replace(CLEAN, **change)) == f"<code>{outcome}</code>"
 
 
-def test_first_event() -> None:
-    """The hash of the criteria is expected in event 0 of a run that started; a rejected run announced none."""
+def test_first_event_names_criteria() -> None:
+    """The first-event text holds the criteria hash, or for a rejected run says that no criteria were announced."""
     assert clean_summary().criteria_sha256 in sections.first_event(clean_summary())
     assert "no criteria were announced" in sections.first_event(rejected_summary())
 
 
-def test_pictures_are_linked_in_the_order_of_their_names() -> None:
-    """Each has its hash and a relative link."""
+def test_pictures_are_sorted_by_name() -> None:
+    """Pictures are listed and linked in the order of their names, each with its hash."""
     text = sections.plots_section({"b.png": digest("b"), "a.png": digest("a")})
     assert text.split("\n")[2:4] == [
         f"| <code>a.png</code> | <code>{digest('a')}</code> |",

@@ -1,4 +1,4 @@
-"""Holds the lines of artifacts against the contract, with nothing but ``json`` and the facts of ``core``."""
+"""Checks the lines of artifacts against the contract, with nothing but ``json`` and the facts of ``core``."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The runbook's contract: how its lines are read, and what is noted as unchecked."""
+"""The runbook's contract: how its lines are read, and what is listed as unchecked."""
 
 from collections import Counter
 

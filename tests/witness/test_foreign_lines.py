@@ -118,7 +118,7 @@ def test_times_are_instants(times: tuple[str | None, ...], sound: bool, tmp_path
 
 
 def moved(run: OtherRun, *pairs: tuple[str, str]) -> None:
-    """Let the audit trail tell phase moves."""
+    """Let the audit trail record phase moves."""
     stop = run.audit.pop()
     for before, after in pairs:
         run.note("C2_PHASE_TRANSITION", {"from": before, "to": after})

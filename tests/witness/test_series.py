@@ -15,8 +15,8 @@ from c2lib.witness.series import Thinned
 from tests.witness.sample_runs import EVENTS, MANIFEST, make_run, scripted
 
 
-def test_short_runs_keep_every_point(tmp_path: Path) -> None:
-    """Each tick, order and fill is one point, in the log's order and words."""
+def test_series_has_bars_orders_fills(tmp_path: Path) -> None:
+    """The series of a short run has one point for each tick, order and fill, in the log's order and with its values."""
     run = make_run()
     folder = run.write(tmp_path)
     seen = open_run(folder, series=True)
@@ -36,8 +36,8 @@ def test_short_runs_keep_every_point(tmp_path: Path) -> None:
     assert seen.series.summary == seen.summary == open_run(folder).summary
 
 
-def test_position_and_equity_are_those_after_the_bars_fills(tmp_path: Path) -> None:
-    """By the witness's arithmetic: cash after the fill, plus position at the close."""
+def test_bars_have_position_and_equity(tmp_path: Path) -> None:
+    """Each bar of the series has the position after the bar's fills and the equity at its close."""
     run = make_run()
     seen = open_run(run.write(tmp_path), series=True).series
     assert [bar.position for bar in seen.bars] == ["0", "1", "1", "1", "0", "1", "1", "1"]
@@ -46,16 +46,16 @@ def test_position_and_equity_are_those_after_the_bars_fills(tmp_path: Path) -> N
     assert seen.bars[-1].equity == run.payloads("SESSION_STOP")[0]["equity"]
 
 
-def test_orders_lie_on_the_last_close(tmp_path: Path) -> None:
-    """With ticks of decisions only, an order has the close of the last tick before it."""
+def test_orders_have_the_last_close(tmp_path: Path) -> None:
+    """Each order of a series has the close of the last tick before it."""
     run = make_run(tick_events="decisions", steps=64, strategy_id="sma_cross")
     seen = open_run(run.write(tmp_path), series=True).series
     closes = {bar.bar_index: bar.close for bar in seen.bars}
     assert [order.close for order in seen.orders] == [closes[order.bar_index] for order in seen.orders] != []
 
 
-def test_lines_that_cannot_be_used_are_left_out(tmp_path: Path) -> None:
-    """The rest is drawn all the same."""
+def test_unusable_lines_are_left_out(tmp_path: Path) -> None:
+    """A line that cannot be read is left out of the series, and the others stay."""
     run = make_run()
     folder = run.write(tmp_path)
     lines = (folder / EVENTS).read_bytes().splitlines(keepends=True)
@@ -68,8 +68,8 @@ def test_lines_that_cannot_be_used_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["missing", "directory"])
-def test_without_events_there_is_no_series(kind: str, tmp_path: Path) -> None:
-    """The findings say that the log is missing; asking for its series raises."""
+def test_series_needs_events(kind: str, tmp_path: Path) -> None:
+    """The series of a run whose events.jsonl cannot be read raises RunPathError, and a finding names the file."""
     folder = make_run().write(tmp_path)
     (folder / EVENTS).unlink()
     if kind == "directory":
@@ -81,8 +81,8 @@ def test_without_events_there_is_no_series(kind: str, tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), max_size=400), st.integers(16, 64))
-def test_thinned_points_keep_the_outline(points: list[tuple[int, int]], most: int) -> None:
-    """Of any sequence the first, the last and all extremes are kept, in order and within the bound."""
+def test_thinned_points_keep_outline(points: list[tuple[int, int]], most: int) -> None:
+    """A thinned series keeps the first point, the last and all extremes, in order and within its bound."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(series, "MAX_POINTS", most)
         thinned = Thinned(1, 2)
@@ -102,8 +102,8 @@ def test_thinned_points_keep_the_outline(points: list[tuple[int, int]], most: in
             assert (min(left), max(left)) == (min(whole), max(whole))
 
 
-def test_buckets_keep_their_extremes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A spike of one bar among thousands is still there, wherever it stands."""
+def test_buckets_keep_extremes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thinned series keeps a spike of one bar among thousands, wherever it stands."""
     monkeypatch.setattr(series, "MAX_POINTS", 64)
     for spike in range(0, 3000, 37):
         thinned = Thinned(0)
@@ -115,8 +115,8 @@ def test_buckets_keep_their_extremes(monkeypatch: pytest.MonkeyPatch) -> None:
 BUSY = scripted({bar: [OrderIntent("BUY" if bar % 2 else "SELL", 1, tag=f"wörd {bar}")] for bar in range(3000)})
 
 
-def test_memory_does_not_grow_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three times the bars, orders and fills take no more of it, in the pass with its series and in every row after."""
+def test_series_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a run with its series, and every row of it after, takes no more memory for three times the bars."""
     monkeypatch.setattr(series, "MAX_POINTS", 256)
     peaks = []
     for steps in (1000, 3000):
