@@ -73,7 +73,7 @@ class ComparingSink:
         return self._difference
 
     def finish(self) -> Difference | None:
-        """Return the first difference, a published rest among them."""
+        """Return the first difference, also where the published file goes on behind the last line."""
         if self.difference() is None:
             rest = self._file.read(_SHOWN)
             if rest:
@@ -81,7 +81,7 @@ class ComparingSink:
         return self._difference
 
     def facts(self) -> dict[str, Any]:
-        """Return what a manifest says of the computed lines, when they were finished."""
+        """Return what a manifest says of the computed lines, once :meth:`finish` was called."""
         return self._digest.facts()
 
     def _compare(self) -> None:

@@ -2,7 +2,7 @@
 
 Whatever is malformed is refused before the first byte is written. A directory that is there already is never written
 over: its run is executed again and compared. The manifest is written last, then one rename publishes the directory,
-unless a sink failed for good or the record says two things of its end.
+unless a sink failed for good, or something tried to leave the process while the record was being closed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Both proofs in one report: the witness refolds the log, the replay executes the session again.
 
-A damaged directory is a finding, never an exception, and so is a replay that was asked for and could not be done: a
-gate must not pass for want of its tool. A manifest makes no code run and opens no path: a strategy or a market file
+A damaged directory is a finding, never an exception, and so is a replay that was asked for and could not be done: what
+was not checked does not pass. A manifest makes no code run and opens no path: a strategy or a market file
 comes from the caller and must have the sealed hash.
 """
 
@@ -26,7 +26,8 @@ from c2lib.record.files import held
 from c2lib.session.nolive import RecordedGuard
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.findings import Finding, FindingCode, Verdict
-from c2lib.witness.run import Run, RunSummary, open_run
+from c2lib.witness.run import Run, open_run
+from c2lib.witness.summary import RunSummary
 
 VerifyProgress = Callable[[str, int, int], None]
 """Called with ``("B", bytes read, bytes in all)``, then ``("step", steps executed, steps planned)``, now and then."""

@@ -51,6 +51,7 @@ _installed = False
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if not _active or not (event in _REFUSED or event.startswith(_REFUSED_PREFIX)):
         return
+    # importing ctypes opens the process itself, which is no foreign library
     if event == "ctypes.dlopen" and args and args[0] is None:
         return
     thread = get_ident()

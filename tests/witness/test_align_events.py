@@ -40,7 +40,7 @@ def compared(*steps: tuple[list[Event], list[Event]], other: Names = NAMES) -> E
     ],
 )
 def test_fields_have_dotted_names(a: Any, b: Any, expected: list[str]) -> None:
-    """Differing fields have dotted names, and each side is one line."""
+    """A differing field is named with dots, and each of its two values is one line."""
     assert [difference.text() for difference in first_differences(a, b)] == expected
 
 
@@ -53,7 +53,7 @@ def test_cut_sides_stay_different(a: str, b: str, at: int) -> None:
 
 
 def test_differing_secrets_stay_secret() -> None:
-    """Of two secrets no piece is shown, not even the one in which they differ."""
+    """Of two differing secrets no piece is shown, not even the piece in which the secrets differ."""
     a, b = ({"x": f"password=hunter2hunter2{end}"} for end in ("abcdef", "ghijkl"))
     (found,) = first_differences(a, b)
     assert "another from 23 on" in found.text()
@@ -61,12 +61,12 @@ def test_differing_secrets_stay_secret() -> None:
 
 
 def test_field_differences_are_bounded() -> None:
-    """Of an object that differs in very many fields only the first are reported."""
+    """Of an object with very many differing fields only the first ones are reported."""
     assert len(first_differences({str(number): number for number in range(1000)}, {})) == MAX_FIELDS
 
 
-def test_first_differing_pair() -> None:
-    """The first pair that differs in more than an aside is the first difference of two runs."""
+def test_first_difference_is_no_aside() -> None:
+    """The first difference of two runs is the first pair of events that differ in more than an aside."""
     found = compared(
         ([tick(0)], [tick(0)]),
         ([tick(1, close="1"), order("a", 1)], [tick(1, close="1"), order("b", 1)]),
@@ -78,8 +78,8 @@ def test_first_differing_pair() -> None:
     assert found.fills_differing.count == 1
 
 
-def test_event_without_counterpart() -> None:
-    """An event without a counterpart is a difference on either side, kept by what it is."""
+def test_event_without_counterpart_differs() -> None:
+    """An event without a counterpart is a difference on either side, listed with the events of its kind."""
     found = compared(([order("a", 1), event("NOTE", 1)], [fill("b", 1)]))
     assert found.first is not None
     assert (
@@ -89,8 +89,8 @@ def test_event_without_counterpart() -> None:
     assert (found.orders_only_a.count, found.fills_only_b.count, found.others_only_a.count) == (1, 1, 1)
 
 
-def test_quiet_ticks() -> None:
-    """Ticks without a decision are no difference where one side records none of them, else they are."""
+def test_quiet_ticks_may_be_absent() -> None:
+    """Ticks without a decision are no difference where one run records none at all, and are one otherwise."""
     decided = ([tick(1, "BUY")], [tick(1, "BUY")])
     found = compared(([tick(0)], []), decided)
     assert (found.first, found.quiet_ticks.a, found.quiet_ticks.b, found.same) == (None, 1, 0, False)
@@ -104,8 +104,8 @@ def test_quiet_ticks() -> None:
     assert found.others_only_a.count == 1
 
 
-def test_start_is_a_cause() -> None:
-    """The differing fields of SESSION_START are kept apart from events; those of a second one are not."""
+def test_start_fields_are_causes() -> None:
+    """Differing fields of the first SESSION_START are causes, and those of a second one are event differences."""
     diff = EventDiff(NAMES, NAMES)
     starts = [event("SESSION_START", steps=1)], [event("SESSION_START", steps=2)]
     diff.take(*starts)
@@ -115,8 +115,8 @@ def test_start_is_a_cause() -> None:
     assert diff.result().first is not None
 
 
-def test_event_of_another_run() -> None:
-    """An event is compared with its own run's name, so that one of another run differs."""
+def test_event_of_another_run_differs() -> None:
+    """An event is compared with its own run's name, so that an event of another run is a difference."""
     other = Names("other", "s")
     assert compared(([tick(0)], [event("STRATEGY_TICK", 0, names=other, decision="HOLD")]), other=other).same
     found = compared(([tick(0)], [tick(0)]), other=other)
@@ -133,8 +133,8 @@ def test_other_names_hide_nothing(other: Names) -> None:
     assert compared(([tick(1, close="1")], [bad]), other=other).differing == 1
 
 
-def test_ids_of_one_run() -> None:
-    """Event ids of the same event are compared between runs of the same name alone."""
+def test_ids_need_one_run_id() -> None:
+    """Event ids of the same event are compared only between runs of the same run_id."""
     good = tick(1)
     bad = Event.of(Line(2, {**good.line.value, "event_id": "1" * 64}, b"other"))
     assert list(compared(([good], [bad])).asides) == ["ids"]
@@ -142,7 +142,7 @@ def test_ids_of_one_run() -> None:
 
 
 def test_examples_are_bounded() -> None:
-    """Only the first examples are kept, but all are counted."""
+    """Only the first examples of a kind of difference are kept, and all are counted."""
     found = compared(*(([order(f"a{bar}", bar)], []) for bar in range(50)))
     assert (found.orders_only_a.count, len(found.orders_only_a.first)) == (50, MAX_EXAMPLES)
     assert [count.text() for count in found.counts] == ["ORDER_SUBMITTED: 50 | 0"]

@@ -46,8 +46,8 @@ def names_of(found: RunDiff) -> list[str]:
 
 
 @pytest.mark.parametrize("field", ["behaviour_version", "market", "strategy", "inputs"])
-def test_what_decides_bytes_is_cause(field: str, tmp_path: Path) -> None:
-    """A part of the manifest that decides the bytes is a cause, also where only one side has it."""
+def test_deciding_manifest_fields_are_causes(field: str, tmp_path: Path) -> None:
+    """A manifest field that decides the bytes is a cause, also where one run alone has the field."""
     other = manifest() | {field: {"x": 5}}
     assert names_of(compared((manifest(), ONE), (other, ONE), tmp_path))[-1].startswith(field)
 
@@ -57,12 +57,12 @@ def test_what_decides_bytes_is_cause(field: str, tmp_path: Path) -> None:
     [("other", OTHER, []), ("third", OTHER, ["config.run_id"]), ("third", ONE, ["config.run_id"])],
 )
 def test_own_name_is_no_cause(claimed: str, names: Names, causes: list[str], tmp_path: Path) -> None:
-    """A manifest that names its own run makes no cause of the name; a manifest of another run does."""
+    """The run_id in a manifest is a cause only where that is not the name of the run itself."""
     assert names_of(compared((manifest(), ONE), (manifest(claimed), names), tmp_path)) == causes
 
 
-def test_start_beside_manifests(tmp_path: Path) -> None:
-    """What SESSION_START says is a cause only where no cause of the manifests explains it."""
+def test_start_supplements_manifests(tmp_path: Path) -> None:
+    """A differing field of SESSION_START is a cause only where no cause from the manifests explains the field."""
     other = manifest(config={"run_id": "one", "seed": 1, "steps": 5}, market={"sha256": "n"})
     found = compared((manifest(), ONE), (other, ONE), tmp_path / "with", STARTS)
     assert names_of(found) == ["config.steps", "market.sha256"]
@@ -72,8 +72,8 @@ def test_start_beside_manifests(tmp_path: Path) -> None:
     assert names_of(found) == ["SESSION_START config_sha256", "SESSION_START market_sha256", "SESSION_START steps"]
 
 
-def test_hash_that_follows_from_name(tmp_path: Path) -> None:
-    """A config hash of another run_id is no cause; without both manifests a note says that it may hide one."""
+def test_name_hash_is_no_cause(tmp_path: Path) -> None:
+    """A config hash of another run_id is no cause, and without manifests a remark says what may be hidden."""
     starts = [{"config_sha256": side} for side in ("1", "2")]
     found = compared((manifest(), ONE), (manifest("other"), OTHER), tmp_path / "with", starts)
     assert (names_of(found), len(found.notes)) == ([], 1)
@@ -82,8 +82,8 @@ def test_hash_that_follows_from_name(tmp_path: Path) -> None:
     assert "in A:" in found.notes[0]
 
 
-def test_seals_of_same_files(tmp_path: Path) -> None:
-    """The seals of the same files of one name are compared, where nothing else differs."""
+def test_seals_compared_for_equal_files(tmp_path: Path) -> None:
+    """Run digests of runs with one name and the same files are compared only where all else is equal."""
     a, b = (manifest(), ONE), (manifest(run_digest="e"), ONE)
     assert names_of(compared(a, b, tmp_path / "same")) == ["manifest.run_digest"]
     assert names_of(compared(a, b, tmp_path / "other", message="y")) == []
@@ -91,13 +91,13 @@ def test_seals_of_same_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", [[], None, 5, "x"])
-def test_config_that_is_none(config: Any, tmp_path: Path) -> None:
-    """A config that is no object is a difference and no error."""
+def test_odd_config_is_a_difference(config: Any, tmp_path: Path) -> None:
+    """A config that is no object is a difference and raises no error."""
     assert names_of(compared((manifest(), ONE), (manifest(config=config), ONE), tmp_path)) == ["config"]
 
 
-def test_another_strategy_once(tmp_path: Path) -> None:
-    """Another strategy_id is reported by the config where that is known, else by the events."""
+def test_other_strategy_is_one_cause(tmp_path: Path) -> None:
+    """Another strategy_id is reported once: from the config where known, else from the events."""
     other = Names("one", "t")
     assert names_of(compared((None, ONE), (None, other), tmp_path / "without")) == ["strategy_id"]
     claimed = manifest(config={"run_id": "one", "seed": 1, "strategy_id": "t"})

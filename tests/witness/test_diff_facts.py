@@ -19,7 +19,7 @@ def diff(outcome: Outcome) -> RunDiff:
 
 
 def test_report_is_plain_json() -> None:
-    """The facts of a report are the JSON that the command line prints."""
+    """The facts of a diff report are the JSON that the command line prints."""
     facts = json.loads(json.dumps(diff(Outcome.DIFFERENT).facts()))
     assert (facts["same"], facts["outcome"], facts["causes"]) == (
         False,
@@ -29,20 +29,20 @@ def test_report_is_plain_json() -> None:
     assert facts["events"]["asides"]["names"]["first"][0]["a"]["facts"] == {"price": "5"}
 
 
-def test_only_different_differs() -> None:
-    """Of the outcomes, DIFFERENT alone is not the same."""
+def test_only_different_is_not_same() -> None:
+    """DIFFERENT is the only outcome of a diff that is not the same."""
     assert [outcome.value for outcome in Outcome if diff(outcome).same] == ["IDENTICAL", "SAME_BUT_FOR_RUN_ID"]
 
 
 def test_event_is_one_line() -> None:
-    """An event is shown as one line with what it says in short."""
+    """An event of a diff is shown as one line with its kind, bar, place and main values."""
     assert EVENT.text() == "FILL bar 1 (ts_sim 2, line 3) price=5"
     assert EventDifference(None, EVENT).text() == "nothing in A | B FILL bar 1 (ts_sim 2, line 3) price=5"
     assert EventFact(1, "NOTE", 0, None, "").text() == "NOTE (ts_sim 0, line 1)"
 
 
 def test_asides_are_differences() -> None:
-    """Events with nothing but asides or ticks left out are not the same."""
+    """Events that differ in asides or left-out ticks alone are not the same."""
     assert EventComparison().same
     assert not EventComparison(asides={"times": Examples(1)}).same
     assert not EventComparison(quiet_ticks=FieldDifference("ticks", 0, 1)).same

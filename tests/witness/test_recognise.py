@@ -101,7 +101,7 @@ def test_blocks_equal_single_lines(name: str) -> None:
 
 
 class Counting(EventLog):
-    """Counts the lines that were judged one by one."""
+    """Counts the lines that were checked one by one."""
 
     judged = 0
 
