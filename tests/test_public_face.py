@@ -28,7 +28,7 @@ def test_public_names_match_their_modules(name: str) -> None:
     """Each public name is loaded once and is the same object as in its module."""
     value = getattr(c2lib, name)
     assert vars(c2lib)[name] is value
-    assert getattr(import_module(f"c2lib.{c2lib._HOMES[name]}"), name) is value
+    assert getattr(import_module(f"c2lib.{c2lib._MODULE_OF[name]}"), name) is value
 
 
 def test_public_names_are_listed() -> None:
@@ -48,7 +48,7 @@ def test_types_and_table_agree() -> None:
         for alias in node.names
         if alias.asname == alias.name
     }
-    assert read == {(name, f"c2lib.{home}") for name, home in c2lib._HOMES.items()}
+    assert read == {(name, f"c2lib.{module}") for name, module in c2lib._MODULE_OF.items()}
 
 
 def test_version_is_the_packages() -> None:

@@ -20,7 +20,7 @@ from c2lib.app.verify import VerifyProgress, VerifyReport, anchor_findings, repo
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.redaction import redact_secrets
-from c2lib.core.regular_file import open_regular
+from c2lib.core.regular_file import read_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR
 from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
 from c2lib.evidence.plots import PICTURES, plot_files
@@ -37,7 +37,8 @@ from c2lib.evidence.render import (
 from c2lib.record.files import add_to_run
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.reader import why
-from c2lib.witness.run import Run, RunSummary, open_run
+from c2lib.witness.run import Run, open_run
+from c2lib.witness.summary import RunSummary
 
 MAX_PICTURE = 64 << 20
 """Longest picture, in bytes."""
@@ -167,19 +168,13 @@ def verify_evidence(
 def _read_evidence(place: Path, findings: Findings) -> EvidenceText | None:
     """Return what an evidence file states; ``None``, with a finding, when it cannot be read."""
     try:
-        data = _bytes(place, MAX_EVIDENCE)
+        data = read_regular(place, MAX_EVIDENCE)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise RunPathError(f"{place} is not there: name a run directory, or its evidence file") from None
     except OSError as error:
         findings.add(FindingCode.UNREADABLE_FILE, place.name, expected="a regular file", seen=why(error))
         return None
     return parse_evidence(data, place.name, findings)
-
-
-def _bytes(place: Path, limit: int) -> bytes:
-    """Return the bytes of a regular file, ``limit`` and one more of a longer one."""
-    with os.fdopen(open_regular(place), "rb") as file:
-        return file.read(limit + 1)
 
 
 def _compare(
@@ -233,7 +228,7 @@ def _compare_pictures(run: Run, digests: Mapping[str, str], name: str, findings:
 
 def _compare_picture(place: Path, digest: str, findings: Findings) -> None:
     try:
-        own = sha256_hex(_bytes(place, MAX_PICTURE))
+        own = sha256_hex(read_regular(place, MAX_PICTURE))
     except FileNotFoundError:
         findings.add(FindingCode.MISSING_FILE, place.name)
     except OSError as error:

@@ -2,7 +2,7 @@
 
 Whatever is malformed is refused before the first byte is written. A directory that is there already is never written
 over: its run is executed again and compared. The manifest is written last, then one rename publishes the directory,
-unless a sink failed for good or the record says two things of its end.
+unless a sink failed for good, or something tried to leave the process while the record was being closed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from c2lib.app.namespace import Progress, run_in_namespace
 from c2lib.app.paths import environment_facts, output_root
-from c2lib.app.replay import ComparedRun, Difference, difference_at, failing_again, read_manifest
+from c2lib.app.replay import ComparedRun, Difference, difference_at, read_manifest, repeating_failures
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, SealedConfig, check_run_id_for_directory, seal
@@ -51,7 +51,7 @@ _SINKS = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything a session is run with; ``inputs`` are those of an earlier execution, to be met again.
+    """Everything a session is run with; ``inputs`` are those of an earlier execution, to be repeated.
 
     ``guard`` makes the NO-LIVE guard of each execution; left out: that of the layer which the config requires.
     """
@@ -73,7 +73,10 @@ class Job:
             clock=self.clock,
             market=self.market,
             strategy=self.source,
-            **{name: failing_again(sinks.sink(artifact), artifact, self.inputs) for name, artifact in _SINKS.items()},
+            **{
+                name: repeating_failures(sinks.sink(artifact), artifact, self.inputs)
+                for name, artifact in _SINKS.items()
+            },
         )
         planned, cancel = self.config.steps, self.inputs["cancel"]
         bound = cancel["step"] if cancel else planned
@@ -155,14 +158,14 @@ def run_here(
         found = find_run(root, sealed.run_id)
         if found is not None:
             with held(found):
-                return _compared(job, run_path(root, sealed.run_id), found)
-        return _published(job, root, market)
+                return _reproduce(job, run_path(root, sealed.run_id), found)
+        return _publish(job, root, market)
 
 
 def opened_market(
     config: DryrunConfig, path: str | os.PathLike[str] | None
 ) -> AbstractContextManager[MarketData | None]:
-    """Return what opens the market file at ``path``, read and checked, or gives ``None`` without a path."""
+    """Return a context that gives the market file at ``path``, read and checked; ``None`` without a path."""
     if path is None or not os.fspath(path):
         return nullcontext()
     asked = config.market
@@ -176,7 +179,7 @@ def source_of(strategy: Any) -> StrategySource | None:
     return strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
 
 
-def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> DryrunResult:
+def _publish(job: Job, root: Path, market: str | os.PathLike[str] | None) -> DryrunResult:
     run_id = job.config.run_id
     with StagedRun(root, run_id) as staged:
         try:
@@ -195,11 +198,11 @@ def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> D
         except PublishedAlready:
             staged.discard()
             with held(staged.open_published()) as found:
-                return _compared(job.again(session), run_path(root, run_id), found)
+                return _reproduce(job.again(session), run_path(root, run_id), found)
         return replace(result, run_digest=manifest["run_digest"], path=str(path))
 
 
-def _compared(job: Job, place: Path, folder: int) -> DryrunResult:
+def _reproduce(job: Job, place: Path, folder: int) -> DryrunResult:
     difference, manifest, result = compare_with(job, place, folder)
     if difference is None:
         return replace(result, run_digest=manifest["run_digest"], path=str(place), reproduced=True)
@@ -215,10 +218,18 @@ def _compared(job: Job, place: Path, folder: int) -> DryrunResult:
 
 
 def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
-    """Execute ``job`` against the published directory that ``folder`` is a handle of, called ``place``.
+    """Execute a session again and compare it with its published directory.
 
-    Returns the first difference or ``None``, the manifest computed, and the result. Raises
-    :class:`RunPathError` when a file of the directory cannot be read.
+    Args:
+        job: the session.
+        place: the path of the directory, for messages.
+        folder: an open handle of it.
+
+    Returns:
+        The first difference or ``None``, the manifest computed, and the result.
+
+    Raises:
+        RunPathError: a file of the directory cannot be read.
     """
     try:
         published = read_manifest(folder)

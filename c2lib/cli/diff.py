@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from c2lib.cli.console import show
+from c2lib.cli.console import GOOD, NOT_GOOD, show
 
 if TYPE_CHECKING:
     from c2lib.witness.diff import Comparison, RunDiff
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     found = diff_runs(options.a, options.b)
     for line in [json.dumps(found.facts())] if options.json else _lines(found):
         show(line)
-    return 0 if found.same else 1
+    return GOOD if found.same else NOT_GOOD
 
 
 def _lines(found: RunDiff) -> Iterator[str]:

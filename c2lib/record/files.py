@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from c2lib.core.errors import ConfigError, OutputError, RunPathError
-from c2lib.core.regular_file import open_regular
+from c2lib.core.regular_file import read_regular
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
 from c2lib.record.seal import ArtifactDigest
 
@@ -191,9 +191,8 @@ def add_to_run(path: str | os.PathLike[str], folder: str, files: Mapping[str, by
 def _is_there(folder: int, place: Path, data: bytes) -> bool:
     """Return whether the same file is there; raise :class:`RunPathError` when another one is."""
     try:
-        with os.fdopen(open_regular(place.name, folder), "rb") as file:
-            if file.read(len(data) + 1) == data:
-                return True
+        if read_regular(place.name, len(data), folder) == data:
+            return True
     except FileNotFoundError:
         return False
     except OSError as error:

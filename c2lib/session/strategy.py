@@ -113,6 +113,7 @@ def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
 
 
 _MOST_KNOWN = 64
+"""Most answers that are known again."""
 
 
 class Decision(NamedTuple):
@@ -129,8 +130,8 @@ class CheckedStrategy:
     """A strategy of which every answer is checked before anything of it is acted upon.
 
     What it raises as an error of c2lib is a :class:`StrategyError` here: it must trip no rail and blame no sink. A
-    tuple that was found good is known again by its identity, since it cannot have changed; the last few are kept,
-    because most strategies return the same ones again and again.
+    tuple that was found good is known again by its identity, since it cannot have changed: most strategies return the
+    same few again and again.
     """
 
     def __init__(self, factory: StrategyFactory, settings: StrategySettings) -> None:

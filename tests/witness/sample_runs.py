@@ -139,7 +139,7 @@ def make_run(
 ) -> Run:
     """Run a session of 8 steps, or as ``values`` ask.
 
-    ``drive`` steps it, ``failing`` tells the calls, from 0, in which a sink raises, ``leaking`` the call in which one
+    ``drive`` steps it, ``failing`` names the calls, from 0, in which a sink raises, ``leaking`` the call in which one
     tries to leave the process.
     """
     config = DryrunConfig(**{"strategy_id": "strat_demo", "run_id": "run_demo_001", "seed": 123, "steps": 8} | values)
@@ -168,7 +168,7 @@ def make_run(
 
 
 class FailingSink:
-    """Takes lines; the calls of ``write`` and ``flush`` whose numbers, from 0, it was told of raise."""
+    """Takes lines; the calls of ``write`` and ``flush`` whose numbers, from 0, were given raise."""
 
     def __init__(self, failing: Sequence[int], leaking: int | None = None) -> None:
         self.lines: list[str] = []

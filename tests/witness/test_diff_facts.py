@@ -17,7 +17,7 @@ def diff(outcome: Outcome) -> RunDiff:
 
 
 def test_report_is_plain_json() -> None:
-    """The facts of a report are the JSON that the command line prints."""
+    """The facts of a diff report are the JSON that the command line prints."""
     facts = json.loads(json.dumps(diff(Outcome.DIFFERENT).facts()))
     assert (facts["same"], facts["outcome"], facts["causes"]) == (
         False,
@@ -28,8 +28,8 @@ def test_report_is_plain_json() -> None:
     assert facts["audit"]["counts"] == [{"kind": "all", "same": 1, "differing": 2, "only_a": 3, "only_b": 4}]
 
 
-def test_only_different_differs() -> None:
-    """Of the outcomes, DIFFERENT alone is not the same."""
+def test_only_different_is_not_same() -> None:
+    """DIFFERENT is the only outcome of a diff that is not the same."""
     assert [outcome.value for outcome in Outcome if diff(outcome).same] == ["IDENTICAL", "SAME_BUT_FOR_RUN_ID"]
 
 

@@ -40,7 +40,7 @@ def counts(found: Comparison) -> list[str]:
     ],
 )
 def test_fields_have_dotted_names(a: Any, b: Any, expected: list[str]) -> None:
-    """Differing fields have dotted names, and each side is one line."""
+    """A differing field is named with dots, and each of its two values is one line."""
     assert [difference.text() for difference in first_differences(a, b)] == expected
 
 
@@ -53,7 +53,7 @@ def test_cut_sides_stay_different(a: str, b: str, at: int) -> None:
 
 
 def test_differing_secrets_stay_secret() -> None:
-    """Of two secrets no piece is shown, not even the one in which they differ."""
+    """Of two differing secrets no piece is shown, not even the piece in which the secrets differ."""
     a, b = ({"x": f"password=hunter2hunter2{end}"} for end in ("abcdef", "ghijkl"))
     (found,) = first_differences(a, b)
     assert "another from 23 on" in found.text()
@@ -61,11 +61,11 @@ def test_differing_secrets_stay_secret() -> None:
 
 
 def test_field_differences_are_bounded() -> None:
-    """Of an object that differs in very many fields only the first are reported."""
+    """Of an object with very many differing fields only the first ones are reported."""
     assert len(first_differences({str(number): number for number in range(1000)}, {})) == MAX_FIELDS
 
 
-def test_first_differing_pair() -> None:
+def test_first_difference_is_in_substance() -> None:
     """The first pair that differs in more than names, ids, numbers and times is the first difference."""
     found = compared(
         [tick(0), tick(1, close="1"), order("a", 1), fill("a", 2, price="1"), tick(2)],
@@ -86,7 +86,7 @@ def test_first_differing_pair() -> None:
         ),
     ],
 )
-def test_lesser_difference_is_first_when_alone(other: Line, text: str) -> None:
+def test_lone_lesser_difference_is_first(other: Line, text: str) -> None:
     """A name, number, time or id is the first difference of two runs that differ in nothing else."""
     other = other._replace(data=b"other")
     found = compared([order("a", 1)], [other])
@@ -98,7 +98,7 @@ def test_lesser_difference_is_first_when_alone(other: Line, text: str) -> None:
     )
 
 
-def test_event_without_counterpart() -> None:
+def test_event_without_counterpart_differs() -> None:
     """An event without a counterpart is a difference on either side, counted by its kind."""
     found = compared([order("a", 1), event("NOTE", 1)], [fill("b", 1)])
     assert found.first is not None
@@ -108,8 +108,8 @@ def test_event_without_counterpart() -> None:
     assert counts(found) == ["all 0 0 2 1", "FILL 0 0 0 1", "NOTE 0 0 1 0", "ORDER_SUBMITTED 0 0 1 0"]
 
 
-def test_start_is_a_cause() -> None:
-    """The differing fields of the first SESSION_START are kept apart; those of a second one are a difference."""
+def test_start_fields_are_causes() -> None:
+    """Differing fields of the first SESSION_START are kept apart, and those of a second one are event differences."""
     diff = LineDiff(NAMES, NAMES)
     starts = [event("SESSION_START", steps=steps) for steps in (1, 2)]
     found = diff.compare([starts[0], tick(0)], [starts[1], tick(0, "BUY")])
@@ -120,8 +120,8 @@ def test_start_is_a_cause() -> None:
     assert counts(compared([starts[0]] * 2, [starts[1]] * 2))[0] == "all 1 1 0 0"
 
 
-def test_event_of_another_run() -> None:
-    """An event is compared with its own run's name, so that one of another run differs."""
+def test_event_of_another_run_differs() -> None:
+    """An event is compared with its own run's name, so that an event of another run is a difference."""
     other = Names("other", "s")
     assert first([tick(0)], [event("STRATEGY_TICK", 0, names=other, decision="HOLD")], other) is None
     assert str(first([tick(0)], [tick(0)._replace(data=b"other")], other)).endswith("; run_id: (nothing) | r")
@@ -129,15 +129,15 @@ def test_event_of_another_run() -> None:
 
 @pytest.mark.parametrize("other", [Names("other", "s"), Names("r", "other"), Names("other", "other")])
 def test_other_names_hide_nothing(other: Names) -> None:
-    """The names of two runs are no difference, and hide none."""
+    """The names of two runs are no difference and hide no other difference."""
     good = event("STRATEGY_TICK", 1, names=other, decision="HOLD", close="1")
     bad = event("STRATEGY_TICK", 1, names=other, decision="HOLD", close="2")
     assert first([tick(1, close="1")], [good], other) is None
     assert counts(compared([tick(1, close="1")], [bad], other))[0] == "all 0 1 0 0"
 
 
-def test_ids_of_one_run() -> None:
-    """Event ids of the same event are compared between runs of the same name alone."""
+def test_ids_need_one_run_id() -> None:
+    """Event ids of the same event are compared only between runs of the same run_id."""
     good = tick(1)
     bad = good._replace(value={**good.value, "event_id": "1" * 64}, data=b"other")
     assert "event_id: 0000" in str(first([good], [bad]))
@@ -152,14 +152,14 @@ def test_kinds_are_bounded() -> None:
     assert f"{OTHERS} 0 0 5 0" in counts(found)
 
 
-def test_same_trails() -> None:
+def test_equal_trails_have_no_difference() -> None:
     """The same two audit trails differ in no entry."""
     trail = [entry(1), entry(2, "C2_PHASE_TRANSITION", to="STOPPED", ts_sim=7)]
     found = compared(trail, trail)
     assert (found.first, counts(found)[0]) == (None, "all 2 0 0 0")
 
 
-def test_first_differing_entry() -> None:
+def test_first_differing_entry_is_named() -> None:
     """The first audit entry that differs is named by its field, and the codes are counted to the end."""
     found = compared([entry(1), entry(2, step=1), entry(3)], [entry(1), entry(2, step=2), entry(3, "C2_OTHER")])
     assert found.first is not None
@@ -167,13 +167,13 @@ def test_first_differing_entry() -> None:
     assert counts(found) == ["all 1 1 1 1", "C2_NOTE 1 1 1 0", "C2_OTHER 0 0 0 1"]
 
 
-def test_entry_without_counterpart() -> None:
+def test_entry_without_counterpart_differs() -> None:
     """An audit entry without a counterpart is a difference on either side."""
     assert first([entry(1)], []) == "C2_NOTE (A line 1, nothing in B)"
     assert first([], [entry(1)]) == "C2_NOTE (nothing in A, B line 1)"
 
 
-def test_hash_of_first_difference() -> None:
+def test_hash_differs_when_alone() -> None:
     """A hash, a time or the event at which a phase moved is a difference of entries that differ in nothing else."""
     assert first([entry(1), entry(2)], [entry(1), entry(2, entry_hash="x")]) == (
         "C2_NOTE (A line 2, B line 2); entry_hash: h | x"
