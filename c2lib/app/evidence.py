@@ -37,7 +37,8 @@ from c2lib.evidence.render import (
 from c2lib.record.files import add_to_run
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.reader import why
-from c2lib.witness.run import Run, RunSummary, open_run
+from c2lib.witness.run import Run, open_run
+from c2lib.witness.summary import RunSummary
 
 MAX_PICTURE = 64 << 20
 """Longest picture, in bytes."""

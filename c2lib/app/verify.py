@@ -26,7 +26,8 @@ from c2lib.record.files import held
 from c2lib.session.nolive import RecordedGuard
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.findings import Finding, FindingCode, Verdict
-from c2lib.witness.run import Run, RunSummary, open_run
+from c2lib.witness.run import Run, open_run
+from c2lib.witness.summary import RunSummary
 
 VerifyProgress = Callable[[str, int, int], None]
 """Called with ``("B", bytes read, bytes in all)``, then ``("step", steps executed, steps planned)``, now and then."""

@@ -16,7 +16,7 @@ from c2lib.core.canon import canonical_sha256
 from c2lib.core.criteria import Criteria
 from c2lib.core.decimals import canonical_decimal, format_scaled, parse_decimal
 from c2lib.witness.findings import Verdict
-from c2lib.witness.run import RunSummary
+from c2lib.witness.summary import RunSummary
 
 CLAIMS = {
     "status": "The session ended with status {status}.",

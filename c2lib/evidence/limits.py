@@ -15,7 +15,7 @@ from c2lib.evidence.claims import Claim, Replay, Verification, failed_names
 from c2lib.evidence.markdown import code
 from c2lib.witness.findings import Verdict
 from c2lib.witness.manifest import at
-from c2lib.witness.run import RunSummary
+from c2lib.witness.summary import RunSummary
 
 Applies = Callable[[RunSummary, Verification], bool]
 

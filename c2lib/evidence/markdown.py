@@ -8,8 +8,8 @@ numeric entity, and a table takes :data:`Encoded` cells alone, so that no row ca
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Sequence
+from itertools import islice
 from typing import NewType
 from unicodedata import ucd_3_2_0
 
@@ -18,7 +18,7 @@ from c2lib.core.errors import ConfigError, DefectError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.text import MAX_SHOWN
 from c2lib.core.vocabulary import EventKind
-from c2lib.witness.run import Run, RunSeries
+from c2lib.witness.run import Run
 
 Encoded = NewType("Encoded", str)
 """Text that may stand in markdown as it is: one line, no structure of its own."""
@@ -120,8 +120,15 @@ def _cell(text: str) -> str:
     return short(text) if SHA256.fullmatch(text) else visible(text, MAX_CELL) or "-"
 
 
+_DETAILS = {
+    EventKind.STRATEGY_TICK: "{bar_time} close {close} {decision}",
+    EventKind.ORDER_SUBMITTED: "{side} {quantity} {client_order_id}",
+    EventKind.FILL: "{side} {quantity} at {price}, fee {fee}, {client_order_id}",
+}
+
+
 def events_table(run: Run, limit: int = 20) -> str:
-    """Return the first ``limit`` bars, orders and fills of a run, opened with ``series``, in the order of their events.
+    """Return the first ``limit`` bars, orders and fills of a run, in the order of the log.
 
     Raises:
         ConfigError: for a limit below 1.
@@ -129,19 +136,10 @@ def events_table(run: Run, limit: int = 20) -> str:
     """
     if limit < 1:
         raise ConfigError("limit", "must be 1 or more")
-    # by the number alone: events which a damaged log numbers alike keep their places
-    rows = sorted(_event_rows(run.series), key=itemgetter(0))
-    text = aligned(("ts_sim", "bar", "event", "detail"), [tuple(map(str, row)) for row in rows[:limit]])
-    more = len(rows) - limit
+    rows = []
+    for event in islice((event for event in run.events() if event.event_type in _DETAILS), limit):
+        detail = _DETAILS[EventKind(event.event_type)].format(**event.payload)
+        rows.append((str(event.ts_sim), str(event.payload["bar_index"]), event.event_type, detail))
+    more = sum(run.summary.event_counts.get(kind, 0) for kind in _DETAILS) - len(rows)
+    text = aligned(("ts_sim", "bar", "event", "detail"), rows)
     return f"{text}\n... {more} more" if more > 0 else text
-
-
-def _event_rows(series: RunSeries) -> Iterator[tuple[int, int, EventKind, str]]:
-    for bar in series.bars:
-        yield bar.ts_sim, bar.bar_index, EventKind.STRATEGY_TICK, f"{bar.bar_time} close {bar.close} {bar.decision}"
-    for order in series.orders:
-        detail = f"{order.side} {order.quantity} {order.client_order_id}"
-        yield order.ts_sim, order.bar_index, EventKind.ORDER_SUBMITTED, detail
-    for fill in series.fills:
-        detail = f"{fill.side} {fill.quantity} at {fill.price}, fee {fill.fee}, {fill.client_order_id}"
-        yield fill.ts_sim, fill.bar_index, EventKind.FILL, detail

@@ -8,7 +8,6 @@ else.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -16,7 +15,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from c2lib.core.errors import MissingExtraError
 from c2lib.core.model import BUY, SELL
 from c2lib.evidence.markdown import visible
-from c2lib.witness.run import Run, RunSeries, RunSummary
+from c2lib.witness.run import Run
+from c2lib.witness.series import RunSeries
+from c2lib.witness.summary import RunSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -202,17 +203,15 @@ def _draw_price(figure: Figure, series: RunSeries) -> None:
     axes = figure.subplots()
     indices = [bar.bar_index for bar in series.bars]
     closes = [_number(bar.close) for bar in series.bars]
-    label = f"close ({len(indices)})"
+    label = f"close ({series.totals['bars']})"
     axes.plot(indices, closes, color=LINE_COLOUR, linewidth=0.9, marker=_dot(series), label=label, zorder=2)
     crowd = max(len(series.orders), len(series.fills))
     size = 8.0 if crowd <= 40 else 5.0 if crowd <= 400 else 3.0
     for side, mark in SIDES.items():
-        ordered = [order.bar_index for order in series.orders if order.side == side]
-        # with ticks of decisions only, bars are missing: an order lies on the last close that is not after it
-        orders = [(index, closes[max(bisect_right(indices, index) - 1, 0)]) for index in ordered]
+        orders = [(order.bar_index, _number(order.close)) for order in series.orders if order.side == side]
         fills = [(fill.bar_index, _number(fill.price)) for fill in series.fills if fill.side == side]
-        _draw_marks(axes, orders, f"{side} ordered", mark, size, filled=False)
-        _draw_marks(axes, fills, f"{side} filled", mark, size, filled=True)
+        _draw_marks(axes, orders, f"{side} ordered ({series.totals[f'{side} orders']})", mark, size, filled=False)
+        _draw_marks(axes, fills, f"{side} filled ({series.totals[f'{side} fills']})", mark, size, filled=True)
     axes.set_ylabel(_fitted(f"price of {series.summary.symbol}", 60))
     _grid(axes)
     _bar_axis(axes, series)
@@ -234,7 +233,7 @@ def _draw_marks(
         markerfacecolor=mark.colour if filled else "none",
         markeredgecolor=mark.colour,
         markeredgewidth=min(1.1, size / 8),
-        label=f"{label} ({len(points)})",
+        label=label,
         zorder=4 if filled else 3,
     )
 

@@ -26,7 +26,7 @@ from c2lib.evidence.limits import not_proven, risk_notes
 from c2lib.evidence.markdown import NOTHING, SHA256, Encoded, bullets, code, inline, short, table, visible
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.manifest import at
-from c2lib.witness.run import RunSummary
+from c2lib.witness.summary import RunSummary
 
 TEMPLATE_NAME = "EV-FINISH_C2-ORCH-DRYRUN.md"
 

@@ -107,7 +107,7 @@ def test_rejection_leaves_key_free() -> None:
 
 
 def test_venue_knows_forgotten_keys() -> None:
-    """The venue still knows a key that the adapter forgot; forgetting an unknown key is no error."""
+    """The venue still knows a client order id that the adapter forgot, and forgetting an unknown id is no error."""
     adapter, _ = fronted()
     adapter.place_order(market_order("c-1"))
     adapter.forget("c-1")
@@ -155,7 +155,7 @@ def test_retries_are_bounded(call: str, arguments: tuple[Any, ...]) -> None:
 
 
 def test_placing_timeout_is_final() -> None:
-    """A timed-out order is never sent again, since its effect is unknown; a timed-out cancel is sent again."""
+    """A time-out of placing is never retried, since the effect is unknown, while a time-out of a cancel is."""
     attempts: list[FailedAttempt] = []
     failing = Failing(free_venue(), BrokerUnavailableError(), BrokerTimeoutError())
     adapter = BrokerAdapter(failing, max_retries=5, on_attempt=attempts.append)

@@ -70,7 +70,7 @@ def test_triggered_stop_limit_rests() -> None:
 
 
 def test_touch_fills_when_configured() -> None:
-    """A limit that is only touched fills, on both sides, where the config says so."""
+    """A limit that is only touched fills, for purchases and sales, where the config says so."""
     venue = venue_of(touch_fills=True)
     venue.place_order(order("LIMIT", limit=40))
     venue.place_order(order("LIMIT", "SELL", limit=60, name="c-2"))
@@ -97,7 +97,7 @@ def test_slippage_is_bounded() -> None:
 
 @given(RATES, RATES, SIZES, SIZES, st.integers(1, 10**9), st.integers(1, 10**9), st.sampled_from(("MAKER", "TAKER")))
 def test_fee_is_exact(maker: str, taker: str, tick: str, lot: str, price: int, quantity: int, liquidity: str) -> None:
-    """A fee is the exact share of price times quantity; nothing is rounded."""
+    """A fee is the exact share of price times quantity, without any rounding."""
     broker = BrokerConfig(maker_fee_rate=maker, taker_fee_rate=taker)
     config = DryrunConfig(
         strategy_id="strat_demo", seed=1, broker=broker, market=MarketConfig(tick_size=tick, lot_size=lot)

@@ -19,7 +19,7 @@ def test_ids_are_counted() -> None:
     assert cursor == 2
 
 
-def test_no_look_ahead() -> None:
+def test_order_meets_next_bar() -> None:
     """An order meets the bar after the bar at which the order was decided."""
     venue = free_venue()
     venue.advance(flat_bar(0, 100))
@@ -60,7 +60,7 @@ def test_ended_order_stays_ended() -> None:
 
 
 def test_unknown_order_is_refused() -> None:
-    """A query or a cancel of an order that nobody placed is an error."""
+    """A query or a cancel of an order that was never placed is an error."""
     venue = free_venue()
     with pytest.raises(InvalidRequestError, match="no order 'b-000009'"):
         venue.query_order("b-000009")

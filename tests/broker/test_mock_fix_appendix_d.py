@@ -59,7 +59,7 @@ ROWS: dict[str, tuple[int, int, Sequence[object], list[str]]] = {
 
 @pytest.mark.parametrize("row", ROWS)
 def test_group_b_matrix_holds(row: str) -> None:
-    """In FIX group B, venue and ledger go through the same states, and the lots add up on both sides."""
+    """In every matrix of FIX group B, venue and ledger have the same states and the lots add up."""
     latency, lots, happenings, states = ROWS[row]
     venue, ledger, cursor, seen = venue_of(latency_steps=latency, participation="0.5"), Ledger(10**6, 1), 0, []
     ledger.submit("c-1", "BUY", lots)
@@ -85,7 +85,7 @@ def test_group_b_matrix_holds(row: str) -> None:
     assert seen == states
 
 
-def test_b_1_f_unknown_order() -> None:
+def test_unknown_cancel_invents_no_order() -> None:
     """A cancel of an unknown order, matrix B.1.f, is refused and invents no order."""
     venue = venue_of(latency_steps=1)
     with pytest.raises(InvalidRequestError, match="no order 'b-000009'"):

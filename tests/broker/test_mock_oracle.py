@@ -70,6 +70,6 @@ def test_planted_bug_is_caught(plant: Callable[[pytest.MonkeyPatch], None], monk
         run_state_machine_as_test(Trading, settings=SEARCH)
 
 
-def test_honest_venue_passes() -> None:
+def test_correct_venue_passes() -> None:
     """A search for differences between the unchanged venue and the oracle finds none."""
     run_state_machine_as_test(Trading, settings=settings(SEARCH, max_examples=40))

@@ -30,14 +30,14 @@ def test_bars_equal_csv_bars(ending: str) -> None:
 
 
 @pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
-def test_packed_feather(compression: str | None) -> None:
-    """Feather files may be packed as pandas and freqtrade do."""
+def test_compressed_feather_is_read(compression: str | None) -> None:
+    """Feather files compressed as pandas and freqtrade do give their bars."""
     assert bars_of(feather(table(), compression), "DAY.FEATHER") == BARS
 
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd", "lz4", "brotli"])
-def test_packed_parquet(compression: str) -> None:
-    """Parquet files may be packed, with or without checksums of their pages."""
+def test_compressed_parquet_is_read(compression: str) -> None:
+    """Compressed Parquet files, with or without page checksums, give their bars."""
     for checksum in (False, True):
         data = parquet(table(), compression=compression, write_page_checksum=checksum, row_group_size=2)
         assert bars_of(data, "day.parquet") == BARS
@@ -49,7 +49,7 @@ def test_packed_parquet(compression: str) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_numbers_of_exact_types(kind: Any, ending: str) -> None:
+def test_numbers_have_exact_values(kind: Any, ending: str) -> None:
     """Floats in an Arrow file count by their shortest text, decimals and strings as written."""
     bars = table()
     for index in range(1, 6):
@@ -60,15 +60,15 @@ def test_numbers_of_exact_types(kind: Any, ending: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [pa.int8(), pa.int64(), pa.uint64()], ids=str)
-def test_integer_columns(kind: Any) -> None:
-    """Prices and volumes of an Arrow file may be integers."""
+def test_integer_columns_are_read(kind: Any) -> None:
+    """Prices and volumes in Feather and Parquet files may be integers."""
     whole = {name: pa.array([3, 4, 5], kind) for name in ("open", "high", "low", "close", "volume")}
     with opened(feather(table(**whole)), "day.feather") as market:
         assert market.tick_size == "1"
         assert [(bar.close, bar.volume) for bar in market.bars(3)] == [(3, 3), (4, 4), (5, 5)]
 
 
-def test_float32_by_shortest_text() -> None:
+def test_float32_keeps_shortest_text() -> None:
     """The 32-bit float nearest to 1.1 is read as 1.1, although its 64-bit value has more digits."""
     prices = {name: pa.array([1.1, 5.33e-05, 16777216.0], pa.float32()) for name in ("open", "high", "low", "close")}
     with opened(feather(table(**prices)), "day.feather") as market:
@@ -87,7 +87,7 @@ def test_float32_by_shortest_text() -> None:
     ],
     ids=lambda column: str(getattr(column, "type", "text")),
 )
-def test_times_of_any_unit(column: Any) -> None:
+def test_times_have_any_unit(column: Any) -> None:
     """Times of an Arrow file may have any unit and zone, and a time without a zone is UTC."""
     for ending in ("feather", "parquet"):
         assert bars_of(content(table(date=column), ending), f"day.{ending}") == BARS
@@ -108,7 +108,7 @@ def test_pandas_index_is_time(name: str) -> None:
 
 
 def test_other_columns_are_ignored() -> None:
-    """Other columns are ignored, whatever they hold, and letter case does not matter."""
+    """Columns that are no bar's are ignored whatever their content, and the case of names does not matter."""
     extra = {"note": [{"open": 1}, None, {}], "open.x": ["?", None, ""], "When": pa.array(DAYS, pa.date32())}
     bars = table(**extra)
     bars = bars.rename_columns([name if name in extra else name.title() for name in bars.column_names])

@@ -97,13 +97,13 @@ def test_bad_columns_are_refused(columns: Any, problem: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_file_without_rows(ending: str) -> None:
+def test_empty_table_is_refused(ending: str) -> None:
     """An Arrow file with columns and no rows is refused."""
     assert refusal(content(table().slice(0, 0), ending), f"day.{ending}").problem == "the file has no row"
 
 
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_too_many_rows(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_rows_are_refused(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An Arrow file has at most one row for each step, so that a packed file cannot fill the disk."""
     monkeypatch.setattr(arrow_file, "MAX_ROWS", 2)
     assert refusal(content(table(), ending), f"day.{ending}").problem == "the file has more than 2 rows"
@@ -122,7 +122,7 @@ def test_too_many_rows(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
         (b"PAR1", "day.parquet", DAMAGED),
     ],
 )
-def test_other_kind_is_named(data: bytes, name: str, problem: str) -> None:
+def test_other_file_kind_is_named(data: bytes, name: str, problem: str) -> None:
     """A file of another kind than its name says is refused by its first bytes."""
     assert refusal(data, name).problem == problem
 

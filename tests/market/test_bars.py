@@ -23,7 +23,7 @@ from tests.market.csv_text import FIRST, GOOD, HEADER, bars_of, corrupted, opene
     ],
 )
 def test_usual_headers_are_understood(header: str) -> None:
-    """The time column is named or first; letter case, quotes and a byte order mark do not matter."""
+    """Usual CSV headers are understood whatever their letter case, quotes or byte order mark."""
     assert bars_of(text_of(header, *GOOD)) == bars_of(text_of(HEADER, *GOOD))
 
 

@@ -23,7 +23,7 @@ def test_bad_number_is_refused(cell: int, text: str) -> None:
     assert ("is empty" if text == "" else "is not a decimal number") in error.problem
 
 
-def test_exponents_and_trailing_zeros() -> None:
+def test_exponents_and_zeros_accepted() -> None:
     """A price may have an exponent or trailing zeros, on a given grid too."""
     content = text_of(HEADER, "2026-01-02,1e-05,1.2e-05,0.00001000000000000000,+0.00001,1e2")
     for sizes in ({}, {"tick_size": "0.000001"}):
@@ -33,7 +33,7 @@ def test_exponents_and_trailing_zeros() -> None:
             assert bar.high * 10 == bar.open * 12
 
 
-def test_volume_in_whole_lots() -> None:
+def test_volume_is_whole_lots() -> None:
     """A volume is counted in whole lots, and a fraction of a lot is dropped."""
     volumes = [bar.volume for bar in bars_of(text_of(HEADER, "2026-01-02,1,1,1,1,1.2999"), lot_size="0.1")]
     assert volumes == [12]
@@ -43,7 +43,7 @@ def test_volume_in_whole_lots() -> None:
     "time",
     ["2026-01-02T00:00:00", "2026-01-02", "2026-01-02 00:00", "2026-01-02T00:00:00Z", "2026-01-02 01:00:00.000+01:00"],
 )
-def test_iso_times_in_utc(time: str) -> None:
+def test_iso_times_become_utc(time: str) -> None:
     """An instant has one value, however written in ISO 8601, with a zone or without."""
     assert bars_of(text_of(HEADER, f"{time},1,1,1,1,1"))[0].time == FIRST
 
@@ -64,7 +64,7 @@ def test_other_times_are_refused(text: str) -> None:
 
 
 def test_mixed_zones_are_refused() -> None:
-    """A file with times both with and without a zone is refused."""
+    """Times with a zone and times without a zone in one market file are refused."""
     error = refusal(text_of(HEADER, "2026-01-02T00:00Z,1,1,1,1,1", "2026-01-03,1,1,1,1,1"))
     assert (error.line, error.problem) == (
         3,
@@ -72,7 +72,7 @@ def test_mixed_zones_are_refused() -> None:
     )
 
 
-def test_time_beyond_calendar() -> None:
+def test_time_beyond_calendar_refused() -> None:
     """A time whose zone leads beyond the calendar is refused."""
     assert "is out of range in UTC" in refusal(text_of(HEADER, "0001-01-01T00:00+14:00,1,1,1,1,1")).problem
 
@@ -83,7 +83,7 @@ def test_trailing_zeros_stay_on_grid() -> None:
 
 
 @pytest.mark.parametrize(("price", "tick_size"), [("1.5", "1"), ("1.05", "0.1"), ("1.0001", "0.0005")])
-def test_price_off_grid(price: str, tick_size: str) -> None:
+def test_price_off_grid_is_refused(price: str, tick_size: str) -> None:
     """A price off a given grid is refused with the tick size and the settings that would help."""
     content = text_of(HEADER, "2026-01-02,2,2,1,1,1", f"2026-01-03,2,2,1,{price},1")
     error = refusal(content, tick_size=tick_size)
@@ -145,7 +145,7 @@ def rounded(row: str, tick_size: str) -> list[int]:
         ("1,1.00000000000000000000000000000000001,1,1", "1", [1, 1, 1, 1]),
     ],
 )
-def test_price_to_nearest_tick(row: str, tick_size: str, ticks: list[int]) -> None:
+def test_price_rounds_to_nearest_tick(row: str, tick_size: str, ticks: list[int]) -> None:
     """A rounded price is the nearest tick, with halves rounded up, whatever number of decimals the price has."""
     assert rounded(row, tick_size) == ticks
 
@@ -188,7 +188,7 @@ def test_rounding_keeps_order(price: Fraction, more: int, tick: int, scale: int)
         ("1,1.4,1,1.6", "1", "column 'high': high '1.4' is below close '1.6'"),
     ],
 )
-def test_rounding_excuses_nothing_else(row: str, tick_size: str, problem: str) -> None:
+def test_rounding_excuses_no_bad_cell(row: str, tick_size: str, problem: str) -> None:
     """With rounding, a cell that is no price or that rounds to an invalid price is refused with its line."""
     error = refusal(text_of(HEADER, f"2026-01-02,{row},1"), tick_size=tick_size, rounding="nearest")
     assert (error.line, error.problem) == (2, problem)

@@ -15,7 +15,7 @@ from c2lib.market.files import open_market_file
 from tests.market.csv_text import GOOD, HEADER, bars_of, refusal, text_of
 
 
-def test_windows_line_ends() -> None:
+def test_windows_line_ends_are_read() -> None:
     """A carriage return before a line end belongs to no cell."""
     content = text_of(HEADER, *GOOD)
     assert bars_of(content.replace("\n", "\r\n")) == bars_of(content)
@@ -61,7 +61,7 @@ def test_long_row_is_accepted() -> None:
     assert refusal(text_of(*lines, f"{GOOD[2]},{'x' * 66_000}")).line == 4
 
 
-def test_too_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_lines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A CSV file has at most one line for each step, so that a packed file cannot fill the disk."""
     monkeypatch.setattr(csv_file, "MAX_LINES", 3)
     assert len(bars_of(text_of(HEADER, *GOOD[:2]))) == 2
@@ -82,7 +82,7 @@ def test_cut_last_line_is_refused(keep: int) -> None:
 
 
 @pytest.mark.parametrize(("content", "line"), [(b"", 0), (b"\xef\xbb\xbf", 0), (text_of(HEADER).encode(), 1)])
-def test_file_without_bars(content: bytes, line: int) -> None:
+def test_file_without_bars_is_refused(content: bytes, line: int) -> None:
     """An empty CSV file and a lone header are each refused with a message of their own."""
     error = refusal(content)
     assert (error.line, error.problem) == (line, "no bar follows the header" if line else "the file is empty")

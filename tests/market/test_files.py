@@ -23,7 +23,7 @@ from tests.market.csv_text import FIRST, GOOD, HEADER, MINUTE, bars_of, opened, 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "market-data.md"
 
 
-def test_bars_in_ticks_and_lots() -> None:
+def test_bars_use_ticks_and_lots() -> None:
     """Bars of a market file have prices in the proposed tick size, times since 1970 and indices from 0."""
     with opened(text_of(HEADER, *GOOD)) as market:
         assert (market.tick_size, market.lot_size, market.bar_count) == ("0.5", "1", 3)
@@ -34,7 +34,7 @@ def test_bars_in_ticks_and_lots() -> None:
         ]
 
 
-def test_hash_of_bytes_on_disk() -> None:
+def test_hash_covers_bytes_on_disk() -> None:
     """A market file, plain or packed, is hashed as the bytes on the disk."""
     plain = text_of(HEADER, *GOOD).encode()
     packed = gzip.compress(plain)

@@ -26,7 +26,7 @@ def all_bars(market: MarketData) -> list[Bar]:
     return list(market.bars(market.bar_count))
 
 
-def test_bars_of_a_seed() -> None:
+def test_seed_has_recorded_bars() -> None:
     """The first bars of seed 123 have the recorded values."""
     assert list(walk().bars(5)) == [
         (0, 1767225600000000, 10000, 10004, 9996, 10001, 856),
@@ -37,7 +37,7 @@ def test_bars_of_a_seed() -> None:
     ]
 
 
-def test_hash_of_a_seed() -> None:
+def test_seed_has_recorded_hash() -> None:
     """The market hash of seed 123 has the recorded value."""
     assert walk().sha256 == "5eed2445aa56db4a929b1cd97fa2e3050d04e2994a650f37ff64020305df7c8d"
 
@@ -106,7 +106,7 @@ def test_walk_wanders() -> None:
     start=st.integers(1, 200),
     volatility=st.sampled_from([1, 2, 8, 1000, 10_000]),
 )
-def test_every_bar_is_sane(seed: int, start: int, volatility: int) -> None:
+def test_every_bar_is_valid(seed: int, start: int, volatility: int) -> None:
     """High and low enclose each bar, no leg is too wide, no price is below a tick and no volume below a lot."""
     close = start
     for bar in walk(seed, 200, "1", start_price=str(start), volatility_ticks=volatility).bars(200):
@@ -117,8 +117,8 @@ def test_every_bar_is_sane(seed: int, start: int, volatility: int) -> None:
         close = bar.close
 
 
-def test_start_price_off_grid() -> None:
-    """A start price off the tick grid is refused by its field, with both numbers."""
+def test_start_price_needs_grid() -> None:
+    """A start price off the tick grid is refused by its field, with the price and the tick size."""
     with pytest.raises(ConfigError, match=r"100.005 is not a multiple of the tick size 0.01") as caught:
         walk(start_price="100.005")
     assert caught.value.field == "market.synthetic.start_price"
@@ -132,7 +132,7 @@ def test_bad_size_is_refused(tick_size: str, lot_size: str, field: str) -> None:
     assert caught.value.field == f"market.{field}"
 
 
-def test_walk_beyond_calendar() -> None:
+def test_walk_beyond_calendar_refused() -> None:
     """A walk with a bar beyond the calendar is refused before its first bar."""
     with pytest.raises(ConfigError, match="beyond the year 9999") as caught:
         walk(steps=MAX_STEPS, interval_seconds=86_400)
