@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from c2lib.core.contract import MANIFEST_FIELDS, METRICS_FIELDS
-from c2lib.core.errors import MissingExtraError, RunPathError
+from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
+from c2lib.core.text import quoted
 from c2lib.core.vocabulary import Artifact
 from c2lib.witness.agreement import Logs, compare
 from c2lib.witness.audit import AuditLog, PhaseMove
@@ -23,7 +24,7 @@ from c2lib.witness.foreign import RunbookRun, keeps_runbook_contract
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, RunName
 from c2lib.witness.manifest import check_manifest
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder, RunPath
-from c2lib.witness.rows import EquityRow, EventRow, FillRow, OrderRow, RoundTrip, columns, rows
+from c2lib.witness.rows import TABLES, EquityRow, EventRow, FillRow, OrderRow, RoundTrip, columns, rows
 from c2lib.witness.series import RunSeries, SeriesCollector
 from c2lib.witness.snapshots import SnapshotLog
 from c2lib.witness.summary import RunSummary, summarise, summarise_runbook_run
@@ -114,9 +115,12 @@ class Run:
             table: ``events``, ``orders``, ``fills``, ``round_trips`` or ``equity``.
 
         Raises:
+            ConfigError: there is no table of that name.
             MissingExtraError: pandas is not installed.
             RunPathError: as the rows do.
         """
+        if table not in TABLES:
+            raise ConfigError("table", f"must be one of {', '.join(TABLES)}, got {quoted(table)}")
         try:
             import pandas
         except ImportError:

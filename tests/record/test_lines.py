@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core.canon import MAX_INTEGER, canonical_json, event_id, text_problem
+from c2lib.core.canon import MAX_INTEGER, canonical_json, text_problem
 from c2lib.core.contract import AUDIT_CODES, IDENTIFIER_PATTERN, PAYLOADS, Field, FieldKind
 from c2lib.core.decimals import format_scaled
 from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
 from c2lib.record.lines import _expression, audit_line, compile_event_emitter, event_emitters, object_line
+from tests.core.event_ids import event_id
 from tests.record.contract_check import checked_events, entry_hash
 
 AWKWARD = ('"', "\\", "\n", "\r", "\t", "\x00", "\x7f", "\u2028", "\u2029", "é", "😀", "{x}", "'", "</script>", "{{")

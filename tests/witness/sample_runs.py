@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from c2lib.core.canon import canonical_json, event_id, sha256_hex
+from c2lib.core.canon import canonical_json, sha256_hex
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import NoLiveViolationError
 from c2lib.core.model import Bar, OrderIntent, PositionView
@@ -16,6 +16,7 @@ from c2lib.record.seal import build_manifest
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.session import DryrunSession
 from c2lib.witness import run as witness_run
+from tests.core.event_ids import event_id
 from tests.record.contract_check import entry_hash
 
 Line = dict[str, Any]

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from c2lib.witness import align as module
-from c2lib.witness.align import Alignment, Event
+from c2lib.witness.align import Alignment, Line
 from tests.witness.event_lines import event, fill, order, tick
 
 
-def names(alignment: Alignment, a: Sequence[Event], b: Sequence[Event]) -> list[tuple[str | None, str | None]]:
+def names(alignment: Alignment, a: Sequence[Line], b: Sequence[Line]) -> list[tuple[str | None, str | None]]:
     """Return what stands side by side, by the names of the orders."""
     return [
         (left and left.payload["client_order_id"], right and right.payload["client_order_id"])

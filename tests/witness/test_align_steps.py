@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import pytest
 
 from c2lib.witness import align as module
-from c2lib.witness.align import Event, side_by_side, steps
+from c2lib.witness.align import Line, side_by_side, steps
 from tests.witness.event_lines import event, fill, tick
 
 START, STOP = event("SESSION_START"), event("SESSION_STOP")
 NEWS = event("RECONCILED", mismatches=[])
 
 
-def cut(*events: Event) -> list[tuple[tuple[int, int, int], list[str]]]:
+def cut(*events: Line) -> list[tuple[tuple[int, int, int], list[str]]]:
     """Return the steps of some events, those without an event left out."""
     return [(key, [one.kind for one in here]) for key, here in steps(events) if here]
 
@@ -63,7 +63,7 @@ def test_ticks_without_bar_count() -> None:
 
 
 @pytest.mark.parametrize("events", [[tick(1)] * 7, [START] * 7, [NEWS] * 7, [STOP] * 7])
-def test_steps_are_bounded(events: Sequence[Event], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_are_bounded(events: Sequence[Line], monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of too many events or bytes is cut into several."""
     monkeypatch.setattr(module, "MAX_EVENTS", 2)
     sizes = [len(kinds) for _, kinds in cut(*events)]

@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
-from c2lib.core.canon import canonical_json, event_id
+from c2lib.core.canon import canonical_json
 from c2lib.core.model import OrderIntent
 from c2lib.witness.events import Event, EventLog
 from c2lib.witness.findings import Findings
 from c2lib.witness.lines import RunName
 from c2lib.witness.refold import Books
+from tests.core.event_ids import event_id
 from tests.witness.sample_runs import Line, Run, make_run, rejected_run, scripted, tripped_run
 
 

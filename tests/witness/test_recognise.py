@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core.canon import MAX_INTEGER, canonical_json, event_id, sha256_hex
+from c2lib.core.canon import MAX_INTEGER, canonical_json, sha256_hex
 from c2lib.core.contract import EVENT_FIELDS, PAYLOADS, Field, FieldKind
 from c2lib.core.model import OrderIntent
 from c2lib.core.vocabulary import EventKind
@@ -23,6 +23,7 @@ from c2lib.witness.recognise import (
     values_of,
 )
 from c2lib.witness.refold import Books
+from tests.core.event_ids import event_id
 from tests.witness.sample_runs import (
     Line,
     Run,
