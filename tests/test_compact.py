@@ -100,22 +100,19 @@ def source_of(path: Path) -> str:
 
 
 def definitions(tree: ast.Module) -> Iterator[str]:
-    """Yield the name of every function, class, method, field and constant of a module."""
+    """Yield the name of every function, class, method and constant of a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not is_called_by_pydantic(node):
             yield node.name
-    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    for scope in (tree, *(node for node in classes if not is_vocabulary(node))):
-        for node in scope.body:
-            targets = (
-                node.targets
-                if isinstance(node, ast.Assign)
-                else [node.target]
-                if isinstance(node, ast.AnnAssign)
-                else []
-            )
-            if not (isinstance(scope, ast.ClassDef) and isinstance(node, ast.AnnAssign)):
-                yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+        if isinstance(node, ast.ClassDef) and not is_vocabulary(node):
+            yield from (name for part in node.body if isinstance(part, ast.Assign) for name in assigned(part))
+    yield from (name for part in tree.body if isinstance(part, ast.Assign | ast.AnnAssign) for name in assigned(part))
+
+
+def assigned(node: ast.Assign | ast.AnnAssign) -> Iterator[str]:
+    """Yield the names that an assignment binds."""
+    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+        yield from (name.id for name in ast.walk(target) if isinstance(name, ast.Name))
 
 
 def is_vocabulary(node: ast.ClassDef) -> bool:

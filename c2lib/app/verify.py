@@ -117,10 +117,13 @@ def report_on(
     source: StrategySource | None = None,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
-    """Return the report on a run that was read; see :func:`verify_run` for ``market``, ``replay`` and ``progress``.
+    """Return the report on a run that was read.
 
     Args:
         run: what :func:`open_run` gave.
+        replay: as for :func:`verify_run`.
+        market: as for :func:`verify_run`.
+        progress: as for :func:`verify_run`.
         anchored: findings of :func:`anchor_findings`, to stand behind those of the run.
         source: the strategy that the replay executes when the run used one's own.
     """
