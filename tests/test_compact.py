@@ -24,6 +24,9 @@ BUDGETS = {
 }
 """Most physical lines of each folder, of two together where they share a budget."""
 
+BEYOND_BUDGET = {("witness",): 950}
+"""How far a folder may exceed its budget; docs/adr/0007-compact.md gives the reason of each."""
+
 MOST_LINES_IN_ALL = 15_900
 MOST_LINES_OF_A_MODULE = 450
 MOST_LINES_OF_A_HEADER = 6
@@ -61,7 +64,17 @@ def line_count(path: Path) -> int:
 )
 def test_folder_keeps_budget(folders: tuple[str, ...], budget: int) -> None:
     """A folder of the package has no more physical lines than its budget."""
-    assert sum(line_count(path) for path in MODULES if name_of(path).split("/")[0] in folders) <= budget
+    allowed = budget + BEYOND_BUDGET.get(folders, 0)
+    assert sum(line_count(path) for path in MODULES if name_of(path).split("/")[0] in folders) <= allowed
+
+
+def test_excess_has_its_reason() -> None:
+    """Each excess over a budget is needed and stands with its number in the decision on compactness."""
+    page = (ROOT / "docs" / "adr" / "0007-compact.md").read_text(encoding="utf-8")
+    for folders, excess in BEYOND_BUDGET.items():
+        lines = sum(line_count(path) for path in MODULES if name_of(path).split("/")[0] in folders)
+        assert lines > BUDGETS[folders] + excess - 100, "the excess may fall"
+        assert f"| `{'`, `'.join(folders)}` | {BUDGETS[folders]:,} | {excess:,} |" in page
 
 
 def test_package_keeps_budget() -> None:
