@@ -20,6 +20,9 @@ MARKET, LIMIT, STOP, STOP_LIMIT = "MARKET", "LIMIT", "STOP", "STOP_LIMIT"
 GTC, IOC, FOK, DAY = "GTC", "IOC", "FOK", "DAY"
 MAKER, TAKER = "MAKER", "TAKER"
 
+new_fact = tuple.__new__
+"""``new_fact(BrokerFill, fields)`` makes a fact of a plain tuple, in half the time of its own constructor."""
+
 
 class Bar(NamedTuple):
     """One bar: ``bar_index`` from 0, ``time`` in microseconds of epoch, prices in ticks, volume in whole lots."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
 from c2lib.core.errors import MarketDataError, MissingExtraError, OutputError
-from c2lib.core.model import Bar
+from c2lib.core.model import Bar, new_fact
 from c2lib.core.regular_file import NOT_REGULAR, open_regular
 from c2lib.market.bars import BarBlock, BarReader, CellTable
 from c2lib.market.cells import PriceGrid, Rounding, VolumeCells, positive_decimal, price_grid
@@ -52,7 +52,7 @@ _NOT_WRITTEN = "the temporary file of the market data cannot be written"
 _INTEGER = "q"
 _INTEGER_BYTES = array(_INTEGER).itemsize
 _BAR_BYTES = (len(Bar._fields) - 1) * _INTEGER_BYTES
-_make_bar = partial(tuple.__new__, Bar)
+_make_bar = partial(new_fact, Bar)
 
 
 def open_market_file(

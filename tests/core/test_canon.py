@@ -13,11 +13,11 @@ from c2lib.core.canon import (
     canonical_json,
     canonical_sha256,
     component_seed,
-    event_id,
     run_digest,
     sha256_hex,
     text_problem,
 )
+from tests.core.event_ids import event_id
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).filter(lambda text: text_problem(text) is None)
 VALUES: st.SearchStrategy[Any] = st.recursive(
