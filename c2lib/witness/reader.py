@@ -1,13 +1,7 @@
 r"""Reads the files of a run directory that may be damaged, hostile or no files at all.
 
-Rules kept here:
-
-* a file is opened once, never through a symlink, never waiting (a FIFO is no file), and must be a regular one;
-* one pass: what is hashed, measured and parsed are the same bytes;
-* a file that grows while it is read is not followed: it is given up, so that reading comes to an end;
-* lines end in ``\n`` and in nothing else; a line is bounded, and one that is too long is skipped, not kept;
-* JSON is strict: UTF-8 without a mark, no key twice, no NaN, bounded integers, nesting and brackets;
-* whatever is wrong with a file becomes a finding, never an exception.
+A file is opened once, never through a symlink, and read in one pass: what is hashed, measured and parsed are the same
+bytes. Lines end in ``\n`` and in nothing else; one that is too long is skipped. Whatever is wrong is a finding.
 """
 
 from __future__ import annotations
