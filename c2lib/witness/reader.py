@@ -1,13 +1,8 @@
 r"""Reads the files of a run directory that may be damaged, hostile or no files at all.
 
-Rules kept here:
-
-* a file is opened once, never through a symlink, never waiting (a FIFO is no file), and must be a regular one;
-* one pass: what is hashed, measured and parsed are the same bytes;
-* a file that grows while it is read is not followed: it is given up, so that reading comes to an end;
-* lines end in ``\n`` and in nothing else; a line is bounded, and one that is too long is skipped, not kept;
-* JSON is strict: UTF-8 without a mark, no key twice, no NaN, bounded integers, nesting and brackets;
-* whatever is wrong with a file becomes a finding, never an exception.
+A file is opened once, must be a regular one and no symlink, and is never waited for. What is hashed, measured and
+parsed are the same bytes; a file that grows meanwhile is given up. Lines end in ``\n`` and in nothing else; one that is
+too long is skipped. Whatever is wrong with a file becomes a finding, never an exception.
 """
 
 from __future__ import annotations
@@ -16,7 +11,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -33,7 +28,8 @@ from c2lib.witness.lines import MAX_LINE
 RunPath = str | os.PathLike[str]
 """Where a run directory is."""
 
-_CHUNK = 1 << 18
+_FIRST, _CHUNK = 1 << 8, 1 << 18
+"""Bytes of the first and of the longest piece that is read at once; pieces double, so that marks begin early."""
 
 
 def why(error: OSError) -> str:
@@ -59,8 +55,9 @@ class FileFacts:
 class ArtifactFile:
     """One file of a run directory, read once by :meth:`lines` or :meth:`blocks`.
 
-    :meth:`head` reads the first line ahead of that. ``facts`` is there when the file was read to its end; ``progress``
-    is called with each number of bytes that was read. A file that is ``kept`` stays open, to be read :meth:`again`.
+    ``facts`` are there when it was read to its end, ``error`` when it could not be. ``marks`` maps the end of each
+    piece that was read to the sha256 of all bytes up to there. A file that is ``kept`` stays open, for :meth:`again`
+    and :meth:`at`, until it is closed or no longer used.
     """
 
     def __init__(
@@ -75,6 +72,8 @@ class ArtifactFile:
     ) -> None:
         self.name = name
         self.facts: FileFacts | None = None
+        self.error: OSError | None = None
+        self.marks: dict[int, bytes] = {}
         self._directory = directory
         self._findings = findings
         self._limit = limit
@@ -82,7 +81,6 @@ class ArtifactFile:
         self._kept = kept
         self._rest: Iterator[tuple[int, bytes]] | None = None
         self._descriptor = -1
-        self._identity = (0, 0)
         self._closing: finalize[[int], ArtifactFile] | None = None
 
     def head(self) -> bytes | None:
@@ -101,26 +99,34 @@ class ArtifactFile:
         r"""Return the same lines by many: the number of the first, and the lines joined by ``\n``."""
         return self._rest if self._rest is not None else self._read()
 
+    def measured(self) -> FileFacts:
+        """Return the facts of a file that was read; raise :class:`OSError` when it could not be."""
+        if self.facts is None:
+            reason = self.error or OSError(errno.EIO, "not read")
+            raise OSError(reason.errno, reason.strerror, self.name)
+        return self.facts
+
     def again(self) -> Iterator[tuple[int, bytes]]:
         """Return the blocks of a kept file once more; nothing that is found in them is recorded.
 
-        Raises :class:`RunPathError` when the file was not read to its end, was closed, or is not what was read: at the
-        first block where its size or time of change shows it, else at the end, where its hash does.
+        Raises :class:`RunPathError` when the file was not read to its end or was closed, and in place of the first
+        bytes that are not those that were read.
         """
         if self.facts is None or self._descriptor < 0:
             raise RunPathError(f"{self.name} cannot be read")
-        altered = RunPathError(f"{self.name} is not what was read: it was altered since")
         try:
-            if self._identity != _identity(self._descriptor):
-                raise altered
-            facts = yield from self._split(Findings(), None)
+            facts = yield from self._split(Findings(), dict(self.marks))
         except OSError:
-            raise altered from None
+            facts = None
         if facts != self.facts:
-            raise altered
+            raise RunPathError(f"{self.name} is not what was read: it was altered since")
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes of a kept file, as they are now; raise :class:`OSError`."""
+        return os.pread(self._descriptor, size, offset)
 
     def close(self) -> None:
-        """Close the file, if it is open; what is no longer used closes itself."""
+        """Close the file, if it is open."""
         if self._closing is not None:
             self._closing()
             self._descriptor = -1
@@ -128,38 +134,36 @@ class ArtifactFile:
     def _read(self) -> Iterator[tuple[int, bytes]]:
         try:
             self._descriptor = open_regular(self.name, self._directory)
-        except FileNotFoundError:
+            self._closing = finalize(self, os.close, self._descriptor)
+            self.facts = yield from self._split(self._findings, None)
+        except FileNotFoundError as error:
+            self.error = error
             self._findings.add(FindingCode.MISSING_FILE, self.name)
-            return
         except OSError as error:
-            self._unreadable(error)
-            return
-        self._closing = finalize(self, os.close, self._descriptor)
-        try:
-            self._identity = _identity(self._descriptor)
-            self.facts = yield from self._split(self._findings, self._progress)
-        except OSError as error:
-            self._unreadable(error)
+            self.error = error
+            self._findings.add(FindingCode.UNREADABLE_FILE, self.name, expected="a regular file", seen=why(error))
         finally:
             if not self._kept:
                 self.close()
 
-    def _unreadable(self, error: OSError) -> None:
-        self._findings.add(FindingCode.UNREADABLE_FILE, self.name, expected="a regular file", seen=why(error))
-
     def _split(
-        self, findings: Findings, progress: Callable[[int], object] | None
+        self, findings: Findings, marks: Mapping[int, bytes] | None
     ) -> Generator[tuple[int, bytes], None, FileFacts]:
+        """Yield the blocks; ``marks`` are those of an earlier reading, ``None`` makes them."""
         digest, size, number = hashlib.sha256(), 0, 1
         begun: list[bytes] = []
         length, planned = 0, os.fstat(self._descriptor).st_size
-        while chunk := os.pread(self._descriptor, _CHUNK, size):
+        while chunk := os.pread(self._descriptor, min(max(_FIRST, size), _CHUNK), size):
             digest.update(chunk)
             size += len(chunk)
             if size > planned:
                 raise OSError(errno.EFBIG, "longer than it was")
-            if progress is not None:
-                progress(len(chunk))
+            mark = digest.copy().digest()
+            if marks is not None and marks.get(size) != mark:
+                raise OSError(errno.EIO, "altered")
+            self.marks[size] = mark
+            if marks is None and self._progress is not None:
+                self._progress(len(chunk))
             end = chunk.rfind(b"\n")
             if end >= 0:
                 yield from self._whole(number, begun, length, chunk[:end], findings)
@@ -196,11 +200,6 @@ class ArtifactFile:
             else:
                 expected = f"a line of at most {self._limit} bytes"
                 findings.add(FindingCode.MALFORMED_LINE, self.name, at, expected=expected, seen=f"{size} bytes")
-
-
-def _identity(descriptor: int) -> tuple[int, int]:
-    facts = os.fstat(descriptor)
-    return facts.st_size, facts.st_mtime_ns
 
 
 _FLAGS_folder = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
