@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from c2lib.app.namespace import Progress, error_facts
-from c2lib.app.replay import published_files
 from c2lib.app.runner import run_here
 from c2lib.app.strategy_files import received
 from c2lib.app.verify import replay_here
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error
-from c2lib.record.files import held
 from c2lib.session.nolive import NamespaceGuard
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
@@ -88,9 +86,8 @@ def _run(job: Mapping[str, Any], refusal: str | None, progress: Progress) -> Map
 
 
 def _replay(job: Mapping[str, Any], refusal: str | None, progress: Progress) -> Mapping[str, Any]:
-    source, place = received(job["strategy"]), job["place"]
-    with held(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as folder, published_files(folder) as files:
-        finding = replay_here(place, files, job["manifest"], job["market"], source, job["recorded"], progress)
+    source = received(job["strategy"])
+    finding = replay_here(job["place"], job["manifest"], job["market"], source, job["recorded"], progress)
     return {"finding": finding.facts() if finding else None, "refusal": refusal}
 
 

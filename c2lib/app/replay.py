@@ -1,25 +1,24 @@
 """Re-execution: the same orchestrator makes the same lines again, and sinks compare them instead of writing.
 
-The published files were read before; lines are compared with the hashes that were taken then, so that what was checked
-is what is compared. A file is read again only to show where it differs; both sides are shown without secrets.
+The published files are only read, through one handle of their directory, and never waited for. Lines are compared many
+at a time, as they were written; the first difference is kept with both sides, without secrets.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.regular_file import open_regular, read_regular
 from c2lib.core.text import excerpts, first_difference
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES
-from c2lib.witness.findings import Findings
-from c2lib.witness.lines import MAX_LINE, MAX_OBJECT
-from c2lib.witness.reader import ArtifactFile
+from c2lib.record.seal import ArtifactDigest
+from c2lib.witness.lines import MAX_OBJECT
 
 _SHOWN = 120
 
@@ -42,36 +41,21 @@ def difference_at(file: str, line: int, published: bytes, computed: bytes) -> Di
     return Difference(file, line, *(ascii(text) if text else "nothing" for text in (left, right)))
 
 
-@contextmanager
-def published_files(folder: int) -> Iterator[dict[str, ArtifactFile]]:
-    """Give the sealed files and the manifest of an open run directory, each read once, and close them in the end."""
-    with ExitStack() as stack:
-        files = {}
-        for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST):
-            limit = MAX_OBJECT if name is Artifact.MANIFEST else MAX_LINE
-            files[name.value] = file = ArtifactFile(folder, name.value, Findings(), limit, kept=True)
-            stack.callback(file.close)
-            for _ in file.blocks():
-                pass
-        yield files
+def read_manifest(folder: int) -> bytes:
+    """Return the bytes of a published manifest; raise :class:`OSError` unless it is a regular file."""
+    return read_regular(Artifact.MANIFEST, MAX_OBJECT, folder)
 
 
 class ComparingSink:
-    """A sink that compares the lines that it is given with a file that was read."""
+    """A sink that reads a published file along with the lines that it is given."""
 
-    def __init__(self, file: ArtifactFile) -> None:
-        file.measured()
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self._name = name
         self._file = file
-        self._marks = iter(file.marks.items())
-        self._next = next(self._marks, None)
         self._lines: list[str] = []
-        self._written = 0
-        self._hash = hashlib.sha256()
-        # what was computed behind the last mark, and before it the line that the mark cuts and the lines before that
-        self._offset, self._pending = 0, bytearray()
-        self._cut, self._before = b"", 0
+        self._compared = 0
+        self._digest = ArtifactDigest()
         self._difference: Difference | None = None
-        self._error: OSError | None = None
 
     def write(self, line: str) -> None:
         """Take the next line; after the first difference nothing more is compared."""
@@ -84,68 +68,49 @@ class ComparingSink:
         """Do nothing: lines are compared when there are many, or when :meth:`difference` is asked for."""
 
     def difference(self) -> Difference | None:
-        """Return the first difference, as far as what was written so far fills whole pieces of the published file."""
+        """Return the first difference between what was written so far and as much of the published file."""
         self._compare()
         return self._difference
 
     def finish(self) -> Difference | None:
-        """Return the first difference, a published rest among them.
-
-        Raises:
-            OSError: the file differs by its hash, and cannot be read again, or no longer differs.
-        """
-        if self.difference() is None and (self._pending or self._next is not None):
-            self._difference = self._located(_SHOWN)
-        if self._error is not None:
-            raise OSError(self._error.errno, self._error.strerror, self._file.name)
+        """Return the first difference, also where the published file goes on behind the last line."""
+        if self.difference() is None:
+            rest = self._file.read(_SHOWN)
+            if rest:
+                self._difference = difference_at(self._name, self._compared + 1, rest, b"")
         return self._difference
 
     def facts(self) -> dict[str, Any]:
-        """Return what a manifest says of the computed lines, when they were finished."""
-        digest = self._hash.copy()
-        digest.update(self._pending)
-        return {"sha256": digest.hexdigest(), "bytes": self._offset + len(self._pending), "lines": self._written}
+        """Return what a manifest says of the computed lines, once :meth:`finish` was called."""
+        return self._digest.facts()
 
     def _compare(self) -> None:
-        self._pending += "".join(self._lines).encode()
-        self._written += len(self._lines)
+        lines = self._lines[:]
         self._lines.clear()
-        while self._next is not None and self._offset + len(self._pending) >= self._next[0]:
-            end, mark = self._next
-            piece = bytes(self._pending[: end - self._offset])
-            self._hash.update(piece)
-            if self._difference is None and self._hash.copy().digest() != mark:
-                self._difference = self._located(0)
-            self._before += piece.count(b"\n")
-            self._cut = (self._cut + piece)[(self._cut + piece).rfind(b"\n") + 1 :]
-            self._offset, self._next = end, next(self._marks, None)
-            del self._pending[: len(piece)]
-
-    def _located(self, rest: int) -> Difference:
-        """Return the difference that is behind the last mark; up to ``rest`` bytes of a published rest are shown."""
-        computed, start = self._cut + self._pending, self._offset - len(self._cut)
-        published = b""
-        try:
-            published = self._file.at(start, len(computed) + rest)
-            if published == computed:
-                raise OSError(errno.EIO, "altered since it was read")
-        except OSError as error:
-            # raised in the end: here it would be a failure of the session's sink
-            self._error = error
-        at = first_difference(published, computed)
-        begin, number = computed.rfind(b"\n", 0, at) + 1, self._before + computed.count(b"\n", 0, at) + 1
-        line = computed[begin : computed.find(b"\n", begin) + 1 or None]
-        return difference_at(self._file.name, number, published[begin : begin + (len(line) or rest)], line)
+        computed = "".join(lines).encode()
+        self._digest.update(computed, len(lines))
+        if self._difference is not None:
+            return
+        published = self._file.read(len(computed))
+        if published != computed:
+            at = first_difference(published, computed)
+            start, index = computed.rfind(b"\n", 0, at) + 1, computed.count(b"\n", 0, at)
+            line = lines[index].encode()
+            there = published[start : start + len(line)]
+            self._difference = difference_at(self._name, self._compared + index + 1, there, line)
+        self._compared += len(lines)
 
 
 class ComparedRun:
-    """The four sinks of a session, compared with the files of a run directory.
+    """The four sinks of a session, compared with an open run directory; a context manager that closes its files."""
 
-    Raises :class:`OSError` when one of them could not be read.
-    """
-
-    def __init__(self, files: Mapping[str, ArtifactFile]) -> None:
-        self._sinks = {artifact: ComparingSink(files[artifact]) for artifact in SEALED_BY_MANIFEST}
+    def __init__(self, folder: int) -> None:
+        with ExitStack() as files:
+            self._sinks = {
+                name: ComparingSink(name, files.enter_context(os.fdopen(open_regular(name, folder), "rb")))
+                for name in SEALED_BY_MANIFEST
+            }
+            self._files = files.pop_all()
 
     def sink(self, artifact: Artifact) -> ComparingSink:
         """Return the sink of one of the four files."""
@@ -164,6 +129,12 @@ class ComparedRun:
         """Return the first difference, in the order in which the contract names the files."""
         found = [sink.finish() for sink in self._sinks.values()]
         return next((difference for difference in found if difference), None)
+
+    def __enter__(self) -> ComparedRun:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
 
 
 class _FailingSink:

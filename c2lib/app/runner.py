@@ -17,9 +17,8 @@ from typing import Any
 
 from c2lib.app.namespace import Progress, run_in_namespace
 from c2lib.app.paths import environment_facts, output_root
-from c2lib.app.replay import ComparedRun, Difference, difference_at, published_files, repeating_failures
+from c2lib.app.replay import ComparedRun, Difference, difference_at, read_manifest, repeating_failures
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
-from c2lib.core.canon import sha256_hex
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, SealedConfig, check_run_id_for_directory, seal
 from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
@@ -36,8 +35,6 @@ from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource
-from c2lib.witness.lines import MAX_OBJECT
-from c2lib.witness.reader import ArtifactFile
 
 _CHUNK = 4096
 """Steps between two calls of a progress."""
@@ -206,13 +203,11 @@ def _publish(job: Job, root: Path, market: str | os.PathLike[str] | None) -> Dry
 
 
 def _reproduce(job: Job, place: Path, folder: int) -> DryrunResult:
-    with published_files(folder) as files:
-        difference, manifest, result = compare_with(job, place, files)
-        if difference is None:
-            return replace(result, run_digest=manifest["run_digest"], path=str(place), reproduced=True)
-        text = files[Artifact.MANIFEST].at(0, MAX_OBJECT)
+    difference, manifest, result = compare_with(job, place, folder)
+    if difference is None:
+        return replace(result, run_digest=manifest["run_digest"], path=str(place), reproduced=True)
     try:
-        published = json.loads(text)["config"]
+        published = json.loads(read_manifest(folder))["config"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # the directory is damaged, which the difference itself shows
         published = {}
@@ -222,15 +217,13 @@ def _reproduce(job: Job, place: Path, folder: int) -> DryrunResult:
     )
 
 
-def compare_with(
-    job: Job, place: Path, files: Mapping[str, ArtifactFile]
-) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
+def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
     """Execute a session again and compare it with its published directory.
 
     Args:
         job: the session.
         place: the path of the directory, for messages.
-        files: its sealed files and its manifest, which were read and are open.
+        folder: an open handle of it.
 
     Returns:
         The first difference or ``None``, the manifest computed, and the result.
@@ -238,18 +231,19 @@ def compare_with(
     Raises:
         RunPathError: a file of the directory cannot be read.
     """
-    sealed = files[Artifact.MANIFEST]
     try:
-        published, compared = sealed.measured(), ComparedRun(files)
-        session, result = job.execute(compared, lambda: compared.diverged)
-        difference = compared.finish()
-        manifest = make_manifest(session, result, compared.seal())
-        computed = object_line(manifest).encode()
-        if difference is None and published.sha256 != sha256_hex(computed):
-            difference = difference_at(Artifact.MANIFEST, 1, sealed.at(0, MAX_OBJECT), computed)
+        published = read_manifest(folder)
+        with ComparedRun(folder) as compared:
+            session, result = job.execute(compared, lambda: compared.diverged)
+            difference = compared.finish()
+            artifacts = compared.seal()
     except OSError as error:
         name = Path(error.filename or place).name
         raise RunPathError(f"{place} cannot be compared: {name}: {error.strerror}") from None
+    manifest = make_manifest(session, result, artifacts)
+    computed = object_line(manifest).encode()
+    if difference is None and published != computed:
+        difference = difference_at(Artifact.MANIFEST, 1, published, computed)
     return difference, manifest, result
 
 

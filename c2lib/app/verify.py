@@ -22,10 +22,10 @@ from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathErro
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
+from c2lib.record.files import held
 from c2lib.session.nolive import RecordedGuard
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.findings import Finding, FindingCode, Verdict
-from c2lib.witness.reader import ArtifactFile
 from c2lib.witness.run import Run, open_run
 from c2lib.witness.summary import RunSummary
 
@@ -127,7 +127,7 @@ def report_on(
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
     else:
         step = partial(progress, "step") if progress else None
-        finding, refusal = _replay(run, run.manifest, market, source, step)
+        finding, refusal = _replay(run.path, run.manifest, market, source, run.summary, step)
         if refusal:
             unchecked.append(f"the network while executing again: hook alone, since {refusal}")
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
@@ -155,25 +155,25 @@ def _impossible(seen: str, expected: str = "a run that can be executed again") -
 
 
 def _replay(
-    run: Run,
+    place: str,
     manifest: Mapping[str, Any],
     market: str | os.PathLike[str] | None,
     source: StrategySource | None,
+    summary: RunSummary,
     progress: Progress | None,
 ) -> tuple[Finding | None, str | None]:
     """Return the finding, and why the caller's strategy ran without the namespace that its run required."""
-    recorded = run.summary.reject_reason if run.summary.reject_code == RejectCode.NO_LIVE_GUARD else None
-    if source is None or run.summary.no_live_required != "namespace":
-        return replay_here(run.path, run.files, manifest, market, source, recorded, progress), None
+    recorded = summary.reject_reason if summary.reject_code == RejectCode.NO_LIVE_GUARD else None
+    if source is None or summary.no_live_required != "namespace":
+        return replay_here(place, manifest, market, source, recorded, progress), None
     try:
-        return replay_in_namespace(run.path, manifest, market, source, recorded, progress)
+        return replay_in_namespace(place, manifest, market, source, recorded, progress)
     except C2Error as error:
         return _impossible(str(error)), None
 
 
 def replay_here(
     place: str,
-    files: Mapping[str, ArtifactFile],
     manifest: Mapping[str, Any],
     market: str | os.PathLike[str] | None,
     given: StrategySource | None,
@@ -183,8 +183,7 @@ def replay_here(
     """Execute a run again in this process, under the hook, and return the first difference, or why that is impossible.
 
     Args:
-        place: the path of the run directory, for messages.
-        files: its files, which were read and are open.
+        place: the run directory.
         manifest: its manifest, as it was read.
         market: path of the market file that the caller gave.
         given: the strategy that the caller gave.
@@ -201,12 +200,15 @@ def replay_here(
         if inputs["clock_readings"] is not None and config.clock_start is None:
             clock = RecordedClock([(int(index), str(text)) for index, text in inputs["clock_readings"]])
         guard = partial(RecordedGuard, recorded) if config.no_live_required == "namespace" else None
-        with opened_market(config, market if sealed else None) as data:
+        with (
+            held(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as folder,
+            opened_market(config, market if sealed else None) as data,
+        ):
             if data is not None and market is not None and data.sha256 != sealed:
                 seen = f"{redact_secrets(Path(market).name)} of sha256 {data.sha256}"
                 return _impossible(seen, f"a market file of sha256 {sealed}")
             job = Job(config, data, clock, source, inputs, progress, guard)
-            difference, _, _ = compare_with(job, Path(place), files)
+            difference, _, _ = compare_with(job, Path(place), folder)
     except (MarketDataError, StrategyLoadError, ConfigError, RunPathError) as error:
         return _impossible(str(error))
     except (KeyError, TypeError, ValueError, OSError, C2Error) as error:

@@ -28,8 +28,7 @@ from c2lib.witness.lines import MAX_LINE
 RunPath = str | os.PathLike[str]
 """Where a run directory is."""
 
-_FIRST, _CHUNK = 1 << 8, 1 << 18
-"""Bytes of the first and of the longest piece that is read at once; pieces double, so that marks begin early."""
+_CHUNK = 1 << 18
 
 
 def why(error: OSError) -> str:
@@ -55,9 +54,8 @@ class FileFacts:
 class ArtifactFile:
     """One file of a run directory, read once by :meth:`lines` or :meth:`blocks`.
 
-    ``facts`` are there when it was read to its end, ``error`` when it could not be. ``marks`` maps the end of each
-    piece that was read to the sha256 of all bytes up to there. A file that is ``kept`` stays open, for :meth:`again`
-    and :meth:`at`, until it is closed or no longer used.
+    ``facts`` are there when it was read to its end. A file that is ``kept`` stays open, for :meth:`again`, until it is
+    closed or no longer used.
     """
 
     def __init__(
@@ -72,8 +70,6 @@ class ArtifactFile:
     ) -> None:
         self.name = name
         self.facts: FileFacts | None = None
-        self.error: OSError | None = None
-        self.marks: dict[int, bytes] = {}
         self._directory = directory
         self._findings = findings
         self._limit = limit
@@ -82,6 +78,8 @@ class ArtifactFile:
         self._rest: Iterator[tuple[int, bytes]] | None = None
         self._descriptor = -1
         self._closing: finalize[[int], ArtifactFile] | None = None
+        # the end of each piece that was read, and the hash of all bytes up to there
+        self._marks: dict[int, bytes] = {}
 
     def head(self) -> bytes | None:
         """Return the bytes of the first line that is not too long, or ``None``; it is still read by the others."""
@@ -99,13 +97,6 @@ class ArtifactFile:
         r"""Return the same lines by many: the number of the first, and the lines joined by ``\n``."""
         return self._rest if self._rest is not None else self._read()
 
-    def measured(self) -> FileFacts:
-        """Return the facts of a file that was read; raise :class:`OSError` when it could not be."""
-        if self.facts is None:
-            reason = self.error or OSError(errno.EIO, "not read")
-            raise OSError(reason.errno, reason.strerror, self.name)
-        return self.facts
-
     def again(self) -> Iterator[tuple[int, bytes]]:
         """Return the blocks of a kept file once more; nothing that is found in them is recorded.
 
@@ -115,15 +106,11 @@ class ArtifactFile:
         if self.facts is None or self._descriptor < 0:
             raise RunPathError(f"{self.name} cannot be read")
         try:
-            facts = yield from self._split(Findings(), dict(self.marks))
+            facts = yield from self._split(Findings(), self._marks)
         except OSError:
             facts = None
         if facts != self.facts:
             raise RunPathError(f"{self.name} is not what was read: it was altered since")
-
-    def at(self, offset: int, size: int) -> bytes:
-        """Return up to ``size`` bytes of a kept file, as they are now; raise :class:`OSError`."""
-        return os.pread(self._descriptor, size, offset)
 
     def close(self) -> None:
         """Close the file, if it is open."""
@@ -136,11 +123,9 @@ class ArtifactFile:
             self._descriptor = open_regular(self.name, self._directory)
             self._closing = finalize(self, os.close, self._descriptor)
             self.facts = yield from self._split(self._findings, None)
-        except FileNotFoundError as error:
-            self.error = error
+        except FileNotFoundError:
             self._findings.add(FindingCode.MISSING_FILE, self.name)
         except OSError as error:
-            self.error = error
             self._findings.add(FindingCode.UNREADABLE_FILE, self.name, expected="a regular file", seen=why(error))
         finally:
             if not self._kept:
@@ -153,17 +138,18 @@ class ArtifactFile:
         digest, size, number = hashlib.sha256(), 0, 1
         begun: list[bytes] = []
         length, planned = 0, os.fstat(self._descriptor).st_size
-        while chunk := os.pread(self._descriptor, min(max(_FIRST, size), _CHUNK), size):
+        while chunk := os.pread(self._descriptor, _CHUNK, size):
             digest.update(chunk)
             size += len(chunk)
             if size > planned:
                 raise OSError(errno.EFBIG, "longer than it was")
             mark = digest.copy().digest()
-            if marks is not None and marks.get(size) != mark:
+            if marks is None:
+                self._marks[size] = mark
+                if self._progress is not None:
+                    self._progress(len(chunk))
+            elif marks.get(size) != mark:
                 raise OSError(errno.EIO, "altered")
-            self.marks[size] = mark
-            if marks is None and self._progress is not None:
-                self._progress(len(chunk))
             end = chunk.rfind(b"\n")
             if end >= 0:
                 yield from self._whole(number, begun, length, chunk[:end], findings)

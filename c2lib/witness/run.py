@@ -15,7 +15,7 @@ from typing import Any
 from c2lib.core.contract import MANIFEST_FIELDS, METRICS_FIELDS
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.text import quoted
-from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
+from c2lib.core.vocabulary import Artifact
 from c2lib.witness.agreement import Logs, compare
 from c2lib.witness.audit import AuditLog, PhaseMove
 from c2lib.witness.events import EventLog, Observer
@@ -51,11 +51,11 @@ class Run:
     """What reading a run directory gave, and the rows of its log; made by :func:`open_run`.
 
     ``findings`` say what is wrong, ``unchecked`` what could not be checked; ``manifest`` and ``metrics`` are the
-    objects of those files, ``None`` where there is none that keeps the contract. ``files`` are kept open.
+    objects of those files, ``None`` where there is none that keeps the contract.
 
     Rows are read from the log anew each time, through the file that was read. Their methods raise
     :class:`RunPathError` when it could not be read or was closed, and in place of rows of bytes that were altered.
-    A run is a context manager that closes its files; one that is no longer used closes by itself.
+    A run is a context manager that closes its log; one that is no longer used closes by itself.
     """
 
     path: str
@@ -66,7 +66,7 @@ class Run:
     manifest: Mapping[str, Any] | None
     metrics: Mapping[str, Any] | None
     _series: RunSeries | None = field(repr=False, compare=False)
-    files: Mapping[str, ArtifactFile] = field(repr=False, compare=False)
+    _log: ArtifactFile = field(repr=False, compare=False)
 
     @property
     def phases(self) -> tuple[PhaseMove, ...]:
@@ -130,14 +130,13 @@ class Run:
 
     def _rows(self, table: str) -> Iterator[Any]:
         try:
-            yield from rows(table, self.files[Artifact.EVENTS])
+            yield from rows(table, self._log)
         except RunPathError as error:
             raise RunPathError(f"{self.path}: {error}") from None
 
     def close(self) -> None:
-        """Close the files: no more rows."""
-        for file in self.files.values():
-            file.close()
+        """Close the log: no more rows."""
+        self._log.close()
 
     def __enter__(self) -> Run:
         return self
@@ -181,7 +180,7 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         manifest=reading.manifest,
         metrics=reading.metrics,
         _series=collector.series(reading.summary) if collector else None,
-        files={name.value: reading.file(name) for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST)},
+        _log=reading.file(Artifact.EVENTS),
     )
 
 
@@ -211,8 +210,9 @@ class _Reading:
         """Return a file of the directory, not read yet or read already."""
         if artifact not in self._files:
             limit = MAX_OBJECT if artifact is Artifact.MANIFEST else MAX_LINE
+            kept = artifact is Artifact.EVENTS
             self._files[artifact] = ArtifactFile(
-                self._folder.descriptor, artifact.value, self._findings, limit, self._progress, kept=True
+                self._folder.descriptor, artifact.value, self._findings, limit, self._progress, kept=kept
             )
         return self._files[artifact]
 
