@@ -1,11 +1,6 @@
 """c2lib: deterministic, bounded, NO-LIVE dry runs of a live-session orchestrator, and evidence to check them by.
 
 What stands in ``__all__`` is the public face, loaded name by name when it is first asked for; everything else may move.
-
->>> config = DryrunConfig(strategy_id="strat_demo", run_id="run_demo_001", seed=123, steps=8)
->>> events = []
->>> LiveSessionOrchestrator().run_dryrun(config, event_sink=events, audit_sink=[]).status.value
-'COMPLETED'
 """
 
 from importlib import import_module

@@ -117,7 +117,16 @@ def report_on(
     source: StrategySource | None = None,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
-    """Return the report on a run that was read, with further findings on it; see :func:`verify_run`."""
+    """Return the report on a run that was read.
+
+    Args:
+        run: what :func:`open_run` gave.
+        replay: as for :func:`verify_run`.
+        market: as for :func:`verify_run`.
+        progress: as for :func:`verify_run`.
+        anchored: findings of :func:`anchor_findings`, to stand behind those of the run.
+        source: the strategy that the replay executes when the run used one's own.
+    """
     findings, unchecked, replayed = [*run.findings, *anchored], list(run.unchecked), False
     if not replay or run.verdict is not Verdict.SEALED:
         unchecked.append(f"re-execution: {'needs a manifest' if replay else 'left out'}")

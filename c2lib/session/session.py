@@ -79,6 +79,10 @@ class DryrunSession:
     def begin(self, *, has_audit_sink: bool, enabled_override: bool) -> None:
         """Open the record, run preflight and load the strategy; called once, by the orchestrator, under the guard.
 
+        Args:
+            has_audit_sink: whether the audit is written anywhere; preflight rejects a session without.
+            enabled_override: whether a test lets a config with ``enabled`` pass.
+
         Raises:
             ConfigError: the market has no bar; whatever else reading its first bar raises goes through as it is.
         """

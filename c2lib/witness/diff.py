@@ -41,14 +41,15 @@ _CAUSES = ("behaviour_version", "config", "market", "strategy", "inputs")
 _IN_SHORT = ("decision", "close", "client_order_id", "side", "quantity", "price", "reason", "stop_reason", "code")
 _KIND = {Artifact.EVENTS: "event_type", Artifact.AUDIT: "code"}
 
-_OF_THE_NAME = frozenset({"event_id", "prev_hash", "entry_hash", "config_sha256"})
+_HASHES = frozenset({"event_id", "prev_hash", "entry_hash"})
+
+_OF_THE_NAME = _HASHES | {"config_sha256"}
 """Fields that differ wherever the names of two runs do."""
 
-_HASH = re.compile(f'"(?:{"|".join(_OF_THE_NAME)})":"[0-9a-f]{{64}}"'.encode())
+_NAMED_HASH = re.compile(f'"(?:{"|".join(_OF_THE_NAME)})":"[0-9a-f]{{64}}"'.encode())
 
-_LESSER = _OF_THE_NAME - {"config_sha256"} | {"seq", "ts_sim", "ts_utc", "ts"}
-_LESSER |= {"client_order_id", "broker_order_id", "fill_id"}
-"""Fields of an event or audit entry that are compared only where the runs differ in nothing else."""
+_LESSER = _HASHES | {"seq", "ts_sim", "ts_utc", "ts", "client_order_id", "broker_order_id", "fill_id"}
+"""Fields of an event or audit entry that make no line differ, and are named where nothing else differs."""
 
 
 class Outcome(StrEnum):
@@ -201,7 +202,8 @@ def _difference(line: Line, a: Line | None, b: Line | None, fields: tuple[FieldD
 class LineDiff:
     """Compares the events, or the audit entries, of two runs.
 
-    ``start`` holds the fields in which the two ``SESSION_START`` differ: these are causes.
+    ``start`` holds the fields in which the first two ``SESSION_START`` differ: what caused it stands there, so that the
+    events differ first where something follows from it.
     """
 
     def __init__(self, a: Names, b: Names) -> None:
@@ -311,7 +313,7 @@ class _Side:
             if value is None and number <= most:
                 value = check.value(number, data)
             if self._renamed:
-                data = _HASH.sub(b"#", data).replace(self._own, b"#")
+                data = _NAMED_HASH.sub(b"#", data).replace(self._own, b"#")
                 digest.update(data + b"\n")
             if value is not None:
                 kind = value[_KIND[artifact]] if artifact in _KIND else ""

@@ -306,9 +306,8 @@ class _Snapshots(RunbookFile):
         if before is None:
             self.require(status == SessionStatus.INIT, _STATUS, "INIT first", status)
         else:
-            self.require(
-                before != status and (before, status) in _MOVES, _STATUS, f"a status that may follow {before}", status
-            )
+            follows = before != status and (before, status) in _MOVES
+            self.require(follows, _STATUS, f"a status that may follow {before}", status)
         for name in ("step", "events_emitted", "sink_retries"):
             known, seen = self.last.get(name), value.get(name)
             if known is not None and seen is not None:
@@ -374,9 +373,8 @@ class RunbookRun:
     def _counts(self, file: RunbookFile, value: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
         """Compare those of the counts that a file has; the last audit entries may come after it was written."""
         kinds, audit = self.events.counts, self.audit
-        of_events = {"events_emitted": self.events.emitted} | {
-            name: kinds[kind] for name, kind in _KIND_OF_TOTAL.items()
-        }
+        of_events = {"events_emitted": self.events.emitted}
+        of_events |= {name: kinds[kind] for name, kind in _KIND_OF_TOTAL.items()}
         of_audit = {"sink_retries": (audit.retries, audit.tail_retries), "audit_events": (audit.emitted, audit.tail)}
         for name, count in of_events.items():
             if _EVENTS in measured and name in file.known:

@@ -1,8 +1,7 @@
 r"""Reads the files of a run directory that may be damaged, hostile or no files at all.
 
-A file is opened once, must be a regular one and no symlink, and is never waited for. What is hashed, measured and
-parsed are the same bytes; a file that grows meanwhile is given up. Lines end in ``\n`` and in nothing else; one that is
-too long is skipped. Whatever is wrong with a file becomes a finding, never an exception.
+A file is opened once, never through a symlink, and read in one pass: what is hashed, measured and parsed are the same
+bytes. Lines end in ``\n`` and in nothing else; one that is too long is skipped. Whatever is wrong is a finding.
 """
 
 from __future__ import annotations

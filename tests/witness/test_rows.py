@@ -318,7 +318,7 @@ def test_columns_have_dtypes(table: str, tmp_path: Path) -> None:
     assert {name: (dtype, []) for name, (dtype, _) in made.items()} == columns(table, [])
 
 
-def test_missing_values_are_nan_or_none() -> None:
+def test_missing_values_are_empty() -> None:
     """A price that is not there is NaN, a time that is not there is None."""
     order = OrderRow("c-1", "S", "BUY", "MARKET", "GTC", "1", None, None, None, 0, 1, "NEW", "0", None)
     made = columns("orders", [order])
