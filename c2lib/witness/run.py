@@ -54,8 +54,8 @@ class Run:
     ``findings`` say what is wrong, ``unchecked`` what could not be checked; ``manifest`` and ``metrics`` are the
     objects of those files, ``None`` where there is none that keeps the contract; ``kept_strategy`` is ``strategy.py``.
 
-    Rows are read from the log anew each time, through the file that was read; their methods raise
-    :class:`RunPathError` when it could not be read, was altered since, or was closed: at the latest after its last row.
+    Rows are read from the log anew each time, through the file that was read. Their methods raise
+    :class:`RunPathError` when it could not be read or was closed, and in place of rows of bytes that were altered.
     A run is a context manager that closes its log; one that is no longer used closes by itself.
     """
 
