@@ -11,12 +11,12 @@ import _posixsubprocess
 import errno
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 # bound here: session code could put another get_ident into threading
 from threading import get_ident
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
 from c2lib.core.errors import NoLiveViolationError
 
@@ -51,20 +51,19 @@ _installed = False
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if not _active or not (event in _REFUSED or event.startswith(_REFUSED_PREFIX)):
         return
+    # importing ctypes opens the process itself, which is no foreign library
     if event == "ctypes.dlopen" and args and args[0] is None:
         return
     thread = get_ident()
-    own = [guard for guard in _active if guard.entered_by(thread)]
-    judges = [guard for guard in own or _active if not guard.aside and (own or guard.judges(thread))]
-    if judges:
-        _refuse(judges, event)
-
-
-def _refuse(judges: Sequence[NoLiveGuard], event: str) -> NoReturn:
-    with _lock:
-        for guard in judges:
-            guard.attempts += not guard.testing
-    raise NoLiveViolationError(f"refused by the NO-LIVE guard: {event}")
+    # a thread that runs a session of its own answers to that session's guard alone
+    responsible = [guard for guard in _active if guard.entered_by(thread)]
+    responsible = responsible or [guard for guard in _active if guard.covers(thread)]
+    refusing = [guard for guard in responsible if not guard.suspended]
+    if refusing:
+        with _lock:
+            for guard in refusing:
+                guard.attempts += not guard.testing
+        raise NoLiveViolationError(f"refused by the NO-LIVE guard: {event}")
 
 
 def _audited(fork_exec: Callable[..., int]) -> Callable[..., int]:
@@ -94,7 +93,7 @@ class NoLiveGuard:
     """Refuses and counts while entered; ``attempts`` is the count since it was made.
 
     Threads that were there before, such as a Jupyter kernel's, are left alone, and so is everything while no guard is
-    active; a thread that runs a session of its own answers to that session's guard alone.
+    active. ``testing`` leaves refusals uncounted, ``suspended`` lets everything through: both are for the canary.
 
     >>> guard = NoLiveGuard()
     >>> guard.canary_problem() is None, guard.attempts
@@ -106,23 +105,23 @@ class NoLiveGuard:
     def __init__(self) -> None:
         _install()
         self.attempts = 0
-        self.testing = self.aside = False
+        self.testing = self.suspended = False
         self._depth = 0
         self._owner = get_ident()
         known = {thread.ident: thread for thread in threading.enumerate()}
-        self._bystanders = {ident: known.get(ident) for ident in sys._current_frames()}
+        self._older_threads = {ident: known.get(ident) for ident in sys._current_frames()}
 
     def entered_by(self, thread: int) -> bool:
         """Whether ``thread`` runs the session, which any thread may step."""
         return thread == self._owner
 
-    def judges(self, thread: int) -> bool:
+    def covers(self, thread: int) -> bool:
         """Whether ``thread`` runs the session or was started since the guard was made."""
-        if thread == self._owner or thread not in self._bystanders:
+        if thread == self._owner or thread not in self._older_threads:
             return True
         # the number of a thread that ended is given to the next one started
-        bystander = self._bystanders[thread]
-        return bystander is not None and not bystander.is_alive()
+        older = self._older_threads[thread]
+        return older is not None and not older.is_alive()
 
     def __enter__(self) -> NoLiveGuard:
         global _active
@@ -146,18 +145,34 @@ class NoLiveGuard:
 
     def canary_problem(self) -> str | None:
         """Try to connect to the loopback, uncounted; return ``None`` when that was stopped, else what is wrong."""
-        import socket
-
         self.testing = True
         try:
-            with self, socket.socket() as canary:
-                canary.settimeout(0.05)
-                canary.connect_ex(("127.0.0.1", 9))
+            with self:
+                _connect_to_loopback()
         except NoLiveViolationError:
             return None
         finally:
             self.testing = False
         return "the canary's loopback connection was not stopped by the audit hook"
+
+
+def _connect_to_loopback() -> int:
+    """Try to connect to a port of the loopback; return the error number, 0 when somebody listened."""
+    import socket
+
+    with socket.socket() as canary:
+        canary.settimeout(0.05)
+        return canary.connect_ex(("127.0.0.1", 9))
+
+
+def network_problem() -> str | None:
+    """Return what network this process has, ``None`` when it has none; to be called with the hook suspended."""
+    import socket
+
+    if {name for _, name in socket.if_nameindex()} - {"lo"}:
+        return "this process has a network interface beside lo"
+    stopped = _connect_to_loopback() == errno.ENETUNREACH
+    return None if stopped else "the kernel did not stop the canary's loopback connection"
 
 
 class NamespaceGuard(NoLiveGuard):
@@ -170,32 +185,18 @@ class NamespaceGuard(NoLiveGuard):
         self._refusal = refusal
 
     def canary_problem(self) -> str | None:
-        """Try under the hook, then with the hook aside, where the kernel must stop the connection."""
+        """Try under the hook, then with the hook suspended, where the kernel must stop the connection."""
         problem = super().canary_problem() or self._refusal
         if problem is None:
-            self.aside = True
+            self.suspended = True
             try:
                 problem = network_problem()
             finally:
-                self.aside = False
+                self.suspended = False
             if problem:
-                problem = f"no_live_required is 'namespace', but {problem}: {_WHERE_NAMESPACES_ARE}"
+                advice = "run it with c2lib dryrun or c2lib.run_dryrun, which start it in an empty network namespace"
+                problem = f"no_live_required is 'namespace', but {problem}: {advice}"
         return problem
-
-
-_WHERE_NAMESPACES_ARE = "run it with c2lib dryrun or c2lib.run_dryrun, which start it in an empty network namespace"
-
-
-def network_problem() -> str | None:
-    """Return what network this process has, ``None`` when it has none; to be called with the hook aside."""
-    import socket
-
-    if {name for _, name in socket.if_nameindex()} - {"lo"}:
-        return "this process has a network interface beside lo"
-    with socket.socket() as canary:
-        canary.settimeout(0.05)
-        answer = canary.connect_ex(("127.0.0.1", 9))
-    return None if answer == errno.ENETUNREACH else "the kernel did not stop the canary's loopback connection"
 
 
 class RecordedGuard(NoLiveGuard):

@@ -48,7 +48,7 @@ class DryrunResult:
 
     def text(self) -> str:
         """Return the outcome for people, without what differs from machine to machine."""
-        words = [
+        lines = [
             f"run_id      {self.run_id}",
             f"status      {self.status.value}" + (f" ({self.stop_reason.value})" if self.stop_reason else ""),
             f"steps       {self.steps}",
@@ -58,10 +58,10 @@ class DryrunResult:
             f"run_digest  {self.run_digest}",
         ]
         if self.reject_code:
-            words.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
+            lines.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
         if self.fail_code:
-            words.append(f"failed      {self.fail_code.value}: {self.fail_reason}")
-        return "\n".join(words)
+            lines.append(f"failed      {self.fail_code.value}: {self.fail_reason}")
+        return "\n".join(lines)
 
     def summary(self) -> dict[str, Any]:
         """Return the facts that the command line prints, as plain JSON values."""

@@ -1,4 +1,4 @@
-"""A run away from the network: the same as any, in a child process; and what happens where there is no namespace."""
+"""A run without a network: the same as any run, in a child process; and what happens where there is no namespace."""
 
 import dataclasses
 import json
@@ -62,8 +62,8 @@ def where_the_kernel_refuses(*words: str | Path) -> Answer:
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def test_two_runs_are_the_same_bytes_and_no_other_layers(tmp_path: Path) -> None:
-    """Wherever they are written; the layer is a part of the sealed config."""
+def test_namespace_runs_are_equal(tmp_path: Path) -> None:
+    """Runs under the namespace layer are equal in every byte, and differ in digest from a hook-layer run."""
     results = [run_dryrun(AWAY_CONFIG, out_dir=tmp_path / name) for name in "ab"]
     hook = run_dryrun(CONFIG, out_dir=tmp_path / "hook")
     assert [result.status for result in results] == [EXPECTED, EXPECTED]
@@ -73,16 +73,16 @@ def test_two_runs_are_the_same_bytes_and_no_other_layers(tmp_path: Path) -> None
     assert (again.reproduced, again.run_digest) == (True, results[0].run_digest)
 
 
-def test_a_run_is_verified_anywhere(command: Command, out: Path) -> None:
-    """With a replay, here and where the kernel refuses a namespace."""
+def test_namespace_run_verifies_anywhere(command: Command, out: Path) -> None:
+    """A namespace run verifies with a replay, also on a machine whose kernel refuses a namespace."""
     run_dryrun(AWAY_CONFIG, out_dir=out)
     for answer in (command("verify", place_below(out)), where_the_kernel_refuses("verify", place_below(out))):
         assert (answer.code, answer.out.startswith("SEALED OK")) == (0, True), answer
         assert "unchecked" not in answer.out
 
 
-def test_a_strategy_of_ones_own_is_replayed_away_from_the_network_where_that_can_be(out: Path, tmp_path: Path) -> None:
-    """Where it cannot, the bytes are compared all the same, and the report says what is missing."""
+def test_strategy_replay_uses_namespace(out: Path, tmp_path: Path) -> None:
+    """A strategy file is replayed in a namespace, or the report states that only the hook was available."""
     strategy = f"{strategy_file(tmp_path)}:Buyer"
     assert run_dryrun(AWAY_OWN, out_dir=out, strategy=strategy).status is EXPECTED
     told: list[tuple[str, int, int]] = []
@@ -99,8 +99,8 @@ def test_a_strategy_of_ones_own_is_replayed_away_from_the_network_where_that_can
     assert "unchecked: the network while executing again: hook alone, since no_live_required" in refused.out
 
 
-def test_a_replay_away_from_the_network_finds_what_another_finds(out: Path, tmp_path: Path) -> None:
-    """Another strategy, and one that cannot be sent over, make the replay impossible and run nothing."""
+def test_replay_needs_same_strategy(out: Path, tmp_path: Path) -> None:
+    """A namespace replay with another strategy or a class in memory is REPLAY_IMPOSSIBLE and runs no code."""
     run_dryrun(AWAY_OWN, out_dir=out, strategy=f"{strategy_file(tmp_path)}:Buyer")
     trace = tmp_path / "trace"
     other = strategy_file(tmp_path, f"open({str(trace)!r}, 'w')\n{BUYER}")
@@ -110,8 +110,8 @@ def test_a_replay_away_from_the_network_finds_what_another_finds(out: Path, tmp_
     assert not trace.exists()
 
 
-def test_where_the_kernel_refuses_the_run_is_rejected(out: Path) -> None:
-    """Exit 1, the code, a reason that names the error and what is missing, and a run that can be verified."""
+def test_refusing_kernel_rejects_run(out: Path) -> None:
+    """Where the kernel refuses a namespace, the run is rejected with the reason, published, and can be verified."""
     answer = where_the_kernel_refuses("dryrun", *DEMO, *AWAY, "--out", out)
     assert (answer.code, answer.facts["reject_code"]) == (1, RejectCode.NO_LIVE_GUARD)
     assert (answer.facts["steps"], answer.facts["path"]) == (0, str(place_below(out)))
@@ -132,16 +132,16 @@ WRONG: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_malformed_is_refused_as_in_process(command: Command, tmp_path: Path, what: str) -> None:
-    """The same exit code, the same one line, nothing written."""
+def test_malformed_input_is_refused(command: Command, tmp_path: Path, what: str) -> None:
+    """Malformed input has the same exit code and message under the namespace layer as under the hook layer."""
     here = command("dryrun", *WRONG[what], "--out", tmp_path / "out")
     away = command("dryrun", *WRONG[what], *AWAY, "--out", tmp_path / "out")
     assert (away.code, away.complaint) == (here.code, here.complaint) == (2, here.complaint)
     assert not (tmp_path / "out").exists()
 
 
-def test_another_run_of_that_name_is_told_with_its_fields(out: Path) -> None:
-    """The error comes over whole."""
+def test_conflict_keeps_its_fields(out: Path) -> None:
+    """A RunConflictError from the child process keeps the run's path and the names of the differing fields."""
     run_dryrun(AWAY_CONFIG, out_dir=out)
     with pytest.raises(RunConflictError) as caught:
         run_dryrun(AWAY_CONFIG.model_copy(update={"seed": 8}), out_dir=out)
@@ -149,16 +149,16 @@ def test_another_run_of_that_name_is_told_with_its_fields(out: Path) -> None:
 
 
 @pytest.mark.parametrize(("options", "field"), [({"strategy": Buyer}, "strategy"), ({"clock": Ticking()}, "clock")])
-def test_what_exists_in_memory_only_is_refused_by_name(out: Path, options: dict[str, Any], field: str) -> None:
-    """And the message says what to do; no child is started."""
+def test_objects_in_memory_are_refused(out: Path, options: dict[str, Any], field: str) -> None:
+    """A strategy class or a clock object is refused by name under the namespace layer before a child starts."""
     with pytest.raises(ConfigError, match="exists in this process only") as caught:
         run_dryrun(AWAY_OWN, out_dir=out, **options)
     assert (caught.value.field, bool(caught.value.hint)) == (field, True)
     assert not out.exists()
 
 
-def test_the_child_runs_the_bytes_that_were_read(out: Path, tmp_path: Path) -> None:
-    """What happens to the file afterwards changes nothing."""
+def test_child_runs_read_bytes(out: Path, tmp_path: Path) -> None:
+    """The child runs the bytes that were read, whatever happens to the strategy file afterwards."""
     file = strategy_file(tmp_path, BUYER + "# é\n")
     source = strategy_from_file(f"{file}:Buyer")
     file.write_text("raise SystemExit(1)\n")
@@ -167,8 +167,8 @@ def test_the_child_runs_the_bytes_that_were_read(out: Path, tmp_path: Path) -> N
     assert json.loads((place_below(out) / "run_manifest.json").read_bytes())["strategy"]["sha256"] == source.sha256
 
 
-def test_progress_comes_over(out: Path) -> None:
-    """Chunk by chunk, as it is made."""
+def test_progress_reaches_caller(out: Path) -> None:
+    """The progress of the child process reaches the caller chunk by chunk."""
     seen: list[tuple[int, int]] = []
     result = run_dryrun(
         AWAY_CONFIG.model_copy(update={"steps": 9000, "tick_events": "decisions"}),
@@ -185,15 +185,15 @@ def strategy_that(folder: Path, what: str) -> tuple[str, ...]:
     return (*OWN, "--strategy-file", f"{file}:Buyer", *AWAY)
 
 
-def test_what_a_strategy_prints_is_no_answer(command: Command, out: Path, tmp_path: Path) -> None:
-    """It comes out on stderr, also where it looks like one."""
+def test_printed_text_is_no_answer(command: Command, out: Path, tmp_path: Path) -> None:
+    """Text that a strategy prints appears on stderr and is never taken for the child's answer."""
     answer = command("dryrun", *strategy_that(tmp_path, "print('{\"result\": 1} é')"), "--out", out)
     assert answer.facts["status"] == EXPECTED
     assert ('{"result": 1} é\n' in answer.err) is (refusal_here() is None)
 
 
-def test_a_strategy_that_ends_the_process_is_no_success(command: Command, out: Path, tmp_path: Path) -> None:
-    """Not even with exit code 0: there is no answer."""
+def test_exiting_strategy_is_an_error(command: Command, out: Path, tmp_path: Path) -> None:
+    """A strategy that ends the child process with exit code 0 is an error with exit 2."""
     answer = command("dryrun", *strategy_that(tmp_path, "import os; os._exit(0)"), "--out", out)
     if refusal_here():
         assert answer.facts["reject_code"] == RejectCode.NO_LIVE_GUARD
@@ -202,8 +202,8 @@ def test_a_strategy_that_ends_the_process_is_no_success(command: Command, out: P
     assert "child process ended (exit code 0) before it told a result" in answer.complaint
 
 
-def test_a_strategy_that_interrupts_ends_as_in_process(command: Command, out: Path, tmp_path: Path) -> None:
-    """Exit 130 and a staging folder."""
+def test_interrupting_strategy_exits_130(command: Command, out: Path, tmp_path: Path) -> None:
+    """A strategy that raises KeyboardInterrupt ends the command with exit 130 and leaves a staging folder."""
     answer = command("dryrun", *strategy_that(tmp_path, "raise KeyboardInterrupt"), "--out", out)
     if refusal_here():
         assert answer.facts["reject_code"] == RejectCode.NO_LIVE_GUARD
@@ -214,15 +214,15 @@ def test_a_strategy_that_interrupts_ends_as_in_process(command: Command, out: Pa
 
 @pytest.fixture
 def heard_interrupts() -> Iterator[None]:
-    """Let children hear interrupts, also when these tests run in the background, where the shell has them ignored."""
+    """Let children receive interrupts, also in a background job, where the shell has interrupts ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("heard_interrupts")
-def test_an_interrupt_from_the_keyboard_reaches_the_child_once(out: Path, tmp_path: Path) -> None:
-    """The strategy is cut short in the middle of a step, the session closes its record, and nobody is left."""
+def test_interrupt_reaches_child_once(out: Path, tmp_path: Path) -> None:
+    """An interrupt from the keyboard stops the strategy, closes the record, exits 130 and leaves no process."""
     mark = tmp_path / "mark"
     what = f"open({str(mark)!r}, 'w').write(str(__import__('os').getpid())); __import__('time').sleep(60)"
     words = strategy_that(tmp_path, what)
@@ -243,8 +243,8 @@ def test_an_interrupt_from_the_keyboard_reaches_the_child_once(out: Path, tmp_pa
     assert '"code":"C2_DRYRUN_STOP"' in (left / "audit.jsonl").read_text()
 
 
-def test_a_process_that_a_strategy_left_behind_holds_nobody_up(out: Path, tmp_path: Path) -> None:
-    """A child of the child, made by native code, is ended with it."""
+def test_leftover_process_is_ended(out: Path, tmp_path: Path) -> None:
+    """A process that a strategy starts by native code is ended together with the child."""
     mark = tmp_path / "mark"
     what = (
         "import ctypes, os, time\n"
@@ -266,8 +266,8 @@ def alive(number: int) -> bool:
         return False
 
 
-def test_a_broken_progress_ends_the_child(out: Path) -> None:
-    """Its error is the caller's own, and no run is published."""
+def test_broken_progress_ends_child(out: Path) -> None:
+    """An exception of the progress callback reaches the caller unchanged, and no run is published."""
 
     def break_off(done: int, planned: int) -> None:
         raise ZeroDivisionError(f"{done} of {planned}")
@@ -281,16 +281,16 @@ def test_a_broken_progress_ends_the_child(out: Path) -> None:
     assert not place_below(out).exists()
 
 
-def test_an_interpreter_that_cannot_be_started_is_told(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the machine's fault."""
+def test_missing_interpreter_is_an_error(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python interpreter that cannot be started raises an OutputError with the reason."""
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     with pytest.raises(OutputError, match="cannot be started: No such file"):
         run_dryrun(AWAY_CONFIG, out_dir=out)
 
 
 @pytest.mark.parametrize("program", ["print('rubbish')", "print('[1]')"])
-def test_an_answer_that_is_none_is_told(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever got between is not taken for a result."""
+def test_rubbish_answer_raises(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output of the child that is no answer raises an OutputError."""
     (tmp_path / "answering.py").write_text(program)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(namespace, "CHILD", "answering")
@@ -299,10 +299,8 @@ def test_an_answer_that_is_none_is_told(program: str, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("forged", ["{}", '{"result": {"status": "RICH"}}', '{"error": {"kind": "Any", "args": []}}'])
-def test_an_answer_of_another_form_is_told(
-    forged: str, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A strategy can write to the pipe, and gets no traceback out of the parent."""
+def test_malformed_answer_raises(forged: str, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of the child with a wrong form raises an OutputError."""
     (tmp_path / "answering.py").write_text(f"print({forged!r})")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(namespace, "CHILD", "answering")
@@ -310,8 +308,8 @@ def test_an_answer_of_another_form_is_told(
         run_dryrun(AWAY_CONFIG, out_dir=out)
 
 
-def test_a_child_that_ends_at_once_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even when it reads nothing of a long job."""
+def test_early_exit_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that exits without reading its job raises an OutputError with the exit code."""
     (tmp_path / "answering.py").write_text("raise SystemExit(3)")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(namespace, "CHILD", "answering")
@@ -319,10 +317,8 @@ def test_a_child_that_ends_at_once_is_told(tmp_path: Path, monkeypatch: pytest.M
         ask({"strategy": "x" * 1_000_000}, None)
 
 
-def test_a_child_that_closed_its_output_is_not_waited_for_forever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is ended."""
+def test_silent_child_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that closes its output and keeps running is ended after a bounded wait."""
     (tmp_path / "answering.py").write_text("import os, time; os.close(1); time.sleep(60)")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(namespace, "CHILD", "answering")
@@ -331,15 +327,15 @@ def test_a_child_that_closed_its_output_is_not_waited_for_forever(
         ask({}, None)
 
 
-def test_without_a_stderr_what_is_printed_is_lost(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And nothing else."""
+def test_missing_stderr_is_harmless(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a stderr the text that a strategy prints is lost, and the run ends as usual."""
     source = strategy_from_file(f"{strategy_file(tmp_path, BUYER + 'print(1)')}:Buyer")
     monkeypatch.setattr(sys, "stderr", None)
     assert run_in_namespace(AWAY_OWN, out, None, source, None, None).status is EXPECTED
 
 
-def test_errors_and_results_come_over_whole() -> None:
-    """Each field of a result in its type, each kind of error as itself."""
+def test_answers_keep_their_types() -> None:
+    """Results and errors of the child keep every field, value and type through JSON."""
     for config in (CONFIG, CONFIG.model_copy(update={"enabled": True})):
         from c2lib.session.orchestrator import LiveSessionOrchestrator
 
@@ -358,8 +354,8 @@ def vars_of(result: Any) -> list[Any]:
     return [getattr(result, name) for name in result.__dataclass_fields__]
 
 
-def test_a_config_that_went_past_its_model_is_refused_there(out: Path) -> None:
-    """What the child gets is held against the model."""
+def test_invalid_config_is_refused(out: Path) -> None:
+    """A config object with an invalid value raises a ConfigError on its field under the namespace layer."""
     strange = DryrunConfig.model_construct(**{**dict(AWAY_CONFIG), "seed": "7"})
     with pytest.raises(ConfigError, match="seed"):
         run_dryrun(strange, out_dir=out)

@@ -1,4 +1,4 @@
-"""The child's own work, asked for in this process, which keeps its network."""
+"""The work of the child process, done here in the process of the tests, which has a network."""
 
 import errno
 import os
@@ -47,8 +47,8 @@ def job(root: Path, **values: Any) -> dict[str, Any]:
     }
 
 
-def test_it_asks_for_both_namespaces_and_stays_who_it_is(tmp_path: Path) -> None:
-    """A network's namespace can be had by anybody in a user's namespace of his own alone."""
+def test_leaving_creates_both_namespaces(tmp_path: Path) -> None:
+    """leave_network asks for a user and a network namespace and keeps the user and group of the process."""
     libc = Libc(0)
     assert leave_network(libc, tmp_path) is None
     assert libc.asked == [CLONE_NEWUSER | CLONE_NEWNET]
@@ -57,40 +57,40 @@ def test_it_asks_for_both_namespaces_and_stays_who_it_is(tmp_path: Path) -> None
     assert (tmp_path / "gid_map").read_text() == f"{os.getegid()} {os.getegid()} 1"
 
 
-def test_a_system_without_namespaces_is_told() -> None:
-    """It has no such call."""
+def test_missing_namespaces_are_reported() -> None:
+    """On a system without namespaces, leave_network returns a reason that names Linux."""
     assert "takes Linux" in (leave_network(object()) or "")
 
 
-def test_a_kernel_that_says_no_is_told(tmp_path: Path) -> None:
-    """At the call, and at the maps, which some kernels refuse instead."""
+def test_kernel_refusal_is_reported(tmp_path: Path) -> None:
+    """When the kernel refuses the call or the user maps, leave_network returns the reason."""
     assert "refused an empty network namespace" in (leave_network(Libc(-1), tmp_path) or "")
     assert errno.errorcode[errno.ENOENT] in (leave_network(Libc(0), tmp_path / "none") or "")
 
 
-def test_in_a_process_with_a_network_the_canary_says_so(tmp_path: Path) -> None:
-    """Whoever answers here has not left it: the guard finds out, whatever it was told."""
+def test_network_fails_the_canary(tmp_path: Path) -> None:
+    """A run in a process that still has a network is rejected by the canary of the namespace guard."""
     result = RESULT.validate_python(answer(job(tmp_path), None, told)["result"])
     assert result.reject_code is RejectCode.NO_LIVE_GUARD
     assert "run it with c2lib dryrun or c2lib.run_dryrun" in (result.reject_reason or "")
 
 
-def test_a_refusal_is_the_reason_of_the_rejection(tmp_path: Path) -> None:
-    """Word for word."""
+def test_refusal_becomes_reject_reason(tmp_path: Path) -> None:
+    """The reject reason of a run is the kernel's refusal, word for word."""
     result = RESULT.validate_python(answer(job(tmp_path), "the kernel would not", told)["result"])
     assert (result.reject_code, result.reject_reason) == (RejectCode.NO_LIVE_GUARD, "the kernel would not")
 
 
-def test_a_hook_run_tells_its_progress(tmp_path: Path) -> None:
-    """In the messages of an answer; the guard is that of the layer all the same, so that no run claims another's."""
+def test_child_rejects_hook_layer(tmp_path: Path) -> None:
+    """A job for the hook layer is rejected by the child's namespace guard and reports no progress."""
     messages: list[Any] = []
     away = job(tmp_path, no_live_required="hook")
     result = RESULT.validate_python(answer(away, None, messages.append)["result"])
     assert (result.reject_code, messages) == (RejectCode.NO_LIVE_GUARD, [])
 
 
-def test_a_replay_answers_with_its_finding(tmp_path: Path) -> None:
-    """None where the bytes are the same, the first difference where they are not."""
+def test_replay_answers_with_finding(tmp_path: Path) -> None:
+    """A replay in the child answers without a finding for equal bytes, and with REPLAY_DIVERGED for others."""
     answer(job(tmp_path), "the kernel would not", told)
     place = place_below(tmp_path)
     replay = {"task": "replay", "place": str(place), "manifest": manifest_of(place), "market": None, "strategy": None}
@@ -100,8 +100,8 @@ def test_a_replay_answers_with_its_finding(tmp_path: Path) -> None:
     assert answer(replay, None, told)["finding"]["code"] == "REPLAY_DIVERGED"
 
 
-def test_a_strategy_arrives_as_it_was_sent(tmp_path: Path) -> None:
-    """The hash is of its bytes."""
+def test_sent_strategy_is_accepted(tmp_path: Path) -> None:
+    """A strategy whose source is sent to the child is accepted and answered with a result."""
     source = strategy_from_file(f"{strategy_file(tmp_path)}:Buyer")
     own = {**job(tmp_path), "config": OWN.model_dump(mode="json"), "strategy": sendable(source)}
     assert "result" in answer(own, "no", told)
@@ -111,8 +111,8 @@ def test_a_strategy_arrives_as_it_was_sent(tmp_path: Path) -> None:
     ("values", "kind"),
     [({"config": {}}, "ConfigError"), ({"root": "/proc/version"}, "RunPathError")],
 )
-def test_an_error_is_an_answer(tmp_path: Path, values: dict[str, Any], kind: str) -> None:
-    """With its kind and what it says."""
+def test_error_is_an_answer(tmp_path: Path, values: dict[str, Any], kind: str) -> None:
+    """An error in the child is an answer with the kind and the arguments of the error."""
     error = answer({**job(tmp_path), **values}, None, told)["error"]
     assert (error["kind"], bool(error["args"])) == (kind, True)
 
@@ -128,7 +128,7 @@ print(gone)
 """
 
 
-def test_the_tests_take_no_machine_for_a_refusing_one_that_is_none() -> None:
-    """Asked without a line of c2lib, the kernel says the same as it says to a run."""
+def test_probe_agrees_on_refusal() -> None:
+    """A probe without c2lib gets a namespace exactly where the tests assume that the kernel gives one."""
     done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout == "True\n") is (refusal_here() is None), (done, refusal_here())
