@@ -19,11 +19,12 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from c2lib.app.host_child import HANDLES, MAX_CONTROL, framed
@@ -41,13 +42,14 @@ MAX_ANSWER = 1 << 20
 MAX_PRINTED = 1_000_000
 """Most bytes of a strategy's prints that are shown; what it prints beyond is read and dropped."""
 
-_MAX_REPORT, _MAX_TRIED, _MAX_SHOWN, _MAX_KNOWN, _CHUNK = 4096, 16, 200, 64, 1 << 16
+_MAX_REPORT, _MAX_TRIED, _MAX_SHOWN, _CHUNK = 4096, 16, 200, 1 << 16
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
 
 class StrategyFile(NamedTuple):
-    """A strategy's source, the bytes that were hashed, with the name it is shown by and its class."""
+    """A strategy's source, the bytes that were hashed, with the name that it is shown by and its class."""
 
     name: str
     class_name: str
@@ -62,7 +64,7 @@ class Attempt(NamedTuple):
 
 
 class OwnLine(NamedTuple):
-    """A line of the strategy's own file in a traceback."""
+    """A line of the strategy's own file in a traceback, counted from 1."""
 
     number: int
     function: str
@@ -70,57 +72,44 @@ class OwnLine(NamedTuple):
 
 
 class StrategyRaisedError(StrategyError):
-    """The strategy raised: ``raised`` is the type's name, ``lines`` those of its own file, innermost last.
+    """The strategy raised: ``raised`` is the type's name, ``lines`` are those of its own file, innermost last.
 
     ``bar_index`` is ``None`` where the strategy was being made.
     """
 
     def __init__(self, raised: str, message: str, lines: tuple[OwnLine, ...], bar_index: int | None) -> None:
-        self.raised = raised
-        self.lines = lines
-        self.bar_index = bar_index
+        self.raised, self.lines, self.bar_index = raised, lines, bar_index
         super().__init__(f"{raised}: {message}" if message else raised)
 
 
+class EndCode(StrEnum):
+    """Why a strategy's process gave no answer."""
+
+    TIMEOUT = "C2_ABORT_STRATEGY_TIMEOUT"
+    EXITED = "C2_ABORT_STRATEGY_EXITED"
+    PROTOCOL = "C2_ABORT_STRATEGY_PROTOCOL"
+
+
+_REASONS = {
+    EndCode.TIMEOUT: "the strategy gave no answer within strategy_timeout_s",
+    EndCode.EXITED: "the strategy's process ended before its session",
+    EndCode.PROTOCOL: "the strategy's process sent something that is no answer",
+}
+
+
 class StrategyEndedError(StrategyError):
-    """The strategy's process gave no answer; the message depends on the code alone, ``detail`` is for people."""
+    """The strategy's process gave no answer; the message depends on ``code`` alone, ``detail`` is for people."""
 
-    code = ""
-    reason = ""
-
-    def __init__(self, detail: str) -> None:
-        self.detail = detail
-        super().__init__(self.reason)
-
-
-class StrategyTimeoutError(StrategyEndedError):
-    """The strategy gave no answer in time and was killed."""
-
-    code = "C2_ABORT_STRATEGY_TIMEOUT"
-    reason = "the strategy gave no answer within strategy_timeout_s"
-
-
-class StrategyExitedError(StrategyEndedError):
-    """The strategy's process ended."""
-
-    code = "C2_ABORT_STRATEGY_EXITED"
-    reason = "the strategy's process ended before its session"
-
-
-class StrategyProtocolError(StrategyEndedError):
-    """What came from the strategy's process is no answer."""
-
-    code = "C2_ABORT_STRATEGY_PROTOCOL"
-    reason = "the strategy's process sent something that is no answer"
+    def __init__(self, code: EndCode, detail: str) -> None:
+        self.code, self.detail = code, detail
+        super().__init__(_REASONS[code])
 
 
 class StrategyHost:
     """A clean process that forks a child for each session; started at once, ready some 60 ms later.
 
-    It belongs to one thread at a time. While it lives, other processes of the same user cannot read this one.
-
-    Raises:
-        OutputError: the process cannot be started.
+    It belongs to one thread at a time. While it lives, other processes of the same user cannot read this one. Raises
+    :class:`OutputError` when the process cannot be started.
     """
 
     def __init__(self) -> None:
@@ -135,37 +124,29 @@ class StrategyHost:
             self._stack = stack.pop_all()
 
     def session(self, layer: str, timeout_s: float) -> HostedStrategy:
-        """Fork a child for one session; to be called before the session's guard is entered.
+        """Fork a child for one session of a NO-LIVE layer, whose answers may take ``timeout_s`` seconds each.
 
-        Args:
-            layer: the NO-LIVE layer, ``hook`` or ``namespace``.
-            timeout_s: seconds that an answer may take.
-
-        Raises:
-            OutputError: no child could be had.
+        To be called before the session's guard is entered. Raises :class:`OutputError` when no child can be had.
         """
-        pipes = [os.pipe() for _ in range(HANDLES)]
-        # of each pipe the child reads one end or writes the other: requests, answers, refusals, lifeline, prints
-        theirs = [pipe[end] for pipe, end in zip(pipes, (0, 1, 1, 0, 1), strict=True)]
-        ours = [handle for pipe in pipes for handle in pipe if handle not in theirs]
         core = _core_of_this_thread()
+        pipes = [os.pipe() for _ in range(HANDLES)]
+        # the child reads requests and lifeline, and writes answers, refusals and prints
+        theirs = [pipe[end] for pipe, end in zip(pipes, (0, 1, 1, 0, 1), strict=True)]
+        ours = [pipe[end] for pipe, end in zip(pipes, (1, 0, 0, 1, 0), strict=True)]
         try:
-            request = json.dumps({"layer": layer, "core": core}).encode()
             with _host_errors():
-                socket.send_fds(self._control, [request], theirs)
+                socket.send_fds(self._control, [json.dumps({"layer": layer, "core": core}).encode()], theirs)
                 pid = self._answer()
         except BaseException:
-            for handle in ours:
-                os.close(handle)
+            _close_all(ours)
             raise
         finally:
-            for handle in theirs:
-                os.close(handle)
-        return HostedStrategy(self, pid, core, timeout_s, *ours)
+            _close_all(theirs)
+        return HostedStrategy(self, pid, core, timeout_s, ours)
 
     def end(self, pid: int) -> int | None:
         """Kill a child with its process group and return its wait status, ``None`` when this host is gone itself."""
-        # only the clean process collects its children: as long as it is there, no other process has their numbers
+        # the clean process alone collects its children: while it is there, no other process has their numbers
         if self._process.poll() is not None:
             return None
         for kill in (os.kill, os.killpg):
@@ -190,126 +171,92 @@ class StrategyHost:
         return int(json.loads(self._control.recv(MAX_CONTROL)))
 
 
-@contextmanager
-def _host_errors() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise OutputError(f"the strategy host gives no answer ({type(error).__name__})") from None
-
-
 class HostedStrategy:
-    """A strategy in a child of its own; fits :class:`~c2lib.core.model.Strategy` once it is loaded.
+    """A strategy in a child of its own, made by :meth:`StrategyHost.session`; loaded, it is a strategy like any.
 
     ``canary_problem`` says why the NO-LIVE layer does not hold over there, ``None`` when it does; ``attempts`` counts
-    what the hook refused there since, ``tried`` names the first of it. Made by :meth:`StrategyHost.session`.
+    what the hook refused there since, ``tried`` names the first of it.
     """
 
-    def __init__(
-        self,
-        host: StrategyHost,
-        pid: int,
-        core: int | None,
-        timeout_s: float,
-        requests: int,
-        answers: int,
-        refusals: int,
-        lifeline: int,
-        prints: int,
-    ) -> None:
+    def __init__(self, host: StrategyHost, pid: int, core: int | None, timeout_s: float, handles: list[int]) -> None:
         self.pid = pid
         self.attempts = 0
         self.tried: list[Attempt] = []
         self._host, self._core, self._timeout_s = host, core, timeout_s
-        self._requests, self._answers, self._refusals = requests, answers, refusals
-        self._lifeline: int | None = lifeline
-        self._file = StrategyFile("", "", b"")
-        self._shown: PositionView | None = None
-        self._known: dict[bytes, tuple[OrderIntent | CancelIntent, ...] | None] = {}
-        self._reports = b""
-        self._refusals_open = True
-        self._over: StrategyError | None = None
-        self._status: int | None = None
-        self._closed = False
+        self._requests, answers, refusals, self._lifeline, prints = handles
         self._relay = threading.Thread(target=_relay, args=(prints,), daemon=True, name="c2lib strategy prints")
         self._relay.start()
-        os.set_blocking(requests, False)
+        self._open = [*handles[:4]]
+        self._answers, self._refusals = _Frames(answers, MAX_ANSWER), _Frames(refusals, _MAX_REPORT)
+        os.set_blocking(self._requests, False)
         os.set_blocking(refusals, False)
         self._poller = select.poll()
         self._poller.register(answers, select.POLLIN)
         self._poller.register(refusals, select.POLLIN)
+        self._file = StrategyFile("", "", b"")
+        self._shown: PositionView | None = None
+        self._over: StrategyError | None = None
         self.canary_problem = self._await_canary()
 
     def load(self, file: StrategyFile, settings: StrategySettings) -> HostedStrategy:
-        """Run the file's code in the child and make its strategy; return this one.
+        """Run the file's code in the child, make its strategy and return this one; called once.
 
-        Raises:
-            StrategyRaisedError: the strategy raised.
-            StrategyEndedError: the child gave no answer.
-            NoLiveViolationError: the strategy tried to leave the process.
+        Raises :class:`StrategyRaisedError`, :class:`StrategyEndedError` or :class:`NoLiveViolationError`, each the
+        end of the child.
         """
         self._file = file
-        request = {
-            "file": file.name,
-            "class": file.class_name,
-            "source": file.source.decode("latin-1"),
-            "settings": settings._asdict(),
-        }
-        answer = self._ask(json.dumps(request).encode(), self._timeout_s)
+        source = file.source.decode("latin-1")
+        request = {"file": file.name, "class": file.class_name, "source": source, "settings": settings._asdict()}
+        answer = self._ask(json.dumps(request).encode())
         if answer != b"null":
-            raise self._ended(self._error(_parsed(answer), None))
+            raise self._ended(_error(_parsed(answer), file.source, None))
         return self
 
     def on_bar(self, bar: Bar, view: PositionView) -> tuple[OrderIntent | CancelIntent, ...] | None:
-        """Return what the strategy wants on ``bar``; raises what :meth:`load` does, and when an answer is unusable."""
-        if view is self._shown:
-            request = b"[%d,%d,%d,%d,%d,%d,%d]" % bar
-        else:
-            request = json.dumps((*bar, view)).encode()
-        answer = self._ask(request, self._timeout_s)
+        """Return what the strategy wants; raises what :meth:`load` does, and StrategyError for an unusable answer."""
+        # what the child was shown before is not sent again
+        same = view is self._shown
+        answer = self._ask(b"[%d,%d,%d,%d,%d,%d,%d]" % bar if same else _encode((*bar, view)).encode())
         self._shown = view
         head = b"[%d" % bar.bar_index
-        if answer.startswith(head):
-            rest = answer[len(head) :]
-            if rest == b"]":
-                return None
-            if rest in self._known:
-                return self._known[rest]
-        return self._read(answer, bar.bar_index)
+        rest = answer[len(head) :] if answer.startswith(head) else b""
+        if rest == b"]":
+            return None
+        try:
+            if rest.startswith(b","):
+                # most answers are short and come again
+                return (_intents if len(rest) < _CHUNK // 64 else _intents.__wrapped__)(rest[1:-1])
+            error = _error(_parsed(answer), self._file.source, bar.bar_index)
+        except StrategyEndedError as ended:
+            error = ended
+        raise self._ended(error)
 
     def finish(self) -> int:
         """Let the child flush what was printed, end it, and return how many attempts its hook refused in all."""
-        if self._over is None and not self._closed:
+        if self._over is None:
             # what it does after its last answer decides nothing but that count
             with suppress(StrategyError):
-                self._ask(b"null", self._timeout_s)
+                self._ask(b"null")
         self.close()
         return self.attempts
 
     def close(self) -> None:
         """End the child, whatever it is doing."""
-        if self._closed:
-            return
-        self._end()
-        for handle in (self._requests, self._answers, self._refusals):
-            os.close(handle)
-        self._closed = True
-        self._over = self._over or StrategyExitedError("closed")
+        self._over = self._over or StrategyEndedError(EndCode.EXITED, "closed")
+        self._kill()
+        _close_all(self._open)
         self._relay.join(1.0)
 
     @contextmanager
     def bound(self) -> Iterator[None]:
-        """Bind this thread to the core of its child, since the two never run at once; without effect where refused."""
-        before = os.sched_getaffinity(0) if self._core is not None else set()
-        with suppress(OSError):
+        """Bind this thread to the core of its child, as the two never run at once; without effect where refused."""
+        with ExitStack() as stack:
             if self._core is not None:
-                os.sched_setaffinity(0, {self._core})
-        try:
+                with suppress(OSError):
+                    before = os.sched_getaffinity(0)
+                    os.sched_setaffinity(0, {self._core})
+                    stack.callback(os.sched_setaffinity, 0, before)
             yield
-        finally:
-            with suppress(OSError):
-                if self._core is not None:
-                    os.sched_setaffinity(0, before)
 
     def __enter__(self) -> HostedStrategy:
         return self
@@ -317,150 +264,69 @@ class HostedStrategy:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # --- one exchange
-
-    def _ask(self, request: bytes, timeout_s: float) -> bytes:
+    def _ask(self, request: bytes) -> bytes:
+        """Return the answer to a request; whatever goes wrong ends the child."""
         if self._over is not None:
             raise self._over
         try:
-            deadline = monotonic() + timeout_s
+            deadline = monotonic() + self._timeout_s
             self._send(framed(request), deadline)
             answer = self._receive(deadline)
-        except BaseException as error:
-            self._over = self._verdict(error)
-            if isinstance(error, StrategyError):
-                raise self._over from None
+        except StrategyError as error:
+            raise self._ended(error) from None
+        except BaseException:
+            # the answer that is on its way would be taken for the next one
+            self.close()
             raise
         if self.attempts:
-            self._over = self._verdict(None)
-            raise self._over
+            raise self._ended(StrategyError())
         return answer
 
-    def _verdict(self, error: BaseException | None) -> StrategyError:
-        """End the child and return what is said from now on: an attempt to leave weighs more than how it ended."""
-        status = self._end()
-        if self.attempts:
-            return NoLiveViolationError(f"session code tried {self.attempts} time(s) to leave the process")
-        if isinstance(error, StrategyExitedError):
-            return StrategyExitedError(_status_text(status))
-        return error if isinstance(error, StrategyError) else StrategyExitedError(f"ended by {type(error).__name__}")
-
     def _send(self, message: bytes, deadline: float) -> None:
-        while True:
+        while message:
             try:
                 message = message[os.write(self._requests, message) :]
             except BlockingIOError:
-                self._wait_until_writable(deadline)
+                if not select.select([], [self._requests], [], max(0.0, deadline - monotonic()))[1]:
+                    raise StrategyEndedError(EndCode.TIMEOUT, "it does not read what it is sent") from None
             except BrokenPipeError:
-                raise StrategyExitedError("") from None
-            if not message:
-                return
-
-    def _wait_until_writable(self, deadline: float) -> None:
-        poller = select.poll()
-        poller.register(self._requests, select.POLLOUT)
-        if not poller.poll(max(0.0, deadline - monotonic()) * 1000):
-            raise StrategyTimeoutError("it does not read what it is sent")
+                raise StrategyEndedError(EndCode.EXITED, "") from None
 
     def _receive(self, deadline: float) -> bytes:
-        answers, data, length = self._answers, b"", -1
         while True:
-            ready = self._poller.poll(max(0.0, deadline - monotonic()) * 1000)
+            left = deadline - monotonic()
+            ready = self._poller.poll(left * 1000) if left > 0 else ()
             if not ready:
-                raise StrategyTimeoutError("killed")
-            if len(ready) > 1 or ready[0][0] != answers:
+                raise StrategyEndedError(EndCode.TIMEOUT, "killed")
+            if len(ready) > 1 or ready[0][0] != self._answers.handle:
                 self._read_refusals()
-                if monotonic() > deadline:
-                    raise StrategyTimeoutError("killed among refused attempts")
-                if all(handle != answers for handle, _ in ready):
+                if all(handle != self._answers.handle for handle, _ in ready):
                     continue
-            chunk = os.read(answers, _CHUNK)
-            if not chunk:
-                raise StrategyExitedError("")
-            if not self._refusals_open:
-                raise StrategyProtocolError("it closed the pipe that refused attempts are reported by")
-            data = data + chunk if data else chunk
-            if length < 0 and len(data) >= 4:
-                length = int.from_bytes(data[:4], "big") + 4
-                if length > MAX_ANSWER:
-                    raise StrategyProtocolError(f"an answer of {length} bytes; the most is {MAX_ANSWER}")
-            if len(data) == length:
-                return data[4:]
-            if 0 <= length < len(data):
-                raise StrategyProtocolError("more than one answer")
+            if not self._answers.read():
+                raise StrategyEndedError(EndCode.EXITED, "")
+            answer = self._answers.take()
+            if answer is not None:
+                if self._answers.data or self._refusals.ended:
+                    raise StrategyEndedError(
+                        EndCode.PROTOCOL, "more than one answer, or no way left to report refusals"
+                    )
+                return answer
 
     def _read_refusals(self) -> None:
-        """Take the reports of refused attempts that have come in; each was written before the strategy went on."""
-        while self._refusals_open:
-            try:
-                chunk = os.read(self._refusals, _CHUNK)
-            except BlockingIOError:
-                return
-            if not chunk:
-                self._poller.unregister(self._refusals)
-                self._refusals_open = False
-            self._reports += chunk
-            while len(self._reports) >= 4:
-                length = int.from_bytes(self._reports[:4], "big")
-                if length > _MAX_REPORT:
-                    raise StrategyProtocolError("a report of a refused attempt that is none")
-                if len(self._reports) < 4 + length:
-                    break
-                report, self._reports = self._reports[4 : 4 + length], self._reports[4 + length :]
-                self._count(_parsed(report))
-            if len(chunk) < _CHUNK:
-                return
-
-    def _count(self, report: Any) -> None:
-        if type(report) is not list or len(report) != 2 or not all(type(text) is str for text in report):
-            raise StrategyProtocolError("a report of a refused attempt that is none")
-        self.attempts += 1
-        if len(self.tried) < _MAX_TRIED:
-            event, target = (clean_text(text)[:_MAX_SHOWN] for text in report)
-            self.tried.append(Attempt(event, target))
-
-    def _read(self, answer: bytes, bar_index: int) -> tuple[OrderIntent | CancelIntent, ...] | None:
-        """Return the intents of an answer that is not known yet; remembered by its text, as most come again."""
-        value = _parsed(answer)
-        if type(value) is not list or len(value) != 2 or type(value[1]) is not list or value[0] != bar_index:
-            raise self._ended(self._error(value, bar_index))
-        try:
-            made = [OrderIntent(*fields) if len(fields) == 7 else CancelIntent(*fields) for fields in value[1]]
-            intents = tuple(checked_intents(made))
-        except (TypeError, StrategyError):
-            raise self._ended(StrategyProtocolError("intents that are none")) from None
-        head = b"[%d" % bar_index
-        if answer.startswith(head):
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            self._known[answer[len(head) :]] = intents
-        return intents
-
-    def _error(self, value: Any, bar_index: int | None) -> StrategyError:
-        """Return the error that an answer reports; the texts in it are foreign."""
-        try:
-            if "unusable" in value:
-                return StrategyError(_clean(value["unusable"]))
-            lines = [(int(number), str(function)) for number, function in value["lines"][:_MAX_TRIED]]
-            return StrategyRaisedError(
-                _clean(value["raised"]), _clean(value["message"]), _own_lines(self._file.source, lines), bar_index
-            )
-        except (AttributeError, KeyError, TypeError, ValueError):
-            return StrategyProtocolError("no answer to what was asked")
-
-    def _ended(self, error: StrategyError) -> StrategyError:
-        self._over = self._verdict(error)
-        return self._over
-
-    def _end(self) -> int | None:
-        """Kill the child and return its wait status; what its hook reported until then is still counted."""
-        if self._lifeline is not None:
-            os.close(self._lifeline)
-            self._lifeline = None
-            self._status = self._host.end(self.pid)
-            with suppress(StrategyProtocolError):
-                self._read_refusals()
-        return self._status
+        """Count the reports of refused attempts, each of which was written before the strategy's code went on."""
+        with suppress(BlockingIOError):
+            while self._refusals.read():
+                while (report := self._refusals.take()) is not None:
+                    texts = _parsed(report)
+                    if type(texts) is not list or len(texts) != 2 or not all(type(text) is str for text in texts):
+                        raise StrategyEndedError(EndCode.PROTOCOL, "a report of a refused attempt that is none")
+                    self.attempts += 1
+                    if len(self.tried) < _MAX_TRIED:
+                        self.tried.append(Attempt(*(clean_text(text)[:_MAX_SHOWN] for text in texts)))
+            # at an end of file it would be ready for ever
+            if not self._refusals.ended:
+                self._poller.unregister(self._refusals.handle)
+                self._refusals.ended = True
 
     def _await_canary(self) -> str | None:
         """Return what the child says of its layer; its canary's attempt must have been refused and reported."""
@@ -475,12 +341,89 @@ class HostedStrategy:
         self.tried.clear()
         return problem if problem is None else str(problem)
 
+    def _ended(self, error: StrategyError) -> StrategyError:
+        """End the child and return what is raised from now on: an attempt to leave weighs more than how it ended."""
+        status = self._kill()
+        if self.attempts:
+            error = NoLiveViolationError(f"session code tried {self.attempts} time(s) to leave the process")
+        elif isinstance(error, StrategyEndedError) and error.code is EndCode.EXITED:
+            error = StrategyEndedError(EndCode.EXITED, status)
+        self._over = error
+        return error
+
+    def _kill(self) -> str:
+        """Kill the child and return how it ended; what its hook reported until then is still counted."""
+        if self._lifeline not in self._open:
+            return ""
+        self._open.remove(self._lifeline)
+        os.close(self._lifeline)
+        status = self._host.end(self.pid)
+        with suppress(StrategyEndedError):
+            self._read_refusals()
+        if status is None:
+            return "its status is not known"
+        code = os.waitstatus_to_exitcode(status)
+        return f"exit code {code}" if code >= 0 else f"signal {-code}"
+
+
+class _Frames:
+    """Messages behind their lengths, out of the pipe of a child."""
+
+    def __init__(self, handle: int, most: int) -> None:
+        self.handle, self._most = handle, most
+        self.data = b""
+        self.ended = False
+
+    def read(self) -> bool:
+        """Take in what there is; return whether there was anything before the end."""
+        chunk = os.read(self.handle, _CHUNK)
+        self.data += chunk
+        return bool(chunk)
+
+    def take(self) -> bytes | None:
+        """Return the first message that is whole, or ``None``."""
+        data = self.data
+        if len(data) < 4:
+            return None
+        end = 4 + int.from_bytes(data[:4], "big")
+        if end > self._most:
+            raise StrategyEndedError(EndCode.PROTOCOL, f"a message of {end} bytes; the most is {self._most}")
+        if len(data) < end:
+            return None
+        self.data = data[end:]
+        return data[4:end]
+
 
 def _parsed(message: bytes) -> Any:
     try:
         return json.loads(message)
     except (ValueError, RecursionError):
-        raise StrategyProtocolError("a message that is no JSON") from None
+        raise StrategyEndedError(EndCode.PROTOCOL, "a message that is no JSON") from None
+
+
+@lru_cache(maxsize=64)
+def _intents(text: bytes) -> tuple[OrderIntent | CancelIntent, ...]:
+    try:
+        made = [OrderIntent(*fields) if len(fields) == 7 else CancelIntent(*fields) for fields in _parsed(text)]
+        return tuple(checked_intents(made))
+    except (TypeError, StrategyError):
+        raise StrategyEndedError(EndCode.PROTOCOL, "intents that are none") from None
+
+
+def _error(value: Any, source: bytes, bar_index: int | None) -> StrategyError:
+    """Return the error that an answer reports; the texts in it are foreign."""
+    try:
+        if "unusable" in value:
+            return StrategyError(_clean(value["unusable"]))
+        texts = importlib.util.decode_source(source).split("\n") if value["lines"] else []
+        lines = tuple(
+            OwnLine(number, _clean(function)[:_MAX_SHOWN], _clean(texts[number - 1].strip())[:_MAX_SHOWN])
+            for number, function in value["lines"][:_MAX_TRIED]
+            if 0 < number <= len(texts)
+        )
+        return StrategyRaisedError(_clean(value["raised"]), _clean(value["message"]), lines, bar_index)
+    except (KeyError, TypeError, ValueError):
+        return StrategyEndedError(EndCode.PROTOCOL, "no answer to what was asked")
 
 
 def _clean(text: object) -> str:
@@ -490,22 +433,6 @@ def _clean(text: object) -> str:
     return clean_text(_ADDRESS.sub("at 0x…", text))
 
 
-def _own_lines(source: bytes, lines: Sequence[tuple[int, str]]) -> tuple[OwnLine, ...]:
-    texts = importlib.util.decode_source(source).split("\n") if lines else []
-    return tuple(
-        OwnLine(number, _clean(function)[:_MAX_SHOWN], _clean(texts[number - 1].strip())[:_MAX_SHOWN])
-        for number, function in lines
-        if 0 < number <= len(texts)
-    )
-
-
-def _status_text(status: int | None) -> str:
-    if status is None:
-        return "its status is not known"
-    code = os.waitstatus_to_exitcode(status)
-    return f"exit code {code}" if code >= 0 else f"ended by {signal.Signals(-code).name}"
-
-
 def _relay(prints: int) -> None:
     """Show what a strategy prints on this process's stderr, up to a bound, and drop the rest."""
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
@@ -513,35 +440,48 @@ def _relay(prints: int) -> None:
     with os.fdopen(prints, "rb", buffering=0) as stream:
         while chunk := stream.read(_CHUNK):
             text = decoder.decode(chunk[:left])
-            if left and left <= len(chunk):
+            if 0 < left <= len(chunk):
                 text += f"\n[the strategy printed more than {MAX_PRINTED} bytes: the rest is not shown]\n"
             left = max(0, left - len(chunk))
             with suppress(AttributeError, OSError, ValueError):  # a stderr that is closed, or none
                 sys.stderr.write(text)
 
 
-_dumpable_lock = threading.Lock()
-_dumpable_holders: list[object] = []
+@contextmanager
+def _host_errors() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise OutputError(f"the strategy host gives no answer ({type(error).__name__})") from None
+
+
+def _close_all(handles: list[int]) -> None:
+    while handles:
+        os.close(handles.pop())
+
+
+_undumpable: list[object] = []
+_undumpable_lock = threading.Lock()
 
 
 @contextmanager
 def undumpable() -> Iterator[None]:
     """Keep other processes of the same user, root aside, from tracing this one and from reading its memory."""
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "prctl") or (not _dumpable_holders and libc.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) != 1):
-        yield
-        return
-    holder = object()
-    with _dumpable_lock:
-        _dumpable_holders.append(holder)
-        libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    with _undumpable_lock:
+        if prctl is None or (not _undumpable and prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) != 1):
+            prctl = None
+        else:
+            prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+            _undumpable.append(prctl)
     try:
         yield
     finally:
-        with _dumpable_lock:
-            _dumpable_holders.remove(holder)
-            if not _dumpable_holders:
-                libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
+        with _undumpable_lock:
+            if prctl is not None:
+                _undumpable.pop()
+                if not _undumpable:
+                    prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def _core_of_this_thread() -> int | None:
@@ -553,13 +493,11 @@ def _core_of_this_thread() -> int | None:
 
 
 def _clean_process(control: int) -> subprocess.Popen[bytes]:
-    package = str(Path(__file__).resolve().parents[2])
     # what is importable here is importable there, except from the current folder; the package itself always is
+    package = str(Path(__file__).resolve().parents[2])
     path = [entry for entry in sys.path if entry and Path(entry).resolve() != Path.cwd()]
-    if package not in path:
-        path.append(package)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys([*path, package])), "PYTHONHASHSEED": "0"}
     command = "import sys; from c2lib.app.host_child import main; main(int(sys.argv[1]))"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONHASHSEED": "0"}
     try:
         return subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours
             [sys.executable, "-P", "-c", command, str(control)],
