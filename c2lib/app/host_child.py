@@ -38,8 +38,7 @@ from c2lib.session.strategy import checked_intents
 MAX_CONTROL = 4096
 """Most bytes of a message on the control socket."""
 
-HANDLES = 5
-"""Handles that a session is given: its requests, answers, refusals, lifeline, and where its prints go."""
+_HANDLES = 5
 
 _MAX_TEXT, _MAX_NAME, _MAX_LINES, _MAX_TARGET, _MAX_ITEMS = 100_000, 200, 8, 600, 16
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
@@ -187,6 +186,12 @@ def leave_network(libc: Any, proc: Path = Path("/proc/self")) -> str | None:
     return None
 
 
+def _network_left() -> str | None:
+    """Return what network there is after all, tried without the hook."""
+    problem = network_problem()
+    return f"no_live_required is 'namespace', but {problem}" if problem else None
+
+
 def _refusal(number: int) -> str:
     name = errno.errorcode.get(number, str(number))
     return f"no_live_required is 'namespace', but the kernel refused an empty network namespace ({name}): {_ADVICE}"
@@ -210,7 +215,7 @@ def main(control_handle: int) -> NoReturn:
         libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     gc.freeze()
     while True:
-        request, handles, _, _ = socket.recv_fds(control, MAX_CONTROL, HANDLES)
+        request, handles, _, _ = socket.recv_fds(control, MAX_CONTROL, _HANDLES)
         if not request:
             os._exit(0)
         asked = json.loads(request)
@@ -234,13 +239,14 @@ def _session(
     _end_with(lifeline)
     os.dup2(prints, 1)
     os.dup2(prints, 2)
+    os.close(prints)
     requests, answers, refusals = _hidden(requests), _hidden(answers), _hidden(refusals)
     if core is not None:
         with suppress(OSError):
             os.sched_setaffinity(0, {core})
     problem = None
     if layer == "namespace":
-        problem = leave_network(libc) or network_problem()
+        problem = leave_network(libc) or _network_left()
     sys.addaudithook(refusing_hook(partial(os.write, refusals)))
     _posixsubprocess.fork_exec = audited(_posixsubprocess.fork_exec)
     with suppress(NoLiveViolationError):  # the canary: whoever owns this host expects one report of it
@@ -255,12 +261,12 @@ def _session(
 
 
 def _end_with(lifeline: int) -> None:
-    """Have the kernel kill this process group once nobody holds the other end of a pipe that is never written to."""
+    """Have the kernel kill this process group once nobody holds the other end of a socket that is never written to."""
     if hasattr(fcntl, "F_SETSIG"):
         handle = _hidden(lifeline)
         fcntl.fcntl(handle, fcntl.F_SETOWN, -os.getpgrp())
         fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(handle, fcntl.F_SETFL, os.O_RDONLY | os.O_ASYNC)
+        fcntl.fcntl(handle, fcntl.F_SETFL, os.O_ASYNC)
 
 
 def _hidden(handle: int) -> int:

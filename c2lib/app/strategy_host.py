@@ -27,7 +27,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from c2lib.app.host_child import HANDLES, MAX_CONTROL, framed
+from c2lib.app.host_child import MAX_CONTROL, framed
 from c2lib.core.errors import NoLiveViolationError, OutputError, StrategyError
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.core.redaction import clean_text
@@ -43,7 +43,9 @@ MAX_PRINTED = 1_000_000
 """Most bytes of a strategy's prints that are shown; what it prints beyond is read and dropped."""
 
 _MAX_REPORT, _MAX_TRIED, _MAX_SHOWN, _CHUNK = 4096, 16, 200, 1 << 16
+_GRACE_S = 0.2
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
+_COMMAND = "import sys; from c2lib.app.host_child import main; main(int(sys.argv[1]))"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
@@ -129,10 +131,11 @@ class StrategyHost:
         To be called before the session's guard is entered. Raises :class:`OutputError` when no child can be had.
         """
         core = _core_of_this_thread()
-        pipes = [os.pipe() for _ in range(HANDLES)]
-        # the child reads requests and lifeline, and writes answers, refusals and prints
-        theirs = [pipe[end] for pipe, end in zip(pipes, (0, 1, 1, 0, 1), strict=True)]
-        ours = [pipe[end] for pipe, end in zip(pipes, (1, 0, 0, 1, 0), strict=True)]
+        requests, answers, prints = os.pipe(), os.pipe(), os.pipe()
+        # what /proc lets a process open again must not be where it could take a report back, or outlive its lifeline
+        refusals, lifeline = ([end.detach() for end in socket.socketpair()] for _ in range(2))
+        ours = [requests[1], answers[0], refusals[0], lifeline[0], prints[0]]
+        theirs = [requests[0], answers[1], refusals[1], lifeline[1], prints[1]]
         try:
             with _host_errors():
                 socket.send_fds(self._control, [json.dumps({"layer": layer, "core": core}).encode()], theirs)
@@ -156,6 +159,11 @@ class StrategyHost:
             self._control.sendall(json.dumps({"reap": pid}).encode())
             return self._answer()
         return None
+
+    @property
+    def pid(self) -> int:
+        """The clean process."""
+        return self._process.pid
 
     def close(self) -> None:
         """End the clean process; sessions are closed before."""
@@ -289,7 +297,7 @@ class HostedStrategy:
             except BlockingIOError:
                 if not select.select([], [self._requests], [], max(0.0, deadline - monotonic()))[1]:
                     raise StrategyEndedError(EndCode.TIMEOUT, "it does not read what it is sent") from None
-            except BrokenPipeError:
+            except ConnectionError:
                 raise StrategyEndedError(EndCode.EXITED, "") from None
 
     def _receive(self, deadline: float) -> bytes:
@@ -343,10 +351,15 @@ class HostedStrategy:
 
     def _ended(self, error: StrategyError) -> StrategyError:
         """End the child and return what is raised from now on: an attempt to leave weighs more than how it ended."""
+        exited = isinstance(error, StrategyEndedError) and error.code is EndCode.EXITED
+        if exited:
+            # killed while it is still ending, it would look as if that had ended it
+            with suppress(OSError, AttributeError), open(os.pidfd_open(self.pid), "rb", buffering=0) as ending:
+                select.select([ending], [], [], _GRACE_S)
         status = self._kill()
         if self.attempts:
             error = NoLiveViolationError(f"session code tried {self.attempts} time(s) to leave the process")
-        elif isinstance(error, StrategyEndedError) and error.code is EndCode.EXITED:
+        elif exited:
             error = StrategyEndedError(EndCode.EXITED, status)
         self._over = error
         return error
@@ -497,10 +510,9 @@ def _clean_process(control: int) -> subprocess.Popen[bytes]:
     package = str(Path(__file__).resolve().parents[2])
     path = [entry for entry in sys.path if entry and Path(entry).resolve() != Path.cwd()]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys([*path, package])), "PYTHONHASHSEED": "0"}
-    command = "import sys; from c2lib.app.host_child import main; main(int(sys.argv[1]))"
     try:
         return subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours
-            [sys.executable, "-P", "-c", command, str(control)],
+            [sys.executable, "-P", "-c", _COMMAND, str(control)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env=environment,

@@ -1,0 +1,100 @@
+"""What hosts do to the process that owns them, and what is left when it goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from c2lib.app.strategy_host import StrategyEndedError, StrategyHost
+from c2lib.core.errors import OutputError
+from tests.app.hosted import BUYS, FLAT, bar, dumpable, hosted, is_gone, open_handles, strategy
+
+
+def test_memory_is_closed_meanwhile() -> None:
+    """A process that owns a host cannot be read by its own user's other processes while a host lives, and can afterwards."""
+    assert dumpable()
+    with StrategyHost(), StrategyHost():
+        assert not dumpable()
+    assert dumpable()
+
+
+def test_nothing_is_left_behind() -> None:
+    """A host that is closed leaves no handle, no thread and no process."""
+    handles, threads = open_handles(), threading.active_count()
+    with StrategyHost() as one:
+        with hosted(one, BUYS) as mine:
+            mine.on_bar(bar(0), FLAT)
+            pids = [mine.pid, one.pid]
+        mine.close()
+        assert is_gone(pids[0])
+    assert is_gone(pids[1])
+    assert open_handles() == handles
+    assert threading.active_count() == threads
+
+
+def test_dead_host_is_an_output_error() -> None:
+    """A host whose process was killed gives no more sessions, and the one that it had ends as a strategy's exit."""
+    with StrategyHost() as one, hosted(one, strategy("import os; os.kill(os.getppid(), 9)")) as mine:
+        mine.on_bar(bar(0), FLAT)
+        assert is_gone(one.pid)
+        with pytest.raises(OutputError, match="the strategy host gives no answer"):
+            one.session("hook", 20.0)
+        mine.close()
+        with pytest.raises(StrategyEndedError):
+            mine.on_bar(bar(1), FLAT)
+
+
+def test_unstartable_host_is_an_output_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that cannot be started leaves nothing behind but a typed error."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(OutputError, match="cannot be started: No such file"):
+        StrategyHost()
+    assert dumpable()
+
+
+PARENT = """
+import os, sys, time
+from tests.app.hosted import BUYS, FLAT, bar, hosted, strategy
+from c2lib.app.strategy_host import StrategyHost
+with StrategyHost() as host, hosted(host, strategy({on_bar!r}), {layer!r}, 60.0) as mine:
+    print(host.pid, mine.pid, flush=True)
+    mine.on_bar(bar(0), FLAT)
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("layer", ["hook", "namespace"])
+@pytest.mark.parametrize(
+    "on_bar",
+    ["while True: pass", "import ctypes; ctypes.PyDLL(None).sleep(60)", "import signal; signal.pause()"],
+    ids=["python", "native", "waiting"],
+)
+def test_children_die_with_parent(ending: signal.Signals, layer: str, on_bar: str) -> None:
+    """A parent that is ended by a signal leaves no child, even one whose native code holds the interpreter."""
+    root = Path(__file__).resolve().parents[2]
+    code = PARENT.format(on_bar=on_bar, layer=layer)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root) as parent:
+        assert parent.stdout is not None
+        pids = [int(text) for text in parent.stdout.readline().split()]
+        inner = [pid for pid in _processes() if _parent_of(pid) in pids]
+        parent.send_signal(ending)
+        parent.wait(10)
+    assert len(pids) == 2
+    assert all(is_gone(pid) for pid in [*pids, *inner])
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
