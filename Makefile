@@ -64,10 +64,10 @@ notebooks-check: setup
 	C2LIB_OUT=$(SCRATCH) $(BIN)/python -m pytest --no-cov -p no:cacheprovider --nbval --nbval-current-env $(NOTEBOOKS)
 
 generated-check: setup
-	$(BIN)/c2lib schema --check
+	$(BIN)/python docs/contract/generate.py --check
 
 test-long: setup ## the broker against its oracle, 20,000 examples of 50 steps
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --no-cov tests/broker/test_oracle.py
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --no-cov tests/broker/test_mock_oracle.py::TestTrading
 
 race: setup ## two processes under one name, 200 rounds with the same config and 200 with two
 	$(BIN)/python -m tests.app.race 200
@@ -81,7 +81,7 @@ sbom: $(SUPPLY)/.made ## write the bill of materials of the lock, CycloneDX JSON
 	  --validate -o $(SBOM) requirements.lock
 
 generate: setup ## write the generated pages of docs/contract and the table of docs/no-live.md again
-	$(BIN)/c2lib schema
+	$(BIN)/python docs/contract/generate.py
 	$(BIN)/python -m tests.app.attempts
 
 notebooks: setup ## execute the committed notebooks again, in place and normalised

@@ -1,10 +1,6 @@
 """c2lib: deterministic, bounded, NO-LIVE dry runs of a live-session orchestrator, and evidence to check them by.
 
-Rules kept here:
-
-* ``import c2lib`` loads almost nothing: each public name is loaded from its room when it is first asked for
-  (PEP 562);
-* what stands in ``__all__`` is the public face; everything else may move.
+What stands in ``__all__`` is the public face, loaded name by name when it is first asked for; everything else may move.
 
 >>> config = DryrunConfig(strategy_id="strat_demo", run_id="run_demo_001", seed=123, steps=8)
 >>> events = []
@@ -16,106 +12,77 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from c2lib.app.evidence import EvidenceDraft, draw_plots, verify_evidence, write_evidence
-    from c2lib.app.runner import run_dryrun
-    from c2lib.app.verify import VerifyReport, verify_run
-    from c2lib.core.clock import FixedClock
-    from c2lib.core.config import DryrunConfig
-    from c2lib.core.criteria import Criteria
-    from c2lib.core.errors import C2Error, ConfigError, InputError, MarketDataError, RunConflictError
-    from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
-    from c2lib.core.states import SessionPhase, SessionStatus
-    from c2lib.evidence.markdown import events_table
-    from c2lib.jupyter.notebook import NotebookParameters, show_markdown, show_png
-    from c2lib.market.files import open_market_file
-    from c2lib.session.orchestrator import LiveSessionOrchestrator
-    from c2lib.session.result import DryrunResult
-    from c2lib.session.session import DryrunSession
-    from c2lib.witness.align import RunDiff
-    from c2lib.witness.diff import diff_runs
-    from c2lib.witness.examine import read_series
+    from c2lib.app.evidence import EvidenceDraft as EvidenceDraft
+    from c2lib.app.evidence import verify_evidence as verify_evidence
+    from c2lib.app.evidence import write_evidence as write_evidence
+    from c2lib.app.runner import run_dryrun as run_dryrun
+    from c2lib.app.verify import VerifyReport as VerifyReport
+    from c2lib.app.verify import verify_run as verify_run
+    from c2lib.core.clock import FixedClock as FixedClock
+    from c2lib.core.config import DryrunConfig as DryrunConfig
+    from c2lib.core.criteria import Criteria as Criteria
+    from c2lib.core.errors import C2Error as C2Error
+    from c2lib.core.errors import ConfigError as ConfigError
+    from c2lib.core.errors import InputError as InputError
+    from c2lib.core.errors import MarketDataError as MarketDataError
+    from c2lib.core.errors import MissingExtraError as MissingExtraError
+    from c2lib.core.errors import OutputError as OutputError
+    from c2lib.core.errors import RunConflictError as RunConflictError
+    from c2lib.core.errors import RunPathError as RunPathError
+    from c2lib.core.errors import StrategyError as StrategyError
+    from c2lib.core.errors import StrategyLoadError as StrategyLoadError
+    from c2lib.core.model import Bar as Bar
+    from c2lib.core.model import CancelIntent as CancelIntent
+    from c2lib.core.model import OrderIntent as OrderIntent
+    from c2lib.core.model import PositionView as PositionView
+    from c2lib.core.model import StrategySettings as StrategySettings
+    from c2lib.core.states import SessionPhase as SessionPhase
+    from c2lib.core.states import SessionStatus as SessionStatus
+    from c2lib.market.files import open_market_file as open_market_file
+    from c2lib.session.orchestrator import LiveSessionOrchestrator as LiveSessionOrchestrator
+    from c2lib.session.result import DryrunResult as DryrunResult
+    from c2lib.session.session import DryrunSession as DryrunSession
+    from c2lib.witness.diff import RunDiff as RunDiff
+    from c2lib.witness.diff import diff_runs as diff_runs
+    from c2lib.witness.run import Run as Run
+    from c2lib.witness.run import open_run as open_run
 
-_HOMES = {
-    "Bar": "core.model",
-    "C2Error": "core.errors",
-    "CancelIntent": "core.model",
-    "ConfigError": "core.errors",
-    "Criteria": "core.criteria",
-    "DryrunConfig": "core.config",
-    "DryrunResult": "session.result",
-    "DryrunSession": "session.session",
-    "EvidenceDraft": "app.evidence",
-    "FixedClock": "core.clock",
-    "InputError": "core.errors",
-    "LiveSessionOrchestrator": "session.orchestrator",
-    "MarketDataError": "core.errors",
-    "NotebookParameters": "jupyter.notebook",
-    "OrderIntent": "core.model",
-    "PositionView": "core.model",
-    "RunConflictError": "core.errors",
-    "RunDiff": "witness.align",
-    "SessionPhase": "core.states",
-    "SessionStatus": "core.states",
-    "StrategySettings": "core.model",
-    "VerifyReport": "app.verify",
-    "diff_runs": "witness.diff",
-    "draw_plots": "app.evidence",
-    "events_table": "evidence.markdown",
-    "open_market_file": "market.files",
-    "read_series": "witness.examine",
-    "run_dryrun": "app.runner",
-    "show_markdown": "jupyter.notebook",
-    "show_png": "jupyter.notebook",
-    "verify_evidence": "app.evidence",
-    "verify_run": "app.verify",
-    "write_evidence": "app.evidence",
+    __version__: str
+
+_NAMES = {
+    "app.evidence": "EvidenceDraft verify_evidence write_evidence",
+    "app.runner": "run_dryrun",
+    "app.verify": "VerifyReport verify_run",
+    "core.clock": "FixedClock",
+    "core.config": "DryrunConfig",
+    "core.criteria": "Criteria",
+    "core.errors": "C2Error ConfigError InputError MarketDataError MissingExtraError OutputError RunConflictError "
+    "RunPathError StrategyError StrategyLoadError",
+    "core.model": "Bar CancelIntent OrderIntent PositionView StrategySettings",
+    "core.states": "SessionPhase SessionStatus",
+    "market.files": "open_market_file",
+    "session.orchestrator": "LiveSessionOrchestrator",
+    "session.result": "DryrunResult",
+    "session.session": "DryrunSession",
+    "witness.diff": "RunDiff diff_runs",
+    "witness.run": "Run open_run",
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = [
-    "Bar",
-    "C2Error",
-    "CancelIntent",
-    "ConfigError",
-    "Criteria",
-    "DryrunConfig",
-    "DryrunResult",
-    "DryrunSession",
-    "EvidenceDraft",
-    "FixedClock",
-    "InputError",
-    "LiveSessionOrchestrator",
-    "MarketDataError",
-    "NotebookParameters",
-    "OrderIntent",
-    "PositionView",
-    "RunConflictError",
-    "RunDiff",
-    "SessionPhase",
-    "SessionStatus",
-    "StrategySettings",
-    "VerifyReport",
-    "diff_runs",
-    "draw_plots",
-    "events_table",
-    "open_market_file",
-    "read_series",
-    "run_dryrun",
-    "show_markdown",
-    "show_png",
-    "verify_evidence",
-    "verify_run",
-    "write_evidence",
-]
+__all__ = sorted(["__version__", *_HOMES])
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    """Load a public name from its module, or the version from the package's metadata (PEP 562)."""
+    if name == "__version__":
+        value = import_module("importlib.metadata").version("c2lib")
+    elif name in _HOMES:
+        value = getattr(import_module(f"c2lib.{_HOMES[name]}"), name)
+    else:
         raise AttributeError(f"module 'c2lib' has no attribute {name!r}")
-    value = getattr(import_module(f"c2lib.{home}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})

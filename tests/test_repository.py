@@ -220,7 +220,7 @@ FORBIDDEN = [
     ("the house has one way", "stray/__init__.py", ""),
     ("the witness never imports the actor", "witness/run.py", "import c2lib.record.lines"),
     (
-        "disk is touched by record.files, market.files, witness.reader and app up",
+        "disk is touched by the named modules and app up",
         "session/ledger.py",
         "import shutil",
     ),

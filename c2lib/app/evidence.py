@@ -1,12 +1,7 @@
-"""Puts the evidence draft and its pictures beside a run.
+"""The evidence draft and its pictures: written beside a run, and compared with it later.
 
-Rules kept here:
-
-* the draft is a pure function of the run directory, the verify report, the date and the owner;
-* what is in ``evidence/`` already and is different is the operator's: it is never written over, and nothing is
-  written beside it;
-* nothing is written through a symlink, whichever part of the way below the output root it is;
-* pictures need the extra ``notebooks``; without them the draft says that there are none.
+What is in ``evidence/`` already and differs is the operator's: it is never written over, and nothing is written beside
+it, nor through a symlink. Pictures need the extra ``notebooks``.
 """
 
 from __future__ import annotations
@@ -16,25 +11,41 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from c2lib.app.paths import resource
-from c2lib.app.verify import VerifyProgress, VerifyReport, anchor_findings, verify_run
+from c2lib.app.runner import source_of
+from c2lib.app.verify import VerifyProgress, VerifyReport, anchor_findings, report_on
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import ConfigError, MissingExtraError, OutputError, RunPathError
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.regular_file import open_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR
-from c2lib.evidence.claims import Claim, Verification, evaluate, passed
+from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
 from c2lib.evidence.plots import PICTURES, plot_files
-from c2lib.evidence.render import MAX_EVIDENCE, difference, evidence_name, render, stated, verify_outcome
+from c2lib.evidence.render import (
+    MAX_EVIDENCE,
+    TEMPLATE_NAME,
+    Stated,
+    difference,
+    evidence_name,
+    render,
+    stated,
+    verify_outcome,
+)
 from c2lib.record.files import FILE_MODE, NEW_FILE, held, open_below, open_run_to_add
-from c2lib.witness.examine import read_series
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.reader import open_regular, why
+from c2lib.witness.reader import why
+from c2lib.witness.run import Run, RunSummary, open_run
 
-TEMPLATE = "EV-FINISH_C2-ORCH-DRYRUN.md"
+MAX_PICTURE = 64 << 20
+"""Longest picture, in bytes."""
+
+TAKEN_ON_ITS_WORD = "the evidence's word on the re-execution: taken as it stands"
+NOT_DRAWN = "pictures: not drawn again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +62,7 @@ class EvidenceDraft:
     @property
     def failed_claims(self) -> tuple[str, ...]:
         """The names of the claims that do not hold."""
-        return tuple(claim.name for claim in self.claims if not claim.passed)
-
-
-def verification_of(report: VerifyReport) -> Verification:
-    """Return what a report of a run that was to be executed again says in its draft."""
-    return Verification(
-        verdict=report.verdict,
-        findings=len(report.findings),
-        replayed=report.replayed,
-        reproduced=report.replayed and report.ok,
-    )
-
-
-def draw_plots(run_dir: str | os.PathLike[str]) -> dict[str, bytes]:
-    """Return the pictures of a run, by file name; raise :class:`MissingExtraError` without matplotlib."""
-    return dict(plot_files(read_series(run_dir)))
+        return failed_names(self.claims)
 
 
 def write_evidence(
@@ -78,23 +74,51 @@ def write_evidence(
     strategy: Any = None,
     plots: bool = True,
 ) -> EvidenceDraft:
-    """Verify the run at ``run_dir`` with replay, draw it, and write the draft into its ``evidence`` folder.
+    """Verify a run with replay, draw it, and write the draft into its ``evidence`` folder.
 
-    ``date`` is ISO 8601, ``owner`` a name. ``market`` and ``strategy`` are what the replay needs. Raises
-    :class:`RunPathError` when a different file of that name is there already, or a symlink is on the way.
+    Args:
+        run_dir: the run directory.
+        date: the day of the evidence, ``YYYY-MM-DD``.
+        owner: the name of who answers for it.
+        market: the market file that the run used, for the replay.
+        strategy: the strategy that the run used, a class, ``FILE.py:CLASS`` or a source, for the replay.
+        plots: whether to draw the pictures.
+
+    Raises:
+        ConfigError: for a date or an owner that cannot stand in a draft.
+        MissingExtraError: for pictures without matplotlib.
+        RunPathError: there is no run, a symlink is on the way, or a different file of that name is there already.
+        OutputError: the disk refused a file.
     """
-    report = verify_run(run_dir, replay=True, market=market, strategy=strategy)
-    verification = verification_of(report)
-    claims = evaluate(report.summary, verification)
-    pictures = draw_plots(run_dir) if plots else {}
+    source = source_of(strategy)
+    with open_run(run_dir, series=plots) as run:
+        report = report_on(run, replay=True, market=market, source=source)
+    pictures = plot_files(run) if plots else {}
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
-    template = (resource("evidence_templates") / TEMPLATE).read_text(encoding="utf-8")
-    text = render(template, report.summary, claims, verification, date=date, owner=owner, plots=digests)
-    name = evidence_name(date, passed(claims))
+    draft = _draft(run.summary, verification_of(report), date, owner, digests)
     place = Path(run_dir) / EVIDENCE_DIR
-    with held(open_run_to_add(run_dir)) as run:
-        _add_missing(run, place, {**pictures, name: text.encode()})
-    return EvidenceDraft(str(place / name), passed(claims), text, claims, digests, report)
+    with held(open_run_to_add(run_dir)) as folder:
+        _add_missing(folder, place, {**pictures, draft.name: draft.text.encode()})
+    return EvidenceDraft(str(place / draft.name), passed(draft.claims), draft.text, draft.claims, digests, report)
+
+
+class _Draft(NamedTuple):
+    name: str
+    text: str
+    claims: tuple[Claim, ...]
+
+
+def _draft(summary: RunSummary, verification: Verification, date: str, owner: str, plots: Mapping[str, str]) -> _Draft:
+    claims = evaluate(summary, verification)
+    template = (resource("evidence_templates") / TEMPLATE_NAME).read_text(encoding="utf-8")
+    text = render(template, summary, claims, verification, date=date, owner=owner, plots=plots)
+    return _Draft(evidence_name(date, passed(claims)), text, claims)
+
+
+def verification_of(report: VerifyReport) -> Verification:
+    """Return what a report of a run that was to be executed again says in its draft."""
+    replay = Replay.IMPOSSIBLE if not report.replayed else Replay.IDENTICAL if report.ok else Replay.DIFFERENT
+    return Verification(report.verdict, len(report.findings), replay)
 
 
 def _add_missing(run: int, place: Path, files: Mapping[str, bytes]) -> None:
@@ -105,13 +129,13 @@ def _add_missing(run: int, place: Path, files: Mapping[str, bytes]) -> None:
     if missing:
         with held(open_below(run, (place.name,), str(place.parent), make=True)) as folder:
             for name, data in missing.items():
-                _put(folder, place / name, data)
+                _write(folder, place / name, data)
 
 
 def _is_there(folder: int, place: Path, data: bytes) -> bool:
     """Return whether the same file is there; raise :class:`RunPathError` when another one is."""
     try:
-        with os.fdopen(open_regular(folder, place.name), "rb") as file:
+        with os.fdopen(open_regular(place.name, folder), "rb") as file:
             if file.read(len(data) + 1) == data:
                 return True
     except FileNotFoundError:
@@ -122,7 +146,7 @@ def _is_there(folder: int, place: Path, data: bytes) -> bool:
     raise RunPathError(f"{place} is there already and differs: move it away first")
 
 
-def _put(folder: int, place: Path, data: bytes) -> None:
+def _write(folder: int, place: Path, data: bytes) -> None:
     try:
         handle = os.open(place.name, NEW_FILE, FILE_MODE, dir_fd=folder)
         try:
@@ -134,13 +158,6 @@ def _put(folder: int, place: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise OutputError(f"{place} cannot be written: {error.strerror}") from None
-
-
-MAX_PICTURE = 64 << 20
-"""Longest picture, in bytes."""
-
-TAKEN_ON_ITS_WORD = "the evidence's word on the re-execution: taken as it stands"
-NOT_DRAWN = "pictures: not drawn again"
 
 
 def is_evidence(path: str | os.PathLike[str]) -> bool:
@@ -162,95 +179,94 @@ def verify_evidence(
 ) -> VerifyReport:
     """Return the report on an evidence file and on its run: findings on the run first, then on the file.
 
-    ``run`` is the run directory; left out, it is the folder around the ``evidence`` folder that the file lies in.
-    The other arguments are those of :func:`~c2lib.app.verify.verify_run`. Raises :class:`RunPathError` when there is
-    no such file, or no run to check it against.
+    Args:
+        path: the evidence file.
+        replay: whether to execute the session again; left out, the file's word on the replay is taken as it stands.
+        run: the run directory; left out, the folder around the ``evidence`` folder that the file lies in.
+        require_sealed: as of :func:`~c2lib.app.verify.verify_run`, like all that follow.
+        expect_digest: the ``run_digest`` that is known from elsewhere.
+        market: the market file that the run used, for the replay.
+        strategy: the strategy that the run used, for the replay.
+        progress: called with how far it is.
+
+    Raises:
+        RunPathError: there is no such file, or no run to compare it with.
     """
+    source = source_of(strategy)
     place = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link out of the run
-    data, problem = _read(place)
-    folder = _run_of(place) if run is None else Path(run)
-    report = verify_run(folder, replay, market=market, strategy=strategy, progress=progress)
-    findings, unchecked = Findings(), list(report.unchecked)
-    if data is None:
-        findings.add(FindingCode.UNREADABLE_FILE, place.name, expected="a regular file", seen=problem)
-    else:
-        unchecked.extend(_compare(place.name, data, folder, report, replay, findings))
+    findings = Findings()
+    seen = _stated(place, findings)
+    if run is None and place.parent.name != EVIDENCE_DIR:
+        raise RunPathError(f"{place} is not in a run's {EVIDENCE_DIR} folder: name its run with --run DIR")
+    read = partial(progress, "B") if progress else None
+    folder = place.parent.parent if run is None else run
+    with open_run(folder, progress=read, series=bool(seen and seen.pictures)) as opened:
+        report = report_on(opened, replay, market=market, source=source, progress=progress)
+    unchecked = _compare(place.name, seen, opened, report, replay, findings) if seen else ()
     anchored = anchor_findings(report, require_sealed=require_sealed, expect_digest=expect_digest)
     every = (*report.findings, *anchored, *findings.all())
-    return replace(report, path=redact_secrets(os.fspath(path)), findings=every, unchecked=tuple(unchecked))
+    name = redact_secrets(os.fspath(path))
+    return replace(report, path=name, findings=every, unchecked=(*report.unchecked, *unchecked))
 
 
-def _run_of(place: Path) -> Path:
-    if place.parent.name != EVIDENCE_DIR:
-        raise RunPathError(f"{place} is not in a run's {EVIDENCE_DIR} folder: name its run with --run DIR")
-    return place.parent.parent
-
-
-def _read(place: Path) -> tuple[bytes | None, str]:
-    """Return the bytes of a file, no more than an evidence file may have and one, or why they cannot be had."""
+def _stated(place: Path, findings: Findings) -> Stated | None:
+    """Return what an evidence file states; ``None``, with a finding, when it cannot be read."""
     try:
-        return _bytes(place.parent, place.name, MAX_EVIDENCE), ""
+        data = _bytes(place, MAX_EVIDENCE)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise RunPathError(f"{place} is not there: name a run directory, or its evidence file") from None
     except OSError as error:
-        return None, why(error)
+        findings.add(FindingCode.UNREADABLE_FILE, place.name, expected="a regular file", seen=why(error))
+        return None
+    return stated(data, place.name, findings)
 
 
-def _bytes(folder: Path, name: str, limit: int) -> bytes:
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        descriptor = open_regular(directory, name)
-    finally:
-        os.close(directory)
-    with os.fdopen(descriptor, "rb") as file:
+def _bytes(place: Path, limit: int) -> bytes:
+    """Return the bytes of a regular file, ``limit`` and one more of a longer one."""
+    with os.fdopen(open_regular(place), "rb") as file:
         return file.read(limit + 1)
 
 
 def _compare(
-    name: str, data: bytes, run: Path, report: VerifyReport, replay: bool, findings: Findings
+    name: str, seen: Stated, run: Run, report: VerifyReport, replay: bool, findings: Findings
 ) -> tuple[str, ...]:
-    """Compare a file with the draft of its run, and its pictures; return what was not looked at."""
-    seen = stated(data, name, findings)
-    if seen is None:
-        return ()
+    """Compare a file with the draft of its run, and its pictures; return what was not checked."""
     verification = verification_of(report) if replay else _on_its_word(report, seen.text)
-    claims = evaluate(report.summary, verification)
-    template = (resource("evidence_templates") / TEMPLATE).read_text(encoding="utf-8")
     digests = {file: digest for file, digest in seen.pictures.items() if file in PICTURES}
     try:
-        proper = evidence_name(seen.date, passed(claims))
-        draft = render(template, report.summary, claims, verification, date=seen.date, owner=seen.owner, plots=digests)
+        draft = _draft(run.summary, verification, seen.date, seen.owner, digests)
     except ConfigError as error:
         findings.add(FindingCode.EVIDENCE_MALFORMED, name, expected="what a draft can hold", seen=str(error))
         return ()
-    if name != proper:
-        findings.add(FindingCode.EVIDENCE_DIFFERS, name, expected=f"the file name {proper}", seen=name)
-    difference(seen.text, draft, name, findings)
-    return (*([] if replay else [TAKEN_ON_ITS_WORD]), *_pictures(run, digests, name, findings))
+    if name != draft.name:
+        findings.add(FindingCode.EVIDENCE_DIFFERS, name, expected=f"the file name {draft.name}", seen=name)
+    difference(seen.text, draft.text, name, findings)
+    return (*([] if replay else [TAKEN_ON_ITS_WORD]), *_compare_pictures(run, digests, name, findings))
 
 
 def _on_its_word(report: VerifyReport, text: str) -> Verification:
     """Return what a replay would have reported, of the ways in which one can end, as the file has it."""
-    plain = verification_of(report)
+    verdict, findings = report.verdict, len(report.findings)
     ways = (
-        replace(plain, replayed=True, reproduced=not plain.findings),
-        replace(plain, findings=plain.findings + 1, replayed=True),
-        replace(plain, findings=plain.findings + 1, replayed=False),
-        replace(plain, replayed=False),
+        Verification(verdict, findings, Replay.DIFFERENT if findings else Replay.IDENTICAL),
+        Verification(verdict, findings + 1, Replay.DIFFERENT),
+        Verification(verdict, findings + 1, Replay.IMPOSSIBLE),
+        Verification(verdict, findings, Replay.IMPOSSIBLE),
     )
     return next((way for way in ways if f": {verify_outcome(way)}.\n" in text), ways[0])
 
 
-def _pictures(run: Path, digests: Mapping[str, str], name: str, findings: Findings) -> tuple[str, ...]:
+def _compare_pictures(run: Run, digests: Mapping[str, str], name: str, findings: Findings) -> tuple[str, ...]:
+    """Expect all pictures or none, each with the hash that the evidence gives it and as the run draws it."""
     if not digests:
         return ()
     for file in PICTURES:
         if file not in digests:
             findings.add(FindingCode.PICTURE_DIFFERS, name, expected=f"{file} beside the others", seen="none")
     for file, digest in digests.items():
-        _look_at(run / EVIDENCE_DIR, file, digest, findings)
+        _compare_picture(Path(run.path, EVIDENCE_DIR, file), digest, findings)
     try:
-        drawn = draw_plots(run)
+        drawn = plot_files(run)
     except (MissingExtraError, RunPathError) as error:
         return (f"{NOT_DRAWN}: {error}",)
     for file, digest in digests.items():
@@ -261,14 +277,13 @@ def _pictures(run: Path, digests: Mapping[str, str], name: str, findings: Findin
     return ()
 
 
-def _look_at(folder: Path, file: str, digest: str, findings: Findings) -> None:
-    """Expect a picture of the hash that the evidence gives it."""
+def _compare_picture(place: Path, digest: str, findings: Findings) -> None:
     try:
-        data = _bytes(folder, file, MAX_PICTURE)
+        own = sha256_hex(_bytes(place, MAX_PICTURE))
     except FileNotFoundError:
-        findings.add(FindingCode.MISSING_FILE, file)
+        findings.add(FindingCode.MISSING_FILE, place.name)
     except OSError as error:
-        findings.add(FindingCode.UNREADABLE_FILE, file, expected="a regular file", seen=why(error))
+        findings.add(FindingCode.UNREADABLE_FILE, place.name, expected="a regular file", seen=why(error))
     else:
-        if sha256_hex(data) != digest:
-            findings.add(FindingCode.PICTURE_DIFFERS, file, expected=f"sha256 {digest}", seen=sha256_hex(data))
+        if own != digest:
+            findings.add(FindingCode.PICTURE_DIFFERS, place.name, expected=f"sha256 {digest}", seen=own)

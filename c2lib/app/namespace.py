@@ -1,22 +1,12 @@
 """Work done in a child process that has no network: asked for here, done in :mod:`c2lib.app.namespace_child`.
 
-Rules kept here:
-
-* the child gets its job as JSON on its stdin, nothing else is open in it but its output, and it answers in JSON
-  lines; what it says is data, never unpickled, since code that a user chose runs over there;
-* results, errors, progress and interrupts come out as if the work had been done here;
-* what exists in this process only cannot be sent, and is refused by name before the child is started.
-
->>> config = DryrunConfig(strategy_id="strat_demo", seed=1, no_live_required="namespace")
->>> run_in_namespace(config, Path("out"), None, None, object(), None)  # doctest: +ELLIPSIS
-Traceback (most recent call last):
-c2lib.core.errors.ConfigError: clock: exists in this process only, and no_live_required 'namespace' runs in another...
+The child gets its job as JSON on its stdin and answers in JSON lines, which are data and never unpickled: code that a
+user chose runs over there. Results, errors, progress and interrupts come out as if the work had been done here.
 """
 
 from __future__ import annotations
 
 import codecs
-import dataclasses
 import io
 import json
 import os
@@ -29,34 +19,31 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import TypeAdapter
+
 from c2lib.app.strategy_files import sendable
 from c2lib.core import errors
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import C2Error, ConfigError, OutputError
 from c2lib.core.model import Clock
-from c2lib.core.states import SessionPhase, SessionStatus
-from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
 from c2lib.session.result import DryrunResult
 from c2lib.session.strategy import StrategySource
-from c2lib.witness.findings import Finding, FindingCode
+from c2lib.witness.findings import Finding
 
 Progress = Callable[[int, int], None]
+"""Called with ``(steps made, steps planned)`` from time to time."""
 
 CHILD = "c2lib.app.namespace_child"
 
-_RESULT_TYPES: Mapping[str, Callable[[Any], Any]] = {
-    "status": SessionStatus,
-    "phase": SessionPhase,
-    "stop_reason": StopReason,
-    "reject_code": RejectCode,
-    "fail_code": FailCode,
-    "dead_sinks": tuple,
-}
+RESULT: TypeAdapter[DryrunResult] = TypeAdapter(DryrunResult)
+_FINDING: TypeAdapter[Finding | None] = TypeAdapter(Finding | None)
 
 _ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, C2Error)}
 
+_HERE_ONLY = "exists in this process only, and no_live_required 'namespace' runs in another"
+
 _PATIENCE = 30.0
-"""Seconds that a child which was told to end, or closed its output, is waited for."""
+"""Seconds to wait for a child that was interrupted, or that closed its output."""
 
 
 def run_in_namespace(
@@ -73,9 +60,7 @@ def run_in_namespace(
     :class:`OutputError` when the child ended without an answer.
     """
     if clock is not None:
-        raise ConfigError(
-            "clock", "exists in this process only, and no_live_required 'namespace' runs in another", hint=_CLOCK_HINT
-        )
+        raise ConfigError("clock", _HERE_ONLY, hint="leave it out, and say clock_start or clock_mode 'market'")
     job = {
         "task": "run",
         "config": config.model_dump(mode="json", warnings=False),
@@ -85,14 +70,12 @@ def run_in_namespace(
     }
     answer = ask(job, progress)
     with _understood():
-        return result_from(answer["result"])
-
-
-_CLOCK_HINT = "leave it out, and say clock_start or clock_mode 'market'"
+        return RESULT.validate_python(answer["result"])
 
 
 def replay_in_namespace(
-    place: Path,
+    place: str,
+    manifest: Mapping[str, Any],
     market: str | os.PathLike[str] | None,
     source: StrategySource,
     recorded: str | None,
@@ -101,16 +84,15 @@ def replay_in_namespace(
     """Execute the run at ``place`` again in a child process; return the finding, and why there was no namespace."""
     job = {
         "task": "replay",
-        "place": os.fspath(place),
+        "place": place,
+        "manifest": manifest,
         "market": os.fspath(market) if market is not None else None,
         "strategy": _sent(source),
         "recorded": recorded,
     }
     answer = ask(job, progress)
     with _understood():
-        facts = answer["finding"]
-        finding = Finding(**{**facts, "code": FindingCode(facts["code"])}) if facts else None
-        return finding, answer["refusal"]
+        return _FINDING.validate_python(answer["finding"]), answer["refusal"]
 
 
 def _sent(source: StrategySource | None) -> dict[str, str] | None:
@@ -118,11 +100,8 @@ def _sent(source: StrategySource | None) -> dict[str, str] | None:
         return None
     sent = sendable(source)
     if sent is None:
-        raise ConfigError(
-            "strategy",
-            "exists in this process only, and no_live_required 'namespace' runs in another",
-            hint="save it in a file and hand over strategy='FILE.py:CLASS', or --strategy-file FILE.py:CLASS",
-        )
+        hint = "save it in a file and hand over strategy='FILE.py:CLASS', or --strategy-file FILE.py:CLASS"
+        raise ConfigError("strategy", _HERE_ONLY, hint=hint)
     return sent
 
 
@@ -134,7 +113,7 @@ def ask(job: Mapping[str, Any], progress: Progress | None) -> Mapping[str, Any]:
         relay.start()
         try:
             _send(child, job)
-            answer = _heard(child, progress)
+            answer = _received(child, progress)
         except KeyboardInterrupt:
             # a process group of its own: the terminal's interrupt reached this process alone
             child.send_signal(signal.SIGINT)
@@ -168,16 +147,17 @@ def _started() -> subprocess.Popen[bytes]:
 
 
 def _send(child: subprocess.Popen[bytes], job: Mapping[str, Any]) -> None:
-    # when it ended at once, its exit code tells
+    # of a child that ended at once the exit code is reported
     with suppress(BrokenPipeError), cast(io.FileIO, child.stdin) as stdin:
         data = memoryview(json.dumps(job).encode())
         while data:
             data = data[stdin.write(data) :]
 
 
-def _heard(child: subprocess.Popen[bytes], progress: Progress | None) -> dict[str, Any]:
+def _received(child: subprocess.Popen[bytes], progress: Progress | None) -> dict[str, Any]:
     for line in cast(io.FileIO, child.stdout):
-        message = _message(line)
+        with _understood():
+            message = {**json.loads(line)}
         if "progress" not in message:
             return message
         if progress is not None:
@@ -194,14 +174,9 @@ def _wait(child: subprocess.Popen[bytes]) -> int | None:
     return None
 
 
-def _message(line: bytes) -> dict[str, Any]:
-    with _understood():
-        return {**json.loads(line)}
-
-
 @contextmanager
 def _understood() -> Iterator[None]:
-    """Take what has not the form of an answer for none: whoever runs over there can write one of his own."""
+    """Raise :class:`OutputError` for what has not the form of an answer: a strategy over there can write anything."""
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -209,7 +184,7 @@ def _understood() -> Iterator[None]:
 
 
 def _relay(stream: io.FileIO) -> None:
-    """Hand on what the strategy prints over there."""
+    """Copy what the strategy prints over there to this stderr."""
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
     while chunk := stream.read(1 << 16):
         if sys.stderr is not None:
@@ -234,14 +209,3 @@ def error_facts(error: BaseException) -> dict[str, Any]:
     if isinstance(error, OSError):
         return {"kind": OSError.__name__, "args": [error.errno, error.strerror, error.filename]}
     return {"kind": type(error).__name__, "args": list(error.args), "fields": vars(error)}
-
-
-def result_facts(result: DryrunResult) -> dict[str, Any]:
-    """Return a result as JSON values."""
-    return dataclasses.asdict(result)
-
-
-def result_from(facts: Mapping[str, Any]) -> DryrunResult:
-    """Return the result that :func:`result_facts` was made of."""
-    typed = {name: make(facts[name]) for name, make in _RESULT_TYPES.items() if facts[name] is not None}
-    return DryrunResult(**{**facts, **typed})

@@ -1,19 +1,13 @@
-"""The child process of :mod:`c2lib.app.namespace`: away from every network, then the same work as ever.
+"""The child process of :mod:`c2lib.app.namespace`: it leaves every network, then does the same work as ever.
 
-Rules kept here:
-
-* it leaves the network before it has a second thread and before any code that a user chose is read;
-* where the kernel refuses, a session is run all the same, and its preflight rejects it with the reason;
-* stdout belongs to the answer: what the strategy prints goes to stderr;
-* it ends without waiting for threads and without running what the strategy left for the end of the process.
-
->>> answer({"task": "run", "config": {"seed": "7"}}, None, print)["error"]["args"]
-['strategy_id: is missing']
+It does so before it has a second thread and before it reads any code that a user chose. Where the kernel refuses, the
+preflight of the session rejects it with the reason. stdout is for the answer: what a strategy prints goes to stderr.
 """
 
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import errno
 import json
 import os
@@ -23,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.namespace import error_facts, result_facts
-from c2lib.app.runner import Progress, run_here
+from c2lib.app.namespace import Progress, error_facts
+from c2lib.app.runner import run_here
 from c2lib.app.strategy_files import received
 from c2lib.app.verify import replay_here
 from c2lib.core.config import DryrunConfig
@@ -32,8 +26,6 @@ from c2lib.core.errors import C2Error
 from c2lib.session.nolive import NamespaceGuard
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-
-Tell = Callable[[Mapping[str, Any]], None]
 
 _ADVICE = (
     "allow unprivileged user namespaces (sysctls user.max_user_namespaces, kernel.unprivileged_userns_clone, "
@@ -44,7 +36,7 @@ _ADVICE = (
 def leave_network(libc: Any = None, proc: Path = Path("/proc/self")) -> str | None:
     """Move this process into a user and a network namespace of its own; return what refused it, or ``None``.
 
-    The user stays the one that it was, so that files keep their owner. ``libc`` and ``proc`` are what is asked.
+    The user stays the same, so that files keep their owner. ``libc`` and ``proc`` stand for the system's own.
     """
     user, group = os.geteuid(), os.getegid()
     libc = ctypes.CDLL(None, use_errno=True) if libc is None else libc
@@ -67,56 +59,57 @@ def _refused(number: int) -> str:
     return f"no_live_required is 'namespace', but the kernel refused an empty network namespace ({name}): {_ADVICE}"
 
 
-def answer(job: Mapping[str, Any], refusal: str | None, tell: Tell) -> Mapping[str, Any]:
-    """Do a job and return what came of it; ``tell`` is told of the progress meanwhile."""
+def answer(
+    job: Mapping[str, Any], refusal: str | None, report: Callable[[Mapping[str, Any]], None]
+) -> Mapping[str, Any]:
+    """Do a job and return what came of it; ``report`` gets its progress meanwhile."""
+
+    def progress(done: int, planned: int) -> None:
+        report({"progress": [done, planned]})
+
     try:
-        return _TASKS[job["task"]](job, refusal, tell)
+        return _TASKS[job["task"]](job, refusal, progress)
     except (C2Error, OSError, KeyboardInterrupt) as error:
         return {"error": error_facts(error)}
 
 
-def _progress(tell: Tell) -> Progress:
-    return lambda done, planned: tell({"progress": [done, planned]})
-
-
-def _run(job: Mapping[str, Any], refusal: str | None, tell: Tell) -> Mapping[str, Any]:
+def _run(job: Mapping[str, Any], refusal: str | None, progress: Progress) -> Mapping[str, Any]:
     result = run_here(
         DryrunConfig.parse(job["config"]),
         root=Path(job["root"]),
         market=job["market"],
         source=received(job["strategy"]),
-        progress=_progress(tell),
+        progress=progress,
         guard=partial(NamespaceGuard, refusal),
     )
-    return {"result": result_facts(result)}
+    return {"result": dataclasses.asdict(result)}
 
 
-def _replay(job: Mapping[str, Any], refusal: str | None, tell: Tell) -> Mapping[str, Any]:
-    finding = replay_here(
-        Path(job["place"]), job["market"], received(job["strategy"]), job["recorded"], _progress(tell)
-    )
+def _replay(job: Mapping[str, Any], refusal: str | None, progress: Progress) -> Mapping[str, Any]:
+    source = received(job["strategy"])
+    finding = replay_here(job["place"], job["manifest"], job["market"], source, job["recorded"], progress)
     return {"finding": finding.facts() if finding else None, "refusal": refusal}
 
 
-_TASKS: Mapping[str, Callable[[Mapping[str, Any], str | None, Tell], Mapping[str, Any]]] = {
+_TASKS: Mapping[str, Callable[[Mapping[str, Any], str | None, Progress], Mapping[str, Any]]] = {
     "run": _run,
     "replay": _replay,
 }
 
 
 def main() -> None:
-    """Take a job from stdin, answer on stdout, and end the process."""
+    """Take a job from stdin, answer on stdout, and end the process, whatever threads and exit handlers were left."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
         os.dup2(2, 1)
 
-        def tell(message: Mapping[str, Any]) -> None:
+        def report(message: Mapping[str, Any]) -> None:
             channel.write(json.dumps(message) + "\n")
             channel.flush()
 
-        answered = answer(json.load(sys.stdin), leave_network(), tell)
+        answered = answer(json.load(sys.stdin), leave_network(), report)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        tell(answered)
+        report(answered)
     os._exit(0)
 
 

@@ -1,24 +1,23 @@
-"""Where things are on this machine: the output root, the notebooks, the templates.
-
-Rules kept here:
-
-* the output root is what the caller says, else ``$C2LIB_OUT``, else ``out/`` of the checkout, else ``./out``;
-* notebooks and templates come from the checkout when there is one, else from the installed package.
-
->>> resource("evidence_templates").name
-'evidence_templates'
-"""
+"""What belongs to this machine: the output root, the shipped resources, input files, and its unsealed facts."""
 
 from __future__ import annotations
 
 import errno
+import importlib.metadata
 import os
-import stat
+import platform
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from c2lib.core.errors import InputError
+from c2lib.core.redaction import clean_value
+from c2lib.core.regular_file import NOT_REGULAR, open_regular
 
 PACKAGE = Path(__file__).resolve().parent.parent
+
+_PACKAGES = ("c2lib", "pydantic", "PyYAML", "matplotlib", "papermill")
 
 
 def checkout() -> Path | None:
@@ -28,18 +27,19 @@ def checkout() -> Path | None:
 
 
 def output_root(chosen: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder below which run directories are written."""
-    if chosen is not None and os.fspath(chosen):
-        return Path(chosen)
-    from_environment = os.environ.get("C2LIB_OUT")
-    if from_environment:
-        return Path(from_environment)
-    root = checkout()
-    return (root or Path.cwd()) / "out"
+    """Return the folder below which runs are written: ``chosen``, ``$C2LIB_OUT``, ``out/`` of the checkout, ``./out``.
+
+    Those that are left out or empty are passed over.
+    """
+    named = (chosen and os.fspath(chosen)) or os.environ.get("C2LIB_OUT")
+    return Path(named) if named else (checkout() or Path.cwd()) / "out"
 
 
 def resource(kind: str) -> Path:
-    """Return the folder of ``notebooks`` or ``evidence_templates``; raise :class:`InputError` when it is missing."""
+    """Return the folder of ``notebooks`` or ``evidence_templates``: the checkout's, else the installed package's.
+
+    Raises :class:`InputError` when it is missing.
+    """
     root = checkout()
     folder = root / kind if root else PACKAGE / "_data" / kind
     if not folder.is_dir():
@@ -53,12 +53,39 @@ def read_input(path: str | os.PathLike[str], bound: int) -> bytes:
     Raises :class:`OSError` for whatever cannot be read, also for what no path can be.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = open_regular(path, follow=True)
     except ValueError:
         raise OSError(errno.EINVAL, "no path can be spelled like this") from None
-    mode = os.fstat(handle).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
+    except OSError as error:
+        if error.errno in NOT_REGULAR:
+            error.strerror = "it is a folder" if error.errno == errno.EISDIR else "it is no regular file"
+        raise
     with os.fdopen(handle, "rb") as file:
         return file.read(bound + 1)
+
+
+def environment_facts(market_file: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """Return what ``environment.json`` holds: versions, platform, wall time, and the name of the market file as a hint.
+
+    There is no name of a user or a host in it and no environment variable, and of a path its last part alone, since
+    folders bear the names of users and worse.
+    """
+    facts: dict[str, Any] = {
+        "note": "unsealed: differs between machines, and no check relies on it",
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "packages": {package: _version(package) for package in _PACKAGES},
+        "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hints": {"market_file": Path(market_file).name if market_file is not None else None},
+    }
+    cleaned: dict[str, Any] = clean_value(facts)
+    return cleaned
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

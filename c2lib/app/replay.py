@@ -1,37 +1,31 @@
-"""Re-execution: the same session again, its lines compared instead of written.
+"""Re-execution: the same orchestrator makes the same lines again, and sinks compare them instead of writing.
 
-Rules kept here:
-
-* the same orchestrator makes the lines; only the sinks differ;
-* the first difference is kept with both sides, secrets taken out, and the published files are only read, never
-  waited for;
-* they are read through one handle of their directory, so that nothing is exchanged between two looks;
-* lines are compared many at a time, as they were written; where they part, line by line;
-* a replay opens no path and runs no code that the manifest names: both come from the caller.
+The published files are only read, through one handle of their directory, and never waited for. Lines are compared many
+at a time, as they were written; the first difference is kept with both sides, without secrets.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import accumulate
-from types import TracebackType
 from typing import Any, BinaryIO
 
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.regular_file import open_regular
+from c2lib.core.text import excerpts, first_difference
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES
 from c2lib.record.seal import ArtifactDigest
 from c2lib.witness.lines import MAX_OBJECT
-from c2lib.witness.reader import open_regular
 
 _SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first place where a published file and a computed one part; ``line`` counts from 1."""
+    """The first difference between a published file and what was computed; ``line`` counts from 1."""
 
     file: str
     line: int
@@ -39,10 +33,18 @@ class Difference:
     computed: str
 
 
+def difference_at(file: str, line: int, published: bytes, computed: bytes) -> Difference:
+    """Return the difference of two lines, as excerpts around its place that are safe to print."""
+    # before anything is cut out of them: the rest of a secret is not recognised as one
+    left, right = (redact_secrets(data.decode("utf-8", "replace")) for data in (published, computed))
+    left, right = excerpts(left, right, before=30, limit=_SHOWN)
+    return Difference(file, line, *(ascii(text) if text else "nothing" for text in (left, right)))
+
+
 def open_published(folder: int, name: str) -> BinaryIO:
     """Return a file of an open run directory, to be read; raise :class:`OSError` for anything but a regular file."""
     try:
-        return os.fdopen(open_regular(folder, name), "rb")
+        return os.fdopen(open_regular(name, folder), "rb")
     except OSError as error:
         raise OSError(error.errno, error.strerror, name) from None
 
@@ -53,31 +55,12 @@ def read_manifest(folder: int) -> bytes:
         return file.read(MAX_OBJECT + 1)
 
 
-def compare_text(name: str, published: bytes, computed: bytes) -> Difference | None:
-    """Return where two one-line files part, or ``None``."""
-    return None if published == computed else Difference(name, 1, *_excerpts(published, computed))
-
-
-def _excerpts(published: bytes, computed: bytes) -> tuple[str, str]:
-    """Return both sides around the first place that differs, safe to print."""
-    # before anything is cut out of them: the rest of a secret is not known for one
-    left, right = (redact_secrets(data.decode("utf-8", "replace")) for data in (published, computed))
-    pairs = enumerate(zip(left, right, strict=False))
-    first = next((at for at, (one, other) in pairs if one != other), min(len(left), len(right)))
-    start = max(0, first - 30)
-    return _shown(left[start : start + _SHOWN]), _shown(right[start : start + _SHOWN])
-
-
-def _shown(text: str) -> str:
-    return ascii(text) if text else "nothing"
-
-
 class ComparingSink:
     """A sink that reads a published file along with the lines that it is given."""
 
-    def __init__(self, folder: int, name: str) -> None:
+    def __init__(self, name: str, file: BinaryIO) -> None:
         self._name = name
-        self._file = open_published(folder, name)
+        self._file = file
         self._lines: list[str] = []
         self._compared = 0
         self._digest = ArtifactDigest()
@@ -91,7 +74,7 @@ class ComparingSink:
         lines.append(line)
 
     def flush(self) -> None:
-        """Do nothing: there is nothing to hand on."""
+        """Do nothing: lines are compared when there are many, or when :meth:`difference` is asked for."""
 
     def difference(self) -> Difference | None:
         """Return the first difference between what was written so far and as much of the published file."""
@@ -99,14 +82,11 @@ class ComparingSink:
         return self._difference
 
     def finish(self) -> Difference | None:
-        """Return the first difference, a published rest among them, and close the file."""
-        if self._file.closed:
-            return self._difference
-        with self._file:
-            if self.difference() is None:
-                rest = self._file.read(_SHOWN)
-                if rest:
-                    self._part(self._compared + 1, rest, b"")
+        """Return the first difference, a published rest among them."""
+        if self.difference() is None:
+            rest = self._file.read(_SHOWN)
+            if rest:
+                self._difference = difference_at(self._name, self._compared + 1, rest, b"")
         return self._difference
 
     def facts(self) -> dict[str, Any]:
@@ -122,31 +102,24 @@ class ComparingSink:
             return
         published = self._file.read(len(computed))
         if published != computed:
-            self._name_the_first([line.encode() for line in lines], published)
+            at = first_difference(published, computed)
+            start, index = computed.rfind(b"\n", 0, at) + 1, computed.count(b"\n", 0, at)
+            line = lines[index].encode()
+            there = published[start : start + len(line)]
+            self._difference = difference_at(self._name, self._compared + index + 1, there, line)
         self._compared += len(lines)
-
-    def _name_the_first(self, lines: Sequence[bytes], published: bytes) -> None:
-        starts = accumulate(map(len, lines), initial=0)
-        pairs = [(published[start : start + len(line)], line) for start, line in zip(starts, lines, strict=False)]
-        index = next(index for index, (there, line) in enumerate(pairs) if there != line)
-        self._part(self._compared + 1 + index, *pairs[index])
-
-    def _part(self, number: int, published: bytes, computed: bytes) -> None:
-        left, right = _excerpts(published, computed)
-        self._difference = Difference(self._name, number, left, right)
 
 
 class ComparedRun:
-    """The four sinks of a session, compared with an open run directory."""
+    """The four sinks of a session, compared with an open run directory; a context manager that closes its files."""
 
     def __init__(self, folder: int) -> None:
-        self._sinks: dict[Artifact, ComparingSink] = {}
-        try:
-            for artifact in SEALED_BY_MANIFEST:
-                self._sinks[artifact] = ComparingSink(folder, artifact.value)
-        except OSError:
-            self.close()
-            raise
+        with ExitStack() as files:
+            self._sinks = {
+                artifact: ComparingSink(artifact.value, files.enter_context(open_published(folder, artifact.value)))
+                for artifact in SEALED_BY_MANIFEST
+            }
+            self._files = files.pop_all()
 
     def sink(self, artifact: Artifact) -> ComparingSink:
         """Return the sink of one of the four files."""
@@ -154,7 +127,7 @@ class ComparedRun:
 
     @property
     def diverged(self) -> bool:
-        """Whether the events part, the file that is looked at first: no further step can change the answer."""
+        """Whether the events differ, the file that is reported first: no further step can change the answer."""
         return self._sinks[Artifact.EVENTS].difference() is not None
 
     def seal(self) -> dict[str, Any]:
@@ -162,22 +135,15 @@ class ComparedRun:
         return {artifact.value: sink.facts() for artifact, sink in self._sinks.items()}
 
     def finish(self) -> Difference | None:
-        """Return the first difference, looking at the files in the order of the contract."""
+        """Return the first difference, in the order in which the contract names the files."""
         found = [sink.finish() for sink in self._sinks.values()]
         return next((difference for difference in found if difference), None)
-
-    def close(self) -> None:
-        """Close the published files."""
-        for sink in self._sinks.values():
-            sink.finish()
 
     def __enter__(self) -> ComparedRun:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
 
 
 class FailingAgain:
@@ -189,21 +155,19 @@ class FailingAgain:
         self._call = 0
 
     def write(self, line: str) -> None:
-        """Fail as recorded, or hand the line on."""
-        self._fail()
-        self._sink.write(line)
-        self._call += 1
+        """Fail as recorded, or write the line."""
+        self._forward(self._sink.write, line)
 
     def flush(self) -> None:
         """Fail as recorded, or flush."""
-        self._fail()
-        self._sink.flush()
-        self._call += 1
+        self._forward(self._sink.flush)
 
-    def _fail(self) -> None:
+    def _forward(self, call: Callable[..., object], *line: str) -> None:
         errors = self._planned.get(self._call)
         if errors:
             raise type(str(errors.pop(0)), (Exception,), {})
+        call(*line)
+        self._call += 1
 
 
 def failing_again(sink: Any, artifact: Artifact, inputs: Mapping[str, Any]) -> Any:

@@ -1,63 +1,62 @@
 """The composition root of a run: config, market, strategy, sinks, directory.
 
-Rules kept here:
-
-* whatever is malformed is refused before the first byte is written;
-* a run whose directory is there already is executed again and compared, never written over;
-* the manifest is written last, then the directory is published by one rename; a run whose sink failed is not,
-  nor one whose record says two things of its end.
+Whatever is malformed is refused before the first byte is written. A directory that is there already is never written
+over: its run is executed again and compared. The manifest is written last, then one rename publishes the directory,
+unless a sink failed for good or the record says two things of its end.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.environment import environment_facts
-from c2lib.app.namespace import run_in_namespace
-from c2lib.app.paths import output_root
-from c2lib.app.replay import ComparedRun, Difference, compare_text, failing_again, read_manifest
+from c2lib.app.namespace import Progress, run_in_namespace
+from c2lib.app.paths import environment_facts, output_root
+from c2lib.app.replay import ComparedRun, Difference, difference_at, failing_again, read_manifest
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.clock import RecordedClock
-from c2lib.core.config import DryrunConfig, check_run_id_for_directory
+from c2lib.core.config import DryrunConfig, SealedConfig, check_run_id_for_directory, seal
 from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
 from c2lib.core.model import Clock, MarketData
 from c2lib.core.redaction import find_secret
+from c2lib.core.text import field_differences
 from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, run_path
 from c2lib.record.lines import object_line
 from c2lib.record.seal import RunFacts, build_manifest
 from c2lib.session.nolive import NoLiveGuard
-from c2lib.session.orchestrator import LiveSessionOrchestrator, seal_config
+from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource
 
-Progress = Callable[[int, int], None]
-"""Told ``(steps made, steps planned)`` now and then."""
-
-StopAsked = Callable[[], bool]
-"""Says whether further steps are of no use."""
-
 _CHUNK = 4096
+"""Steps between two calls of a progress."""
 
 _NO_INPUTS: Mapping[str, Any] = {"cancel": None, "clock_readings": None, "sink_failures": []}
+
+_SINKS = {
+    "event_sink": Artifact.EVENTS,
+    "state_sink": Artifact.SNAPSHOTS,
+    "audit_sink": Artifact.AUDIT,
+    "metrics_sink": Artifact.METRICS,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything a session is run with, sealed; ``inputs`` are those to play again.
+    """Everything a session is run with; ``inputs`` are those of an earlier execution, to be met again.
 
     ``guard`` makes the NO-LIVE guard of each execution; left out: that of the layer which the config requires.
     """
 
-    config: DryrunConfig
+    config: SealedConfig
     market: MarketData | None
     clock: Clock | None
     source: StrategySource | None
@@ -66,53 +65,17 @@ class Job:
     guard: Callable[[], NoLiveGuard] | None = None
 
     def execute(
-        self, sinks: StagedRun | ComparedRun, stop_asked: StopAsked = lambda: False
+        self, sinks: StagedRun | ComparedRun, stop_asked: Callable[[], bool] = lambda: False
     ) -> tuple[DryrunSession, DryrunResult]:
         """Run the session into ``sinks``; it ends early when ``stop_asked`` says so between two chunks of steps."""
-        sink = {
-            artifact: failing_again(sinks.sink(artifact), artifact, self.inputs)
-            for artifact in (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
-        }
         session = LiveSessionOrchestrator(guard=self.guard).open(
             self.config,
             clock=self.clock,
-            event_sink=sink[Artifact.EVENTS],
-            state_sink=sink[Artifact.SNAPSHOTS],
-            metrics_sink=sink[Artifact.METRICS],
-            audit_sink=sink[Artifact.AUDIT],
             market=self.market,
             strategy=self.source,
+            **{name: failing_again(sinks.sink(artifact), artifact, self.inputs) for name, artifact in _SINKS.items()},
         )
-        self._step(session, stop_asked)
-        return session, session.stop()
-
-    def manifest(self, session: DryrunSession, result: DryrunResult, artifacts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the manifest of an executed session."""
-        config = session.config
-        return build_manifest(
-            RunFacts(
-                run_id=result.run_id,
-                strategy_id=result.strategy_id,
-                status=result.status.value,
-                config=config.canonical(),
-                config_sha256=config.sha256(),
-                market=session.market_facts(),
-                strategy=session.strategy_facts(),
-                inputs=session.inputs(),
-                artifacts=artifacts,
-                audit={"entries": result.audit_events, "last_hash": result.audit_last_hash},
-            )
-        )
-
-    def again(self, session: DryrunSession) -> Job:
-        """Return the job that repeats what ``session`` met."""
-        inputs = session.inputs()
-        readings = inputs["clock_readings"]
-        clock = RecordedClock(readings) if self.clock is not None and readings else None
-        return replace(self, clock=clock, inputs=inputs, progress=None)
-
-    def _step(self, session: DryrunSession, stop_asked: StopAsked) -> None:
-        planned, cancel = session.config.steps or 0, self.inputs["cancel"]
+        planned, cancel = self.config.steps, self.inputs["cancel"]
         bound = cancel["step"] if cancel else planned
         while session.steps < bound and not stop_asked():
             if not session.run_n_steps(min(_CHUNK, bound - session.steps)):
@@ -121,6 +84,14 @@ class Job:
                 self.progress(session.steps, planned)
         if cancel:
             session.cancel(cancel["reason"])
+        return session, session.stop()
+
+    def again(self, session: DryrunSession) -> Job:
+        """Return the job that repeats what ``session`` met."""
+        inputs = session.inputs()
+        readings = inputs["clock_readings"]
+        clock = RecordedClock(readings) if self.clock is not None and readings else None
+        return replace(self, clock=clock, inputs=inputs, progress=None)
 
 
 def run_dryrun(
@@ -134,10 +105,27 @@ def run_dryrun(
 ) -> DryrunResult:
     """Run a dry run into ``<out_dir>/finish_c/c2/<run_id>`` and return its result.
 
-    ``market`` is a market file's path, ``strategy`` a class taking a ``StrategySettings``, or ``"FILE.py:CLASS"``.
-    A config that requires the NO-LIVE layer ``namespace`` is run in a child process without a network. Raises an
-    :class:`~c2lib.core.errors.InputError` for anything malformed, with nothing written, and
-    :class:`~c2lib.core.errors.RunConflictError` when another run of that name is there.
+    A config that requires the NO-LIVE layer ``namespace`` is run in a child process without a network.
+
+    Args:
+        config: what to run.
+        out_dir: the output root; left out: ``$C2LIB_OUT``, else ``out/`` of the checkout, else ``./out``.
+        market: path of a market file; left out: the synthetic walk.
+        strategy: a class taking a ``StrategySettings``, or ``"FILE.py:CLASS"``; left out: the built-in one.
+        clock: anything with ``.now()``; left out: the config's fixed clock, or the time of the bars.
+        progress: called with the steps made and the steps planned, now and then.
+
+    Returns:
+        The result, REJECTED and FAILED ones included; ``reproduced`` when the same run was there already.
+
+    Raises:
+        ConfigError: a field or an argument is malformed, or they do not go together; nothing was written.
+        MarketDataError: the market file cannot be used; nothing was written.
+        MissingExtraError: reading the market file needs an extra that is not installed.
+        StrategyLoadError: the strategy file cannot be loaded; nothing was written.
+        RunPathError: the output root or the run's place in it cannot be used.
+        RunConflictError: another run of that name is there; it was left as it is.
+        OutputError: the machine failed while the run was written.
     """
     root = output_root(out_dir)
     if find_secret(os.fspath(root)):
@@ -162,45 +150,44 @@ def run_here(
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
     with opened_market(config, market) as data:
-        sealed = seal_config(config, data, clock)
+        sealed = seal(config, data, clock_injected=clock is not None)
         job = Job(sealed, data, clock, source, _NO_INPUTS, progress, guard)
-        run_id = sealed.run_id or ""
-        found = find_run(root, run_id)
+        found = find_run(root, sealed.run_id)
         if found is not None:
             with held(found):
-                return _compared(job, run_path(root, run_id), found)
+                return _compared(job, run_path(root, sealed.run_id), found)
         return _published(job, root, market)
 
 
-@contextlib.contextmanager
-def opened_market(config: DryrunConfig, path: str | os.PathLike[str] | None) -> Iterator[MarketData | None]:
-    """Give the market file at ``path``, read and checked, or ``None`` without a path."""
+def opened_market(
+    config: DryrunConfig, path: str | os.PathLike[str] | None
+) -> AbstractContextManager[MarketData | None]:
+    """Return what opens the market file at ``path``, read and checked, or gives ``None`` without a path."""
     if path is None or not os.fspath(path):
-        yield None
-        return
+        return nullcontext()
     asked = config.market
-    with open_market_file(path, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding) as data:
-        yield data
+    return open_market_file(path, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding)
 
 
 def source_of(strategy: Any) -> StrategySource | None:
-    """Return the source of a strategy that a caller handed over: a class, ``FILE.py:CLASS``, a source, or nothing."""
+    """Return the source of the strategy that a caller gave: a class, ``FILE.py:CLASS``, a source, or nothing."""
     if isinstance(strategy, str):
         return strategy_from_file(strategy)
     return strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
 
 
 def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> DryrunResult:
-    with StagedRun(root, job.config.run_id or "") as staged:
+    run_id = job.config.run_id
+    with StagedRun(root, run_id) as staged:
         try:
             session, result = job.execute(staged)
         except InputError:
-            # what was handed over in Python can prove malformed as late as when the session opens
+            # what is given in Python can prove malformed as late as when the session opens
             staged.discard()
             raise
         if result.dead_sinks or result.violated_late:
             return replace(result, staging=str(staged.path))
-        manifest = job.manifest(session, result, staged.seal())
+        manifest = make_manifest(session, result, staged.seal())
         staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(market)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         try:
@@ -208,18 +195,23 @@ def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> D
         except PublishedAlready:
             staged.discard()
             with held(staged.open_published()) as found:
-                return _compared(job.again(session), run_path(root, job.config.run_id or ""), found)
+                return _compared(job.again(session), run_path(root, run_id), found)
         return replace(result, run_digest=manifest["run_digest"], path=str(path))
 
 
 def _compared(job: Job, place: Path, folder: int) -> DryrunResult:
     difference, manifest, result = compare_with(job, place, folder)
-    if difference is not None:
-        fields = differing_fields(_published_config(folder), manifest["config"])
-        raise RunConflictError(
-            str(place), difference.file, difference.line, difference.published, difference.computed, fields
-        )
-    return replace(result, run_digest=manifest["run_digest"], path=str(place), reproduced=True)
+    if difference is None:
+        return replace(result, run_digest=manifest["run_digest"], path=str(place), reproduced=True)
+    try:
+        published = json.loads(read_manifest(folder))["config"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        # the directory is damaged, which the difference itself shows
+        published = {}
+    fields = tuple(name for name, _, _ in field_differences(published, manifest["config"], within_lists=False))
+    raise RunConflictError(
+        str(place), difference.file, difference.line, difference.published, difference.computed, fields
+    )
 
 
 def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
@@ -237,25 +229,26 @@ def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None,
     except OSError as error:
         name = Path(error.filename or place).name
         raise RunPathError(f"{place} cannot be compared: {name}: {error.strerror}") from None
-    manifest = job.manifest(session, result, artifacts)
-    if difference is None:
-        difference = compare_text(Artifact.MANIFEST, published, object_line(manifest).encode())
+    manifest = make_manifest(session, result, artifacts)
+    computed = object_line(manifest).encode()
+    if difference is None and published != computed:
+        difference = difference_at(Artifact.MANIFEST, 1, published, computed)
     return difference, manifest, result
 
 
-def _published_config(folder: int) -> Any:
-    try:
-        manifest = json.loads(read_manifest(folder))
-        return manifest["config"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        # the directory is damaged: the difference itself says where
-        return {}
-
-
-def differing_fields(left: Any, right: Any, prefix: str = "") -> tuple[str, ...]:
-    """Return the dotted names of the fields in which two configs differ."""
-    if not isinstance(left, dict) or not isinstance(right, dict):
-        return () if left == right else (prefix.rstrip("."),)
-    names = sorted(set(left) | set(right))
-    found = (differing_fields(left.get(name), right.get(name), f"{prefix}{name}.") for name in names)
-    return tuple(name for names_found in found for name in names_found)
+def make_manifest(session: DryrunSession, result: DryrunResult, artifacts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the manifest of an executed session."""
+    return build_manifest(
+        RunFacts(
+            run_id=result.run_id,
+            strategy_id=result.strategy_id,
+            status=result.status.value,
+            config=session.config.canonical(),
+            config_sha256=session.config.sha256(),
+            market=session.market_facts(),
+            strategy=session.strategy_facts(),
+            inputs=session.inputs(),
+            artifacts=artifacts,
+            audit={"entries": result.audit_events, "last_hash": result.audit_last_hash},
+        )
+    )

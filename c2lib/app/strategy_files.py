@@ -1,12 +1,7 @@
-"""A strategy of one's own: ``FILE.py:CLASS``, or a class handed over in Python.
+"""A strategy of one's own: ``FILE.py:CLASS``, or a class given in Python.
 
-Rules kept here:
-
-* only what the caller names is loaded; nothing is searched for, no folder comes onto the path that modules are looked
-  for on, and nothing is written beside the file;
-* the file is read once: the bytes that are hashed are the bytes that run;
-* the code runs when the session makes its strategy, under the NO-LIVE guard, and in a module of its own, named by
-  the hash, so that two files never share one.
+A file is read once, so that the bytes that are hashed are the bytes that run. Its code runs when the session makes its
+strategy, under the NO-LIVE guard, in a module named by the hash; no folder is searched, and nothing is written.
 """
 
 from __future__ import annotations
@@ -34,7 +29,14 @@ def strategy_from_file(spec: str) -> StrategySource:
     file_name, colon, class_name = spec.rpartition(":")
     if not colon or not file_name or not class_name.isidentifier():
         raise StrategyLoadError(f"{spec!r} does not name a strategy: write FILE.py:CLASS")
-    return _source_of_file(Path(file_name).name, class_name, _read(Path(file_name)))
+    path = Path(file_name)
+    try:
+        source = read_input(path, MAX_SOURCE_BYTES)
+    except OSError as error:
+        raise StrategyLoadError(f"the strategy file {path} cannot be read: {error.strerror}") from None
+    if len(source) > MAX_SOURCE_BYTES:
+        raise StrategyLoadError(f"the strategy file {path} is larger than {MAX_SOURCE_BYTES} bytes")
+    return _source_of_file(path.name, class_name, source)
 
 
 def sendable(source: StrategySource) -> dict[str, str] | None:
@@ -64,25 +66,21 @@ def _source_of_file(shown: str, class_name: str, source: bytes) -> StrategySourc
 
 
 def strategy_from_object(factory: Any) -> StrategySource:
-    """Return the source of a class handed over; its hash is of its source text, ``None`` without one.
+    """Return the source of a class given in Python; its hash is of its source text, ``None`` without one.
 
-    The text is what Python finds for the class when it is handed over, which for a cell of a notebook is the text
-    that was executed, and for a module the file as it is by then. Base classes, helpers and globals are no part of
-    it: where that matters, hand over a file.
+    The text is what Python finds for the class when it is given, which for a cell of a notebook is the text that was
+    executed, and for a module the file as it is by then. Base classes, helpers and globals are no part of it: where
+    that matters, name a file.
     """
-    text = _source_text(factory)
+    try:
+        text: str | None = inspect.getsource(factory)
+    except (OSError, TypeError):
+        text = _source_in_cell(factory) if inspect.isclass(factory) else None
     return object_source(factory, None if text is None else sha256_hex(text.encode()))
 
 
-def _source_text(factory: Any) -> str | None:
-    try:
-        return inspect.getsource(factory)
-    except (OSError, TypeError):
-        return _source_in_cell(factory) if inspect.isclass(factory) else None
-
-
 def _source_in_cell(kind: type) -> str | None:
-    """Return the text of a class of a notebook's cell, which Python finds for its methods and not for the class."""
+    """Return the text of a class of a notebook's cell, which Python finds for its methods but not for the class."""
     for function in filter(inspect.isfunction, vars(kind).values()):
         with contextlib.suppress(OSError, TypeError, SyntaxError):
             lines, _ = inspect.findsource(function.__code__)
@@ -92,16 +90,6 @@ def _source_in_cell(kind: type) -> str | None:
                     if first <= function.__code__.co_firstlineno <= node.end_lineno:
                         return "".join(lines[first - 1 : node.end_lineno])
     return None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        source = read_input(path, MAX_SOURCE_BYTES)
-    except OSError as error:
-        raise StrategyLoadError(f"the strategy file {path} cannot be read: {error.strerror}") from None
-    if len(source) > MAX_SOURCE_BYTES:
-        raise StrategyLoadError(f"the strategy file {path} is larger than {MAX_SOURCE_BYTES} bytes")
-    return source
 
 
 def _top_level_names(tree: ast.Module) -> set[str]:
@@ -133,7 +121,7 @@ class _Factory:
         try:
             exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
         except BaseException:
-            # half a module would be found by whoever looks it up
+            # nothing finds half a module
             sys.modules.pop(self._module_name, None)
             raise
         strategy: Strategy = getattr(module, self.class_name)(settings)

@@ -1,12 +1,8 @@
 """Both proofs in one report: the witness refolds the log, the replay executes the session again.
 
-Rules kept here:
-
-* a damaged directory is a finding, never an exception; an exception means that no report is possible;
-* a manifest makes no code run and opens no path: a strategy or market file comes from the caller, by hash;
-* a replay that was asked for and could not be done is a finding, since a gate must not pass for want of its tool;
-* a run that required the layer ``namespace`` is executed again with what its canary recorded; with a strategy of
-  one's own that happens away from the network too, where the kernel lets it, and is said where it does not.
+A damaged directory is a finding, never an exception, and so is a replay that was asked for and could not be done: a
+gate must not pass for want of its tool. A manifest makes no code run and opens no path: a strategy or a market file
+comes from the caller and must have the sealed hash.
 """
 
 from __future__ import annotations
@@ -18,33 +14,38 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.namespace import replay_in_namespace
-from c2lib.app.replay import read_manifest
-from c2lib.app.runner import Job, Progress, compare_with, opened_market, source_of
+from c2lib.app.namespace import Progress, replay_in_namespace
+from c2lib.app.runner import Job, compare_with, opened_market, source_of
 from c2lib.core.clock import RecordedClock
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
-from c2lib.core.model import Clock, MarketData
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.record.files import held
 from c2lib.session.nolive import RecordedGuard
-from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource, built_in_source
-from c2lib.witness.examine import examine
-from c2lib.witness.findings import Finding, FindingCode, Verdict, shown
-from c2lib.witness.lines import MAX_OBJECT, strict_json
-from c2lib.witness.run import Examination, RunSummary
+from c2lib.witness.findings import Finding, FindingCode, Verdict
+from c2lib.witness.run import Run, RunSummary, open_run
 
 VerifyProgress = Callable[[str, int, int], None]
-"""Told ``("B", bytes read, bytes in all)``, then ``("step", steps executed again, steps planned)``, now and then."""
+"""Called with ``("B", bytes read, bytes in all)``, then ``("step", steps executed, steps planned)``, now and then."""
+
+_WRONG_MANIFEST = {
+    FindingCode.RUN_DIGEST_WRONG,
+    FindingCode.CONFIG_HASH_WRONG,
+    FindingCode.OTHER_BEHAVIOUR_VERSION,
+    FindingCode.MALFORMED_LINE,
+    FindingCode.CONTRACT_BROKEN,
+}
+"""Findings on a manifest that leave nothing to execute again."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
     """What verifying a run directory gave.
 
-    ``replayed`` says whether the session was executed again, ``unchecked`` what could not be looked at.
+    ``replayed`` says whether the session was executed again, ``unchecked`` what could not be checked.
     """
 
     path: str
@@ -86,33 +87,57 @@ def verify_run(
 ) -> VerifyReport:
     """Return the report on a run directory.
 
-    ``replay`` executes the session again; ``market``, a path, and ``strategy``, a class or a source, are what it
-    needs when the run used a file or a strategy of one's own, and a finding when they cannot be used. ``progress``
-    is told how far it is. Raises :class:`RunPathError` when there is no directory to report on.
+    Args:
+        path: the run directory.
+        replay: whether to execute the session again and compare every byte.
+        require_sealed: whether a run without a manifest is a finding.
+        expect_digest: the ``run_digest`` that the run must have, kept elsewhere.
+        market: path of the market file, which the replay needs when the run used one.
+        strategy: a class or ``"FILE.py:CLASS"``, which the replay needs when the run used one's own.
+        progress: called now and then; see :data:`VerifyProgress`.
+
+    Raises:
+        RunPathError: there is no directory to report on.
+        StrategyLoadError: ``strategy`` cannot be loaded.
+        ConfigError: ``strategy`` is neither a class nor a factory.
     """
     source = source_of(strategy)
-    seen = examine(path, partial(progress, "B") if progress else None)
-    findings = list(seen.findings)
-    unchecked = list(seen.unchecked)
-    findings.extend(anchor_findings(seen, require_sealed=require_sealed, expect_digest=expect_digest))
-    replayed = False
-    if not replay or seen.verdict is not Verdict.SEALED:
+    with open_run(path, progress=partial(progress, "B") if progress else None) as run:
+        anchored = anchor_findings(run, require_sealed=require_sealed, expect_digest=expect_digest)
+        return report_on(run, replay, anchored=anchored, market=market, source=source, progress=progress)
+
+
+def report_on(
+    run: Run,
+    replay: bool = False,
+    *,
+    anchored: tuple[Finding, ...] = (),
+    market: str | os.PathLike[str] | None = None,
+    source: StrategySource | None = None,
+    progress: VerifyProgress | None = None,
+) -> VerifyReport:
+    """Return the report on a run that was read, with further findings on it; see :func:`verify_run`."""
+    findings, unchecked, replayed = [*run.findings, *anchored], list(run.unchecked), False
+    if not replay or run.verdict is not Verdict.SEALED:
         unchecked.append("re-execution: " + ("left out" if not replay else "needs a manifest"))
-    elif not _is_replayable(seen):
+    elif run.manifest is None or any(
+        finding.file == Artifact.MANIFEST and finding.code in _WRONG_MANIFEST for finding in run.findings
+    ):
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
     else:
         step = partial(progress, "step") if progress else None
-        finding, refusal = _replay(Path(path), market, source, seen.summary, step)
-        unchecked.extend([f"the network while executing again: hook alone, since {refusal}"] if refusal else [])
+        finding, refusal = _replay(run.path, run.manifest, market, source, run.summary, step)
+        if refusal:
+            unchecked.append(f"the network while executing again: hook alone, since {refusal}")
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
-    place = redact_secrets(os.fspath(path))
-    return VerifyReport(place, seen.verdict, tuple(findings), tuple(unchecked), replayed, seen.summary)
+    place = redact_secrets(run.path)
+    return VerifyReport(place, run.verdict, tuple(findings), tuple(unchecked), replayed, run.summary)
 
 
 def anchor_findings(
-    seen: Examination | VerifyReport, *, require_sealed: bool = False, expect_digest: str | None = None
-) -> list[Finding]:
+    seen: Run | VerifyReport, *, require_sealed: bool = False, expect_digest: str | None = None
+) -> tuple[Finding, ...]:
     """Return what is wrong with a run by what its reader knows of it from elsewhere."""
     findings = []
     if require_sealed and seen.verdict is not Verdict.SEALED:
@@ -120,88 +145,80 @@ def anchor_findings(
     if expect_digest is not None and seen.summary.run_digest != expect_digest:
         got, asked = seen.summary.run_digest or "none", shown(expect_digest)
         findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=asked, seen=got))
-    return findings
+    return tuple(findings)
 
 
-def _is_replayable(seen: Examination) -> bool:
-    broken = {FindingCode.RUN_DIGEST_WRONG, FindingCode.CONFIG_HASH_WRONG, FindingCode.OTHER_BEHAVIOUR_VERSION}
-    about_manifest = {finding.code for finding in seen.findings if finding.file == Artifact.MANIFEST}
-    return not about_manifest & (broken | {FindingCode.MALFORMED_LINE, FindingCode.CONTRACT_BROKEN})
-
-
-def _impossible(seen: str, expected: str) -> Finding:
+def _impossible(seen: str, expected: str = "a run that can be executed again") -> Finding:
     return Finding(FindingCode.REPLAY_IMPOSSIBLE, Artifact.MANIFEST, expected=expected, seen=seen)
 
 
 def _replay(
-    place: Path,
+    place: str,
+    manifest: Mapping[str, Any],
     market: str | os.PathLike[str] | None,
-    strategy: StrategySource | None,
+    source: StrategySource | None,
     summary: RunSummary,
     progress: Progress | None,
 ) -> tuple[Finding | None, str | None]:
     """Return the finding, and why code of the caller's ran without the namespace that its run required."""
     recorded = summary.reject_reason if summary.reject_code == RejectCode.NO_LIVE_GUARD else None
-    if strategy is None or summary.no_live_required != "namespace":
-        return replay_here(place, market, strategy, recorded, progress), None
+    if source is None or summary.no_live_required != "namespace":
+        return replay_here(place, manifest, market, source, recorded, progress), None
     try:
-        return replay_in_namespace(place, market, strategy, recorded, progress)
+        return replay_in_namespace(place, manifest, market, source, recorded, progress)
     except C2Error as error:
-        return _impossible(str(error), "a run that can be executed again"), None
+        return _impossible(str(error)), None
 
 
 def replay_here(
-    place: Path,
+    place: str,
+    manifest: Mapping[str, Any],
     market: str | os.PathLike[str] | None,
-    strategy: StrategySource | None,
+    given: StrategySource | None,
     recorded: str | None,
     progress: Progress | None = None,
 ) -> Finding | None:
-    """Execute the run at ``place`` again in this process, under the hook, and return where it parts, if it does.
+    """Execute a run again in this process, under the hook, and return the first difference, or why that is impossible.
 
-    ``recorded`` is what the canary of the layer ``namespace`` complained of when the run was made.
+    Args:
+        place: the run directory.
+        manifest: its manifest, as it was read.
+        market: path of the market file that the caller gave.
+        given: the strategy that the caller gave.
+        recorded: what the canary of the layer ``namespace`` reported when the run was made.
+        progress: called with the steps made and the steps planned.
     """
     try:
-        with held(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as folder:
-            return _first_difference(place, folder, market, strategy, recorded, progress)
+        config = SealedConfig.parse(manifest["config"])
+        source = _strategy_for(manifest["strategy"], config.strategy_id, given)
+        sealed = config.market.file_sha256 if config.market.source == "file" else None
+        if sealed and market is None:
+            return _impossible("no market file", f"--market FILE with sha256 {sealed}")
+        clock, inputs = None, manifest["inputs"]
+        if inputs["clock_readings"] is not None and config.clock_start is None:
+            clock = RecordedClock([(int(index), str(text)) for index, text in inputs["clock_readings"]])
+        guard = partial(RecordedGuard, recorded) if config.no_live_required == "namespace" else None
+        with (
+            held(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as folder,
+            opened_market(config, market if sealed else None) as data,
+        ):
+            if data is not None and market is not None and data.sha256 != sealed:
+                seen = f"{redact_secrets(Path(market).name)} of sha256 {data.sha256}"
+                return _impossible(seen, f"a market file of sha256 {sealed}")
+            job = Job(config, data, clock, source, inputs, progress, guard)
+            difference, _, _ = compare_with(job, Path(place), folder)
     except (MarketDataError, StrategyLoadError, ConfigError, RunPathError) as error:
-        return _impossible(str(error), "a run that can be executed again")
+        return _impossible(str(error))
     except (KeyError, TypeError, ValueError, OSError, C2Error) as error:
         return _impossible(f"{type(error).__name__} in the manifest", "a manifest that can be executed again")
-
-
-def _first_difference(
-    place: Path,
-    folder: int,
-    market: str | os.PathLike[str] | None,
-    strategy: StrategySource | None,
-    recorded: str | None,
-    progress: Progress | None,
-) -> Finding | None:
-    manifest = strict_json(read_manifest(folder), MAX_OBJECT)
-    config = DryrunConfig.parse(manifest["config"])
-    source = _strategy_for(manifest["strategy"], config.strategy_id, strategy)
-    if config.market.source == "file" and market is None:
-        return _impossible("no market file", f"--market FILE with sha256 {config.market.file_sha256}")
-    with opened_market(config, market if config.market.source == "file" else None) as data:
-        if data is not None and market is not None and data.sha256 != config.market.file_sha256:
-            seen = f"{redact_secrets(Path(market).name)} of sha256 {data.sha256}"
-            return _impossible(seen, f"a market file of sha256 {config.market.file_sha256}")
-        guard = partial(RecordedGuard, recorded) if config.no_live_required == "namespace" else None
-        job = replace(_job(config, data, source, manifest["inputs"]), guard=guard, progress=progress)
-        difference, _, _ = compare_with(job, place, folder)
     if difference is None:
         return None
-    return Finding(
-        FindingCode.REPLAY_DIVERGED,
-        difference.file,
-        difference.line,
-        expected=difference.computed,
-        seen=difference.published,
-    )
+    sides = {"expected": difference.computed, "seen": difference.published}
+    return Finding(FindingCode.REPLAY_DIVERGED, difference.file, difference.line, **sides)
 
 
 def _strategy_for(facts: Mapping[str, Any], strategy_id: str, given: StrategySource | None) -> StrategySource | None:
+    """Return the strategy that a manifest names: a built-in one, or the caller's when it has the sealed hash."""
     if facts["origin"] in (None, "built-in"):
         return built_in_source(strategy_id) if facts["origin"] else None
     if given is None:
@@ -211,14 +228,3 @@ def _strategy_for(facts: Mapping[str, Any], strategy_id: str, given: StrategySou
     if given.sha256 is None or given.sha256 != facts["sha256"]:
         raise StrategyLoadError(f"the strategy handed over has sha256 {given.sha256}, the run used {facts['sha256']}")
     return replace(given, origin=facts["origin"])
-
-
-def _job(
-    config: DryrunConfig, data: MarketData | None, source: StrategySource | None, inputs: Mapping[str, Any]
-) -> Job:
-    clock: Clock | None = None
-    readings = inputs["clock_readings"]
-    if readings is not None and config.clock_start is None:
-        clock = RecordedClock([(int(index), str(text)) for index, text in readings])
-    sealed = seal_config(config, data, clock)
-    return Job(sealed, data, clock, source, inputs)

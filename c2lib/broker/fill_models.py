@@ -1,25 +1,8 @@
-"""At which price an order fills on a bar, by order type.
+"""How orders fill on a bar: at which price, at which fee, and how many lots.
 
-Rules kept here, for a purchase (a sale is the mirror image):
-
-* MARKET: at the open; taker; price = open + slippage;
-* LIMIT: at the open when open <= limit, at that better price: taker on the first bar that it meets, maker later;
-  else within the bar at the limit when low < limit, or low = limit and a touch counts: maker;
-* STOP: triggers when open >= stop, at the open, else when high >= stop, at the stop; taker; price = trigger price +
-  slippage; what is left of it is a market order;
-* STOP_LIMIT: triggers likewise and is a limit from then on; on the bar that triggers it, it fills when the trigger
-  price is within its limit, at that price, as taker, and else waits for the next bar;
-* slippage is a count of ticks against the order; no price goes below one tick; a limit is never overstepped.
-
-OHLC bars do not say in which order high and low came; these are the rules that backtesters share (fills at the
-next open, stops at the stop or the gap, limits at the limit or better), with the one doubtful case, a limit that is
-only touched, decided by the config.
-
->>> from c2lib.core.model import OrderRequest
->>> rule = price_rules(slippage_ticks=2, touch_fills=False)["STOP", "SELL"]
->>> order = VenueOrder("b-1", OrderRequest("c-1", "SYNTH", "SELL", "STOP", 1, None, 95, "GTC"), rule, arrives=1)
->>> rule.in_range(order, Bar(1, 0, 100, 101, 90, 92, 10))
-(93, 'TAKER')
+OHLC bars do not say in which order high and low came. These are the rules that backtesters share, with the one
+doubtful case, a limit that is only touched, decided by the config. They are written for a purchase; a sale is the
+mirror image. Slippage is a count of ticks against the order, and no price goes below one tick.
 """
 
 from __future__ import annotations
@@ -27,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from c2lib.broker.orders import Price, PriceRule, VenueOrder
-from c2lib.core.config import BrokerConfig
 from c2lib.core.decimals import parse_decimal
 from c2lib.core.model import BUY, LIMIT, MAKER, MARKET, SELL, STOP, STOP_LIMIT, TAKER, Bar, Grid
 
@@ -37,7 +19,7 @@ _SIGNS = {BUY: 1, SELL: -1}
 
 
 class MarketRule:
-    """Fills at the open of every bar that it meets; ``slippage`` is signed, added to the price."""
+    """Fills at the open of every bar that it meets, as taker; ``slippage`` is signed, added to the price."""
 
     def __init__(self, slippage: int) -> None:
         self._slippage = slippage
@@ -54,14 +36,18 @@ class MarketRule:
         return None
 
     def from_trigger(self, order: VenueOrder, price: int) -> Price | None:
-        """Return the fill at a price, slipped."""
+        """Return the fill of a stop that triggered at ``price``, slipped."""
         del order
         price += self._slippage
         return (price if price > _LEAST_PRICE else _LEAST_PRICE), TAKER
 
 
 class LimitRule:
-    """Fills at the limit or better; ``sign`` is that of the side."""
+    """Fills at the limit or better.
+
+    When open <= limit, at the open: as taker on the first bar that it meets, as maker later. Else as maker at the
+    limit, when low < limit, or low = limit and a touch counts.
+    """
 
     def __init__(self, sign: int, *, touch_fills: bool) -> None:
         self._sign = sign
@@ -88,7 +74,11 @@ class LimitRule:
 
 
 class StopRule:
-    """Waits for its trigger, then hands the order on to the rule ``after``; ``sign`` is that of the side."""
+    """Triggers at the open when open >= stop, else at the stop when high >= stop; from then on the rule ``after``.
+
+    On the bar that triggers it, a stop-limit fills when the trigger price is within its limit, at that price, as
+    taker; else it waits for the next bar.
+    """
 
     def __init__(self, sign: int, after: MarketRule | LimitRule) -> None:
         self._sign = sign
@@ -123,52 +113,27 @@ def price_rules(*, slippage_ticks: int, touch_fills: bool) -> Mapping[tuple[str,
 
 
 class MakerTakerFee:
-    """A share of the notional; ``maker_unit`` and ``taker_unit`` are the rates as money units per tick and lot."""
+    """A share of price times quantity, exact on a grid whose ``fee_scale`` holds both rates."""
 
-    def __init__(self, maker_unit: int, taker_unit: int) -> None:
-        self._maker_unit = maker_unit
-        self._taker_unit = taker_unit
-
-    @classmethod
-    def of(cls, config: BrokerConfig, grid: Grid) -> MakerTakerFee:
-        """Return the fee model of a broker config on a grid whose ``fee_scale`` holds both rates."""
-
-        def unit(rate: str) -> int:
+    def __init__(self, maker_rate: str, taker_rate: str, grid: Grid) -> None:
+        def money_units(rate: str) -> int:
             value, scale = parse_decimal(rate)
             return int(grid.tick_value * grid.lot_value * value * 10 ** (grid.fee_scale - scale))
 
-        return cls(unit(config.maker_fee_rate), unit(config.taker_fee_rate))
+        self._maker_unit, self._taker_unit = money_units(maker_rate), money_units(taker_rate)
 
     def fee(self, price: int, quantity: int, liquidity: str) -> int:
-        """Return the fee in money units."""
+        """Return the fee in money units of a fill of ``quantity`` lots at ``price`` ticks."""
         return price * quantity * (self._taker_unit if liquidity == TAKER else self._maker_unit)
 
 
-NO_BOUND = 1 << 200
-"""More lots than any orders can ask for."""
-
-
-class Unlimited:
-    """A market deep enough for every order."""
-
-    def budget(self, volume: int) -> int:
-        """Return no bound."""
-        del volume
-        return NO_BOUND
-
-
 class Participation:
-    """A share of the volume: ``value`` times ten to the minus ``scale``, as participation-of-volume orders state it."""
+    """Bounds what all orders together fill on a bar by a share of its volume."""
 
-    def __init__(self, value: int, scale: int) -> None:
-        self._value = value
+    def __init__(self, share: str) -> None:
+        self._value, scale = parse_decimal(share)
         self._divisor = int(10**scale)
 
-    @classmethod
-    def of(cls, share: str) -> Participation:
-        """Return the model of a decimal share."""
-        return cls(*parse_decimal(share))
-
     def budget(self, volume: int) -> int:
-        """Return floor(volume x share)."""
+        """Return floor(volume x share), in lots."""
         return volume * self._value // self._divisor

@@ -1,53 +1,33 @@
 """The mock venue: the only broker in this package.
 
-Rules kept here:
-
-* deterministic: ids are counted, orders keep their order of arrival, no clock, no chance but the seeded rejects;
-* an order placed on bar *n* meets the bars from *n + 1 + latency* on; a cancel takes as long to arrive, and what
-  fills before it, stays filled: a cancel of an order that ended changes nothing, it came too late;
-* a bar passes twice over the orders: first at its open, then in its range; the lots that the volume allows are
-  handed out in that order, earlier orders first;
-* IOC fills what it can at the first open that it meets and expires, FOK fills whole there or expires; DAY expires
-  before the first bar of a later UTC day than that of its placing (before any bar: than the first bar's);
-* it fits :class:`~c2lib.core.model.BrokerPort` exactly; the venue's own time, :meth:`MockBroker.advance` and
-  :meth:`MockBroker.close`, is no port operation and belongs to whoever drives the bars.
-
-How to use it in a test:
-
->>> from c2lib.broker.mock import plain_broker
->>> broker = plain_broker()
->>> broker.place_order(OrderRequest("c-1", "SYNTH", "BUY", "MARKET", 2, None, None, "GTC"))
-'b-000001'
->>> broker.advance(Bar(0, 0, 100, 101, 99, 100, 10))
->>> cursor, fills = broker.iter_fills(0)
->>> cursor, fills[0].price, fills[0].leaves_quantity
-(1, 100, 0)
+It is deterministic: ids are counted, orders keep their order of arrival, there is no clock, and no chance but the
+seeded rejects. A bar passes twice over the orders, first at its open and then in its range; the lots that the volume
+allows go in that order, earlier orders first.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from c2lib.broker.fill_models import MakerTakerFee, Participation, Unlimited, price_rules
-from c2lib.broker.orders import (
-    FeeModel,
-    Price,
-    PriceRule,
-    RejectModel,
-    SeededRejects,
-    VenueOrder,
-    VolumeModel,
-    malformation,
-)
+from c2lib.broker.fill_models import MakerTakerFee, Participation, price_rules
+from c2lib.broker.orders import Price, SeededRejects, VenueOrder, malformation
 from c2lib.core.canon import component_seed
 from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
 from c2lib.core.model import DAY, FOK, Bar, BrokerFill, Grid, OrderReport, OrderRequest
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by
 
-_MICROSECONDS_OF_A_DAY = 86_400_000_000
+KEPT_ORDERS = 1024
+"""Ended orders that the venue can still report on."""
 
+KEPT_FILLS = 4096
+"""Fills before the furthest cursor that can be read again."""
+
+_NO_BOUND = 1 << 200
+"""More lots than any orders can ask for."""
+
+_MICROSECONDS_OF_A_DAY = 86_400_000_000
 _AFTER_PARTIAL = moves_by(ORDER_TABLE, OrderTrigger.PARTIAL_FILL)
 _AFTER_FULL = moves_by(ORDER_TABLE, OrderTrigger.FULL_FILL)
 
@@ -56,22 +36,37 @@ _new_fill = tuple.__new__
 
 
 class MockBroker:
-    """A venue put together by :func:`c2lib.broker.mock.build_broker`."""
+    """A :class:`~c2lib.core.model.BrokerPort`; :meth:`advance` and :meth:`close`, its time, belong to the session.
 
-    def __init__(
-        self,
-        rules: Mapping[tuple[str, str], PriceRule],
-        volume: VolumeModel,
-        fees: FeeModel,
-        rejects: RejectModel | None = None,
-        latency_steps: int = 0,
-    ) -> None:
-        self._rules = rules
-        self._volume = volume
-        self._fee = fees.fee
-        self._rejects = rejects
-        self._latency = latency_steps
-        self._delay = 1 + latency_steps
+    An order placed on bar *n* meets the bars from *n + 1 + latency* on; a cancel takes as long to arrive, and what
+    fills before it stays filled. IOC fills what it can at the first open that it meets and expires, FOK fills whole
+    there or expires, DAY expires before the first bar of a later UTC day than that of its placing (before any bar:
+    than the first bar's).
+
+    >>> broker = MockBroker(BrokerConfig(taker_fee_rate="0"), Grid.of("1", "1"), seed=1)
+    >>> broker.place_order(OrderRequest("c-1", "SYNTH", "BUY", "MARKET", 2, None, None, "GTC"))
+    'b-000001'
+    >>> broker.advance(Bar(0, 0, 100, 101, 99, 100, 10))
+    >>> cursor, fills = broker.iter_fills(0)
+    >>> cursor, fills[0].price, fills[0].leaves_quantity
+    (1, 100, 0)
+    """
+
+    def __init__(self, config: BrokerConfig, grid: Grid, seed: int) -> None:
+        """Open the venue.
+
+        Args:
+            config: A sealed broker config.
+            grid: The units of the run.
+            seed: The run's, from which the venue's own follows.
+        """
+        share, rate = config.participation, config.reject_rate
+        self._rules = price_rules(slippage_ticks=config.slippage_ticks, touch_fills=config.touch_fills)
+        self._participation = None if share is None else Participation(share)
+        self._fee = MakerTakerFee(config.maker_fee_rate, config.taker_fee_rate, grid).fee
+        self._rejects = None if rate == "0" else SeededRejects(component_seed(seed, "broker"), rate)
+        self._latency = config.latency_steps
+        self._delay = 1 + config.latency_steps
         self._book = OrderBook()
         self._open = self._book.open
         self._known = self._book.by_client_id
@@ -94,7 +89,7 @@ class MockBroker:
             raise InvalidRequestError(f"client_order_id {client_order_id!r} was used before")
         reason = malformation(request)
         if reason is None and self._rejects is not None:
-            reason = self._rejects.refusal(request)
+            reason = self._rejects.draw()
         if reason is not None:
             raise OrderRejectedError(reason.value)
         self._placed = number = self._placed + 1
@@ -134,7 +129,7 @@ class MockBroker:
         return self._log.read(cursor)
 
     def advance(self, bar: Bar) -> None:
-        """Let the venue live through one bar."""
+        """Take in one bar: expire, fill and cancel what it decides."""
         self._step += 1
         self._bar = bar
         if not self._open:
@@ -150,7 +145,8 @@ class MockBroker:
         self._settle_cancels(self._step + self._latency)
 
     def _trade(self, bar: Bar) -> None:
-        step, budget = self._step, self._volume.budget(bar.volume)
+        step, share = self._step, self._participation
+        budget = _NO_BOUND if share is None else share.budget(bar.volume)
         waiting = []
         for order in list(self._open.values()):
             if step < order.arrives:
@@ -228,13 +224,6 @@ class MockBroker:
                 self._end(order, OrderTrigger.CANCELLED)
 
 
-KEPT_ORDERS = 1024
-"""Ended orders that the venue can still report on."""
-
-KEPT_FILLS = 4096
-"""Fills before the furthest cursor that can be read again."""
-
-
 class OrderBook:
     """The orders by both their ids, open or remembered; ``open`` holds those that can still fill, oldest first."""
 
@@ -251,7 +240,7 @@ class OrderBook:
         self.by_client_id[order.request.client_order_id] = order
 
     def end(self, order: VenueOrder) -> None:
-        """Note that an order ended, and forget the oldest one when there are too many."""
+        """Record that an order ended, and forget the oldest one when there are too many."""
         del self.open[order.broker_order_id]
         self._ended.append(order)
         if len(self._ended) > KEPT_ORDERS:
@@ -297,18 +286,3 @@ class FillLog:
                 f"fill cursor {cursor} was read and forgotten; the oldest kept is {self._oldest}"
             )
         return InvalidRequestError(f"fill cursor {cursor} is not between 0 and {end}")
-
-
-def build_broker(config: BrokerConfig, grid: Grid, seed: int) -> MockBroker:
-    """Return the venue of a sealed broker config; ``seed`` is the run's."""
-    share, rate = config.participation, config.reject_rate
-    volume: VolumeModel = Unlimited() if share is None else Participation.of(share)
-    rejects = None if rate == "0" else SeededRejects(component_seed(seed, "broker"), rate)
-    rules = price_rules(slippage_ticks=config.slippage_ticks, touch_fills=config.touch_fills)
-    return MockBroker(rules, volume, MakerTakerFee.of(config, grid), rejects, config.latency_steps)
-
-
-def plain_broker() -> MockBroker:
-    """Return a venue that fills whole, at once and free of charge."""
-    rules = price_rules(slippage_ticks=0, touch_fills=False)
-    return MockBroker(rules, Unlimited(), MakerTakerFee(0, 0))

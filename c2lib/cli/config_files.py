@@ -1,30 +1,29 @@
-"""Configs from files and flags: YAML or JSON in, one :class:`DryrunConfig` out.
+"""Plain data from outside: a config file in YAML or JSON, and the value of ``--set``.
 
-Rules kept here:
-
-* a file is a regular file of at most a megabyte, and plain data;
-* what stands in the file is typed as it stands there, and the sealed model is strict about types;
-* flags win over the file.
+Both formats have the types of JSON alone, bounded nesting and no field twice; YAML has no aliases and no tags. What
+stands there keeps its type, since the config is strict about types.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import yaml
 
 from c2lib.app.paths import read_input
-from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError
 from c2lib.core.sealed import MAX_NAME_SHOWN
 
 MAX_CONFIG_BYTES = 1_000_000
+MAX_NESTING = 20
+
+_DEEP = f"nested deeper than {MAX_NESTING}"
+_MOST_DIGITS = 20
+"""More digits than any number has that a field takes."""
 
 
 def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -38,95 +37,54 @@ def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ConfigError(shown, f"is larger than {MAX_CONFIG_BYTES} bytes")
     try:
         text = data.decode("utf-8-sig")
+        values = _parse_json(text, shown) if shown.lower().endswith(".json") else _parse_yaml(text, shown)
     except UnicodeDecodeError as error:
         raise ConfigError(shown, f"is not UTF-8 at byte {error.start}") from None
-    values = _parse(text, shown)
+    except ValueError as error:
+        raise ConfigError(shown, f"is no JSON: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(shown, "must be a mapping of field names to values")
     return values
 
 
-def _parse(text: str, shown: str) -> Any:
-    if not shown.lower().endswith(".json"):
-        # a run without a YAML file has no use for the library
-        from c2lib.cli.config_files import parse_yaml
-
-        return parse_yaml(text, shown)
-    try:
-        return parse_json(text, shown)
-    except ValueError as error:
-        raise ConfigError(shown, f"is no JSON: {error}") from None
-
-
-def parse_assignment(assignment: str) -> tuple[list[str], Any]:
-    """Return the dotted field as a list, and the value, of ``FIELD=VALUE``: JSON where it is JSON, else text."""
+def parse_assignment(assignment: str) -> tuple[str, Any]:
+    """Return the dotted field and the value of ``FIELD=VALUE``: JSON where it is JSON, else text."""
     field, equals, text = assignment.partition("=")
     if not equals or not all(part.isidentifier() for part in field.split(".")):
         raise ConfigError("--set", "write FIELD=VALUE, such as broker.initial_cash='\"5000\"'")
     try:
-        return field.split("."), parse_json(text, f"--set {field}")
+        return field, _parse_json(text, f"--set {field}")
     except ValueError:
-        return field.split("."), text
+        return field, text
 
 
-def merge(values: dict[str, Any], field: list[str], value: Any) -> None:
-    """Set a dotted field in nested mappings; raise :class:`ConfigError` when a part of it is no mapping."""
-    for depth, part in enumerate(field[:-1]):
-        inner = values.setdefault(part, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(".".join(field[: depth + 1]), "is no mapping")
-        values = inner
-    values[field[-1]] = value
-
-
-def config_of(base: Mapping[str, Any], flags: list[tuple[list[str], Any]]) -> DryrunConfig:
-    """Return the config of a file's values and the flags that win over them."""
-    values = copy.deepcopy(dict(base))
-    for field, value in flags:
-        merge(values, field, value)
-    return DryrunConfig.parse(values)
-
-
-MAX_NESTING = 20
-
-DEEP = f"nested deeper than {MAX_NESTING}"
-"""What is said of more."""
-
-_MOST_DIGITS = 20
-"""More digits than any number has that a field takes."""
-
-
-def twice(name: str) -> str:
-    """Return what is said of a field that stands there twice."""
+def _twice(name: str) -> str:
     return f"'{name[:MAX_NAME_SHOWN]}' stands there twice"
 
 
-def whole_number(text: str) -> int:
+def _whole_number(text: str) -> int:
     """Return a whole number; one of very many digits becomes another one that no field takes either."""
     return int(text[:_MOST_DIGITS])
 
 
-def parse_json(text: str, shown: str) -> Any:
-    """Return the value of a JSON text; raise :class:`ConfigError` for what is JSON but not plain data.
-
-    What is no JSON raises :class:`ValueError`.
-    """
+def _parse_json(text: str, shown: str) -> Any:
+    """Return the value of a JSON text; raise :class:`ValueError` for what is no JSON, ConfigError for the rest."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, value in pairs:
             if name in values:
-                raise ConfigError(shown, twice(name))
+                raise ConfigError(shown, _twice(name))
             values[name] = value
         return values
 
     try:
-        value = json.loads(text, object_pairs_hook=unique, parse_int=whole_number)
+        value = json.loads(text, object_pairs_hook=unique, parse_int=_whole_number)
         deep = _is_deep(value, MAX_NESTING)
     except RecursionError:
         deep = True
     if deep:
-        raise ConfigError(shown, DEEP)
+        raise ConfigError(shown, _DEEP)
     return value
 
 
@@ -135,6 +93,40 @@ def _is_deep(value: Any, bound: int) -> bool:
         return False
     inner = value.values() if isinstance(value, dict) else value
     return bound < 1 or any(_is_deep(item, bound - 1) for item in inner)
+
+
+def _refuse(problem: str, mark: Any) -> NoReturn:
+    raise yaml.MarkedYAMLError(None, None, problem, mark)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """A SafeLoader that knows the types of JSON alone."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        # the stubs leave peek_event untyped
+        event = cast(Any, self).peek_event()
+        if self.check_event(yaml.AliasEvent):
+            _refuse("aliases are refused", event.start_mark)
+        if event.tag is not None:
+            _refuse("tags are refused", event.start_mark)
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            _refuse(_DEEP, event.start_mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        names: set[str] = set()
+        for key, _ in node.value:
+            if key.tag != f"{_TAG}str":
+                _refuse("a field name must be text", key.start_mark)
+            if key.value in names:
+                _refuse(_twice(key.value), key.start_mark)
+            names.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 _TAG = "tag:yaml.org,2002:"
@@ -147,50 +139,13 @@ _WORDS = (
 )
 """The types that a word without quotes can have, the form and the first characters of each."""
 
-
-def _refuse(problem: str, mark: Any) -> NoReturn:
-    raise yaml.MarkedYAMLError(None, None, problem, mark)
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """A SafeLoader that knows the types of JSON alone."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        # the stubs leave peek_event untyped
-        event = cast(Any, self).peek_event()
-        if self.check_event(yaml.AliasEvent):
-            _refuse("aliases are refused", event.start_mark)
-        if event.tag is not None:
-            _refuse("tags are refused", event.start_mark)
-        self._depth += 1
-        if self._depth > MAX_NESTING:
-            _refuse(DEEP, event.start_mark)
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        names: set[str] = set()
-        for key, _ in node.value:
-            if key.tag != f"{_TAG}str":
-                _refuse("a field name must be text", key.start_mark)
-            if key.value in names:
-                _refuse(twice(key.value), key.start_mark)
-            names.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
 _PlainLoader.yaml_implicit_resolvers = {}
 for _kind, _form, _beginnings in _WORDS:
     _PlainLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(f"^{_form}$"), _beginnings)
-_PlainLoader.add_constructor(f"{_TAG}int", lambda _, node: whole_number(node.value))
+_PlainLoader.add_constructor(f"{_TAG}int", lambda _, node: _whole_number(node.value))
 
 
-def parse_yaml(text: str, shown: str) -> Any:
+def _parse_yaml(text: str, shown: str) -> Any:
     """Return the value of a YAML text; raise :class:`ConfigError` with the line for anything but plain data."""
     try:
         return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader made stricter

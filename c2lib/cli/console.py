@@ -1,10 +1,7 @@
-r"""What the command line says to people.
+"""Messages, results and progress, as the command line writes them.
 
-Rules kept here:
-
-* a message is one line: what comes from a path, a strategy or a manifest can forge no second one, and no colour;
-* a closed or poor terminal costs the message's beauty, never the command;
-* progress is for somebody who watches: nothing of it goes into a file or a pipe.
+Each message and each result is one line, in which nothing that comes from a path, a strategy or a manifest can forge
+a second line or a colour. A closed or poor terminal never ends a command.
 """
 
 from __future__ import annotations
@@ -12,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from c2lib.core.redaction import one_line
+from c2lib.core.text import one_line
 
 
 def say(text: str) -> None:
@@ -22,19 +19,19 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Write a line of a result to stdout, in what its encoding has."""
+    """Write a line of a result to stdout, escaping what its encoding does not have."""
     if sys.stdout is not None:
         encoding = sys.stdout.encoding or "utf-8"
         sys.stdout.write(one_line(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def is_terminal() -> bool:
-    """Return whether somebody watches stderr."""
+    """Return whether stderr is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 class ProgressBar:
-    """A progress bar on stderr, for what takes long at a terminal; a context manager that takes it away."""
+    """A progress bar on stderr, at a terminal only; a context manager that removes it."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -43,7 +40,7 @@ class ProgressBar:
     def __call__(self, unit: str, done: int, planned: int) -> None:
         """Show how much is done; another ``unit``, ``B`` or ``step``, begins another bar."""
         if unit != self._unit:
-            self._close()
+            self.__exit__()
             self._unit = unit
         if self._bar is None and done < planned and is_terminal():
             from tqdm import tqdm
@@ -56,9 +53,6 @@ class ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None

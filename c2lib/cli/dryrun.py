@@ -1,9 +1,7 @@
-"""``c2lib dryrun``: one seeded dry run.
+"""``c2lib dryrun``: one seeded dry run, and one JSON line on what came of it.
 
-Rules kept here:
-
-* a flag is a config field or a run option, never both; flags win over ``--config``;
-* one JSON line on stdout, whatever the session came to; exit 1 when it was REJECTED or FAILED.
+A flag is a config field or a run option, never both; flags win over ``--config``. Exit 1 when the session was REJECTED
+or FAILED.
 """
 
 from __future__ import annotations
@@ -16,10 +14,11 @@ from functools import partial
 from typing import Any
 
 from c2lib.cli.console import ProgressBar, say
+from c2lib.core.errors import ConfigError
 
 
 def whole_number(text: str) -> int:
-    """Return the integer that ``text`` is, digits alone, or say so without repeating it."""
+    """Return the integer that ``text`` is, digits alone, or an error that does not repeat it."""
     if not re.fullmatch(r"[+-]?[0-9]{1,20}", text, re.ASCII):
         raise argparse.ArgumentTypeError("must be a whole number of at most 20 digits")
     return int(text)
@@ -48,9 +47,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     fields = parser.add_argument_group("config fields")
     for flag, field, kind, meaning in _FIELDS:
         name = flag[2:].upper().replace("-", "_")
-        fields.add_argument(flag, dest=field, type=kind, default=None, metavar=name, help=meaning)
+        fields.add_argument(flag, dest=field, type=kind, metavar=name, help=meaning)
     fields.add_argument(
-        "--allow", action="append", metavar="ID", help="strategy that may run; may be given again; replaces the default"
+        "--allow",
+        dest="strategy_allowlist",
+        action="append",
+        metavar="ID",
+        help="strategy that may run; may be given again; replaces the default",
     )
     fields.add_argument(
         "--set",
@@ -71,21 +74,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run it and print the summary."""
     from c2lib.app.runner import run_dryrun
-    from c2lib.app.strategy_files import strategy_from_file
-    from c2lib.cli.config_files import config_of, parse_assignment, read_config_file
+    from c2lib.core.config import DryrunConfig
 
-    base = read_config_file(options.config) if options.config else {}
-    flags: list[tuple[list[str], Any]] = [
-        (field.split("."), getattr(options, field)) for _, field, _, _ in _FIELDS if getattr(options, field) is not None
-    ]
-    if options.allow:
-        flags.append((["strategy_allowlist"], options.allow))
-    flags.extend(parse_assignment(assignment) for assignment in options.set)
-    config = config_of(base, flags)
-    source = strategy_from_file(options.strategy_file) if options.strategy_file else None
+    config = DryrunConfig.parse(_values(options))
     with ProgressBar() as bar:
-        progress = partial(bar, "step")
-        result = run_dryrun(config, out_dir=options.out, market=options.market, strategy=source, progress=progress)
+        result = run_dryrun(
+            config,
+            out_dir=options.out,
+            market=options.market,
+            strategy=options.strategy_file or None,
+            progress=partial(bar, "step"),
+        )
     print(json.dumps(result.summary()))
     for problem in (result.reject_reason, result.fail_reason):
         if problem:
@@ -93,3 +92,32 @@ def run(options: argparse.Namespace) -> int:
     if result.staging:
         say(f"not published; what was written is in {result.staging}")
     return 0 if result.status.value == "COMPLETED" else 1
+
+
+def _values(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the config's fields: those of the file, then the flags, then ``--set``."""
+    values: dict[str, Any] = {}
+    assigned: list[tuple[str, Any]] = []
+    if options.config or options.set:
+        # PyYAML takes longer to load than a short run needs
+        from c2lib.cli.config_files import parse_assignment, read_config_file
+
+        values = read_config_file(options.config) if options.config else {}
+        assigned = [parse_assignment(assignment) for assignment in options.set]
+    for field in (*(row[1] for row in _FIELDS), "strategy_allowlist"):
+        value = getattr(options, field)
+        if value is not None:
+            set_field(values, field, value)
+    for field, value in assigned:
+        set_field(values, field, value)
+    return values
+
+
+def set_field(values: dict[str, Any], field: str, value: Any) -> None:
+    """Set a dotted field in nested mappings; raise :class:`ConfigError` when a part of it is no mapping."""
+    *parts, last = field.split(".")
+    for depth, part in enumerate(parts):
+        values = values.setdefault(part, {})
+        if not isinstance(values, dict):
+            raise ConfigError(".".join(parts[: depth + 1]), "is no mapping")
+    values[last] = value

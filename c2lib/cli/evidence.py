@@ -1,8 +1,6 @@
-"""``c2lib evidence``: verify a run and render its evidence draft.
+"""``c2lib evidence``: verify a run and write its evidence draft.
 
-Rules kept here:
-
-* exit 0 when the draft says PASS, 1 when it says FAIL; either way the draft is written and its place printed.
+Exit 0 when the draft says PASS, 1 when it says FAIL; either way it is written and its path printed.
 """
 
 from __future__ import annotations
@@ -28,14 +26,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the draft and print where."""
     from c2lib.app.evidence import write_evidence
-    from c2lib.app.strategy_files import strategy_from_file
 
     draft = write_evidence(
         options.run_dir,
         date=options.date or datetime.now(UTC).date().isoformat(),
         owner=options.owner,
         market=options.market,
-        strategy=strategy_from_file(options.strategy_file) if options.strategy_file else None,
+        strategy=options.strategy_file or None,
         plots=not options.no_plots,
     )
     place = redact_secrets(draft.path)

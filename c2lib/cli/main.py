@@ -1,15 +1,7 @@
-"""The command line.
+"""The command line: results on stdout, progress and messages on stderr.
 
-Rules kept here:
-
-* results go to stdout, one JSON line or a table, progress and messages to stderr;
-* exit 0 done and good, 1 done and not good, 2 could not do it; no traceback for anything that a user can cause;
-* a complaint names the option and never repeats what was given for it, which may be a secret;
-* what a command does not need is not imported, so that help is quick.
-
->>> main(["--version"])
-c2lib 0.1.0
-0
+Exit 0 done and good, 1 done and not good, 2 could not do it. There is no traceback for anything that a user can cause,
+and no message repeats what was given for an option, which may be a secret.
 """
 
 from __future__ import annotations
@@ -25,8 +17,7 @@ from c2lib.cli.console import say
 from c2lib.core.errors import C2Error, ConfigError, RunConflictError
 from c2lib.core.redaction import redact_secrets
 
-GOOD, NOT_GOOD, COULD_NOT = 0, 1, 2
-_INTERRUPTED = 130
+GOOD, NOT_GOOD, COULD_NOT, _INTERRUPTED = 0, 1, 2, 130
 _OPTION_NAME = re.compile(r"--?[a-z][a-z-]{0,30}", re.ASCII)
 
 _COMMANDS = {
@@ -34,15 +25,14 @@ _COMMANDS = {
     "verify": "check run directories: refold the log, and execute the session again",
     "diff": "say where and why two runs part",
     "evidence": "render the evidence draft of a run",
-    "schema": "write or check the generated pages of the contract",
+    "schema": "write or check the JSON Schemas of the artifacts",
 }
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that quotes no value: not of an option that it does not know, and not of one that does not fit."""
+    """A parser whose errors quote no value: not of an option that is unknown, and not of one that does not fit."""
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Return the options; complain of those that are unknown by their names alone."""
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
             names = [name[0] for word in unknown if (name := _OPTION_NAME.match(word))]
@@ -50,12 +40,16 @@ class _Parser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        """Show the usage and the message, and leave."""
         super().error(redact_secrets(message))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code."""
+    """Run one command and return the exit code.
+
+    >>> main(["--version"])
+    c2lib 0.1.0
+    0
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     empty = next((word for word in words if word.startswith("--") and word.endswith("=--")), None)
     if empty is not None:
@@ -67,23 +61,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(words)
     except SystemExit as stop:
         return GOOD if not stop.code else COULD_NOT
-    if options.version or name is None:
-        print(f"c2lib {metadata.version('c2lib')}" if options.version else parser.format_help().rstrip())
-        return GOOD if options.version else COULD_NOT
+    if options.version:
+        print(f"c2lib {metadata.version('c2lib')}")
+        return GOOD
+    if name is None:
+        print(parser.format_help().rstrip())
+        return COULD_NOT
     try:
         code: int = _command(name).run(options)
         if sys.stdout is not None:
-            # at exit it would be too late to say that the result reached nobody
+            # at exit it would be too late to report that the result reached nobody
             sys.stdout.flush()
-    except RunConflictError as error:
-        say(str(error))
-        return NOT_GOOD
     except C2Error as error:
         say(str(error))
-        return COULD_NOT
+        return NOT_GOOD if isinstance(error, RunConflictError) else COULD_NOT
     except BrokenPipeError:
-        # whoever read stdout has gone: nothing is left to say, and nowhere to say it
-        sys.stdout = None  # keeps the interpreter from flushing it at exit
+        # nobody reads stdout any more; None keeps the interpreter from flushing it at exit
+        sys.stdout = None
         return NOT_GOOD
     except OSError as error:
         say(str(ConfigError(str(error.filename or "output"), str(error.strerror))))
@@ -95,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(name: str) -> Any:
+    """Return a command's module, imported when it is asked for, so that help is quick."""
     return import_module(f"c2lib.cli.{name}")
 
 
@@ -109,13 +104,8 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, str | None]:
     commands = parser.add_subparsers(metavar="COMMAND")
     asked = next((word for word in words if not word.startswith("-")), None)
     for name, purpose in _COMMANDS.items():
-        sub = commands.add_parser(
-            name, help=purpose, description=purpose[:1].upper() + purpose[1:] + ".", allow_abbrev=False
-        )
+        description = f"{purpose[:1].upper()}{purpose[1:]}."
+        sub = commands.add_parser(name, help=purpose, description=description, allow_abbrev=False)
         if name == asked:
             _command(name).add_options(sub)
     return parser, asked
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,11 +1,4 @@
-"""``c2lib schema``: the generated pages of the contract.
-
-Rules kept here:
-
-* the pages are a function of the contract table and the state tables, and of nothing else;
-* a page that is a symlink is not written through;
-* ``--check`` changes nothing and fails when a page on disk is stale or missing.
-"""
+"""``c2lib schema``: the JSON Schemas of the artifacts, written to a folder or checked there."""
 
 from __future__ import annotations
 
@@ -18,16 +11,16 @@ from c2lib.cli.console import say, show
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("--out", metavar="DIR", help="folder of the pages; left out: docs/contract of the checkout")
-    parser.add_argument("--check", action="store_true", help="only say which pages are stale")
+    parser.add_argument("--out", metavar="DIR", help="folder of the schemas; left out: docs/contract of the checkout")
+    parser.add_argument("--check", action="store_true", help="write nothing, and name the schemas that are stale")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write or check the pages."""
+    """Write or check the schemas."""
     from c2lib.app.paths import checkout
-    from c2lib.core.diagrams import generated_pages
     from c2lib.core.errors import ConfigError, OutputError
     from c2lib.core.redaction import redact_secrets
+    from c2lib.core.schema import schema_texts
 
     root = checkout()
     if options.out is None and root is None:
@@ -35,14 +28,13 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.out) if options.out else Path(str(root)) / "docs" / "contract"
     stale = []
     try:
-        for name, text in generated_pages().items():
-            page = folder / name
-            if options.check:
-                if not page.is_file() or page.read_bytes() != text.encode():
-                    stale.append(str(page))
-                continue
-            _write(page, text)
-            show(redact_secrets(str(page)))
+        for name, text in schema_texts().items():
+            file = folder / name
+            if not options.check:
+                _write(file, text)
+                show(redact_secrets(str(file)))
+            elif not file.is_file() or file.read_bytes() != text.encode():
+                stale.append(str(file))
     except OSError as error:
         raise OutputError(f"{error.filename}: {error.strerror}") from None
     except ValueError:
@@ -52,8 +44,9 @@ def run(options: argparse.Namespace) -> int:
     return 1 if stale else 0
 
 
-def _write(page: Path, text: str) -> None:
-    page.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(page, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # never through a symlink
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        out.write(text)

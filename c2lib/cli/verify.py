@@ -1,15 +1,14 @@
-"""``c2lib verify``: check run directories, and evidence files with the runs that they are about.
+"""``c2lib verify``: check run directories, and evidence files (``EV-….md``) with the runs that they are about.
 
-Rules kept here:
-
-* exit 0 when nothing was found in any of them, 1 when something was, 2 when one could not be reported on;
-* every path is reported on, also after one that could not be; ``EV-….md`` is an evidence file, all else a run.
+Every path is reported on, also after one that could not be. Exit 0 when nothing was found in any of them, 1 when
+something was, 2 when one could not be reported on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from c2lib.cli.console import ProgressBar, say, show
@@ -29,15 +28,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Report on each path."""
-    from c2lib.app.strategy_files import strategy_from_file
     from c2lib.core.errors import RunPathError
 
-    source = strategy_from_file(options.strategy_file) if options.strategy_file else None
     codes = []
     for path in options.paths:
         try:
             with ProgressBar() as progress:
-                report = _report(path, options, source, progress)
+                report = _report(path, options, progress)
         except RunPathError as error:
             say(str(error))
             codes.append(2)
@@ -48,28 +45,29 @@ def run(options: argparse.Namespace) -> int:
     return max(codes)
 
 
-def _report(path: str, options: argparse.Namespace, source: Any, progress: Any) -> Any:
+def _report(path: str, options: argparse.Namespace, progress: ProgressBar) -> Any:
     from c2lib.app.evidence import is_evidence, verify_evidence
     from c2lib.app.verify import verify_run
     from c2lib.core.errors import RunPathError
 
-    given = {
+    given: dict[str, Any] = {
+        "replay": not options.no_replay,
         "require_sealed": options.require_sealed,
         "expect_digest": options.expect_digest,
         "market": options.market,
-        "strategy": source,
+        "strategy": options.strategy_file or None,
         "progress": progress,
     }
     if is_evidence(path):
-        return verify_evidence(path, not options.no_replay, run=options.run, **given)
+        return verify_evidence(path, run=options.run, **given)
     if options.run is not None:
         raise RunPathError(f"{path} is no evidence file: --run names the run of one")
-    return verify_run(path, not options.no_replay, **given)
+    return verify_run(path, **given)
 
 
-def _lines(report: Any) -> list[str]:
+def _lines(report: Any) -> Iterator[str]:
     verdict = f"{report.verdict} {'OK' if report.ok else 'NOT OK'}"
     replay = "executed again" if report.replayed else "not executed again"
-    first = f"{verdict}  {report.path}  ({replay}; run_digest {report.summary.run_digest})"
-    findings = [f"  finding: {finding.text()}" for finding in report.findings]
-    return [first, *findings, *(f"  unchecked: {what}" for what in report.unchecked)]
+    yield f"{verdict}  {report.path}  ({replay}; run_digest {report.summary.run_digest})"
+    yield from (f"  finding: {finding.text()}" for finding in report.findings)
+    yield from (f"  unchecked: {what}" for what in report.unchecked)

@@ -1,15 +1,7 @@
-"""Reference canonical JSON and the digests made of it.
+"""The canonical JSON of the artifacts, and the digests that are made of it.
 
-Rules kept here (DESIGN: artifacts):
-
-* UTF-8, keys sorted by code point, separators ``,`` and ``:``, no ASCII escaping;
-* no binary floats, integers below 2**53 in magnitude, text in NFC without lone surrogates;
-* everything that is hashed is hashed over these bytes.
-
->>> canonical_json({"b": 1, "a": ["x", None, True]})
-'{"a":["x",null,true],"b":1}'
->>> event_id("run_demo_001", "strat_demo", "SESSION_START", 0, {"clock_mode": "fixed"})
-'f4c46d4318ed7fd625b8c3ce95cb0eb260ea42d163885c59e583d7da55ca1f76'
+UTF-8, keys sorted by code point, separators ``,`` and ``:``, no ASCII escaping; no binary floats, integers below 2**53
+in magnitude, text in NFC without lone surrogates. Everything that is hashed is hashed over these bytes.
 """
 
 from __future__ import annotations
@@ -84,7 +76,11 @@ def _check(value: Any, path: str, depth: int) -> None:
 
 
 def canonical_json(value: Any) -> str:
-    """Return the one canonical text of ``value``; raise :class:`CanonicalFormError` when it has none."""
+    """Return the one canonical text of ``value``; raise :class:`CanonicalFormError` when it has none.
+
+    >>> canonical_json({"b": 1, "a": ["x", None, True]})
+    '{"a":["x",null,true],"b":1}'
+    """
     _check(value, "$", 0)
     # after the check, the one thing that json does not know is a mapping that is no dict
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=dict)
@@ -101,7 +97,11 @@ def canonical_sha256(value: Any) -> str:
 
 
 def event_id(run_id: str, strategy_id: str, event_type: str, ts_sim: int, payload: Mapping[str, Any]) -> str:
-    """Return the ``event_id`` of an event, the slow way that the encoders are held against."""
+    """Return the ``event_id`` of an event, the slow way that the encoders are held against.
+
+    >>> event_id("run_demo_001", "strat_demo", "SESSION_START", 0, {"clock_mode": "fixed"})
+    'f4c46d4318ed7fd625b8c3ce95cb0eb260ea42d163885c59e583d7da55ca1f76'
+    """
     return canonical_sha256(
         {
             "kind": EVENT_ID_KIND,
@@ -112,11 +112,6 @@ def event_id(run_id: str, strategy_id: str, event_type: str, ts_sim: int, payloa
             "payload": payload,
         }
     )
-
-
-def entry_hash(entry: Mapping[str, Any]) -> str:
-    """Return the ``entry_hash`` of an audit entry: over everything in it but ``entry_hash`` itself."""
-    return canonical_sha256({key: value for key, value in entry.items() if key != "entry_hash"})
 
 
 def run_digest(manifest: Mapping[str, Any]) -> str:

@@ -1,15 +1,4 @@
-"""Time as an injected fact.
-
-Rules kept here:
-
-* no time comes from the machine: a session reads the clock that it was given, once per step;
-* times are written in UTC, ``datetime.isoformat()``; a time without a zone is refused;
-* a clock never goes back; what an injected clock answered is kept, run-length coded, for the replay.
-
->>> clock = FixedClock("2026-01-01T00:00:00+00:00")
->>> utc_text(clock.now())
-'2026-01-01T00:00:00+00:00'
-"""
+"""Times: read from the clock that a session is given and never from the machine, written in UTC by ``isoformat()``."""
 
 from __future__ import annotations
 
@@ -69,19 +58,23 @@ def _date_text(day: int) -> str:
 
 
 class FixedClock:
-    """A clock that stands still; the constructor takes ISO text with a zone or an aware ``datetime``."""
+    """A clock that stands still; the constructor takes ISO text with a zone or an aware ``datetime``.
+
+    >>> utc_text(FixedClock("2026-01-01T02:00:00+02:00").now())
+    '2026-01-01T00:00:00+00:00'
+    """
 
     def __init__(self, moment: str | datetime) -> None:
         text = moment.isoformat() if isinstance(moment, datetime) else moment
         self._moment = parse_utc(text, "clock")
 
     def now(self) -> datetime:
-        """Return the one time this clock knows."""
+        """Return the time at which it stands."""
         return self._moment
 
 
 class RecordedClock:
-    """Answers what another clock answered: ``readings`` are ``(reading index, text)`` where the answer changed."""
+    """Returns what another clock returned: ``readings`` are ``(reading index, text)`` where the time changed."""
 
     def __init__(self, readings: Sequence[tuple[int, str]]) -> None:
         self._readings = [(index, parse_utc(text, "inputs.clock_readings")) for index, text in readings]
@@ -91,7 +84,7 @@ class RecordedClock:
         self._at = 0
 
     def now(self) -> datetime:
-        """Return the next recorded answer; the last one stands from then on."""
+        """Return the next recorded time; the last one stands from then on."""
         while self._at + 1 < len(self._readings) and self._readings[self._at + 1][0] <= self._next:
             self._at += 1
         self._next += 1
@@ -99,7 +92,7 @@ class RecordedClock:
 
 
 class ClockReader:
-    """Reads a clock for a session: refuses naive times and times that go back, keeps what was read."""
+    """Reads a clock for a session; ``readings`` keeps each time with the index of the reading from which it stood."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -109,7 +102,7 @@ class ClockReader:
         self.text = ""
 
     def read(self) -> str:
-        """Read once and return the text; raise :class:`InvariantError` when the clock misbehaves."""
+        """Read once and return the text; raise :class:`InvariantError` for a naive time or one that goes back."""
         moment = self._clock.now()
         last = self._last
         if moment is last:

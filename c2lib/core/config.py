@@ -1,17 +1,7 @@
-"""The sealed config of a dry run.
+"""What a dry run is run with: :class:`DryrunConfig` as a person writes it, :class:`SealedConfig` with nothing left out.
 
-Rules kept here:
-
-* it holds everything that decides the bytes of a run, and no path: where to read and write are run options;
-* *malformed* (wrong type, unknown field) raises :class:`~c2lib.core.errors.ConfigError` here; *well-formed but
-  not allowed* (``enabled=True``, an empty allowlist) is kept, and rejected by preflight;
-* a field whose feature is not built takes its neutral value and refuses any other;
-* a sealed config is concrete: :meth:`DryrunConfig.sealed` fills in what was left out. It is redacted as well: a
-  session never holds a secret of its config, and its record can be executed again.
-
->>> config = DryrunConfig(strategy_id="strat_demo", seed=123).sealed()
->>> config.steps, config.run_id.startswith("dry-")
-(64, True)
+It holds everything that decides the bytes of a run, and no path: where to read and write are run options. *Malformed*
+raises :class:`~c2lib.core.errors.ConfigError`; *well-formed but not allowed* is kept, and rejected by preflight.
 """
 
 from __future__ import annotations
@@ -21,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError
 
 from c2lib.core.canon import canonical_sha256
 from c2lib.core.clock import parse_utc, utc_text
 from c2lib.core.criteria import Criteria
 from c2lib.core.decimals import parse_decimal
 from c2lib.core.errors import ConfigError
-from c2lib.core.model import Grid
+from c2lib.core.model import Grid, MarketFacts
 from c2lib.core.redaction import find_secret
 from c2lib.core.sealed import (
     EmptyTuple,
@@ -43,7 +33,9 @@ from c2lib.core.sealed import (
     Zero,
     check_names,
     config_error,
+    must,
 )
+from c2lib.core.text import field_differences
 
 BUILT_IN_STRATEGIES = ("strat_demo", "sma_cross")
 DEFAULT_CLOCK_START = "2026-01-01T00:00:00+00:00"
@@ -56,15 +48,22 @@ _SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESERVED_NAMES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.ASCII | re.IGNORECASE)
 
 
-def _at_most_one(text: str) -> str:
+def _in_utc(text: str) -> str:
+    try:
+        return utc_text(parse_utc(text))
+    except ConfigError as error:
+        raise ValueError(error.problem) from None
+
+
+def _is_share(text: str) -> bool:
     value, scale = parse_decimal(text)
-    if value > 10**scale:
-        raise ValueError("must not be greater than 1")
-    return text
+    return value <= int(10**scale)
 
 
-Share = Annotated[NonNegativeDecimal, AfterValidator(_at_most_one)]
-PositiveShare = Annotated[PositiveDecimal, AfterValidator(_at_most_one)]
+Share = Annotated[NonNegativeDecimal, must(_is_share, "must not be greater than 1")]
+PositiveShare = Annotated[PositiveDecimal, must(_is_share, "must not be greater than 1")]
+UtcTime = Annotated[Text, AfterValidator(_in_utc)]
+"""A time, ISO 8601 with a zone, kept in UTC."""
 
 
 class SyntheticMarket(Sealed):
@@ -73,22 +72,14 @@ class SyntheticMarket(Sealed):
     start_price: PositiveDecimal = "100"
     """Opening price of the first bar."""
 
-    start_time: Text = DEFAULT_CLOCK_START
-    """Time of the first bar, ISO 8601 with a zone."""
+    start_time: UtcTime = DEFAULT_CLOCK_START
+    """Time of the first bar."""
 
     interval_seconds: Integer = Field(default=60, ge=1, le=86_400 * 31)
     """Seconds from bar to bar."""
 
     volatility_ticks: Integer = Field(default=8, ge=1, le=10_000)
     """Widest move of one leg within a bar, in ticks."""
-
-    @field_validator("start_time")
-    @classmethod
-    def _in_utc(cls, text: str) -> str:
-        try:
-            return utc_text(parse_utc(text))
-        except ConfigError as error:
-            raise ValueError(error.problem) from None
 
 
 class MarketConfig(Sealed):
@@ -105,6 +96,12 @@ class MarketConfig(Sealed):
     between two to the one further from zero. The order of two prices survives it. ``nearest`` needs a ``tick_size``."""
     file_sha256: Sha256 | None = None
     synthetic: SyntheticMarket = SyntheticMarket()
+
+
+class SealedMarket(MarketConfig):
+    """A market whose tick size is known."""
+
+    tick_size: PositiveDecimal
 
 
 class RateLimit(Sealed):
@@ -159,8 +156,8 @@ class DryrunConfig(Sealed):
     strategy_id: Text
     seed: Integer
     clock_mode: Literal["fixed", "injected", "market"] = "fixed"
-    clock_start: Text | None = None
-    """Time at which the fixed clock stands, ISO 8601 with a zone."""
+    clock_start: UtcTime | None = None
+    """Time at which the fixed clock stands."""
     steps: Integer | None = Field(default=None, ge=1, le=MAX_STEPS)
     """Bound on the loop; left out: every bar of the file, 64 of the walk."""
     max_sink_retries: Integer = 0
@@ -188,86 +185,108 @@ class DryrunConfig(Sealed):
         check_names(values)
         return cls(**values)
 
-    @field_validator("clock_start")
+
+class SealedConfig(DryrunConfig):
+    """A config with nothing left out and no secret in it, made by :func:`seal`.
+
+    Null stands only where null is meant: no bound, no fixed clock, no file, no allowlist.
+    """
+
+    run_id: Text
+    steps: Integer = Field(ge=1, le=MAX_STEPS)
+    market: SealedMarket
+
     @classmethod
-    def _in_utc(cls, text: str | None) -> str | None:
-        if text is None:
-            return None
-        try:
-            return utc_text(parse_utc(text))
-        except ConfigError as error:
-            raise ValueError(error.problem) from None
-
-    def sealed(
-        self,
-        *,
-        file_sha256: str | None = None,
-        tick_size: str = DEFAULT_TICK_SIZE,
-        bar_count: int = DEFAULT_STEPS,
-        clock_injected: bool = False,
-    ) -> Self:
-        """Return the concrete config: market named, tick size, steps and clock filled in, ``run_id`` derived.
-
-        ``tick_size`` and ``bar_count`` are what the market offers where the config leaves them out. Raises
-        :class:`ConfigError` when the config and what was handed over do not go together.
-        """
-        market = self._sealed_market(file_sha256, tick_size)
-        steps = self.steps if self.steps is not None else bar_count
-        if market.source == "file" and steps > bar_count:
-            raise ConfigError("steps", f"{steps} steps, but the market file has {bar_count} bars")
-        update: dict[str, Any] = {
-            "market": market,
-            "steps": steps,
-            "clock_start": self._sealed_clock_start(clock_injected),
-        }
-        concrete = self.model_copy(update=update).redacted()
-        if concrete.run_id is None:
-            concrete = concrete.model_copy(update={"run_id": concrete.derived_run_id()})
-        return concrete
-
-    def _sealed_market(self, file_sha256: str | None, tick_size: str) -> MarketConfig:
-        market = self.market
-        if file_sha256 is None and market.source == "file":
-            raise ConfigError("market.source", "is 'file' but no market file was handed over")
-        if file_sha256 is None and market.file_sha256 is not None:
-            raise ConfigError("market.file_sha256", "is given but no market file was handed over")
-        if file_sha256 is not None and market.file_sha256 not in (None, file_sha256):
-            raise ConfigError("market.file_sha256", f"the file handed over has sha256 {file_sha256}")
-        return market.model_copy(
-            update={
-                "source": "synthetic" if file_sha256 is None else "file",
-                "file_sha256": file_sha256,
-                "tick_size": market.tick_size or tick_size,
-            }
-        )
-
-    def _sealed_clock_start(self, clock_injected: bool) -> str | None:
-        if self.clock_mode == "market" and clock_injected:
-            raise ConfigError("clock_mode", "'market' takes its time from the bars; hand over no clock")
-        if self.clock_mode == "injected" and not clock_injected:
-            raise ConfigError("clock_mode", "'injected' needs a clock handed over in Python")
-        if self.clock_start is not None and (clock_injected or self.clock_mode != "fixed"):
-            raise ConfigError("clock_start", "only the built-in fixed clock has a start; leave it out")
-        if self.clock_mode == "fixed" and not clock_injected:
-            return self.clock_start or DEFAULT_CLOCK_START
-        return None
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Return the config of a manifest; raise :class:`ConfigError` unless it has every field in canonical form."""
+        sealed = super().parse(values)
+        for name, _, _ in field_differences(dict(values), sealed.canonical(), within_lists=False):
+            raise ConfigError(name, "is left out, or is not what sealing makes of it")
+        return sealed
 
     def grid(self) -> Grid:
-        """Return the units of a sealed config; a money unit is fine enough for every fee and the initial cash."""
-        broker, market = self.broker, self.market
-        grid = Grid.of(market.tick_size or DEFAULT_TICK_SIZE, market.lot_size)
-        fee_scale = max(parse_decimal(rate)[1] for rate in (broker.maker_fee_rate, broker.taker_fee_rate))
-        cash_scale = parse_decimal(broker.initial_cash)[1]
+        """Return the units of the run; a money unit is fine enough for every fee and the initial cash."""
+        grid = Grid.of(self.market.tick_size, self.market.lot_size)
+        rates = (self.broker.maker_fee_rate, self.broker.taker_fee_rate)
+        fee_scale = max(parse_decimal(rate)[1] for rate in rates)
+        cash_scale = parse_decimal(self.broker.initial_cash)[1]
         return replace(grid, fee_scale=max(fee_scale, cash_scale - grid.money_scale))
 
-    def derived_run_id(self) -> str:
-        """Return the ``run_id`` that follows from everything else."""
-        rest = {key: value for key, value in self.canonical().items() if key != "run_id"}
-        return DERIVED_RUN_ID_PREFIX + canonical_sha256(rest)[:12]
 
-    def sha256(self) -> str:
-        """Return the hash of the canonical JSON of this config."""
-        return canonical_sha256(self.canonical())
+def seal(config: DryrunConfig, market: MarketFacts | None = None, *, clock_injected: bool = False) -> SealedConfig:
+    """Return the config with everything filled in that was left out; a sealed one comes back unchanged.
+
+    >>> sealed = seal(DryrunConfig(strategy_id="strat_demo", seed=123))
+    >>> sealed.steps, sealed.market.tick_size, sealed.run_id.startswith("dry-")
+    (64, '0.01', True)
+
+    Args:
+        config: what a person wrote, or a sealed config.
+        market: the market given beside it; ``None`` is the synthetic walk.
+        clock_injected: whether a clock is given beside it.
+
+    Raises:
+        ConfigError: the config does not keep its model, or does not go with market and clock.
+    """
+    # a config can be changed past its model, and a given market is foreign: both are held against the model
+    values = config.model_dump(warnings=False)
+    if isinstance(config, SealedConfig):
+        sealed = SealedConfig(**values).redacted()
+    else:
+        sealed = _filled_in(DryrunConfig(**values), market, clock_injected=clock_injected)
+    _check_market(sealed, market)
+    _check_clock(sealed, clock_injected=clock_injected)
+    return sealed
+
+
+def _filled_in(draft: DryrunConfig, market: MarketFacts | None, *, clock_injected: bool) -> SealedConfig:
+    """Return ``draft`` without secrets, and with what market and clock decide."""
+    values = draft.model_dump()
+    asked = values["market"]
+    if market is not None:
+        asked["source"] = "file"
+        asked["file_sha256"] = asked["file_sha256"] or market.sha256
+    asked["tick_size"] = asked["tick_size"] or (DEFAULT_TICK_SIZE if market is None else market.tick_size)
+    if values["steps"] is None:
+        values["steps"] = DEFAULT_STEPS if market is None else market.bar_count
+    if values["clock_start"] is None and values["clock_mode"] == "fixed" and not clock_injected:
+        values["clock_start"] = DEFAULT_CLOCK_START
+    sealed = SealedConfig(**{**values, "run_id": draft.run_id or ""}).redacted()
+    if draft.run_id is None:
+        rest = {name: value for name, value in sealed.canonical().items() if name != "run_id"}
+        sealed = sealed.model_copy(update={"run_id": DERIVED_RUN_ID_PREFIX + canonical_sha256(rest)[:12]})
+    return sealed
+
+
+def _check_market(config: SealedConfig, market: MarketFacts | None) -> None:
+    asked, steps = config.market, config.steps
+    if market is None:
+        if asked.source == "file":
+            raise ConfigError("market.source", "is 'file' but no market file was handed over")
+        if asked.file_sha256 is not None:
+            raise ConfigError("market.file_sha256", "is given but no market file was handed over")
+        return
+    if asked.source != "file":
+        raise ConfigError("market.source", f"is sealed as {asked.source!r}, but a market is given beside it")
+    if asked.file_sha256 != market.sha256:
+        raise ConfigError("market.file_sha256", f"the file handed over has sha256 {market.sha256}")
+    if steps > market.bar_count:
+        raise ConfigError("steps", f"{steps} steps, but the market file has {market.bar_count} bars")
+    if asked.tick_size != market.tick_size:
+        problem = f"is {asked.tick_size}, but the market handed over counts in {market.tick_size}"
+        raise ConfigError("market.tick_size", problem)
+
+
+def _check_clock(config: SealedConfig, *, clock_injected: bool) -> None:
+    mode, start = config.clock_mode, config.clock_start
+    if mode == "market" and clock_injected:
+        raise ConfigError("clock_mode", "'market' takes its time from the bars; hand over no clock")
+    if mode == "injected" and not clock_injected:
+        raise ConfigError("clock_mode", "'injected' needs a clock handed over in Python")
+    if start is not None and (clock_injected or mode != "fixed"):
+        raise ConfigError("clock_start", "only the built-in fixed clock has a start; leave it out")
+    if start is None and mode == "fixed" and not clock_injected:
+        raise ConfigError("clock_start", "is sealed as null, but no clock is given beside it")
 
 
 def check_run_id_for_directory(run_id: str) -> None:

@@ -1,13 +1,7 @@
 """The contract with other programs: which fields each artifact and each payload has, and what they hold.
 
-Rules kept here:
-
-* this is the one table; the line encoders, the witness's checks, the JSON Schemas in ``docs/contract``
-  and the redaction fields are all made from it;
-* a payload's fields stand in the order in which the session hands them over; lines have them sorted.
-
->>> [field.name for field in PAYLOADS[EventKind.REJECTED]]
-['code', 'reason']
+The line encoders, the witness's checks and the JSON Schemas in ``docs/contract`` are made from this table. The fields
+of a payload stand in the order in which the session gives them; lines have them sorted.
 """
 
 from __future__ import annotations
@@ -20,6 +14,7 @@ from typing import Any
 
 from c2lib.core.canon import MAX_INTEGER
 from c2lib.core.decimals import DECIMAL_PATTERN
+from c2lib.core.model import BUY, DAY, FOK, GTC, IOC, LIMIT, MAKER, MARKET, SELL, STOP, STOP_LIMIT, TAKER
 from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import (
     EVENT_SCHEMA,
@@ -62,8 +57,6 @@ class FieldKind(Enum):
     OBJECT = "object"
 
 
-FREE_TEXT_KINDS = frozenset({FieldKind.TEXT, FieldKind.TEXT_LIST, FieldKind.OBJECT})
-
 _PATTERNS = {
     FieldKind.DECIMAL: DECIMAL_PATTERN,
     FieldKind.TIME: TIME_PATTERN,
@@ -89,26 +82,23 @@ class Field:
     @property
     def is_free_text(self) -> bool:
         """Whether people or foreign code can put text of their own here."""
-        return self.kind in FREE_TEXT_KINDS
+        return self.kind in (FieldKind.TEXT, FieldKind.TEXT_LIST, FieldKind.OBJECT)
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema (draft 2020-12) of this field."""
-        schema: dict[str, Any] = {"description": self.meaning}
+        schema: dict[str, Any] = {"description": self.meaning, "type": "string"}
         if self.kind is FieldKind.INTEGER:
             low = -MAX_INTEGER if self.negative else 0
             schema |= {"type": "integer", "minimum": low, "maximum": MAX_INTEGER}
         elif self.kind is FieldKind.CHOICE:
-            schema |= {"type": "string", "enum": list(self.choices)}
+            schema["enum"] = list(self.choices)
         elif self.kind is FieldKind.OBJECT:
-            schema |= {"type": "object"}
+            schema["type"] = "object"
         elif self.kind is FieldKind.TEXT_LIST:
             schema |= {"type": "array", "items": {"type": "string"}}
-        else:
-            schema |= {"type": "string"}
-            if self.kind in _PATTERNS:
-                schema["pattern"] = f"^{_PATTERNS[self.kind]}$"
-                # some engines let $ match before a last newline
-                schema["not"] = {"type": "string", "pattern": "\n"}
+        elif self.kind in _PATTERNS:
+            # some engines let $ match before a last newline
+            schema |= {"pattern": f"^{_PATTERNS[self.kind]}$", "not": {"type": "string", "pattern": "\n"}}
         if self.nullable:
             schema["type"] = [schema["type"], "null"]
             if "enum" in schema:
@@ -120,7 +110,9 @@ class Field:
         if value is None:
             return None if self.nullable else "is null"
         if self.kind is FieldKind.INTEGER:
-            return self._integer_problem(value)
+            if isinstance(value, bool) or not isinstance(value, int):
+                return "is not an integer"
+            return "is out of range" if abs(value) > MAX_INTEGER or (value < 0 and not self.negative) else None
         if self.kind is FieldKind.OBJECT:
             return None if isinstance(value, dict) else "is not an object"
         if self.kind is FieldKind.TEXT_LIST:
@@ -135,28 +127,16 @@ class Field:
             return f"is not a {self.kind.value}"
         return None
 
-    def _integer_problem(self, value: Any) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, int):
-            return "is not an integer"
-        if abs(value) > MAX_INTEGER or (value < 0 and not self.negative):
-            return "is out of range"
-        return None
-
-
-def free_text_names(fields: tuple[Field, ...]) -> tuple[str, ...]:
-    """Return the names of the fields that redaction has to look at."""
-    return tuple(field.name for field in fields if field.is_free_text)
-
 
 AUDIT_CODES: tuple[str, ...] = (*AuditCode, *RejectCode, *FailCode)
 
 _INT, _DEC, _TIME, _SHA = FieldKind.INTEGER, FieldKind.DECIMAL, FieldKind.TIME, FieldKind.SHA256
 _ID, _CHOICE, _TEXT, _OBJ = FieldKind.IDENTIFIER, FieldKind.CHOICE, FieldKind.TEXT, FieldKind.OBJECT
 
-SIDES = ("BUY", "SELL")
-ORDER_TYPES = ("MARKET", "LIMIT", "STOP", "STOP_LIMIT")
-TIMES_IN_FORCE = ("GTC", "IOC", "FOK", "DAY")
-LIQUIDITIES = ("MAKER", "TAKER")
+SIDES = (BUY, SELL)
+ORDER_TYPES = (MARKET, LIMIT, STOP, STOP_LIMIT)
+TIMES_IN_FORCE = (GTC, IOC, FOK, DAY)
+LIQUIDITIES = (MAKER, TAKER)
 CLOCK_MODES = ("fixed", "injected", "market")
 
 _BAR_INDEX = Field("bar_index", _INT, "index of the bar at which it happened, from 0")

@@ -1,14 +1,4 @@
-"""What must hold for a PASS, written down before the run.
-
-Rules kept here:
-
-* the criteria are part of the sealed config and their hash stands in event 0, so that they cannot be
-  fitted to the outcome;
-* each criterion is one field; the evidence evaluates each and names what bears it.
-
->>> len(Criteria().sha256())
-64
-"""
+"""What must hold for a PASS: sealed with the config before the run, so that it cannot be fitted to the outcome."""
 
 from __future__ import annotations
 
@@ -16,12 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from c2lib.core.canon import canonical_sha256
 from c2lib.core.sealed import Integer, Sealed
 
 
 class Criteria(Sealed):
-    """The vocabulary of criteria with its defaults."""
+    """The criteria with their defaults; evidence evaluates each field."""
 
     status: Literal["COMPLETED", "REJECTED", "FAILED"] = "COMPLETED"
     """Final status of the session."""
@@ -40,7 +29,3 @@ class Criteria(Sealed):
 
     max_no_live_attempts: Integer = Field(default=0, ge=0)
     """Most attempts refused by the NO-LIVE guard."""
-
-    def sha256(self) -> str:
-        """Return the hash that event 0 carries as ``criteria_sha256``."""
-        return canonical_sha256(self.canonical())

@@ -1,12 +1,6 @@
-"""Exact decimals as integers inside and canonical text outside.
+"""Exact decimals: an integer and a scale inside (``value`` times ten to the minus ``scale``), one text outside.
 
-Rules kept here:
-
-* inside, a decimal is an integer and a scale: ``value`` times ten to the minus ``scale``;
-* outside, it has one text: no exponent, no plus, no trailing zero behind the point, no ``-0``.
-
->>> parse_decimal("1.0716"), format_scaled(10716, 4), format_scaled(-2500, 3)
-((10716, 4), '1.0716', '-2.5')
+The text has no exponent, no plus, no trailing zero behind the point and no ``-0``.
 """
 
 from __future__ import annotations
@@ -14,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from c2lib.core.text import quoted
+
 DECIMAL_PATTERN = r"(?:0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9])"
 """Canonical decimal text; used with ``re.fullmatch`` and, anchored, in the JSON Schemas."""
 
 MAX_DIGITS = 60
-"""Most digits that a decimal may have, as handed over and in canonical text: far beyond any price, cheap to refuse."""
+"""Most digits that a decimal may have, as given and in canonical text: far beyond any price, cheap to refuse."""
 
 MOST_KNOWN = 4096
 """Most texts that :class:`KnownTexts` remembers."""
@@ -30,20 +26,23 @@ def parse_decimal(text: str) -> tuple[int, int]:
     """Return ``(value, scale)`` of a plain or exponent decimal; the scale is the least that keeps it exact.
 
     Raises :class:`ValueError` for anything else, infinities and NaN among them.
+
+    >>> parse_decimal("1.0716"), parse_decimal("25e1")
+    ((10716, 4), (250, 0))
     """
     match = _LOOSE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text[:40]!r} is not a decimal number")
+        raise ValueError(f"{quoted(text)} is not a decimal number")
     sign, whole, fraction, exponent = match.group(1), match.group(2), match.group(3) or "", match.group(4)
     if len(whole) + len(fraction) > MAX_DIGITS or abs(int(exponent or 0)) > MAX_DIGITS:
-        raise ValueError(f"{text[:40]!r}… has more than {MAX_DIGITS} digits")
+        raise ValueError(f"{quoted(text)} has more than {MAX_DIGITS} digits")
     value, scale = int(whole + fraction), len(fraction) - int(exponent or 0)
     if scale < 0:
         value, scale = value * 10**-scale, 0
     while scale and value % 10 == 0:
         value, scale = value // 10, scale - 1
     if max(len(str(value)), scale + 1) > MAX_DIGITS:
-        raise ValueError(f"{text[:40]!r}… has more than {MAX_DIGITS} digits")
+        raise ValueError(f"{quoted(text)} has more than {MAX_DIGITS} digits")
     return (-value if sign == "-" else value), scale
 
 
@@ -58,7 +57,7 @@ def format_scaled(value: int, scale: int) -> str:
 
 
 class KnownTexts(dict[int, str]):
-    """The texts of numbers, made by ``text_of`` and remembered: ``texts[number]`` is as quick as a look-up can be.
+    """The texts of numbers, made by ``text_of`` and remembered: ``texts[number]`` takes one dict look-up.
 
     At most :data:`MOST_KNOWN` are kept, so that memory does not grow with a run.
 

@@ -1,18 +1,8 @@
-"""Every error of c2lib, rooted by who is to blame.
+"""Every error of c2lib: one root, and below it one root per culprit.
 
-Rules kept here:
-
-* one root, :class:`C2Error`; below it one root per culprit: the caller (:class:`InputError`), the
-  strategy (:class:`StrategyError`), the venue (:class:`BrokerError`), the machine
-  (:class:`OutputError`), c2lib itself (:class:`DefectError`);
-* an error carries the field, file or line that it is about, and its message says what to do;
-* what a caller or the machine is blamed for can quote a name or a path: no such message holds a secret, and a
-  notebook shows it as one line, without a traceback;
-* an error crosses a process border whole.
-
->>> error = ConfigError("seed", "must be an integer, got '11'", hint="drop the quotes")
->>> error.field, str(error)
-('seed', "seed: must be an integer, got '11' (drop the quotes)")
+They are the caller (:class:`InputError`), the strategy (:class:`StrategyError`), the venue (:class:`BrokerError`), the
+machine (:class:`OutputError`) and c2lib itself (:class:`DefectError`). A message says what to do, and holds no secret
+where it can quote a name or a path; an error carries the field, file or line that it is about.
 """
 
 from __future__ import annotations
@@ -37,7 +27,7 @@ class C2Error(Exception):
 
 
 class InputError(C2Error):
-    """The caller handed over something that cannot be used; nothing was written."""
+    """The caller gave something that cannot be used; nothing was written."""
 
     def __init__(self, message: str) -> None:
         super().__init__(redact_secrets(message))
@@ -55,7 +45,11 @@ class _NamingError(InputError):
 
 
 class ConfigError(_NamingError):
-    """A config field, parameter or option is malformed; ``field`` is its dotted name."""
+    """A config field, parameter or option is malformed; ``field`` is its dotted name.
+
+    >>> str(ConfigError("seed", "must be an integer, got '11'", hint="drop the quotes"))
+    "seed: must be an integer, got '11' (drop the quotes)"
+    """
 
     def __init__(self, field: str, problem: str, *, hint: str = "") -> None:
         self.field = redact_secrets(field)

@@ -1,15 +1,7 @@
-"""The facts that cross rooms, and the ports behind which others stand.
+"""The facts that cross folders, and the ports behind which others stand.
 
-Rules kept here:
-
-* prices are integer ticks, quantities integer lots, times integer microseconds since 1970-01-01 UTC: a
-  :class:`Grid` turns them into text and back, exactly;
-* facts are NamedTuples, since the step loop makes one per bar, order and fill;
-* ports are protocols; a class fits one by its methods, not by its parents.
-
->>> grid = Grid.of("0.0001", "1")
->>> grid.price_text(10716), grid.ticks("1.0716")
-('1.0716', 10716)
+Prices are integer ticks, quantities integer lots, times integer microseconds since 1970-01-01 UTC; a :class:`Grid`
+makes text of them, exactly. Facts are NamedTuples, since the step loop makes one per bar, order and fill.
 """
 
 from __future__ import annotations
@@ -110,6 +102,9 @@ class Grid:
     A tick is ``tick_value`` times ten to the minus ``tick_scale``, a lot likewise. Money is counted in
     units of ten to the minus ``money_scale``, fine enough that no price times quantity times fee rate
     ever needs rounding; ``notional_unit`` money units are one tick times one lot.
+
+    >>> Grid.of("0.0001", "1").price_text(10716)
+    '1.0716'
     """
 
     tick_value: int
@@ -147,48 +142,39 @@ class Grid:
         """Return an amount of money as canonical decimal text."""
         return format_scaled(units, self.money_scale)
 
-    def ticks(self, price: str) -> int:
-        """Return a price text in ticks; raise :class:`ValueError` when it lies off the grid."""
-        return units_of(price, format_scaled(self.tick_value, self.tick_scale))
-
-    def lots(self, quantity: str) -> int:
-        """Return a quantity text in lots; raise :class:`ValueError` when it lies off the grid."""
-        return units_of(quantity, format_scaled(self.lot_value, self.lot_scale))
-
     def money(self, amount: str) -> int:
         """Return a money text in money units; raise :class:`ValueError` when it is finer than they are."""
         return units_of(amount, format_scaled(1, self.money_scale))
 
 
 class Clock(Protocol):
-    """Anything that tells an aware time."""
+    """Anything that returns an aware time."""
 
     def now(self) -> datetime:
         """Return the time, with its zone."""
-        ...
 
 
-class MarketData(Protocol):
-    """Bars in order, and what seals them."""
+class MarketFacts(Protocol):
+    """What seals a market."""
 
     @property
     def sha256(self) -> str:
         """Hash of the file's bytes, or of the parameters of a synthetic walk."""
-        ...
 
     @property
     def tick_size(self) -> str:
         """The tick that prices are counted in, as canonical decimal text."""
-        ...
 
     @property
     def bar_count(self) -> int:
         """How many bars there are."""
-        ...
+
+
+class MarketData(MarketFacts, Protocol):
+    """Bars in order, and what seals them."""
 
     def bars(self, count: int) -> Iterator[Bar]:
         """Yield the first ``count`` bars, from the first one at each call."""
-        ...
 
 
 class StrategySettings(NamedTuple):
@@ -203,12 +189,11 @@ class StrategySettings(NamedTuple):
 class Strategy(Protocol):
     """Decides after each bar; sees nothing of later bars.
 
-    A strategy is handed over as a class, or any callable, that takes one :class:`StrategySettings`.
+    A strategy is given as a class, or any callable, that takes one :class:`StrategySettings`.
     """
 
     def on_bar(self, bar: Bar, view: PositionView) -> Sequence[OrderIntent | CancelIntent] | None:
         """Return what to do about ``bar``; ``None`` or nothing means hold."""
-        ...
 
 
 class BrokerPort(Protocol):
@@ -216,23 +201,18 @@ class BrokerPort(Protocol):
 
     def place_order(self, request: OrderRequest) -> str:
         """Place an order and return its ``broker_order_id``."""
-        ...
 
     def cancel_order(self, broker_order_id: str) -> OrderStatus:
         """Ask for a cancel and return where the order stands then."""
-        ...
 
     def query_order(self, order_id: str) -> OrderReport:
         """Return the report on an order, by broker or client order id."""
-        ...
 
     def list_open_orders(self) -> tuple[OrderReport, ...]:
         """Return the reports on all orders that can still fill, oldest first."""
-        ...
 
     def iter_fills(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
         """Return the fills from ``cursor`` on, and the cursor to go on with."""
-        ...
 
 
 class Texts(NamedTuple):

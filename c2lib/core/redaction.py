@@ -1,25 +1,15 @@
-r"""Detectors for secrets in free text.
+r"""Secrets are taken out of free text, and free text is made fit for an artifact.
 
-Rules kept here:
-
-* a detector is a name, a pattern in linear time and the public source of the shape that it knows; nothing here
-  guesses from entropy, so that hashes, ids, prices and dates are left alone;
-* what is found is replaced whole by ``[REDACTED:name]``, and never returned or logged;
-* what was redacted is clean: redacting it again changes nothing.
-
-``docs/secrets.md`` says what is detected, what is left alone, and what was measured.
-
->>> redact_secrets("login with password=hunter2hunter2 please")
-'login with [REDACTED:assignment] please'
->>> find_secret("run_demo_001") is None
-True
+A detector is a name, a pattern in linear time and the public source of the shape that it knows; nothing here guesses
+from entropy, so that hashes, ids, prices and dates are left alone. What is found is replaced whole, and redacting again
+changes nothing. ``docs/secrets.md`` says what is detected, and what was measured.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -182,7 +172,7 @@ MARK_PATTERN = r"\[REDACTED:[a-z-]{1,40}\]"
 """What stands where something was taken out."""
 
 _MARK = re.compile(MARK_PATTERN, re.ASCII)
-_UNTOLD = "[REDACTED:text]"
+_WITHHELD = "[REDACTED:text]"
 _MOST_PASSES = 10
 
 
@@ -210,6 +200,9 @@ def redact_secrets(text: str) -> str:
 
     A replacement can make another detector's find, so the passes go on until one changes nothing; a text that
     does not come to rest is replaced as a whole.
+
+    >>> redact_secrets("login with password=hunter2hunter2 please")
+    'login with [REDACTED:assignment] please'
     """
     for _ in range(_MOST_PASSES):
         before = text
@@ -217,7 +210,7 @@ def redact_secrets(text: str) -> str:
             text = pattern.sub(f"[REDACTED:{name}]", text)
         if text == before:
             return text
-    return _UNTOLD
+    return _WITHHELD
 
 
 def redact_whole(text: str) -> str:
@@ -251,22 +244,20 @@ def clean_text(text: str) -> str:
         text = unicodedata.normalize("NFC", text)
     # a cut can make another detector's find, so the passes go on until one changes nothing
     for _ in range(_MOST_PASSES):
-        cleaned = _cut(redact_secrets(text))
+        cleaned = redact_secrets(text)
+        if len(cleaned) > MAX_FREE_TEXT:
+            cleaned = cleaned[: MAX_FREE_TEXT - len(_CUT_MARK)] + _CUT_MARK
         if cleaned == text:
             return text
         text = cleaned
-    return _UNTOLD
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_FREE_TEXT else text[: MAX_FREE_TEXT - len(_CUT_MARK)] + _CUT_MARK
+    return _WITHHELD
 
 
 def describe_exception(error: BaseException) -> str:
     """Return the type and the message of an exception, cleaned."""
     try:
         message = str(error)
-    except FOREIGN:  # its own way of telling is foreign code too
+    except FOREIGN:  # str() of a foreign exception is foreign code too
         message = "cannot say why"
     kind = type(error).__name__
     return clean_text(f"{kind}: {message}" if message else kind)
@@ -292,22 +283,9 @@ def secret_field(value: Any, field: str = "") -> str | None:
     """Return the dotted name of the first field of a JSON value that holds a secret, or did, or ``None``."""
     if isinstance(value, str):
         return field if not is_own_hash(field) and (is_redacted(value) or find_secret(value)) else None
-    items: list[tuple[str, Any]] = []
+    items: Iterable[tuple[str, Any]] = ()
     if isinstance(value, Mapping):
-        items = [(f"{field}.{key}" if field else key, item) for key, item in value.items()]
+        items = ((f"{field}.{key}" if field else key, item) for key, item in value.items())
     elif isinstance(value, list | tuple):
-        items = [(f"{field}[{index}]", item) for index, item in enumerate(value)]
-    for name, item in items:
-        found = secret_field(item, name)
-        if found:
-            return found
-    return None
-
-
-def one_line(text: str) -> str:
-    r"""Return ``text`` with everything escaped that is not printable.
-
-    >>> one_line("left\nright")
-    'left\\nright'
-    """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+        items = ((f"{field}[{index}]", item) for index, item in enumerate(value))
+    return next(filter(None, (secret_field(item, name) for name, item in items)), None)

@@ -1,16 +1,7 @@
 """The JSON Schemas of the artifacts, made from the contract tables.
 
-Rules kept here:
-
-* a schema says what the table says and nothing of its own: exact keys for every line and object, every key required;
-* a payload has the fields of its event kind and may carry more;
-* what JSON Schema cannot say (no float that happens to be whole, canonical text, hashes that fit) is the
-  witness's to check.
-
->>> sorted(schemas())[:2]
-['audit_entry.schema.json', 'event.schema.json']
->>> schemas()["event.schema.json"]["additionalProperties"]
-False
+A schema has what a table has: exact keys, each required. What JSON Schema cannot say (no float that happens to be
+whole, canonical text, hashes that fit) is for the witness to check.
 """
 
 from __future__ import annotations
@@ -61,6 +52,7 @@ def _object(fields: tuple[Field, ...], *, closed: bool) -> dict[str, Any]:
 
 
 def _payload_rules() -> dict[str, Any]:
+    """Return what holds the payload of an event to the fields of its kind; it may carry more."""
     return {
         "$defs": {kind.value: _object(fields, closed=False) for kind, fields in PAYLOADS.items()},
         "allOf": [
@@ -73,17 +65,24 @@ def _payload_rules() -> dict[str, Any]:
     }
 
 
-def _schema(artifact: Artifact) -> dict[str, Any]:
-    unit = "A line" if artifact.value.endswith(".jsonl") else "The object"
-    schema = {"$schema": DIALECT, "title": f"{unit} of {artifact.value}", **_object(FIELDS[artifact], closed=True)}
-    return schema | _payload_rules() if artifact is Artifact.EVENTS else schema
-
-
 def schemas() -> dict[str, dict[str, Any]]:
-    """Return every schema by its file name."""
-    return {name: _schema(artifact) for artifact, name in SCHEMA_FILES.items()}
+    """Return every schema by its file name.
+
+    >>> schemas()["event.schema.json"]["additionalProperties"]
+    False
+    """
+    found = {}
+    for artifact, name in SCHEMA_FILES.items():
+        unit = "A line" if artifact.value.endswith(".jsonl") else "The object"
+        head = {"$schema": DIALECT, "title": f"{unit} of {artifact.value}"}
+        rules = _payload_rules() if artifact is Artifact.EVENTS else {}
+        found[name] = {**head, **_object(FIELDS[artifact], closed=True), **rules}
+    return found
 
 
-def schema_text(schema: Mapping[str, Any]) -> str:
-    """Return a schema as its file holds it: indented, keys sorted, one newline at the end."""
-    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def schema_texts() -> dict[str, str]:
+    """Return every schema as its file holds it: indented, keys sorted, one newline at the end."""
+    return {
+        name: json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        for name, schema in schemas().items()
+    }

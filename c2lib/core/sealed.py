@@ -1,24 +1,18 @@
-"""The base of every sealed model, and the texts that its fields are made of.
+"""The base of every sealed model, and the field types that its texts and numbers are made of.
 
-Rules kept here:
-
-* frozen, strict (no coercion), unknown fields refused;
-* text is NFC and bounded; a decimal is stored in its canonical text, so that equal configs hash equally;
-* a value that does not fit raises :class:`~c2lib.core.errors.ConfigError` with the dotted field name, and
-  never quotes the value, which may be a secret;
-* what is written, hashed or shown of a model is its redacted form, in which a text that holds a secret is replaced
-  as a whole: no bound of a field is broken by it, and it can be read back.
+A decimal is stored in its canonical text, so that equal configs hash equally. A value that does not fit raises
+:class:`~c2lib.core.errors.ConfigError` with the dotted field name, and is never quoted, since it may be a secret.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from c2lib.core.canon import MAX_INTEGER, text_problem
+from c2lib.core.canon import MAX_INTEGER, canonical_sha256, text_problem
 from c2lib.core.contract import IDENTIFIER_PATTERN, SHA256_PATTERN
 from c2lib.core.decimals import MAX_DIGITS, canonical_decimal
 from c2lib.core.errors import ConfigError
@@ -26,7 +20,6 @@ from c2lib.core.redaction import MARK_PATTERN, redact_whole
 
 MAX_TEXT = 1024
 """Longest text of a config field, in characters."""
-
 
 MAX_NAME_SHOWN = 60
 """Most characters that a message shows of a name that is none."""
@@ -40,7 +33,18 @@ def check_names(values: Mapping[Any, Any]) -> None:
             raise ConfigError(ascii(name)[:MAX_NAME_SHOWN].strip("'"), f"a field name {problem}")
 
 
-def _clean_text(text: str) -> str:
+def must(holds: Callable[[Any], bool], problem: str) -> AfterValidator:
+    """Return the validator that refuses a value with ``problem`` unless it ``holds``."""
+
+    def check(value: Any) -> Any:
+        if not holds(value):
+            raise ValueError(problem)
+        return value
+
+    return AfterValidator(check)
+
+
+def _artifact_text(text: str) -> str:
     problem = text_problem(text)
     if problem:
         raise ValueError(f"text {problem}")
@@ -55,40 +59,21 @@ def _decimal(text: str) -> str:
         raise ValueError(f"is not a decimal number of at most {MAX_DIGITS} digits") from None
 
 
-def _non_negative(text: str) -> str:
-    if text.startswith("-"):
-        raise ValueError("must not be negative")
-    return text
+# JSON and YAML know lists alone
+_LISTED = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
-
-def _positive(text: str) -> str:
-    if text.startswith("-") or text == "0":
-        raise ValueError("must be greater than 0")
-    return text
-
-
-def _listed(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _bounded(number: int) -> int:
-    if abs(number) > MAX_INTEGER:
-        raise ValueError("must lie below 2**53 in magnitude")
-    return number
-
-
-Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_clean_text)]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_artifact_text)]
 DecimalText = Annotated[str, StringConstraints(max_length=80), AfterValidator(_decimal)]
-NonNegativeDecimal = Annotated[DecimalText, AfterValidator(_non_negative)]
-PositiveDecimal = Annotated[DecimalText, AfterValidator(_positive)]
+NonNegativeDecimal = Annotated[DecimalText, must(lambda text: text[0] != "-", "must not be negative")]
+PositiveDecimal = Annotated[DecimalText, must(lambda text: text[0] != "-" and text != "0", "must be greater than 0")]
 Symbol = Annotated[str, StringConstraints(pattern=f"^(?:{IDENTIFIER_PATTERN}|{MARK_PATTERN})$")]
 """A name; or what is left of one that was a secret, which preflight rejects."""
 Sha256 = Annotated[str, StringConstraints(pattern=f"^{SHA256_PATTERN}$")]
-Integer = Annotated[int, AfterValidator(_bounded)]
+Integer = Annotated[int, must(lambda number: abs(number) <= MAX_INTEGER, "must lie below 2**53 in magnitude")]
 Zero = Annotated[int, Field(ge=0, le=0)]
 """Neutral value of a number whose feature is not built; a ``Literal[0]`` would take ``False`` and ``0.0`` too."""
-TextTuple = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
-EmptyTuple = Annotated[tuple[()], BeforeValidator(_listed)]
+TextTuple = Annotated[tuple[Text, ...], _LISTED]
+EmptyTuple = Annotated[tuple[()], _LISTED]
 
 
 def _redacted(value: Any) -> Any:
@@ -110,6 +95,10 @@ class Sealed(BaseModel):
         """Return the model as plain JSON values, secrets redacted, ready for the canonical encoder."""
         redacted: dict[str, Any] = _redacted(self.model_dump(mode="json"))
         return redacted
+
+    def sha256(self) -> str:
+        """Return the hash of the canonical JSON of this model."""
+        return canonical_sha256(self.canonical())
 
     def redacted(self) -> Self:
         """Return the model that its canonical form gives back: the same one, unless it holds a secret."""

@@ -1,18 +1,9 @@
-"""The state machines of the session and of an order, one table each.
+"""The state machines of the session and of an order, one table each, and the status that belongs to a phase.
 
-Rules kept here:
-
-* a table maps ``(state, trigger)`` to the next state; what is not in it is forbidden, raises
-  :class:`~c2lib.core.errors.ForbiddenTransitionError` and leaves the state as it was;
-* an end state has no row; the diagrams in ``docs/contract/states.md`` are generated from these tables;
-* the status that artifacts show is a function of the phase.
-
-The order table follows FIX 4.4, OrdStatus (39) and Appendix D, with FIX's "Canceled" spelt as the runbook does. A
-cancel that nobody asked for is FIX's unsolicited one (group E). An order whose cancel is pending ends by a fill or
-by the cancel (group B), or by its time in force, which the matrices do not show and do not forbid either.
-
->>> next_state("session", SESSION_TABLE, SessionPhase.INIT, SessionTrigger.PREFLIGHT_PASSED).value
-'PREFLIGHT_OK'
+A table maps ``(state, trigger)`` to the next state; what is not in it is forbidden, and an end has no row. The order
+table follows FIX 4.4, OrdStatus (39) and Appendix D, with FIX's "Canceled" spelt as the runbook does. A cancel that
+nobody asked for is FIX's unsolicited one (group E). An order whose cancel is pending ends by a fill or by the cancel
+(group B), or by its time in force, which the matrices neither show nor forbid.
 """
 
 from __future__ import annotations
@@ -158,7 +149,11 @@ TriggerT = TypeVar("TriggerT", bound=StrEnum)
 def next_state(
     machine: str, table: Mapping[tuple[StateT, TriggerT], StateT], state: StateT, trigger: TriggerT
 ) -> StateT:
-    """Return the state that ``trigger`` leads to, or raise :class:`ForbiddenTransitionError`."""
+    """Return the state that ``trigger`` leads to, or raise :class:`ForbiddenTransitionError`.
+
+    >>> next_state("session", SESSION_TABLE, SessionPhase.INIT, SessionTrigger.PREFLIGHT_PASSED).value
+    'PREFLIGHT_OK'
+    """
     try:
         return table[state, trigger]
     except KeyError:

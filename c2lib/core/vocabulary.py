@@ -1,13 +1,4 @@
-"""The closed vocabularies of the contract: file names, schema versions, event kinds, codes.
-
-Rules kept here:
-
-* every word that another program may compare with stands here once, as an enum or a constant;
-* preflight asks in the order of :class:`RejectCode`.
-
->>> Artifact.EVENTS.value, RejectCode.LIVE_ENABLED.value
-('events.jsonl', 'C2_REJECT_LIVE_ENABLED')
-"""
+"""The closed vocabularies of the contract: every word that another program may compare with stands here once."""
 
 from __future__ import annotations
 
@@ -19,7 +10,7 @@ METRICS_SCHEMA = "C2_DRYRUN_METRICS_V1"
 MANIFEST_SCHEMA = "C2_RUN_MANIFEST_V1"
 
 BEHAVIOUR_VERSION = 1
-"""Grows whenever the bytes of a run with unchanged inputs change, so that an upgrade is told from tampering."""
+"""Grows whenever the bytes of a run with unchanged inputs change, which sets an upgrade apart from tampering."""
 
 
 class Artifact(StrEnum):

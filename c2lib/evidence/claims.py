@@ -1,37 +1,24 @@
-"""The criteria of a run, evaluated: each claim with what was expected, what was seen, and what bears it.
+"""The criteria of a run, evaluated: each claim with what was expected, what was observed, and its references.
 
-Rules kept here:
-
-* the criteria are those sealed in the run's config; when they cannot be read, the defaults stand in and the
-  claim ``criteria_sealed`` fails;
-* a PASS needs every claim: the criteria, and that they were sealed before the first step, that the record is
-  sealed and clean, that a replay gave the same bytes, that the required NO-LIVE layer held, that the gate to
-  live trading stayed shut, and that the books add up;
-* what was not looked at is never claimed: a run that was not replayed is no PASS;
-* nothing here raises for what a damaged run can hold.
-
->>> verification = Verification(Verdict.UNSEALED, findings=0, replayed=None, reproduced=False)
->>> claims = evaluate(RunSummary(status="COMPLETED"), verification)
->>> passed(claims), [claim.name for claim in claims if claim.passed]
-(False, ['status', 'max_rail_trips', 'accounts'])
+The criteria are those sealed in the run's config; when they cannot be read, the defaults stand in and the claim
+``criteria_sealed`` fails. Nothing here raises for what a damaged run can hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
 
 from pydantic import ValidationError
 
 from c2lib.core.canon import canonical_sha256
 from c2lib.core.criteria import Criteria
 from c2lib.core.decimals import canonical_decimal, format_scaled, parse_decimal
-from c2lib.core.vocabulary import Artifact
 from c2lib.witness.findings import Verdict
 from c2lib.witness.run import RunSummary
 
-ALWAYS = ("criteria_sealed", "sealed_and_clean", "reproduced", "no_live_held", "enabled_off", "accounts")
+NEEDED = ("status", "criteria_sealed", "sealed_and_clean", "reproduced", "no_live_held", "enabled_off", "accounts")
 """Names of the claims that a PASS needs whatever the criteria are."""
 
 NO_LIVE_LAYERS = ("hook", "namespace")
@@ -39,51 +26,67 @@ NO_LIVE_LAYERS = ("hook", "namespace")
 NOT_RECORDED = "not recorded"
 
 
+class Replay(Enum):
+    """How executing the session again ended: as its claim observes it, and as the verifier reports it."""
+
+    IMPOSSIBLE = ("replay was not possible", "replay not possible")
+    IDENTICAL = ("every byte identical", "every byte reproduced")
+    DIFFERENT = ("bytes differ", "bytes differ on replay")
+
+    def __init__(self, observed: str, reported: str) -> None:
+        self.observed = observed
+        self.reported = reported
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What ``verify`` reported: the verdict, how many findings, and what became of the replay.
-
-    ``replayed`` is ``None`` when no replay was asked for, ``False`` when it could not be made; ``reproduced``
-    says that it gave the same bytes.
-    """
+    """What ``verify`` reported: the verdict, the number of findings, and how the replay ended."""
 
     verdict: Verdict
     findings: int
-    replayed: bool | None
-    reproduced: bool
+    replay: Replay
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One claim; ``bearers`` are the event ids, entry hashes and file hashes where a reader finds it."""
+    """One claim; ``references`` are the event ids, entry hashes and file hashes where a reader finds it."""
 
     name: str
     sentence: str
     expected: str
     observed: str
     passed: bool
-    bearers: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+_Row = tuple[str, str, str, str, bool, tuple[str, ...]]
+"""A claim whose references are still names, as :func:`references` names them."""
 
 
 def evaluate(summary: RunSummary, verification: Verification) -> tuple[Claim, ...]:
-    """Return the claims on a run, the criteria first, always in the same order."""
-    sealed = _sealed_criteria(summary.config)
-    asked = sealed or Criteria()
-    return (
-        *_outcome_claims(asked, summary),
-        *_bound_claims(asked, summary),
-        _criteria_sealed(sealed, summary),
-        _sealed_and_clean(summary, verification),
-        _reproduced(summary, verification),
-        _no_live_held(summary),
-        _enabled_off(summary),
-        _accounts(summary),
+    """Return the claims on a run, the criteria first, always in the same order.
+
+    Args:
+        summary: the facts of the run, as the witness read them.
+        verification: what ``verify`` reported on it; a run that was not replayed is no PASS.
+    """
+    try:
+        sealed = Criteria.model_validate(summary.config.get("criteria"))
+    except ValidationError:
+        sealed = None
+    asked, found = sealed or Criteria(), references(summary)
+    rows = (
+        *_outcome_claims(summary, asked),
+        *_bound_claims(summary, asked),
+        *_record_claims(summary, sealed, verification),
+        *_control_claims(summary),
     )
+    return tuple(Claim(*row[:5], tuple(dict.fromkeys(filter(None, map(found.get, row[5]))))) for row in rows)
 
 
 def passed(claims: Sequence[Claim]) -> bool:
     """Return whether the claims make a PASS: all hold, and none that a PASS needs was left out."""
-    return {claim.name for claim in claims}.issuperset((*ALWAYS, "status")) and all(claim.passed for claim in claims)
+    return {claim.name for claim in claims}.issuperset(NEEDED) and not failed_names(claims)
 
 
 def failed_names(claims: Sequence[Claim]) -> tuple[str, ...]:
@@ -91,97 +94,11 @@ def failed_names(claims: Sequence[Claim]) -> tuple[str, ...]:
     return tuple(claim.name for claim in claims if not claim.passed)
 
 
-def _sealed_criteria(config: Mapping[str, Any]) -> Criteria | None:
-    try:
-        return Criteria.model_validate(config.get("criteria"))
-    except ValidationError:
-        return None
-
-
-def _found(*hashes: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(digest for digest in hashes if digest))
-
-
-def _file(summary: RunSummary, artifact: Artifact) -> str | None:
-    facts = summary.artifacts.get(artifact.value)
-    return facts.sha256 if facts else None
-
-
-def _last_event(summary: RunSummary) -> str | None:
-    return summary.bearers.get("session_stop") or summary.bearers.get("rejected")
-
-
-def _counted(count: int | None, word: str) -> str:
-    return NOT_RECORDED if count is None else f"{count} {word}"
-
-
-def _outcome_claims(asked: Criteria, summary: RunSummary) -> list[Claim]:
-    ends = ((summary.reject_code, summary.reject_reason), (summary.fail_code, summary.fail_reason))
-    observed = [summary.status or NOT_RECORDED, *(f"{code}: {reason or NOT_RECORDED}" for code, reason in ends if code)]
-    claims = [
-        Claim(
-            "status",
-            f"The session ended with status {asked.status}.",
-            asked.status,
-            ", ".join(observed),
-            summary.status == asked.status,
-            _found(_last_event(summary), _file(summary, Artifact.SNAPSHOTS)),
-        )
-    ]
-    if asked.stop_reason is not None:
-        claims.append(
-            Claim(
-                "stop_reason",
-                f"Stepping ended for the reason {asked.stop_reason}.",
-                asked.stop_reason,
-                summary.stop_reason or NOT_RECORDED,
-                summary.stop_reason == asked.stop_reason,
-                _found(_last_event(summary)),
-            )
-        )
-    if asked.steps_as_planned:
-        claims.append(
-            Claim(
-                "steps_as_planned",
-                "The session made the steps that were planned before the first one, no more and no fewer.",
-                "as many as planned" if summary.steps_planned is None else f"{summary.steps_planned} steps",
-                _counted(summary.steps, "steps"),
-                summary.steps == summary.steps_planned,
-                _found(summary.bearers.get("session_start"), _last_event(summary)),
-            )
-        )
-    return claims
-
-
-def _bound_claims(asked: Criteria, summary: RunSummary) -> tuple[Claim, ...]:
-    events, attempts = _file(summary, Artifact.EVENTS), summary.no_live_attempts
-    fills = _found(summary.bearers.get("first_fill"), summary.bearers.get("last_fill"))
-    return (
-        Claim(
-            "min_fills",
-            f"At least {asked.min_fills} fills were applied.",
-            f"{asked.min_fills} or more",
-            _counted(summary.fills, "fills"),
-            summary.fills >= asked.min_fills,
-            fills or _found(events),
-        ),
-        Claim(
-            "max_rail_trips",
-            f"At most {asked.max_rail_trips} rails were broken.",
-            f"{asked.max_rail_trips} or fewer",
-            _counted(summary.rail_trips, "broken"),
-            summary.rail_trips <= asked.max_rail_trips,
-            _found(summary.bearers.get("rail_tripped"), events),
-        ),
-        Claim(
-            "max_no_live_attempts",
-            f"The NO-LIVE guard refused and counted at most {asked.max_no_live_attempts} attempts.",
-            f"{asked.max_no_live_attempts} or fewer",
-            _counted(attempts, "refused"),
-            attempts is not None and attempts <= asked.max_no_live_attempts,
-            _found(_file(summary, Artifact.METRICS), _file(summary, Artifact.AUDIT)),
-        ),
-    )
+def references(summary: RunSummary) -> dict[str, str]:
+    """Return the hashes that a claim can refer to, by what each is: an event, a file, the end of the audit, the run."""
+    named = {f"event {name}": event_id for name, event_id in summary.references.items()}
+    named |= {f"file {name}": facts.sha256 for name, facts in summary.artifacts.items()}
+    return named | {"last audit entry": summary.audit_last_hash, "run_digest": summary.run_digest or ""}
 
 
 def announced_criteria(summary: RunSummary) -> str | None:
@@ -189,91 +106,129 @@ def announced_criteria(summary: RunSummary) -> str | None:
 
     Without a ``SESSION_START`` the summary's hash is the manifest's, which is written after the run.
     """
-    return summary.criteria_sha256 if summary.criteria_sha256 and "session_start" in summary.bearers else None
+    return summary.criteria_sha256 if summary.criteria_sha256 and "session_start" in summary.references else None
 
 
-def _criteria_sealed(sealed: Criteria | None, summary: RunSummary) -> Claim:
-    expected = canonical_sha256(summary.config["criteria"]) if sealed else "criteria in the sealed config"
-    announced = announced_criteria(summary)
-    return Claim(
+def _last_event(run: RunSummary) -> str:
+    return "event session_stop" if "session_stop" in run.references else "event rejected"
+
+
+def _outcome_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
+    reasons = ((run.reject_code, run.reject_reason), (run.fail_code, run.fail_reason))
+    ended = [run.status or NOT_RECORDED, *(f"{code}: {text or NOT_RECORDED}" for code, text in reasons if code)]
+    yield (
+        "status",
+        f"The session ended with status {asked.status}.",
+        asked.status,
+        ", ".join(ended),
+        run.status == asked.status,
+        (_last_event(run), "file state_snapshots.jsonl"),
+    )
+    if asked.stop_reason is not None:
+        yield (
+            "stop_reason",
+            f"Stepping ended for the reason {asked.stop_reason}.",
+            asked.stop_reason,
+            run.stop_reason or NOT_RECORDED,
+            run.stop_reason == asked.stop_reason,
+            (_last_event(run),),
+        )
+    if asked.steps_as_planned:
+        yield (
+            "steps_as_planned",
+            "The session made the steps that were planned before the first one, no more and no fewer.",
+            "as many as planned" if run.steps_planned is None else f"{run.steps_planned} steps",
+            f"{run.steps} steps",
+            run.steps == run.steps_planned,
+            ("event session_start", _last_event(run)),
+        )
+
+
+def _bound_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
+    attempts = run.no_live_attempts
+    yield (
+        "min_fills",
+        f"At least {asked.min_fills} fills were applied.",
+        f"{asked.min_fills} or more",
+        f"{run.fills} fills",
+        run.fills >= asked.min_fills,
+        ("event first_fill", "event last_fill") if "first_fill" in run.references else ("file events.jsonl",),
+    )
+    yield (
+        "max_rail_trips",
+        f"At most {asked.max_rail_trips} rails were broken.",
+        f"{asked.max_rail_trips} or fewer",
+        f"{run.rail_trips} broken",
+        run.rail_trips <= asked.max_rail_trips,
+        ("event rail_tripped", "file events.jsonl"),
+    )
+    yield (
+        "max_no_live_attempts",
+        f"The NO-LIVE guard refused and counted at most {asked.max_no_live_attempts} attempts.",
+        f"{asked.max_no_live_attempts} or fewer",
+        NOT_RECORDED if attempts is None else f"{attempts} refused",
+        attempts is not None and attempts <= asked.max_no_live_attempts,
+        ("file metrics.json", "file audit.jsonl"),
+    )
+
+
+def _record_claims(run: RunSummary, sealed: Criteria | None, verification: Verification) -> Iterator[_Row]:
+    expected = canonical_sha256(run.config["criteria"]) if sealed else "criteria in the sealed config"
+    verdict, findings = verification.verdict, verification.findings
+    yield (
         "criteria_sealed",
         "Event 0 carries the hash of these criteria, so they were fixed before the first step.",
         expected,
-        announced or NOT_RECORDED,
-        sealed is not None and announced == expected,
-        _found(summary.bearers.get("session_start") or summary.bearers.get("rejected")),
+        announced_criteria(run) or NOT_RECORDED,
+        sealed is not None and announced_criteria(run) == expected,
+        ("event session_start",) if "session_start" in run.references else ("event rejected",),
     )
-
-
-def _sealed_and_clean(summary: RunSummary, verification: Verification) -> Claim:
-    return Claim(
+    yield (
         "sealed_and_clean",
         "The record is sealed and the verifier finds nothing wrong with it.",
         f"{Verdict.SEALED.value}, 0 findings",
-        f"{verification.verdict.value}, {verification.findings} findings",
-        verification.verdict is Verdict.SEALED and verification.findings == 0 and summary.run_digest is not None,
-        _found(summary.run_digest, summary.audit_last_hash),
+        f"{verdict.value}, {findings} findings",
+        verdict is Verdict.SEALED and findings == 0 and run.run_digest is not None,
+        ("run_digest", "last audit entry"),
     )
-
-
-def _reproduced(summary: RunSummary, verification: Verification) -> Claim:
-    if verification.replayed is None:
-        observed = "not replayed"
-    elif not verification.replayed:
-        observed = "replay was not possible"
-    else:
-        observed = "every byte identical" if verification.reproduced else "bytes differ"
-    return Claim(
+    yield (
         "reproduced",
         "Running the session again from its sealed config and inputs gives the same bytes.",
-        "every byte identical",
-        observed,
-        verification.replayed is True and verification.reproduced,
-        _found(summary.run_digest),
+        Replay.IDENTICAL.observed,
+        verification.replay.observed,
+        verification.replay is Replay.IDENTICAL,
+        ("run_digest",),
     )
 
 
-def _no_live_held(summary: RunSummary) -> Claim:
-    required, sealed = summary.no_live_required, summary.config.get("no_live_required")
-    held = summary.no_live_held and required == sealed and required in NO_LIVE_LAYERS
-    return Claim(
+def _control_claims(run: RunSummary) -> Iterator[_Row]:
+    layer, required = run.no_live_required, run.config.get("no_live_required")
+    held = run.no_live_held and layer == required and layer in NO_LIVE_LAYERS
+    enabled = run.config.get("enabled", NOT_RECORDED)
+    yield (
         "no_live_held",
         "The NO-LIVE layer that the config requires was there and held.",
-        f"layer {sealed} held" if sealed else "a layer required by the sealed config",
-        f"layer {required} {'held' if held else 'not shown to hold'}" if required else NOT_RECORDED,
+        f"layer {required} held" if required else "a layer required by the sealed config",
+        f"layer {layer} {'held' if held else 'not shown to hold'}" if layer else NOT_RECORDED,
         held,
-        _found(summary.audit_last_hash, _file(summary, Artifact.AUDIT)),
+        ("last audit entry", "file audit.jsonl"),
     )
-
-
-def _enabled_off(summary: RunSummary) -> Claim:
-    enabled = summary.config.get("enabled", NOT_RECORDED)
-    observed = "the gate was overridden by a test" if summary.enabled_overridden else f"enabled is {enabled}".lower()
-    return Claim(
+    yield (
         "enabled_off",
         "The gate to live trading stayed shut.",
         "enabled is false",
-        observed,
-        enabled is False and not summary.enabled_overridden,
-        _found(summary.bearers.get("session_start"), _file(summary, Artifact.AUDIT)),
+        "the gate was overridden by a test" if run.enabled_overridden else f"enabled is {enabled}".lower(),
+        enabled is False and not run.enabled_overridden,
+        ("event session_start", "file audit.jsonl"),
     )
-
-
-def _accounts(summary: RunSummary) -> Claim:
     try:
-        total = _worth(summary.position, summary.cash, summary.mark_price)
-        holds = total == canonical_decimal(summary.equity)
-        observed = f"{summary.equity} = {summary.cash} + {summary.position} x {summary.mark_price or '(no price)'}"
+        equity = _worth(run.position, run.cash, run.mark_price)
+        holds = equity == canonical_decimal(run.equity)
+        observed = f"{run.equity} = {run.cash} + {run.position} x {run.mark_price or '(no price)'}"
     except ValueError as error:
-        total, holds, observed = "decimal numbers", False, str(error)
-    return Claim(
-        "accounts",
-        "Equity is cash plus position times mark price, exactly.",
-        total,
-        observed,
-        holds,
-        _found(_last_event(summary)),
-    )
+        equity, holds, observed = "decimal numbers", False, str(error)
+    sentence = "Equity is cash plus position times mark price, exactly."
+    yield ("accounts", sentence, equity, observed, holds, (_last_event(run),))
 
 
 def _worth(position: str, cash: str, mark_price: str | None) -> str:

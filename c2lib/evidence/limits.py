@@ -1,16 +1,7 @@
 """What a run does not prove, and what its reviewer should weigh.
 
-Rules kept here:
-
-* each line has the fact of the run that brings it in: a line that stands always is true of every dry run;
-* what the config does not say counts as not done: a draft claims less rather than more;
-* values of a run enter a line only encoded.
-
->>> from c2lib.witness.run import Verdict
->>> run = Verification(Verdict.SEALED, findings=0, replayed=True, reproduced=True)
->>> summary = RunSummary(config={"no_live_required": "hook"}, no_live_held=True)
->>> [line for line in not_proven(summary, run) if "sandbox" in line]
-['The hook layer is an audit hook inside the process, not a sandbox: native code and ctypes could go around it.']
+Each sentence has the fact of the run that brings it in; what the config does not say counts as not done. Values of a
+run enter a sentence only encoded.
 """
 
 from __future__ import annotations
@@ -20,8 +11,8 @@ from typing import Any, NamedTuple
 
 from c2lib.core.config import BUILT_IN_STRATEGIES
 from c2lib.core.vocabulary import EventKind, StopReason
-from c2lib.evidence.claims import Claim, Verification, failed_names
-from c2lib.evidence.markdown import Encoded, bullets, code
+from c2lib.evidence.claims import Claim, Replay, Verification, failed_names
+from c2lib.evidence.markdown import Encoded, code
 from c2lib.witness.findings import Verdict
 from c2lib.witness.run import RunSummary
 
@@ -90,7 +81,7 @@ LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "not_reproduced",
-        lambda _, verification: not (verification.replayed and verification.reproduced),
+        lambda _, verification: verification.replay is not Replay.IDENTICAL,
         "That the run can be repeated: no replay gave the same bytes for this draft.",
     ),
     Limit(
@@ -167,19 +158,21 @@ LIMITS: tuple[Limit, ...] = (
 
 
 def not_proven(summary: RunSummary, verification: Verification) -> list[str]:
-    """Return the sentences on what this run leaves open, in a fixed order."""
+    """Return the sentences on what this run leaves open, in the order of :data:`LIMITS`."""
     return [limit.sentence for limit in LIMITS if limit.applies(summary, verification)]
 
 
 def risk_notes(summary: RunSummary, verification: Verification, claims: Sequence[Claim]) -> list[str]:
-    """Return what a reviewer should look at first; one sentence says so when there is nothing."""
+    """Return what a reviewer should read first; one sentence says so when there is nothing."""
     failed = failed_names(claims)
     rejected_orders = summary.event_counts.get(EventKind.ORDER_REJECTED.value, 0)
-    seen: tuple[tuple[object, str], ...] = (
+    rejected = Encoded(f"{code(summary.reject_code)} {code(summary.reject_reason)}")
+    stopped = Encoded(f"{code(summary.fail_code)} {code(summary.fail_reason)}")
+    risks: tuple[tuple[object, str], ...] = (
         (failed, f"Claims that do not hold: {', '.join(map(code, failed))}."),
         (verification.findings, f"The verifier reports {code(verification.findings)} findings: read them first."),
-        (summary.reject_code, f"Preflight rejected the run: {_because(summary.reject_code, summary.reject_reason)}."),
-        (summary.fail_code, f"The session needs its operator: {_because(summary.fail_code, summary.fail_reason)}."),
+        (summary.reject_code, f"Preflight rejected the run: {rejected}."),
+        (summary.fail_code, f"The session needs its operator: {stopped}."),
         (summary.enabled_overridden, "A test overrode the gate to live trading: this run can never bear a PASS."),
         (summary.rail_trips, f"Rails broken: {code(summary.rail_trips)}."),
         (summary.no_live_attempts, f"Attempts to leave the process: {code(summary.no_live_attempts)}, all refused."),
@@ -188,19 +181,5 @@ def risk_notes(summary: RunSummary, verification: Verification, claims: Sequence
         (rejected_orders, f"Orders that the broker rejected: {code(rejected_orders)}."),
         (summary.sink_retries, f"Writes of the record that were tried again: {code(summary.sink_retries)}."),
     )
-    notes = [sentence for applies, sentence in seen if applies]
-    return notes or ["No retry, rejection, broken rail, refused attempt, open position or finding was recorded."]
-
-
-def _because(reason_code: str | None, reason: str | None) -> Encoded:
-    return Encoded(f"{code(reason_code)} {code(reason)}")
-
-
-def limits_section(summary: RunSummary, verification: Verification) -> str:
-    """Return the list of what is not proven."""
-    return bullets(not_proven(summary, verification))
-
-
-def risks_section(summary: RunSummary, verification: Verification, claims: Sequence[Claim]) -> str:
-    """Return the list of risk notes."""
-    return bullets(risk_notes(summary, verification, claims))
+    sentences = [sentence for applies, sentence in risks if applies]
+    return sentences or ["No retry, rejection, broken rail, refused attempt, open position or finding was recorded."]

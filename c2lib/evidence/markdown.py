@@ -1,18 +1,8 @@
-r"""Values from a run, written so that markdown can do nothing with them.
+r"""Values from a run, written so that neither markdown nor a line of text can make anything else of them.
 
-Rules kept here:
-
-* a value is redacted, bounded, and every character that has no shape of its own is shown as ``[U+XXXX]``;
-* in markdown everything else that could mean something is a numeric entity, which can never be structure;
-* a table is built from :data:`Encoded` cells alone, so that a row can be neither forged nor hidden;
-* the same on every Python: what has a shape is asked of Unicode 3.2, the one version that all of them carry.
-
->>> code("a|b`c`")
-'<code>a&#124;b&#96;c&#96;</code>'
->>> code("out/finish_c/c2/run_demo_001")
-'<code>out&#47;finish_c&#47;c2&#47;run_demo_001</code>'
->>> visible("one\ntwo")
-'one[U+000A]two'
+A value is redacted and bounded, and what has no shape of its own is shown as ``[U+XXXX]``: whether a character has one
+is asked of Unicode 3.2, the one version that every Python carries. In markdown, whatever else could be structure is a
+numeric entity, and a table takes :data:`Encoded` cells alone, so that no row can be forged or hidden.
 """
 
 from __future__ import annotations
@@ -26,17 +16,21 @@ from c2lib.core.contract import SHA256_PATTERN
 from c2lib.core.errors import ConfigError, DefectError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.vocabulary import EventKind
-from c2lib.evidence.claims import Claim
-from c2lib.witness.run import RunSeries
+from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, Run, RunSeries
 
 Encoded = NewType("Encoded", str)
 """Text that may stand in markdown as it is: one line, no structure of its own."""
 
+NOTHING = Encoded("–")
+"""What stands for a value that is not there."""
+
 MAX_SHOWN = 200
 """Most characters of a value that are shown; how many more there are is said."""
 
-NOTHING = Encoded("–")
-"""What stands for a value that is not there."""
+MAX_CELL = 120
+"""Most characters of a value that a cell of an aligned table shows."""
+
+SHA256 = re.compile(SHA256_PATTERN, re.ASCII)
 
 _ALNUM = "[A-Za-z0-9]"
 
@@ -55,35 +49,40 @@ _SHAPELESS = frozenset(
 )
 
 
-def _has_shape(char: str) -> bool:
-    return ucd_3_2_0.category(char)[0] not in "CZ" and char not in _SHAPELESS
-
-
 def visible(text: str, limit: int = MAX_SHOWN, *, ascii_only: bool = False) -> str:
-    """Return ``text`` as one line in which every character shows; at most ``limit`` of its characters are kept.
+    r"""Return ``text`` as one line in which every character shows; secrets are taken out first.
 
-    Secrets are taken out first. ``ascii_only`` shows all others by their code point, for fonts that lack them.
+    Args:
+        text: any text of a run.
+        limit: most of its characters that are kept; how many more there are is said.
+        ascii_only: whether to show all others by their code point, for fonts that lack them.
+
+    >>> visible("one\ntwo")
+    'one[U+000A]two'
     """
+
+    def shows(char: str) -> bool:
+        if char <= "~":
+            return char >= " "
+        return not ascii_only and ucd_3_2_0.category(char)[0] not in "CZ" and char not in _SHAPELESS
+
     text = redact_secrets(text)
-    shown = "".join(
-        char if " " <= char <= "~" or (char > "~" and not ascii_only and _has_shape(char)) else f"[U+{ord(char):04X}]"
-        for char in text[:limit]
-    )
+    shown = "".join(char if shows(char) else f"[U+{ord(char):04X}]" for char in text[:limit])
     more = len(text) - limit
     return f"{shown}... (and {more} more)" if more > 0 else shown
 
 
 def inline(text: str, limit: int = MAX_SHOWN) -> Encoded:
     """Return ``text`` for any place within a line of markdown."""
-    return Encoded(_ENTITIES.sub(_entity, visible(text, limit)))
-
-
-def _entity(match: re.Match[str]) -> str:
-    return f"&#{ord(match[0])};" if match[1] else match[0]
+    return Encoded(_ENTITIES.sub(lambda match: f"&#{ord(match[0])};" if match[1] else match[0], visible(text, limit)))
 
 
 def code(text: object, limit: int = MAX_SHOWN) -> Encoded:
-    """Return a value as inline code; ``None`` and empty text become a dash."""
+    """Return a value as inline code; ``None`` and empty text become a dash.
+
+    >>> code("a|b`c`")
+    '<code>a&#124;b&#96;c&#96;</code>'
+    """
     shown = "" if text is None else inline(str(text), limit)
     return Encoded(f"<code>{shown}</code>") if shown else NOTHING
 
@@ -95,16 +94,11 @@ def short(digest: str) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Encoded]]) -> str:
     """Return a markdown table; raise :class:`DefectError` when a row does not fit its header."""
-    lines = [_row(header), _row(["---"] * len(header))]
+    lines: list[Sequence[str]] = [header, ["---"] * len(header), *rows]
     for row in rows:
         if len(row) != len(header):
             raise DefectError(f"a row of {len(row)} cells in a table of {len(header)}")
-        lines.append(_row(row))
-    return "\n".join(lines)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def bullets(sentences: Sequence[str]) -> str:
@@ -112,64 +106,44 @@ def bullets(sentences: Sequence[str]) -> str:
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-MAX_CELL = 120
-"""Most characters of a value that a cell shows."""
-
-_SHA256 = re.compile(SHA256_PATTERN, re.ASCII)
-
-
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table with its columns below each other and no blank at a line's end."""
-    shown = [tuple(header), *(tuple(_shown(cell) for cell in row) for row in rows)]
+    """Return a table of plain text with its columns below each other and no blank at a line's end."""
+    shown = [list(header), *(list(map(_cell, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    lines = [shown[0], tuple("-" * width for width in widths), *shown[1:]]
+    lines = [shown[0], ["-" * width for width in widths], *shown[1:]]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
-def _shown(cell: str) -> str:
-    return short(cell) if _SHA256.fullmatch(cell) else visible(cell, MAX_CELL) or "-"
+def _cell(text: str) -> str:
+    return short(text) if SHA256.fullmatch(text) else visible(text, MAX_CELL) or "-"
 
 
-def claims_table(claims: Sequence[Claim]) -> str:
-    """Return the claims with what was expected and seen, and the beginnings of the hashes that bear them."""
-    return aligned(
-        ("claim", "expected", "observed", "result", "borne by"),
-        [
-            (
-                claim.name,
-                claim.expected,
-                claim.observed,
-                "PASS" if claim.passed else "FAIL",
-                " ".join(map(short, claim.bearers)),
-            )
-            for claim in claims
-        ],
-    )
+def events_table(run: Run, limit: int = 20) -> str:
+    """Return the first ``limit`` bars, orders and fills of a run, opened with ``series``, in the order of their events.
 
-
-def events_table(series: RunSeries, limit: int = 20) -> str:
-    """Return the first ``limit`` bars, orders and fills in the order of their events.
-
-    Raises :class:`ConfigError` for a limit below 1.
+    Raises:
+        ConfigError: for a limit below 1.
+        RunPathError: the event log could not be read.
     """
     if limit < 1:
         raise ConfigError("limit", "must be 1 or more")
     # the sort is stable, so that events which a damaged log numbers alike keep their places
-    rows = [row for _, row in sorted(_event_rows(series), key=lambda pair: pair[0])]
-    text = aligned(("ts_sim", "bar", "event", "detail"), rows[:limit])
+    rows = sorted(_event_rows(run.series), key=lambda row: row[0].ts_sim)
+    text = aligned(
+        ("ts_sim", "bar", "event", "detail"),
+        [(str(point.ts_sim), str(point.bar_index), kind.value, detail) for point, kind, detail in rows[:limit]],
+    )
     more = len(rows) - limit
     return f"{text}\n... {more} more" if more > 0 else text
 
 
-def _event_rows(series: RunSeries) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
+def _event_rows(series: RunSeries) -> Iterator[tuple[BarPoint | OrderPoint | FillPoint, EventKind, str]]:
     for bar in series.bars:
-        detail = f"{bar.bar_time} close {bar.close} {bar.decision}"
-        yield bar.ts_sim, (str(bar.ts_sim), str(bar.bar_index), EventKind.STRATEGY_TICK.value, detail)
+        yield bar, EventKind.STRATEGY_TICK, f"{bar.bar_time} close {bar.close} {bar.decision}"
     for order in series.orders:
-        detail = f"{order.side} {order.quantity} {order.client_order_id}"
-        yield order.ts_sim, (str(order.ts_sim), str(order.bar_index), EventKind.ORDER_SUBMITTED.value, detail)
+        yield order, EventKind.ORDER_SUBMITTED, f"{order.side} {order.quantity} {order.client_order_id}"
     for fill in series.fills:
         detail = f"{fill.side} {fill.quantity} at {fill.price}, fee {fill.fee}, {fill.client_order_id}"
-        yield fill.ts_sim, (str(fill.ts_sim), str(fill.bar_index), EventKind.FILL.value, detail)
+        yield fill, EventKind.FILL, detail

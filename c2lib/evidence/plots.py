@@ -1,16 +1,8 @@
 """Pictures of a run: the same series gives the same bytes, whoever draws them and wherever.
 
-Rules kept here:
-
-* matplotlib is imported here alone, and only when something is drawn; pyplot never is;
-* the user's matplotlib settings neither leak in nor are changed;
-* texts of a run are shown character by character: no markup, nothing that the font lacks;
-* sides, orders and fills differ by shape as well as by colour (Okabe and Ito's palette);
-* decimals become binary floats here, for drawing, and nowhere else.
-
->>> from c2lib.witness.run import RunSummary
->>> sorted(plot_files(RunSeries(RunSummary(), (), (), ())))
-['equity.png', 'phases.png', 'price.png']
+matplotlib is imported here alone, and only when something is drawn; the user's settings of it neither change a picture
+nor are changed. Texts of a run are shown character by character. Decimals become binary floats here, for drawing, and
+nowhere else.
 """
 
 from __future__ import annotations
@@ -18,21 +10,18 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from c2lib.core.errors import MissingExtraError
 from c2lib.core.model import BUY, SELL
 from c2lib.evidence.markdown import visible
-from c2lib.witness.run import OrderPoint, RunSeries, RunSummary
+from c2lib.witness.run import Run, RunSeries, RunSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
-PICTURES = ("phases.png", "price.png", "equity.png")
-"""File names of the pictures of a run."""
 
 SIZE_INCHES = (10.0, 5.0)
 DOTS_PER_INCH = 110
@@ -43,12 +32,10 @@ MAX_BANDS = 12
 FEW_BARS = 120
 """Up to this many bars each close gets a dot of its own."""
 
-INK, GREY = "#222222", "#6E6E6E"
-SIDE_COLOURS = {BUY: "#0072B2", SELL: "#D55E00"}
-SIDE_SHAPES = {BUY: "^", SELL: "v"}
-SIDE_SHIFTS = {BUY: -0.5, SELL: 0.5}
-"""A triangle touches the price with its tip, BUY from below, SELL from above, so that neither hides the other."""
+TITLE_WIDTH = 88
+"""Characters of a line of a title."""
 
+INK, GREY = "#222222", "#6E6E6E"
 LINE_COLOUR, POSITION_COLOUR, EQUITY_COLOUR = "#4D4D4D", "#CC79A7", "#009E73"
 BAND_COLOURS = {
     "INIT": "#56B4E9",
@@ -63,53 +50,72 @@ BAND_COLOURS = {
     "ERROR_REQUIRES_OPERATOR": "#D55E00",
     "FAILED": "#D55E00",
 }
-
-_TITLE_WIDTH = 88
-
-
-def plot_files(series: RunSeries) -> dict[str, bytes]:
-    """Return every picture of a run by its file name, each of :data:`PICTURES`."""
-    return dict(zip(PICTURES, (phases_png(series), price_png(series), equity_png(series)), strict=True))
+"""The colours are Okabe and Ito's, which readers with any colour vision can distinguish."""
 
 
-def phases_png(series: RunSeries) -> bytes:
-    """Return the phases and statuses of a run over its events, as a PNG."""
-    return _drawn(series.summary, "phases and statuses", _draw_phases, series)
+class Mark(NamedTuple):
+    """How a side is drawn: its shape's tip touches the price from ``shift`` sizes away, so that none hides another."""
+
+    colour: str
+    shape: str
+    shift: float
 
 
-def price_png(series: RunSeries) -> bytes:
-    """Return the closing price of each bar with the orders and fills, as a PNG."""
-    return _drawn(series.summary, "price, orders and fills", _draw_price if series.bars else _draw_nothing, series)
+SIDES = {BUY: Mark("#0072B2", "^", -0.5), SELL: Mark("#D55E00", "v", 0.5)}
 
 
-def equity_png(series: RunSeries) -> bytes:
-    """Return position and equity after each bar, as a PNG."""
-    return _drawn(series.summary, "position and equity", _draw_equity if series.bars else _draw_nothing, series)
+class Band(NamedTuple):
+    """A phase or a status from one number of events to another, and what led to it."""
+
+    label: str
+    start: int
+    end: int
+    cause: str
 
 
-class _Collected:
-    """Where a PNG is written to: bytes in memory."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        """Keep some more bytes."""
-        self.parts.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing: what was written is kept."""
+def event_total(summary: RunSummary) -> int:
+    """Return the number of events that the bands of a run lie over."""
+    moments = [move.ts_sim for move in summary.phases] + [events for _, events in summary.statuses]
+    return max([*moments, sum(summary.event_counts.values())], default=0)
 
 
-def _drawn(summary: RunSummary, what: str, draw: Callable[[Figure, RunSeries], None], series: RunSeries) -> bytes:
+def bands(summary: RunSummary) -> dict[str, list[Band]]:
+    """Return the bands of the phases, one for the first phase and each move, and of the statuses, one a snapshot."""
+    moves = summary.phases
+    phases = [(move.after, move.ts_sim, f"{move.trigger} at ts_sim {move.ts_sim}") for move in moves]
+    if moves:
+        phases.insert(0, (moves[0].before, 0, ""))
+    statuses = [(status, events, f"at ts_sim {events}") for status, events in summary.statuses]
+    return {"phase": _end_to_end(phases, event_total(summary)), "status": _end_to_end(statuses, event_total(summary))}
+
+
+def _end_to_end(starts: Sequence[tuple[str, int, str]], last: int) -> list[Band]:
+    ends = [*(start for _, start, _ in starts[1:]), last]
+    return [Band(label, start, end, cause) for (label, start, cause), end in zip(starts, ends, strict=False)]
+
+
+def plot_files(run: Run) -> dict[str, bytes]:
+    """Return every picture of a run, opened with ``series``, by its file name, each of :data:`PICTURES`.
+
+    Raises:
+        MissingExtraError: without matplotlib.
+        RunPathError: the event log could not be read.
+    """
+    return {name: picture(run.series, name) for name in PICTURES}
+
+
+def picture(series: RunSeries, name: str) -> bytes:
+    """Return one of :data:`PICTURES` of a run, as a PNG; raise :class:`MissingExtraError` without matplotlib."""
     try:
         import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("drawing", "notebooks") from None
-    collected = _Collected()
+    what, draw = PICTURES[name]
+    run_id = _fitted(series.summary.run_id, 3 * TITLE_WIDTH) or "(no run_id)"
+    lines = [run_id[at : at + TITLE_WIDTH] for at in range(0, len(run_id), TITLE_WIDTH)]
+    pieces: list[bytes] = []
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
@@ -125,17 +131,13 @@ def _drawn(summary: RunSummary, what: str, draw: Callable[[Figure, RunSeries], N
         )
         figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
         canvas = FigureCanvasAgg(figure)
-        figure.suptitle(_title(summary, what), x=0.01, ha="left", fontsize=10.5, color=INK)
+        title = "\n".join([f"NO-LIVE dry run: {what}", *lines])
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, color=INK)
         draw(figure, series)
         figure.align_ylabels()
-        canvas.print_png(collected, metadata={"Software": None})  # type: ignore[no-untyped-call] # matplotlib has no types here
-    return b"".join(collected.parts)
-
-
-def _title(summary: RunSummary, what: str) -> str:
-    name = _fitted(summary.run_id, 3 * _TITLE_WIDTH) or "(no run_id)"
-    lines = [name[at : at + _TITLE_WIDTH] for at in range(0, len(name), _TITLE_WIDTH)]
-    return "\n".join([f"NO-LIVE dry run: {what}", *lines])
+        file = SimpleNamespace(write=pieces.append)
+        canvas.print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call] # matplotlib has no types here
+    return b"".join(pieces)
 
 
 def _fitted(text: str, width: int) -> str:
@@ -153,37 +155,25 @@ def _number(text: str) -> float:
     return number if math.isfinite(number) else math.nan
 
 
-def _draw_nothing(figure: Figure, series: RunSeries) -> None:
-    summary = series.summary
-    axes = figure.subplots()
-    axes.set_axis_off()
-    code = summary.reject_code or summary.fail_code
-    lines = ["This run has no bars to draw.", f"status {summary.status or 'not recorded'}", code or ""]
-    text = "\n".join(_fitted(line, 80) for line in lines)
-    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=13, color=INK, linespacing=1.8)
-
-
 def _draw_phases(figure: Figure, series: RunSeries) -> None:
-    summary = series.summary
-    last = event_total(summary)
-    panels = [("phase", phase_bands(summary, last)), ("status", status_bands(summary, last))]
-    heights = [min(max(len(bands), 1), MAX_BANDS + 1) for _, bands in panels]
+    panels = bands(series.summary)
+    heights = [min(max(len(rows), 1), MAX_BANDS + 1) for rows in panels.values()]
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=heights)
-    for axes, (name, bands) in zip((upper, lower), panels, strict=True):
-        _draw_bands(axes, name, bands, last)
+    for axes, (name, rows) in zip((upper, lower), panels.items(), strict=True):
+        _draw_bands(axes, name, rows, event_total(series.summary))
     _whole_numbers(lower)
     lower.set_xlabel("ts_sim (events emitted so far)")
 
 
-def _draw_bands(axes: Axes, name: str, bands: Sequence[Band], last: int) -> None:
-    labels = []
-    for row, band in enumerate(bands[:MAX_BANDS]):
+def _draw_bands(axes: Axes, name: str, rows: Sequence[Band], last: int) -> None:
+    labels = [_fitted(band.label, 32) for band in rows[:MAX_BANDS]]
+    for row, band in enumerate(rows[:MAX_BANDS]):
         colour = BAND_COLOURS.get(band.label, GREY)
         axes.barh(row, band.end - band.start, left=band.start, height=0.34, color=colour)
         axes.plot([band.start], [row], marker="D", markersize=6, color=colour, markeredgecolor=INK)
         right = band.start > last / 2
         axes.annotate(
-            _fitted(band.note, 80),
+            _fitted(band.cause, 80),
             (band.start, row - 0.21),
             xytext=(-6 if right else 6, 0),
             textcoords="offset points",
@@ -192,17 +182,101 @@ def _draw_bands(axes: Axes, name: str, bands: Sequence[Band], last: int) -> None
             fontsize=8,
             color=INK,
         )
-        labels.append(_fitted(band.label, 32))
-    if not bands:
+    if not rows:
         axes.text(0.5, 0.5, "none recorded", transform=axes.transAxes, ha="center", va="center", color=INK)
-    if len(bands) > MAX_BANDS:
-        labels.append(f"{len(bands) - MAX_BANDS} more")
+    if len(rows) > MAX_BANDS:
+        labels.append(f"{len(rows) - MAX_BANDS} more")
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(max(len(labels), 1) - 0.5, -0.8)
     axes.set_xlim(-0.02 * max(last, 1), 1.02 * max(last, 1))
     axes.set_ylabel(name)
-    axes.grid(axis="x", color="#E3E3E3", linewidth=0.6)
+    _grid(axes, "x")
+
+
+def _draw_price(figure: Figure, series: RunSeries) -> None:
+    if not series.bars:
+        _draw_nothing(figure, series.summary)
+        return
+    axes = figure.subplots()
+    indices = [bar.bar_index for bar in series.bars]
+    closes = [_number(bar.close) for bar in series.bars]
+    label = f"close ({len(indices)})"
+    axes.plot(indices, closes, color=LINE_COLOUR, linewidth=0.9, marker=_dot(series), label=label, zorder=2)
+    crowd = max(len(series.orders), len(series.fills))
+    size = 8.0 if crowd <= 40 else 5.0 if crowd <= 400 else 3.0
+    for side, mark in SIDES.items():
+        ordered = [order.bar_index for order in series.orders if order.side == side]
+        # with ticks of decisions only, bars are missing: an order lies on the last close that is not after it
+        orders = [(index, closes[max(bisect_right(indices, index) - 1, 0)]) for index in ordered]
+        fills = [(fill.bar_index, _number(fill.price)) for fill in series.fills if fill.side == side]
+        _draw_marks(axes, orders, f"{side} ordered", mark, size, filled=False)
+        _draw_marks(axes, fills, f"{side} filled", mark, size, filled=True)
+    axes.set_ylabel(_fitted(f"price of {series.summary.symbol}", 60))
+    _grid(axes)
+    _bar_axis(axes, series)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, frameon=False, borderaxespad=0.2)
+
+
+def _draw_marks(
+    axes: Axes, points: Sequence[tuple[int, float]], label: str, mark: Mark, size: float, *, filled: bool
+) -> None:
+    from matplotlib.transforms import offset_copy
+
+    axes.plot(
+        [x for x, _ in points],
+        [y for _, y in points],
+        transform=offset_copy(axes.transData, axes.get_figure(root=True), y=mark.shift * size, units="points"),
+        linestyle="none",
+        marker=mark.shape,
+        markersize=size,
+        markerfacecolor=mark.colour if filled else "none",
+        markeredgecolor=mark.colour,
+        markeredgewidth=min(1.1, size / 8),
+        label=f"{label} ({len(points)})",
+        zorder=4 if filled else 3,
+    )
+
+
+def _draw_equity(figure: Figure, series: RunSeries) -> None:
+    if not series.bars:
+        _draw_nothing(figure, series.summary)
+        return
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    indices = [bar.bar_index for bar in series.bars]
+    positions = [_number(bar.position) for bar in series.bars]
+    equities = [_number(bar.equity) for bar in series.bars]
+    upper.step(indices, positions, where="post", color=POSITION_COLOUR, linewidth=1.2, marker=_dot(series))
+    upper.axhline(0, color=GREY, linewidth=0.7)
+    upper.set_ylabel("position (units)")
+    lower.plot(indices, equities, color=EQUITY_COLOUR, linewidth=1.2, marker=_dot(series))
+    lower.set_ylabel("equity (money)")
+    for axes in (upper, lower):
+        _grid(axes)
+    _bar_axis(lower, series)
+
+
+def _draw_nothing(figure: Figure, summary: RunSummary) -> None:
+    axes = figure.subplots()
+    axes.set_axis_off()
+    code = summary.reject_code or summary.fail_code or ""
+    lines = ("This run has no bars to draw.", f"status {summary.status or 'not recorded'}", code)
+    text = "\n".join(_fitted(line, 80) for line in lines)
+    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=13, color=INK, linespacing=1.8)
+
+
+def _dot(series: RunSeries) -> str:
+    return "." if len(series.bars) <= FEW_BARS else ""
+
+
+def _grid(axes: Axes, axis: Literal["both", "x"] = "both") -> None:
+    axes.grid(axis=axis, color="#E3E3E3", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def _whole_numbers(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _bar_axis(axes: Axes, series: RunSeries) -> None:
@@ -218,108 +292,9 @@ def _bar_axis(axes: Axes, series: RunSeries) -> None:
     axes.set_xlim(first.bar_index - margin, last.bar_index + margin)
 
 
-def _whole_numbers(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _grid(axes: Axes) -> None:
-    axes.grid(color="#E3E3E3", linewidth=0.6)
-    axes.set_axisbelow(True)
-
-
-def _draw_price(figure: Figure, series: RunSeries) -> None:
-    axes = figure.subplots()
-    indices = [bar.bar_index for bar in series.bars]
-    closes = [_number(bar.close) for bar in series.bars]
-    dot = "." if len(indices) <= FEW_BARS else ""
-    axes.plot(indices, closes, color=LINE_COLOUR, linewidth=0.9, marker=dot, label=f"close ({len(indices)})", zorder=2)
-    crowd = max(len(series.orders), len(series.fills))
-    size = 8.0 if crowd <= 40 else 5.0 if crowd <= 400 else 3.0
-    for side in (BUY, SELL):
-        orders = [(order.bar_index, _close_at(indices, closes, order)) for order in series.orders if order.side == side]
-        fills = [(fill.bar_index, _number(fill.price)) for fill in series.fills if fill.side == side]
-        _mark(axes, orders, f"{side} ordered", side, size, "none")
-        _mark(axes, fills, f"{side} filled", side, size, SIDE_COLOURS[side])
-    axes.set_ylabel(_fitted(f"price of {series.summary.symbol}", 60))
-    _grid(axes)
-    _bar_axis(axes, series)
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, frameon=False, borderaxespad=0.2)
-
-
-def _close_at(indices: Sequence[int], closes: Sequence[float], order: OrderPoint) -> float:
-    """Return the last close that is not after an order: with ticks of decisions only, bars are missing."""
-    return closes[max(bisect_right(indices, order.bar_index) - 1, 0)]
-
-
-def _mark(axes: Axes, points: Sequence[tuple[int, float]], label: str, side: str, size: float, face: str) -> None:
-    from matplotlib.transforms import offset_copy
-
-    axes.plot(
-        [x for x, _ in points],
-        [y for _, y in points],
-        transform=offset_copy(axes.transData, axes.get_figure(root=True), y=SIDE_SHIFTS[side] * size, units="points"),
-        linestyle="none",
-        marker=SIDE_SHAPES[side],
-        markersize=size,
-        markerfacecolor=face,
-        markeredgecolor=SIDE_COLOURS[side],
-        markeredgewidth=min(1.1, size / 8),
-        label=f"{label} ({len(points)})",
-        zorder=3 if face == "none" else 4,
-    )
-
-
-def _draw_equity(figure: Figure, series: RunSeries) -> None:
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    indices = [bar.bar_index for bar in series.bars]
-    dot = "." if len(indices) <= FEW_BARS else ""
-    positions = [_number(bar.position) for bar in series.bars]
-    equities = [_number(bar.equity) for bar in series.bars]
-    upper.step(indices, positions, where="post", color=POSITION_COLOUR, linewidth=1.2, marker=dot)
-    upper.axhline(0, color=GREY, linewidth=0.7)
-    upper.set_ylabel("position (units)")
-    lower.plot(indices, equities, color=EQUITY_COLOUR, linewidth=1.2, marker=dot)
-    lower.set_ylabel("equity (money)")
-    for axes in (upper, lower):
-        _grid(axes)
-    _bar_axis(lower, series)
-
-
-class Band(NamedTuple):
-    """A phase or a status from one number of events to another, and what led to it."""
-
-    label: str
-    start: int
-    end: int
-    note: str
-
-
-def event_total(summary: RunSummary) -> int:
-    """Return the number of events that the bands of a run lie over."""
-    moments = [move.ts_sim for move in summary.phases] + [events for _, events in summary.statuses]
-    return max([*moments, sum(summary.event_counts.values())], default=0)
-
-
-def phase_bands(summary: RunSummary, last: int) -> list[Band]:
-    """Return a band for the first phase and for each move, up to ``last`` events."""
-    moves = summary.phases
-    if not moves:
-        return []
-    starts = [*(move.ts_sim for move in moves), last]
-    first = Band(moves[0].before, 0, starts[0], "")
-    rest = (
-        Band(move.after, start, end, f"{move.trigger} at ts_sim {start}")
-        for move, (start, end) in zip(moves, pairwise(starts), strict=True)
-    )
-    return [first, *rest]
-
-
-def status_bands(summary: RunSummary, last: int) -> list[Band]:
-    """Return a band for each snapshot, up to ``last`` events."""
-    starts = [*(events for _, events in summary.statuses), last]
-    return [
-        Band(status, start, end, f"at ts_sim {start}")
-        for (status, _), (start, end) in zip(summary.statuses, pairwise(starts), strict=True)
-    ]
+PICTURES: dict[str, tuple[str, Callable[[Figure, RunSeries], None]]] = {
+    "phases.png": ("phases and statuses", _draw_phases),
+    "price.png": ("price, orders and fills", _draw_price),
+    "equity.png": ("position and equity", _draw_equity),
+}
+"""The pictures of a run by their file names: what each shows, and what draws it."""

@@ -1,14 +1,8 @@
-"""A papermill engine whose output is reproducible, and whose success can be trusted.
+"""The papermill engine ``c2lib``: reproducible output, and a success that can be trusted.
 
-Rules kept here:
-
-* parameters are checked, names and values, before the first cell runs and before papermill writes anything;
-* papermill's own log, which names unknown parameters and paths before any engine is asked, shows no secret;
-* a notebook in which a cell never ran has failed, also when a ``sys.exit(0)`` looked like success;
-* what differs from run to run (times, durations, random ids, paths) is taken out of the output, so that two runs
-  with the same parameters give the same bytes.
-
-Registered as the papermill engine ``c2lib``: ``papermill --engine c2lib IN.ipynb OUT.ipynb -p seed 7``.
+``papermill --engine c2lib IN.ipynb OUT.ipynb -p seed 7`` checks parameters, names and values, before the first cell
+runs and before anything is written, and fails when a cell never ran. What differs from run to run (times, durations,
+random ids, paths) is taken out of the output: the same parameters give the same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +14,8 @@ from typing import Any
 import click
 
 from c2lib.core.errors import ConfigError
-from c2lib.core.redaction import one_line, redact_secrets
+from c2lib.core.redaction import redact_secrets
+from c2lib.core.text import one_line
 from c2lib.jupyter.notebook import check_parameters
 
 PARAMETERS_TAG, INJECTED_TAG = "parameters", "injected-parameters"
@@ -42,10 +37,9 @@ def parameter_names(notebook: Any) -> set[str]:
     for cell in notebook.cells:
         if PARAMETERS_TAG in cell.metadata.get("tags", ()):
             for node in ast.parse(cell.source).body:
-                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                    names.add(node.target.id)
-                elif isinstance(node, ast.Assign):
-                    names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+                if isinstance(node, ast.AnnAssign | ast.Assign):
+                    targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
+                    names.update(target.id for target in targets if isinstance(target, ast.Name))
     return names
 
 
@@ -71,16 +65,22 @@ def redact_record(record: logging.LogRecord) -> bool:
     return True
 
 
-# papermill loads its engines while it is imported, so that nothing is logged before
+# papermill's log names unknown parameters and paths before any engine is asked; it loads its engines while it is
+# imported, so that nothing is logged before this line
 logging.getLogger("papermill").addFilter(redact_record)
 
 
 class ReproducibleEngine:
-    """The engine; see the module's rules."""
+    """The engine that papermill's entry point names."""
 
     @classmethod
     def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
-        """Check the parameters, execute, check that every cell ran, and return the normalised notebook."""
+        """Check the parameters, execute, check that every cell ran, and return the normalised notebook.
+
+        Raises:
+            RefusedParameterError: a parameter is unknown, or its value does not fit; nothing was executed.
+            UnfinishedNotebookError: a cell never ran to its end.
+        """
         given = nb.metadata.get("papermill", {}).get("parameters", {})
         try:
             check_parameters(given, parameter_names(nb))
@@ -110,14 +110,15 @@ def _papermill() -> Any:
 
 
 def _unfinished(notebook: Any) -> str | None:
-    """Say why an executed notebook is no success although papermill may take it for one, or ``None``."""
-    code_cells = [(number, cell) for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    for number, cell in code_cells:
+    """Return why an executed notebook is no success although papermill may take it for one, or ``None``."""
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
         errors = [output.ename for output in cell.outputs if output.output_type == "error"]
         if "SystemExit" in errors:
             return f"cell {number} left with SystemExit: what stands behind it never ran"
         if errors:
-            # papermill tells of it better
+            # papermill reports it better
             return None
         if cell.metadata.get("papermill", {}).get("exception"):
             return f"cell {number} failed without saying how"

@@ -1,14 +1,6 @@
-"""What a notebook cell needs and a notebook must not hold: parameters, pictures, the draft.
+"""What a notebook cell calls: parameters that are checked before papermill starts and inside the notebook, pictures.
 
-Rules kept here:
-
-* parameters are checked by the same model before papermill starts and inside the notebook;
-* no parameter holds a secret: papermill writes parameters into the notebook that it leaves, as code and as data;
-* an empty text or a zero means "left out", since papermill knows no better neutral value;
-* a picture is shown together with its sha256, which nbval compares where it ignores the picture.
-
->>> NotebookParameters(strategy_id="strat_demo", seed=1).config().steps is None
-True
+No parameter holds a secret, since papermill writes parameters into the notebook that it leaves, as code and as data.
 """
 
 from __future__ import annotations
@@ -29,7 +21,11 @@ from c2lib.evidence.render import checked_owner, evidence_name
 
 
 class NotebookParameters(Sealed):
-    """The parameters of ``01_dryrun.ipynb``; an empty text or 0 stands for "left out"."""
+    """The parameters of ``01_dryrun.ipynb``; an empty text or 0, papermill's only neutral values, mean "left out".
+
+    >>> NotebookParameters(strategy_id="strat_demo", seed=1).config().steps is None
+    True
+    """
 
     run_id: Text = ""
     strategy_id: Text = "strat_demo"
@@ -66,7 +62,7 @@ class NotebookParameters(Sealed):
         return text
 
     def config(self) -> DryrunConfig:
-        """Return the sealed config's fields that these parameters give; raises :class:`ConfigError` naming one."""
+        """Return the config of these parameters; raise :class:`ConfigError` naming the field that does not fit."""
         given: dict[str, Any] = {
             "run_id": self.run_id or None,
             "strategy_id": self.strategy_id,
@@ -83,21 +79,14 @@ def check_parameters(values: Mapping[str, Any], known: set[str]) -> None:
     """Raise :class:`ConfigError` unless every name is one of ``known`` and the values fit the model."""
     for name in values:
         if name not in known:
-            raise ConfigError(
-                str(name)[:MAX_NAME_SHOWN],
-                "is no parameter of this notebook",
-                hint=_near(str(name), known) or f"it has {', '.join(sorted(known))}",
-            )
+            close = difflib.get_close_matches(str(name), sorted(known), n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(known))}"
+            raise ConfigError(str(name)[:MAX_NAME_SHOWN], "is no parameter of this notebook", hint=hint)
     NotebookParameters(**values)
 
 
-def _near(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
-
-
 def show_png(data: bytes) -> None:
-    """Show a picture in the notebook and print its sha256."""
+    """Show a picture in the notebook and print its sha256, which nbval compares where it ignores the picture."""
     print(f"sha256 {sha256_hex(data)}")
     ipython = _ipython_display()
     ipython.display(ipython.Image(data, format="png"))

@@ -1,15 +1,6 @@
-"""What the cells of a market file say, as integers: times and volumes, and the words for what they do not say.
+"""The cells of a market file as integers: times in microseconds, volumes in lots, prices on a grid of ticks.
 
-Rules kept here:
-
-* a number is plain ASCII digits with a point, or an exponent (``1.02e-05``); a binary float counts as its
-  shortest text; nothing is guessed, and nothing but a volume is rounded, which is floored to whole lots;
-* a time is ISO 8601 with dashes and colons, to the microsecond; naive ones are read as UTC, and a file has one
-  kind of them;
-* a cell is looked up before it is read, for cells repeat; the memory for that is bounded.
-
->>> VolumeCells("0.1")["1.29"], VolumeCells("0.1")[1.29], TimeCells().micros(["1970-01-01 00:01:00"])
-(12, 12, [60000000])
+Nothing is guessed. A number is ASCII digits with a point or an exponent; a binary float counts as its shortest text.
 """
 
 from __future__ import annotations
@@ -17,13 +8,15 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import gcd
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from c2lib.core.clock import utc_micros
-from c2lib.core.decimals import format_scaled, parse_decimal
+from c2lib.core.decimals import MAX_DIGITS, format_scaled, parse_decimal
 from c2lib.core.errors import ConfigError
+from c2lib.core.text import quoted
 
 MAX_DECIMALS = 18
 """Most decimals of a price: with more, not even 10 would fit 64 bits."""
@@ -31,14 +24,13 @@ MAX_DECIMALS = 18
 MAX_INTEGER = 2**63 - 1
 """Largest integer of a bar."""
 
-MAX_QUOTED = 40
-"""Most characters of a cell that a message repeats."""
-
 CACHE_SIZE = 16_384
-"""Most cells that are remembered of a kind."""
+"""Most cells that a :class:`CellCache` keeps."""
 
 FIRST_MOMENT = utc_micros(datetime.min.replace(tzinfo=UTC))
 LAST_MOMENT = utc_micros(datetime.max.replace(tzinfo=UTC))
+
+Rounding = Literal["refuse", "nearest"]
 
 _DATE_LENGTH = len("2026-01-31")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -49,41 +41,25 @@ _FINEST_FRACTION = len(".000000")
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DAY = 86_400_000_000
 _MICROSECOND = timedelta(microseconds=1)
+_POWERS = tuple(int(10**exponent) for exponent in range(MAX_DIGITS + 1))
 _NUMBER_HINT = "write digits and a point, as in 1.0716"
 _TIME_HINT = "write 2026-01-31 23:59:00, with +00:00 or Z behind it or without"
+_NEAREST_HINT = "or take rounding 'nearest' with a tick size"
 
-_Key = TypeVar("_Key")
 
-
-class CellError(ValueError):
+@dataclass(eq=False)
+class CellError(Exception):
     """A cell or row cannot be used.
 
-    ``role`` is the kind of cell, ``text`` what stands in it, ``row`` how many rows of its block stand before it.
+    ``role`` is ``time``, ``volume``, the name of a price, or ``price`` for the one that is written ``text``; ``row``
+    counts the rows of the block before it.
     """
 
-    def __init__(self, problem: str, *, hint: str = "", role: str = "", text: str = "", row: int = 0) -> None:
-        self.problem = problem
-        self.hint = hint
-        self.role = role
-        self.text = text
-        self.row = row
-        super().__init__(problem)
-
-
-class Remembered(dict[_Key, int]):
-    """Numbers by the cell that they were read from, the most recent :data:`CACHE_SIZE` of them at most."""
-
-    def remember(self, cell: _Key, number: int) -> int:
-        """Keep ``number`` for ``cell`` and return it."""
-        if len(self) >= CACHE_SIZE:
-            self.clear()
-        self[cell] = number
-        return number
-
-
-def quoted(text: str) -> str:
-    """Return ``text`` as a message may repeat it: escaped and cut."""
-    return repr(text[:MAX_QUOTED]) + ("…" if len(text) > MAX_QUOTED else "")
+    problem: str
+    hint: str = ""
+    role: str = ""
+    text: str = ""
+    row: int = 0
 
 
 def positive_decimal(text: str, field: str) -> str:
@@ -106,72 +82,83 @@ def read_decimal(text: str, role: str) -> tuple[int, int]:
     # most cells are plain, and this is several times faster than the full grammar
     if whole and len(digits) <= MAX_DECIMALS and digits.isdecimal() and digits.isascii():
         return int(digits), len(fraction)
-    if not text:
-        raise CellError("is empty", hint=_NUMBER_HINT, role=role, text=text)
     try:
         return parse_decimal(text)
     except ValueError:
-        raise CellError(f"{quoted(text)} is not a decimal number", hint=_NUMBER_HINT, role=role, text=text) from None
+        problem = f"{quoted(text)} is not a decimal number" if text else "is empty"
+        raise CellError(problem, _NUMBER_HINT, role, text) from None
 
 
-class VolumeCells(Remembered[Any]):
-    """Looks up volumes by their cell, text or number, in whole lots; what is left of a lot is dropped."""
+class CellCache(dict[Any, int], ABC):
+    """The integers of cells, looked up before they are read, since cells repeat."""
+
+    def __missing__(self, cell: Any) -> int:
+        number = self.read(cell)
+        if len(self) >= CACHE_SIZE:
+            self.clear()
+        self[cell] = number
+        return number
+
+    @abstractmethod
+    def read(self, cell: Any) -> int:
+        """Return the integer of a cell; raise :class:`CellError` for one that has none."""
+
+
+class VolumeCells(CellCache):
+    """Volumes by their cell, text or number, in whole lots; what is left of a lot is dropped."""
 
     def __init__(self, lot_size: str) -> None:
         super().__init__()
         self._lot, scale = parse_decimal(lot_size)
-        self._multiplier = int(10**scale)
-        self._divisors = [self._lot * 10**decimals for decimals in range(MAX_DECIMALS + 1)]
+        self._multiplier = _POWERS[scale]
 
-    def __missing__(self, cell: object) -> int:
+    def read(self, cell: object) -> int:
+        """Return the lots of a volume."""
         text = str(cell)
         value, scale = read_decimal(text, "volume")
         if value < 0:
-            raise CellError(f"{quoted(text)} is negative", hint="a volume is 0 or more", role="volume", text=text)
-        divisor = self._divisors[scale] if scale <= MAX_DECIMALS else self._lot * int(10**scale)
-        lots = value * self._multiplier // divisor
+            raise CellError(f"{quoted(text)} is negative", "a volume is 0 or more", "volume")
+        lots = value * self._multiplier // (self._lot * _POWERS[scale])
         if lots > MAX_INTEGER:
             hint = "a volume in lots must fit 64 bits; take a larger lot size"
-            raise CellError(f"{quoted(text)} is too large", hint=hint, role="volume", text=text)
-        return self.remember(cell, lots)
+            raise CellError(f"{quoted(text)} is too large", hint, "volume")
+        return lots
 
 
-class _Days(Remembered[str]):
-    """Looks up dates, in microseconds since 1970-01-01."""
+class _Days(CellCache):
+    """Dates in microseconds since 1970-01-01."""
 
-    def __missing__(self, text: str) -> int:
-        if not _DATE.fullmatch(text):
+    def read(self, cell: str) -> int:
+        if not _DATE.fullmatch(cell):
             raise ValueError
-        return self.remember(text, (date.fromisoformat(text).toordinal() - _EPOCH_DAY) * _DAY)
+        return (date.fromisoformat(cell).toordinal() - _EPOCH_DAY) * _DAY
 
 
-class _Clocks(Remembered[str]):
-    """Looks up what follows a date, in microseconds since midnight UTC, and remembers whether zones are given."""
+class _Clocks(CellCache):
+    """What follows a date, in microseconds since midnight UTC; the times of a file all have a zone, or none."""
 
     def __init__(self) -> None:
         super().__init__()
         self._naive: bool | None = None
 
-    def __missing__(self, text: str) -> int:
-        match = _CLOCK.fullmatch(text)
+    def read(self, cell: str) -> int:
+        match = _CLOCK.fullmatch(cell)
         if match is None:
             raise ValueError
         clock, fraction, zone = match.groups()
         if fraction and fraction[_FINEST_FRACTION:].strip("0"):
-            raise CellError("is finer than a microsecond", hint="round the times of the file", role="time")
-        moment = datetime.fromisoformat(f"2000-01-01T{clock or '00:00'}{zone or 'Z'}")
-        self._settle(zone is None)
-        return self.remember(text, (moment - datetime(2000, 1, 1, tzinfo=UTC)) // _MICROSECOND)
-
-    def _settle(self, naive: bool) -> None:
+            raise CellError("is finer than a microsecond", "round the times of the file", "time")
+        naive = zone is None
         if self._naive not in (None, naive):
             kinds = ("has a time zone, but the times above have not", "has no time zone, but the times above have")
-            raise CellError(kinds[naive], hint="write all times alike", role="time")
+            raise CellError(kinds[naive], "write all times alike", "time")
         self._naive = naive
+        moment = datetime.fromisoformat(f"2000-01-01T{clock or '00:00'}{zone or 'Z'}")
+        return (moment - datetime(2000, 1, 1, tzinfo=UTC)) // _MICROSECOND
 
 
 class TimeCells:
-    """Reads the times of one file that has them as text."""
+    """The times of one file that has them as text: ISO 8601 with dashes and colons, UTC where no zone is given."""
 
     def __init__(self) -> None:
         self._days = _Days()
@@ -183,33 +170,23 @@ class TimeCells:
         try:
             # dates repeat over the bars of a day, times of day from day to day
             return in_range([days[text[:_DATE_LENGTH]] + clocks[text[_DATE_LENGTH:]] for text in texts])
-        except CellError:
-            raise
         except ValueError:
-            raise CellError("is not an ISO 8601 time with dashes", hint=_TIME_HINT, role="time") from None
+            raise CellError("is not an ISO 8601 time with dashes", _TIME_HINT, "time") from None
 
 
 def in_range(times: list[int]) -> list[int]:
-    """Return times in microseconds of epoch; raise :class:`CellError` when one is in no calendar."""
+    """Return times in microseconds since 1970; raise :class:`CellError` when one is in no calendar."""
     if min(times) < FIRST_MOMENT or max(times) > LAST_MOMENT:
-        raise CellError("is out of range in UTC", hint="years go from 1 to 9999", role="time")
+        raise CellError("is out of range in UTC", "years go from 1 to 9999", "time")
     return times
 
 
-Rounding = Literal["refuse", "nearest"]
-
-GridMark = tuple[int, int, int]
-
-_POWERS = tuple(int(10**exponent) for exponent in range(MAX_DECIMALS + 1))
-_NEAREST_HINT = "or take rounding 'nearest' with a tick size"
+def _price_error(text: str, problem: str, hint: str = "a price in ticks must fit 64 bits") -> CellError:
+    return CellError(f"{quoted(text)} {problem}", hint, "price", text)
 
 
-def _error(text: str, problem: str, hint: str = "a price in ticks must fit 64 bits") -> CellError:
-    return CellError(f"{quoted(text)} {problem}", hint=hint, role="price", text=text)
-
-
-class PriceGrid(Remembered[Any], ABC):
-    """Looks up prices by their cell, text or number, as integers of ten to the minus ``scale``."""
+class PriceGrid(CellCache):
+    """Prices by their cell, text or number, as integers of ten to the minus ``scale``, all multiples of a divisor."""
 
     def __init__(self, divisor: int, scale: int, highest: int = MAX_INTEGER) -> None:
         super().__init__()
@@ -219,7 +196,7 @@ class PriceGrid(Remembered[Any], ABC):
 
     @property
     def tick_size(self) -> str:
-        """Return the smallest step of a price, as canonical decimal text."""
+        """The smallest step of a price, as canonical decimal text."""
         return format_scaled(self._divisor, self.scale)
 
     def ratio(self, scale: int) -> tuple[int, int]:
@@ -228,16 +205,17 @@ class PriceGrid(Remembered[Any], ABC):
         common = gcd(factor, self._divisor)
         return factor // common, self._divisor // common
 
-    def mark(self) -> GridMark:
-        """Return what to hand to :meth:`reset` to forget the prices read from here on."""
+    def mark(self) -> tuple[int, int, int]:
+        """Return what :meth:`reset` takes to forget the prices read from here on."""
         return self._divisor, self.scale, self._highest
 
-    def reset(self, mark: GridMark) -> None:
+    def reset(self, mark: tuple[int, int, int]) -> None:
         """Be as at the time of ``mark``."""
         self.clear()
         self._divisor, self.scale, self._highest = mark
 
-    def __missing__(self, cell: object) -> int:
+    def read(self, cell: object) -> int:
+        """Return the integer of a price."""
         text = str(cell)
         whole, _, fraction = text.partition(".")
         digits, power = whole + fraction, self.scale - len(fraction)
@@ -245,11 +223,11 @@ class PriceGrid(Remembered[Any], ABC):
         if whole and power >= 0 and len(digits) <= MAX_DECIMALS and digits.isdecimal() and digits.isascii():
             number = int(digits) * _POWERS[power]
             if 0 < number <= self._highest and not number % self._divisor:
-                return self.remember(cell, number)
+                return number
         value, scale = read_decimal(text, "price")
         if value <= 0:
-            raise _error(text, "is not greater than 0", "leave out bars that have no price")
-        return self.remember(cell, self._place(text, value, scale))
+            raise _price_error(text, "is not greater than 0", "leave out bars that have no price")
+        return self._place(text, value, scale)
 
     @abstractmethod
     def _place(self, text: str, value: int, scale: int) -> int:
@@ -265,10 +243,10 @@ class _GivenGrid(PriceGrid):
             value, scale = parse_decimal(text)
         number = value * _POWERS[self.scale - scale] if scale <= self.scale else 0
         if number > MAX_INTEGER:
-            raise _error(text, "is too large for its number of decimals")
+            raise _price_error(text, "is too large for its number of decimals")
         if not number or number % self._divisor:
             hint = f"leave the tick size out to have one proposed, {_NEAREST_HINT}"
-            raise _error(text, f"is not a multiple of the tick size {self.tick_size}", hint)
+            raise _price_error(text, f"is not a multiple of the tick size {self.tick_size}", hint)
         return number
 
 
@@ -277,12 +255,13 @@ class _RoundedGrid(PriceGrid):
 
     def _place(self, text: str, value: int, scale: int) -> int:
         twice = 2 * value * _POWERS[self.scale]
-        tick = self._divisor * int(10**scale)
+        tick = self._divisor * _POWERS[scale]
         number = (twice + tick) // (2 * tick) * self._divisor
         if number > MAX_INTEGER:
-            raise _error(text, "is too large for the decimals of the tick size")
+            raise _price_error(text, "is too large for the decimals of the tick size")
         if not number:
-            raise _error(text, f"is 0 when rounded to the tick size {self.tick_size}", "take a smaller tick size")
+            problem = f"is 0 when rounded to the tick size {self.tick_size}"
+            raise _price_error(text, problem, "take a smaller tick size")
         return number
 
 
@@ -299,7 +278,7 @@ class _FoundGrid(PriceGrid):
         number = value * _POWERS[self.scale - scale]
         if number > self._highest:
             if number > MAX_INTEGER:
-                raise _error(text, "is too large for its number of decimals")
+                raise _price_error(text, "is too large for its number of decimals")
             self._highest = number
         # the divisor is 0 before the first price, which is the first grid
         self._divisor = gcd(self._divisor, number)
@@ -308,10 +287,10 @@ class _FoundGrid(PriceGrid):
     def _refine(self, text: str, scale: int) -> None:
         if scale > MAX_DECIMALS:
             hint = f"round the prices of the file, {_NEAREST_HINT}"
-            raise _error(text, f"has more than {MAX_DECIMALS} decimals", hint)
+            raise _price_error(text, f"has more than {MAX_DECIMALS} decimals", hint)
         factor = _POWERS[scale - self.scale]
         if self._highest * factor > MAX_INTEGER:
-            raise _error(text, f"is too fine beside a price of {format_scaled(self._highest, self.scale)}")
+            raise _price_error(text, f"is too fine beside a price of {format_scaled(self._highest, self.scale)}")
         self.clear()
         self.scale = scale
         self._divisor *= factor
@@ -321,8 +300,12 @@ class _FoundGrid(PriceGrid):
 def price_grid(tick_size: str | None, rounding: Rounding = "refuse") -> PriceGrid:
     """Return the grid of a tick size, or with ``None`` the one to be found.
 
-    Raises :class:`ConfigError` for a tick size that is no positive decimal of at most 18 decimals, and for
-    rounding without one.
+    Args:
+        tick_size: A positive decimal of at most 18 decimals.
+        rounding: What happens to a price off a given grid; ``nearest`` needs a tick size.
+
+    Raises:
+        ConfigError: The tick size is no such decimal, or lacks where prices are to be rounded.
     """
     if tick_size is None:
         if rounding == "nearest":

@@ -1,115 +1,19 @@
-r"""The text of a CSV file as bars.
+"""The text of a CSV file as rows of cells, and these as bars.
 
-Rules kept here:
-
-* the first line names the columns; without a name for it the time is the first column;
-* every row is whole and on one line; cells may be quoted, and a space may stand before them;
-* what has neither is split as a whole block, several times faster; both ways agree.
-
->>> from c2lib.market.cells import price_grid
->>> day = "Date,Open,High,Low,Close\n2026-01-02,10.5,11,10,10.5\n"
->>> [block.columns for block in read_csv(iter([day]), "day.csv", price_grid("0.5"), VolumeCells("1"))]
-[([1767312000000000], [105], [110], [100], [105], [0])]
+The first line names the columns; without a name for it the time is the first column. Every row is whole and on one
+line; cells may be quoted, and a space may stand before them.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, repeat
-from typing import BinaryIO
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from c2lib.core.config import MAX_STEPS
 from c2lib.core.errors import MarketDataError
-from c2lib.market.bars import BarBlock, BarReader, Cells, Columns, find_columns
+from c2lib.market.bars import BarBlock, BarReader, Cells, find_columns
 from c2lib.market.cells import CellError, PriceGrid, TimeCells, VolumeCells
-
-
-def _rows(lines: Iterable[str]) -> list[list[str]]:
-    return list(csv.reader(lines, strict=True, skipinitialspace=True))
-
-
-def _row(line: str) -> list[str]:
-    try:
-        (row,) = _rows((line,))
-    except csv.Error as error:
-        raise CellError(f"is not proper CSV: {error}", hint="a row stands on one line, its quotes closed") from None
-    return row
-
-
-def _table(text: str, width: int) -> Sequence[Sequence[str]] | None:
-    """Return the columns of whole lines; ``None`` when not all are rows of that width."""
-    count = text.count("\n")
-    if '"' in text or "\r" in text or ", " in text or "\n " in text or text[0] == " ":
-        try:
-            rows = _rows(text.removesuffix("\n").split("\n"))
-        except csv.Error:
-            return None
-        return list(zip(*rows, strict=True)) if {len(row) for row in rows} == {width} and len(rows) == count else None
-    # line ends become cells of their own, which stand where they should only when each row has its cells
-    cells = text.replace("\n", ",\n,").split(",")
-    if len(cells) != count * (width + 1) + 1 or cells[width :: width + 1] != ["\n"] * count:
-        return None
-    cells.pop()
-    return [cells[index :: width + 1] for index in range(width)]
-
-
-def _complaint(line: str, width: int) -> CellError | None:
-    try:
-        row = _row(line)
-    except CellError as error:
-        return error
-    if not row:
-        return CellError("the line is empty", hint="remove it")
-    if len(row) != width:
-        hint = "the line is cut, or a cell holds a comma outside quotes"
-        return CellError(f"has {len(row)} cells where the header has {width}", hint=hint)
-    return None
-
-
-def _cells(text: str, columns: Columns) -> Iterator[Cells]:
-    """Yield the rows of whole lines; raise :class:`CellError` at the first line that is none, after those before it."""
-    if not text:
-        return
-    width = len(columns.names)
-    table = _table(text, width)
-    if table is None:
-        lines = text.removesuffix("\n").split("\n")
-        complaints = list(map(_complaint, lines, repeat(width)))
-        error = next(filter(None, complaints))
-        yield from _cells("".join(f"{line}\n" for line in lines[: complaints.index(error)]), columns)
-        raise error
-    yield Cells(*(table[index] for index in columns.used))
-
-
-def read_csv(texts: Iterator[str], file: str, prices: PriceGrid, volumes: VolumeCells) -> Iterator[BarBlock]:
-    """Yield the bars of a CSV file, given in blocks of whole lines, header first.
-
-    ``file`` is its name in messages. Raises :class:`MarketDataError` at the first line that cannot be used.
-    """
-    line = 1
-    try:
-        head = next(texts, None)
-        if head is None:
-            raise MarketDataError(file, 0, "the file is empty", hint="the first line names the columns")
-        header, _, rest = head.partition("\n")
-        columns = find_columns(_row(header), 0)
-        reader = BarReader(columns, TimeCells().micros, prices, volumes)
-        line = 2
-        for text in chain((rest,), texts):
-            for cells in _cells(text, columns):
-                yield reader.read(cells)
-                line += len(cells.times)
-    except CellError as error:
-        raise MarketDataError(file, line + error.row, error.problem, hint=error.hint) from None
-    if line == 2:
-        raise MarketDataError(file, 1, "no bar follows the header", hint="a bar is one line of cells")
-
-
-BLOCK_BYTES = 1 << 16
-"""How much is read at a time."""
 
 MAX_LINE = 1 << 16
 """Longest line, in characters."""
@@ -120,28 +24,40 @@ MAX_LINES = MAX_STEPS + 1
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def read_blocks(stream: BinaryIO, file: str) -> Iterator[bytes]:
-    """Yield the bytes of a stream; raise :class:`MarketDataError` when they cannot be read or unpacked."""
-    hint = "fetch or pack the file again"
-    while True:
-        try:
-            block = stream.read(BLOCK_BYTES)
-        except EOFError:
-            raise MarketDataError(file, 0, "the gzip data ends in the middle", hint=hint) from None
-        except (gzip.BadGzipFile, zlib.error):
-            raise MarketDataError(file, 0, "is no gzip data, or it is damaged", hint=hint) from None
-        except OSError as error:
-            raise MarketDataError(file, 0, f"cannot be read: {error.strerror}") from None
-        if not block:
-            return
-        yield block
+def read_csv(blocks: Iterator[bytes], file: str, prices: PriceGrid, volumes: VolumeCells) -> Iterator[BarBlock]:
+    """Yield the bars of a CSV file.
 
+    Args:
+        blocks: The bytes of the file, unpacked.
+        file: Its name in messages.
+        prices: The grid that the prices are put on.
+        volumes: Reads the volumes.
 
-def line_blocks(blocks: Iterator[bytes], file: str) -> Iterator[str]:
-    """Yield the lines of a file, as many at a time as a block completes.
-
-    Raises :class:`MarketDataError` at the first line that is no text.
+    Raises:
+        MarketDataError: A line cannot be used; it is the first one.
     """
+    texts = _whole_lines(blocks, file)
+    line = 1
+    try:
+        head = next(texts, None)
+        if head is None:
+            raise MarketDataError(file, 0, "the file is empty", hint="the first line names the columns")
+        header, _, rest = head.partition("\n")
+        columns = find_columns(_row(header), 0)
+        reader = BarReader(columns, TimeCells().micros, prices, volumes)
+        line = 2
+        for text in chain((rest,), texts):
+            for table in _tables(text, len(columns.names)):
+                yield reader.read([table[place] for place in columns.places.values()])
+                line += len(table[0])
+    except CellError as error:
+        raise MarketDataError(file, line + error.row, error.problem, hint=error.hint) from None
+    if line == 2:
+        raise MarketDataError(file, 1, "no bar follows the header", hint="a bar is one line of cells")
+
+
+def _whole_lines(blocks: Iterator[bytes], file: str) -> Iterator[str]:
+    """Yield the lines of a file, as many at a time as a block completes."""
     tail = b""
     line = 1
     at_start = True
@@ -183,3 +99,51 @@ def _text(data: bytes, file: str, first_line: int) -> str:
 def _too_long(file: str, line: int) -> MarketDataError:
     hint = "the file is not a CSV file of bars, or its line ends are not \\n"
     return MarketDataError(file, line, f"the line is longer than {MAX_LINE} characters", hint=hint)
+
+
+def _tables(text: str, width: int) -> Iterator[Cells]:
+    """Yield the columns of whole lines; raise :class:`CellError` at the first line that is no row of that width."""
+    if not text:
+        return
+    table = _split(text, width)
+    if table is not None:
+        yield table
+        return
+    # one of the lines is no row: those before it are read first, since one of them may hold the first error
+    for line in text.removesuffix("\n").split("\n"):
+        row = _row(line)
+        if not row:
+            raise CellError("the line is empty", "remove it")
+        if len(row) != width:
+            hint = "the line is cut, or a cell holds a comma outside quotes"
+            raise CellError(f"has {len(row)} cells where the header has {width}", hint)
+        yield [[cell] for cell in row]
+
+
+def _split(text: str, width: int) -> Cells | None:
+    """Return the columns of whole lines; ``None`` when not all are rows of that width."""
+    count = text.count("\n")
+    if '"' in text or "\r" in text or ", " in text or "\n " in text or text[0] == " ":
+        try:
+            rows = _rows(text.removesuffix("\n").split("\n"))
+        except csv.Error:
+            return None
+        return list(zip(*rows, strict=True)) if {len(row) for row in rows} == {width} and len(rows) == count else None
+    # several times faster; line ends become cells of their own, which stand where they should only in whole rows
+    cells = text.replace("\n", ",\n,").split(",")
+    if len(cells) != count * (width + 1) + 1 or cells[width :: width + 1] != ["\n"] * count:
+        return None
+    cells.pop()
+    return [cells[index :: width + 1] for index in range(width)]
+
+
+def _row(line: str) -> list[str]:
+    try:
+        (row,) = _rows([line])
+    except csv.Error as error:
+        raise CellError(f"is not proper CSV: {error}", "a row stands on one line, its quotes closed") from None
+    return row
+
+
+def _rows(lines: Sequence[str]) -> list[list[str]]:
+    return list(csv.reader(lines, strict=True, skipinitialspace=True))

@@ -1,1 +1,1 @@
-"""The actor: the state machine that steps a strategy against the mock broker, and what keeps it honest."""
+"""The session: a state machine that steps a strategy against the mock broker, and what keeps it safe."""

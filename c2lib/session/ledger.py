@@ -1,23 +1,11 @@
-"""Position, cash and open orders as the session believes them.
+"""Position, cash and open orders as the session believes them, in integers: lots, ticks, money units.
 
-Rules kept here:
-
-* integers only: lots, ticks, money units; cash after a fill = cash -/+ price x quantity x notional unit - fee;
-* a fill is applied once, to an order that is open, and never beyond its quantity: the rails see to it;
-* a cancel that is on its way counts as a move once it has cancelled its order, so that the log, which knows no
-  request, gives the same count;
-* memory follows the open orders: an order that ended is dropped, and with it the ids of its fills.
-
->>> ledger = Ledger(initial_cash=1000, notional_unit=1)
->>> ledger.submit("c-1", "BUY", 2); ledger.acknowledge("c-1", "b-1")
->>> ledger.apply(BrokerFill("f-1", "c-1", "b-1", "BUY", 2, 100, 1, "TAKER", 0, 0))
->>> ledger.position, ledger.cash, ledger.equity(mark=101)
-(2, 799, 1001)
+Memory follows the open orders: an order that ended is dropped, and with it the ids of its fills.
 """
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from c2lib.core.errors import ForbiddenTransitionError
 from c2lib.core.model import BUY, BrokerFill
@@ -26,6 +14,15 @@ from c2lib.session.rails import Rail, trip
 
 _AFTER_ACKNOWLEDGED = moves_by(ORDER_TABLE, OrderTrigger.ACKNOWLEDGED)
 _AFTER_FULL_FILL = moves_by(ORDER_TABLE, OrderTrigger.FULL_FILL)
+
+
+class Books(NamedTuple):
+    """Position and money as decimal text, as the last event of a session shows them."""
+
+    position: str
+    cash: str
+    mark_price: str | None
+    equity: str
 
 
 class LocalOrder:
@@ -45,7 +42,14 @@ class LocalOrder:
 
 
 class Ledger:
-    """The session's own books; ``transitions`` counts the moves of the order machine."""
+    """The session's own books; ``transitions`` counts the moves of the order machine.
+
+    >>> ledger = Ledger(initial_cash=1000, notional_unit=1)
+    >>> ledger.submit("c-1", "BUY", 2); ledger.acknowledge("c-1", "b-1")
+    >>> ledger.apply(BrokerFill("f-1", "c-1", "b-1", "BUY", 2, 100, 1, "TAKER", 0, 0))
+    >>> ledger.position, ledger.cash, ledger.equity(mark=101)
+    (2, 799, 1001)
+    """
 
     def __init__(self, initial_cash: int, notional_unit: int) -> None:
         self.position = 0
@@ -56,27 +60,30 @@ class Ledger:
         self._notional_unit = notional_unit
 
     def submit(self, client_order_id: str, side: str, quantity: int) -> None:
-        """Note an order that is about to be placed."""
+        """Record an order that is about to be placed."""
         self.open_orders[client_order_id] = LocalOrder(client_order_id, side, quantity)
 
     def acknowledge(self, client_order_id: str, broker_order_id: str) -> None:
-        """Note the broker's acknowledgement."""
+        """Record the broker's acknowledgement."""
         order = self.open_orders.get(client_order_id) or _unknown(client_order_id)
         order.broker_order_id = broker_order_id
         order.status = _AFTER_ACKNOWLEDGED.get(order.status) or _forbidden(order, OrderTrigger.ACKNOWLEDGED)
         self.transitions += 1
 
     def reject(self, client_order_id: str) -> None:
-        """Note the broker's rejection."""
+        """Record the broker's rejection."""
         self._move(self._open(client_order_id), OrderTrigger.REJECTED)
 
     def request_cancel(self, client_order_id: str) -> None:
-        """Note a cancel that the broker took in and did not carry out yet."""
+        """Record a cancel that the broker took in and did not carry out yet.
+
+        It counts as a move once the order is cancelled: the log, which shows no request, then gives the same count.
+        """
         self._move(self._open(client_order_id), OrderTrigger.CANCEL_REQUESTED)
         self.transitions -= 1
 
     def cancel(self, client_order_id: str) -> None:
-        """Note a cancel that the broker confirmed."""
+        """Record a cancel that the broker confirmed."""
         order = self._open(client_order_id)
         if order.status is OrderStatus.PENDING_CANCEL:
             self.transitions += 1
@@ -85,11 +92,11 @@ class Ledger:
         self._move(order, OrderTrigger.CANCELLED)
 
     def expire(self, client_order_id: str) -> None:
-        """Note an expiry that the broker reported."""
+        """Record an expiry that the broker reported."""
         self._move(self._open(client_order_id), OrderTrigger.EXPIRED)
 
     def apply(self, fill: BrokerFill) -> None:
-        """Apply a fill; raise :class:`~c2lib.core.errors.InvariantError` when a rail breaks."""
+        """Apply a fill; raise :class:`~c2lib.core.errors.InvariantError`, with nothing applied, when a rail breaks."""
         fill_id, client_order_id, _, side, quantity, price, fee, *_ = fill
         order = self.open_orders.get(client_order_id) or _unknown(client_order_id)
         if order.fill_ids and fill_id in order.fill_ids:

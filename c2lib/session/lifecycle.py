@@ -1,20 +1,7 @@
 """The session's state machine and its one order of closing.
 
-Rules kept here:
-
-* the phase moves by the table alone; the audit entry of a move is written before the move, the snapshot of a
-  status after it;
-* closing has one order: last event, flush, audit, metrics, flush, final snapshot, flush, and only then does the
-  phase reach an end; each part is tried even when an earlier sink died;
-* a sink that dies, or an attempt that the guard refuses, turns the outcome into FAILED; when the closing entries
-  were written already, they are written again for the outcome that holds: the last ``C2_PHASE_TRANSITION`` counts;
-* a record in which an attempt came while closing says two things of the end: such a run is never published.
-
->>> from c2lib.record.sinks import Sinks
->>> life = Lifecycle(Journal("run_demo_001", "strat_demo", Sinks(), 0), seed=1)
->>> life.open("2026-01-01T00:00:00+00:00"); life.move(SessionTrigger.PREFLIGHT_PASSED)
->>> life.phase.value, life.status.value
-('PREFLIGHT_OK', 'INIT')
+The audit entry of a move is written before the move, the snapshot of a status after it. Closing writes last event,
+flush, audit, metrics, flush, final snapshot, flush, and only then does the phase reach an end.
 """
 
 from __future__ import annotations
@@ -35,6 +22,7 @@ from c2lib.core.states import (
 )
 from c2lib.core.vocabulary import Artifact, AuditCode, AuditLevel, EventKind, FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
+from c2lib.session.ledger import Books
 from c2lib.session.rails import broken_rail
 
 
@@ -47,7 +35,10 @@ class Failure(NamedTuple):
 
 
 def failure_of(error: BaseException, attempts: int) -> Failure:
-    """Return what ``error`` makes of a session in which the guard refused ``attempts`` attempts."""
+    """Return what ``error`` makes of a session in which the guard refused ``attempts`` attempts.
+
+    An attempt to leave the process weighs more than the error that it ended in.
+    """
     if attempts or isinstance(error, NoLiveViolationError):
         reason = f"session code tried {attempts} time(s) to leave the process"
         return Failure(FailCode.NO_LIVE_VIOLATION, reason, SessionTrigger.NO_LIVE_VIOLATED)
@@ -65,21 +56,19 @@ class Rejection(NamedTuple):
     reason: str
 
 
-class Books(NamedTuple):
-    """What the last event says of position and money, as decimal text."""
-
-    position: str
-    cash: str
-    mark_price: str | None
-    equity: str
-
-
 Counters = Callable[[], Mapping[str, Any]]
-"""Gives the life-cycle counters as they stand."""
+"""Gives the lifecycle counters as they stand."""
 
 
 class Lifecycle:
-    """Phase, outcome and closing of one session; ``steps`` is counted by whoever steps."""
+    """Phase, outcome and closing of one session; ``steps`` is counted by the session.
+
+    >>> from c2lib.record.sinks import Sinks
+    >>> lifecycle = Lifecycle(Journal("run_demo_001", "strat_demo", Sinks(), 0), seed=1)
+    >>> lifecycle.open("2026-01-01T00:00:00+00:00"); lifecycle.move(SessionTrigger.PREFLIGHT_PASSED)
+    >>> lifecycle.phase.value, lifecycle.status.value
+    ('PREFLIGHT_OK', 'INIT')
+    """
 
     def __init__(self, journal: Journal, seed: int) -> None:
         self.journal = journal
@@ -93,12 +82,14 @@ class Lifecycle:
         self.violated_late = False
         self._seed = seed
         self._started_ts = ""
+        self._trigger = SessionTrigger.CLOSED
+        self._counters: Counters = dict
         self._end_written = False
         self._metrics_written = False
 
     @property
     def status(self) -> SessionStatus:
-        """What the artifacts say of the phase."""
+        """The status that the artifacts show for the phase."""
         return STATUS_OF_PHASE[self.phase]
 
     @property
@@ -110,7 +101,7 @@ class Lifecycle:
         """Write the first audit entry and the first snapshot, each even when the other's sink is dead."""
         self._started_ts = self.journal.ts = started_ts
         try:
-            # first of all, so that no retry of the snapshot is told before it
+            # first of all, so that no entry on a retry of the snapshot comes before it
             self.journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_START, "dry run opened, NO-LIVE", {"enabled": enabled})
         finally:
             self._snapshot(self.phase, None)
@@ -125,66 +116,72 @@ class Lifecycle:
             self._snapshot(after, None)
 
     def fail(self, failure: Failure) -> None:
-        """Note a failure; the first one counts."""
+        """Record a failure; the first one counts."""
         if self.failure is None:
             self.failure = failure._replace(reason=clean_text(failure.reason))
 
     def close(self, trigger: SessionTrigger, books: Books, counters: Counters) -> None:
-        """Write everything that ends a session, in the one order, and reach the end."""
+        """Write everything that ends a session, in the one order, and reach the end.
+
+        Each write is tried even when an earlier sink failed for good. That, and an attempt to leave the process that
+        the guard refuses meanwhile, turns the outcome into FAILED; closing entries that were written already are then
+        written again for the outcome that holds: the last ``C2_PHASE_TRANSITION`` counts.
+
+        Args:
+            trigger: what ends the session; a failure's own trigger takes its place.
+            books: position and money for the last event.
+            counters: gives the lifecycle counters as they stand.
+        """
+        self._trigger, self._counters = trigger, counters
         if self.failure:
             self.stop_reason = StopReason.FAILED
-
-        def audit_end() -> None:
-            self._audit_end(*self._end(trigger), counters())
-
-        def metrics() -> None:
-            self._metrics(self._end(trigger)[0], counters())
-
-        parts: tuple[Callable[[], None], ...] = (
+        flush = self.journal.flush
+        writes: tuple[Callable[[], None], ...] = (
             lambda: self._last_event(books),
-            lambda: self.journal.flush(Artifact.EVENTS),
-            audit_end,
-            metrics,
-            # once more, for when it was the audit sink that died while they were composed
-            metrics,
-            lambda: self.journal.flush(Artifact.AUDIT),
-            lambda: self.journal.flush(Artifact.METRICS),
-            lambda: self._snapshot(self._end(trigger)[0], self.journal.ts),
-            lambda: self.journal.flush(Artifact.SNAPSHOTS),
-            lambda: self.journal.flush(Artifact.AUDIT),
+            lambda: flush(Artifact.EVENTS),
+            self._audit_end,
+            self._metrics,
+            # once more, for when it was the audit sink that failed while they were composed
+            self._metrics,
+            lambda: flush(Artifact.AUDIT),
+            lambda: flush(Artifact.METRICS),
+            lambda: self._snapshot(self._end()[0], self.journal.ts),
+            lambda: flush(Artifact.SNAPSHOTS),
+            lambda: flush(Artifact.AUDIT),
         )
-        for part in parts:
+        for write in writes:
             try:
-                part()
+                write()
             except SinkWriteError as error:
-                self._turn(error, audit_end, counters)
+                self._fail_late(error)
             if self.failure is None and counters()["no_live_attempts_total"]:
-                self._turn(NoLiveViolationError(), audit_end, counters)
-        self.phase = self._end(trigger)[0]
+                # the record says two things of the end now: such a run is never published
+                self.violated_late = True
+                self._fail_late(NoLiveViolationError())
+        self.phase = self._end()[0]
 
-    def tell_sink_death(self, error: SinkWriteError) -> None:
-        """Write of a sink that failed for good, once: what was tried on a dead sink is no news."""
+    def audit_dead_sink(self, error: SinkWriteError) -> None:
+        """Audit that a sink failed for good, once: a write that was refused since then (no attempts) adds nothing."""
         if error.attempts:
             meta = {"sink": error.sink, "attempts": error.attempts, "error": error.cause}
             self.journal.audit(AuditLevel.ERROR, AuditCode.SINK_WRITE_FAILED, str(error), meta)
 
-    def _end(self, trigger: SessionTrigger) -> tuple[SessionPhase, SessionTrigger]:
-        by = self.failure.trigger if self.failure else trigger
+    def _end(self) -> tuple[SessionPhase, SessionTrigger]:
+        by = self.failure.trigger if self.failure else self._trigger
         return next_state("session", SESSION_TABLE, self.phase, by), by
 
-    def _turn(self, error: Exception, audit_end: Callable[[], None], counters: Counters) -> None:
-        """Let what went wrong while closing count, and say so where that can still be said."""
-        self.fail(failure_of(error, counters()["no_live_attempts_total"]))
-        self.violated_late = self.violated_late or isinstance(error, NoLiveViolationError)
+    def _fail_late(self, error: Exception) -> None:
+        """Let what went wrong while closing count, and record it where that is still possible."""
+        self.fail(failure_of(error, self._counters()["no_live_attempts_total"]))
         self.stop_reason = StopReason.FAILED
         try:
             if isinstance(error, SinkWriteError):
-                self.tell_sink_death(error)
+                self.audit_dead_sink(error)
             if self._end_written:
-                audit_end()
+                self._audit_end()
                 self.journal.flush(Artifact.AUDIT)
         except SinkWriteError:
-            # the audit sink died as well: the result in memory is what is left to tell
+            # the audit sink failed as well: the result in memory is what is left
             return
 
     def _last_event(self, books: Books) -> None:
@@ -196,16 +193,17 @@ class Lifecycle:
             reason = self.stop_reason or StopReason.FAILED
             self.journal.event(EventKind.SESSION_STOP, reason.value, self.steps, *books)
 
-    def _audit_end(self, after: SessionPhase, trigger: SessionTrigger, counters: Mapping[str, Any]) -> None:
+    def _audit_end(self) -> None:
+        after, trigger = self._end()
+        meta = {
+            "stop_reason": self.stop_reason.value if self.stop_reason else None,
+            "steps": self.steps,
+            "no_live_attempts": self._counters()["no_live_attempts_total"],
+        }
         if self.rejection:
             self.journal.audit(AuditLevel.WARN, self.rejection.code, self.rejection.reason)
         if self.failure:
             self.journal.audit(AuditLevel.ERROR, self.failure.code, self.failure.reason)
-        meta = {
-            "stop_reason": self.stop_reason.value if self.stop_reason else None,
-            "steps": self.steps,
-            "no_live_attempts": counters["no_live_attempts_total"],
-        }
         self.journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_STOP, "dry run closing", meta)
         self._audit_move(after, trigger)
         self._end_written = True
@@ -220,17 +218,12 @@ class Lifecycle:
         level = AuditLevel.ERROR if after is SessionPhase.ERROR_REQUIRES_OPERATOR else AuditLevel.INFO
         self.journal.audit(level, AuditCode.PHASE_TRANSITION, f"{self.phase} -> {after}", meta)
 
-    def _metrics(self, after: SessionPhase, counters: Mapping[str, Any]) -> None:
+    def _metrics(self) -> None:
         if self._metrics_written or self.journal.is_dead(Artifact.METRICS):
             return
-        self.journal.metrics(
-            {
-                **counters,
-                "seed": self._seed,
-                "status": STATUS_OF_PHASE[after].value,
-                "orchestrator_state": after.value,
-            }
-        )
+        counters, phase = self._counters(), self._end()[0]
+        outcome = {"seed": self._seed, "status": STATUS_OF_PHASE[phase].value, "orchestrator_state": phase.value}
+        self.journal.metrics({**counters, **outcome})
         self._metrics_written = True
 
     def _snapshot(self, phase: SessionPhase, ended_ts: str | None) -> None:

@@ -1,21 +1,8 @@
 """The NO-LIVE guard: session code cannot leave the process, and every attempt counts.
 
-Rules kept here:
-
-* while a guard is active, sockets, name look-ups, child processes and foreign libraries are refused in the thread
-  that entered it and in every thread started since it was made; a refusal is counted even when the code swallows it;
-* threads that were there before, such as a Jupyter kernel's, are left alone, and so is everything while no
-  guard is active; a thread that runs a session of its own answers to that session's guard alone;
-* the canary proves that the guard holds: a loopback connection that must be stopped, and is not counted; for the
-  layer ``namespace`` the kernel must stop it too, with the hook aside;
-* a guard that was taken out while it was entered counts that as an attempt.
-
-An audit hook (PEP 578) is no sandbox: native code can go around it, and so can code that means to. What the hook
-misses is listed in ``docs/no-live.md``.
-
->>> guard = NoLiveGuard()
->>> guard.canary_problem() is None, guard.attempts
-(True, 0)
+While a guard is active, sockets, name look-ups, child processes and foreign libraries are refused in the thread that
+runs the session and in every thread started since the guard was made; a refusal counts even when the code swallows it.
+An audit hook (PEP 578) is no sandbox: what it misses is listed in ``docs/no-live.md``.
 """
 
 from __future__ import annotations
@@ -24,8 +11,7 @@ import _posixsubprocess
 import errno
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 # bound here: session code could put another get_ident into threading
 from threading import get_ident
@@ -37,7 +23,7 @@ from c2lib.core.errors import NoLiveViolationError
 _REFUSED = frozenset(
     {
         "c2lib.fork_exec",
-        # an audit hook is deaf to other interpreters of the process
+        # no audit hook is called in another interpreter of the process
         "cpython.PyInterpreterState_New",
         "ctypes.dlopen",
         "os.exec",
@@ -49,7 +35,7 @@ _REFUSED = frozenset(
         "pty.spawn",
         "sqlite3.load_extension",
         "subprocess.Popen",
-        # the C library's own socket, to a daemon that may send lines on
+        # a socket of the C library's own, to a daemon that may pass lines on
         "syslog.openlog",
         "syslog.syslog",
     }
@@ -57,7 +43,7 @@ _REFUSED = frozenset(
 _REFUSED_PREFIX = "socket."
 
 _active: tuple[NoLiveGuard, ...] = ()
-# a collector that runs while it is held may run session code, which may be refused
+# re-entrant: a garbage collection while it is held may run session code, which may be refused
 _lock = threading.RLock()
 _installed = False
 
@@ -96,7 +82,7 @@ def _install() -> None:
     with _lock:
         if not _installed:
             sys.addaudithook(_hook)
-            # multiprocessing's spawn calls this directly, unaudited, and subprocess keeps a name of its own for it
+            # multiprocessing's spawn calls this directly, unaudited, and subprocess keeps its own name for it
             audited = _audited(_posixsubprocess.fork_exec)
             _posixsubprocess.fork_exec = audited
             if "subprocess" in sys.modules:
@@ -105,7 +91,15 @@ def _install() -> None:
 
 
 class NoLiveGuard:
-    """Refuses and counts while entered; ``attempts`` is the count over its whole life."""
+    """Refuses and counts while entered; ``attempts`` is the count since it was made.
+
+    Threads that were there before, such as a Jupyter kernel's, are left alone, and so is everything while no guard is
+    active; a thread that runs a session of its own answers to that session's guard alone.
+
+    >>> guard = NoLiveGuard()
+    >>> guard.canary_problem() is None, guard.attempts
+    (True, 0)
+    """
 
     layer = "hook"
 
@@ -146,11 +140,12 @@ class NoLiveGuard:
         with _lock:
             self._depth -= 1
             if not self._depth:
+                # a guard that session code took out of the tuple counts that as an attempt
                 self.attempts += self not in _active
                 _active = tuple(guard for guard in _active if guard is not self)
 
     def canary_problem(self) -> str | None:
-        """Try to connect to the loopback; return ``None`` when that was stopped, else what is wrong."""
+        """Try to connect to the loopback, uncounted; return ``None`` when that was stopped, else what is wrong."""
         import socket
 
         self.testing = True
@@ -175,29 +170,24 @@ class NamespaceGuard(NoLiveGuard):
         self._refusal = refusal
 
     def canary_problem(self) -> str | None:
-        """Let the canary try under the hook, then with the hook aside, where the kernel must stop it."""
+        """Try under the hook, then with the hook aside, where the kernel must stop the connection."""
         problem = super().canary_problem() or self._refusal
         if problem is None:
-            with self._laid_aside():
+            self.aside = True
+            try:
                 problem = network_problem()
+            finally:
+                self.aside = False
             if problem:
                 problem = f"no_live_required is 'namespace', but {problem}: {_WHERE_NAMESPACES_ARE}"
         return problem
-
-    @contextmanager
-    def _laid_aside(self) -> Iterator[None]:
-        self.aside = True
-        try:
-            yield
-        finally:
-            self.aside = False
 
 
 _WHERE_NAMESPACES_ARE = "run it with c2lib dryrun or c2lib.run_dryrun, which start it in an empty network namespace"
 
 
 def network_problem() -> str | None:
-    """Return what network this process has, ``None`` when it has none; to be asked with the hook aside."""
+    """Return what network this process has, ``None`` when it has none; to be called with the hook aside."""
     import socket
 
     if {name for _, name in socket.if_nameindex()} - {"lo"}:
@@ -209,7 +199,7 @@ def network_problem() -> str | None:
 
 
 class RecordedGuard(NoLiveGuard):
-    """The hook, for executing a run of the layer ``namespace`` again: what the canary said is as it was recorded."""
+    """The hook, for executing a run of the layer ``namespace`` again: the canary's answer is the recorded one."""
 
     layer = "namespace"
 
@@ -218,7 +208,7 @@ class RecordedGuard(NoLiveGuard):
         self._problem = problem
 
     def canary_problem(self) -> str | None:
-        """Let the canary try under the hook, then answer as recorded."""
+        """Try under the hook, then return the recorded answer."""
         return super().canary_problem() or self._problem
 
 

@@ -1,18 +1,4 @@
-"""The live-session orchestrator, which in this package runs dry.
-
-Rules kept here:
-
-* a config that is malformed, or does not go with what was handed over, raises before anything is written;
-* :meth:`LiveSessionOrchestrator.run_dryrun` is open, all steps, stop, in this order and nothing else;
-* the gate to live trading opens for a test alone, by an argument that no config, parameter or flag reaches.
-
->>> events, snapshots, metrics, audit = [], [], [], []
->>> config = DryrunConfig(strategy_id="strat_demo", run_id="run_demo_001", seed=123, steps=8)
->>> result = LiveSessionOrchestrator().run_dryrun(
-...     config, event_sink=events, state_sink=snapshots, metrics_sink=metrics, audit_sink=audit)
->>> result.accepted, result.status.value, len(snapshots)
-(True, 'COMPLETED', 3)
-"""
+"""The live-session orchestrator, which in this package runs dry."""
 
 from __future__ import annotations
 
@@ -20,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from c2lib.core.clock import ClockReader, FixedClock
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.errors import ConfigError, InvariantError
 from c2lib.core.model import Clock, MarketData
 from c2lib.core.redaction import describe_exception
@@ -36,9 +22,18 @@ from c2lib.session.strategy import StrategySource, built_in_source, object_sourc
 class LiveSessionOrchestrator:
     """Opens and runs dry-run sessions.
 
-    ``enabled_override_for_tests`` lets a config with ``enabled=True`` pass its gate; the override is audited,
-    and such a run can never be evidence of a PASS. ``guard`` makes the NO-LIVE guard of a session; left out: that
-    of the layer which the config requires, and preflight lets its canary try.
+    Args:
+        enabled_override_for_tests: lets a config with ``enabled=True`` pass its gate. No config, parameter or flag
+            reaches this; the override is audited, and such a run is never evidence of a PASS.
+        guard: makes the NO-LIVE guard of a session; without it, that of the layer which the config requires. Preflight
+            rejects the session when the guard's canary connection is not stopped.
+
+    >>> events, snapshots, metrics, audit = [], [], [], []
+    >>> config = DryrunConfig(strategy_id="strat_demo", run_id="run_demo_001", seed=123, steps=8)
+    >>> result = LiveSessionOrchestrator().run_dryrun(
+    ...     config, event_sink=events, state_sink=snapshots, metrics_sink=metrics, audit_sink=audit)
+    >>> result.accepted, result.status.value, len(snapshots)
+    (True, 'COMPLETED', 3)
     """
 
     def __init__(
@@ -59,43 +54,45 @@ class LiveSessionOrchestrator:
         market: MarketData | None = None,
         strategy: Any = None,
     ) -> DryrunSession:
-        """Return a session that passed or failed its preflight.
+        """Open a session: seal the config, write the first entries, run preflight, load the strategy.
 
-        A sink is anything with ``.write(str)`` or ``.append(str)``, a clock anything with ``.now()``. ``market``
-        takes the place of the synthetic walk; ``strategy`` is a class taking a ``StrategySettings``, or a
-        ``StrategySource``. Raises :class:`ConfigError` naming the field that is malformed.
+        A sink is anything with ``.write(str)`` or ``.append(str)``; each call is given one line, ended by a newline.
+
+        Args:
+            config: what to run; ``session.config`` is the sealed form, with nothing left out.
+            clock: anything whose ``.now()`` returns a ``datetime`` with a time zone; read when the session opens, at
+                each step and when it stops. Without it, ``clock_mode`` decides between a clock that stands still at
+                ``clock_start`` and the times of the bars.
+            event_sink: gets ``events.jsonl``; ``None``, here and below, writes nowhere.
+            state_sink: gets ``state_snapshots.jsonl``.
+            metrics_sink: gets ``metrics.json``, one line.
+            audit_sink: gets ``audit.jsonl``; preflight rejects a session without it.
+            market: the bars, in place of the synthetic walk.
+            strategy: a class or factory that takes one ``StrategySettings``, or a ``StrategySource``. Without it, the
+                built-in strategy named ``strategy_id``.
+
+        Returns:
+            A session that can be stepped, or one that ended already: rejected by preflight, for a config that is
+            well-formed but not allowed, or failed. ``session.result()`` says which, and why.
+
+        Raises:
+            ConfigError: a field or argument is malformed, or two do not go together; nothing was written.
+            InputError: the market's first bar cannot be read; nothing was written.
         """
         guard = (self._make_guard or GUARDS.get(config.no_live_required, NoLiveGuard))()
-        # what is handed over is foreign from the first look on
+        # clock, market, sinks and strategy are foreign code from the first call on
         with guard:
-            return self._opened(
-                config, clock, Sinks(event_sink, state_sink, audit_sink, metrics_sink), market, strategy, guard
-            )
-
-    def _opened(
-        self,
-        config: DryrunConfig,
-        clock: Clock | None,
-        sinks: Sinks,
-        market: MarketData | None,
-        strategy: Any,
-        guard: NoLiveGuard,
-    ) -> DryrunSession:
-        sealed = seal_config(config, market, clock)
-        if market is None:
-            market = SyntheticWalk(
-                sealed.seed,
-                sealed.market.synthetic,
-                sealed.market.tick_size or "",
-                sealed.market.lot_size,
-                sealed.steps or 0,
-            )
-        reader = None
-        if sealed.clock_mode != "market":
-            reader = _first_reading(clock if clock is not None else FixedClock(sealed.clock_start or ""))
-        journal = Journal(sealed.run_id or "", sealed.strategy_id, sinks, sealed.max_sink_retries)
-        session = DryrunSession(sealed, journal, market, reader, _source_of(sealed.strategy_id, strategy), guard)
-        session.begin(has_audit_sink=sinks.audit is not None, enabled_override=self._enabled_override)
+            sealed = seal(config, market, clock_injected=clock is not None)
+            if market is None:
+                asked = sealed.market
+                market = SyntheticWalk(sealed.seed, asked.synthetic, asked.tick_size, asked.lot_size, sealed.steps)
+            if sealed.clock_start is not None:
+                clock = FixedClock(sealed.clock_start)
+            reader = None if clock is None else _first_reading(clock)
+            sinks = Sinks(event_sink, state_sink, audit_sink, metrics_sink)
+            journal = Journal(sealed.run_id, sealed.strategy_id, sinks, sealed.max_sink_retries)
+            session = DryrunSession(sealed, journal, market, reader, _source_of(sealed.strategy_id, strategy), guard)
+            session.begin(has_audit_sink=audit_sink is not None, enabled_override=self._enabled_override)
         return session
 
     def run_dryrun(
@@ -110,7 +107,17 @@ class LiveSessionOrchestrator:
         market: MarketData | None = None,
         strategy: Any = None,
     ) -> DryrunResult:
-        """Open a session, take all its steps, stop it; see :meth:`open` for the arguments."""
+        """Open a session, take all its steps, stop it: exactly these calls, in this order.
+
+        The arguments are those of :meth:`open`.
+
+        Returns:
+            The outcome. A run that was rejected or failed is a result with its code, not an exception.
+
+        Raises:
+            ConfigError: as :meth:`open` does; nothing was written.
+            InputError: as :meth:`open` does; nothing was written.
+        """
         session = self.open(
             config,
             clock=clock,
@@ -121,31 +128,8 @@ class LiveSessionOrchestrator:
             market=market,
             strategy=strategy,
         )
-        session.run_n_steps(session.config.steps or 0)
+        session.run_n_steps(session.config.steps)
         return session.stop()
-
-
-def seal_config(config: DryrunConfig, market: MarketData | None, clock: Clock | None) -> DryrunConfig:
-    """Return the concrete config for what is handed over beside it; a sealed config comes back unchanged.
-
-    Raises :class:`ConfigError` when they do not go together.
-    """
-    # a config may have been built past its model, and a market handed over is foreign: what they say is held
-    # against the model
-    config = DryrunConfig(**config.model_dump(warnings=False))
-    if market is None:
-        return config.sealed(clock_injected=clock is not None)
-    sealed = config.sealed(
-        file_sha256=market.sha256,
-        tick_size=market.tick_size,
-        bar_count=market.bar_count,
-        clock_injected=clock is not None,
-    )
-    sealed = type(sealed)(**sealed.model_dump())
-    if sealed.market.tick_size != market.tick_size:
-        problem = f"is {sealed.market.tick_size}, but the market handed over counts in {market.tick_size}"
-        raise ConfigError("market.tick_size", problem)
-    return sealed
 
 
 def _first_reading(clock: Clock) -> ClockReader:

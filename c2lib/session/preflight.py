@@ -1,13 +1,7 @@
 """The gates before a session may step.
 
-Rules kept here:
-
-* the checks are named and asked in the order of :class:`~c2lib.core.vocabulary.RejectCode`; each answer is
-  recorded, and the first that fails gives the code;
-* a check only looks: it changes nothing and never raises for what a config can hold.
-
->>> [check.name for check in CHECKS][:3]
-['run_id', 'strategy_id', 'enabled']
+The checks are made in the order of :class:`~c2lib.core.vocabulary.RejectCode`; each answer is audited, and the first
+check that fails gives the code. A check changes nothing and never raises for what a config can hold.
 """
 
 from __future__ import annotations
@@ -15,24 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.redaction import is_redacted, secret_field
 from c2lib.core.vocabulary import NO_LIVE_CHECK, RejectCode
 from c2lib.session.nolive import NoLiveGuard
 
 MAX_SINK_RETRIES = 100
-"""Most retries of a sink that preflight lets pass: bounded means bounded."""
+"""Most retries of a sink that preflight lets pass."""
 
 _STRATEGY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class PreflightFacts:
-    """What the checks look at."""
+    """What the checks read."""
 
-    config: DryrunConfig
+    config: SealedConfig
     strategy_known: bool
     has_audit_sink: bool
     guard: NoLiveGuard
@@ -43,15 +37,15 @@ Problem = str | None
 
 
 class Check(NamedTuple):
-    """A named gate: ``look`` says what is wrong, or ``None``."""
+    """A named gate: ``problem`` returns what is wrong, or ``None``."""
 
     name: str
     code: RejectCode
-    look: Callable[[PreflightFacts], Problem]
+    problem: Callable[[PreflightFacts], Problem]
 
 
 def _run_id(facts: PreflightFacts) -> Problem:
-    return None if (facts.config.run_id or "").strip() else "run_id is empty: name the run, or leave run_id out"
+    return None if facts.config.run_id.strip() else "run_id is empty: name the run, or leave run_id out"
 
 
 def _strategy_id(facts: PreflightFacts) -> Problem:
@@ -70,7 +64,7 @@ def _allowlist(facts: PreflightFacts) -> Problem:
 
 
 def _allowlist_form(facts: PreflightFacts) -> Problem:
-    # what is left of a secret is another check's to tell
+    # what is left of a secret is for another check to report
     names = [name for name in facts.config.strategy_allowlist or () if not is_redacted(name)]
     if len(set(names)) != len(names):
         return "strategy_allowlist names a strategy twice"
@@ -110,14 +104,6 @@ def _retries(facts: PreflightFacts) -> Problem:
 def _no_secret(facts: PreflightFacts) -> Problem:
     field = secret_field(facts.config.model_dump(mode="json"))
     return f"{field} looks like a secret; take it out of the config" if field else None
-
-
-def audit_meta(check: Check, problem: Problem, guard: NoLiveGuard) -> dict[str, Any]:
-    """Return what the audit says of a check; a NO-LIVE layer other than ``hook`` is named."""
-    meta: dict[str, Any] = {"check": check.name, "passed": problem is None}
-    if check.name == NO_LIVE_CHECK and guard.layer != NoLiveGuard.layer:
-        meta["layer"] = guard.layer
-    return meta
 
 
 def _guard(facts: PreflightFacts) -> Problem:

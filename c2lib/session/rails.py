@@ -1,15 +1,4 @@
-"""The rails: invariants whose breach ends a session.
-
-Rules kept here:
-
-* a rail is named once; tripping it raises :class:`~c2lib.core.errors.InvariantError` with what must hold and what
-  was seen, and nothing continues past it;
-* only a rail of this vocabulary stands in the record: foreign code can raise the same error with any words.
-
->>> trip(Rail.NEGATIVE_CASH, "cash of 0 or more", "-5")
-Traceback (most recent call last):
-c2lib.core.errors.InvariantError: negative_cash: expected cash of 0 or more, seen -5
-"""
+"""The rails: invariants whose breach ends a session."""
 
 from __future__ import annotations
 
@@ -32,11 +21,8 @@ class Rail(StrEnum):
     CLOCK_MONOTONIC = "clock_monotonic"
 
 
-_NAMES = frozenset(rail.value for rail in Rail)
-
-
 class BrokenRail(NamedTuple):
-    """What ``RAIL_TRIPPED`` says of a breach, cleaned, in the contract's order."""
+    """The payload of ``RAIL_TRIPPED``, cleaned, in the contract's order."""
 
     rail: str
     expected: str
@@ -44,15 +30,23 @@ class BrokenRail(NamedTuple):
 
 
 def trip(rail: Rail, expected: str, seen: str) -> NoReturn:
-    """Raise the :class:`InvariantError` of a broken rail."""
+    """Raise the :class:`InvariantError` of a broken rail: what must hold, and what was seen.
+
+    >>> trip(Rail.NEGATIVE_CASH, "cash of 0 or more", "-5")
+    Traceback (most recent call last):
+    c2lib.core.errors.InvariantError: negative_cash: expected cash of 0 or more, seen -5
+    """
     raise InvariantError(rail.value, expected, seen)
 
 
 def broken_rail(error: BaseException) -> BrokenRail | None:
-    """Return the breach that ``error`` tells of, or ``None`` when it tells of no known rail."""
+    """Return the breach that ``error`` stands for, or ``None``.
+
+    Foreign code can raise the same error with any words: only a rail of the vocabulary stands in the record.
+    """
     if not isinstance(error, InvariantError):
         return None
     words = (error.rail, error.expected, error.seen)
-    if not all(type(word) is str for word in words) or error.rail not in _NAMES:
+    if not all(type(word) is str for word in words) or error.rail not in tuple(Rail):
         return None
     return BrokenRail(*map(clean_text, words))

@@ -1,14 +1,4 @@
-"""Compares what the session believes with what the broker reports.
-
-Rules kept here:
-
-* every difference has a name from a closed vocabulary and the client order id that it is about;
-* an order whose outcome is unknown is named, never taken for a rejection;
-* comparing changes nothing on either side.
-
->>> compare([], [])
-()
-"""
+"""Compares what the session believes with what the broker reports; comparing changes nothing on either side."""
 
 from __future__ import annotations
 
@@ -30,6 +20,21 @@ class Mismatch(StrEnum):
     UNKNOWN_OUTCOME = "unknown_outcome"
 
 
+def compare(local_orders: Iterable[LocalOrder], reports: Iterable[OrderReport]) -> tuple[str, ...]:
+    """Return the differences between the open orders of both sides, each as ``name:client_order_id``.
+
+    An order whose outcome is unknown is named so, never taken for a rejection.
+    """
+    reported = {report.client_order_id: report for report in reports}
+    found = []
+    for local in local_orders:
+        mismatch = _between(local, reported.pop(local.client_order_id, None))
+        if mismatch:
+            found.append(f"{mismatch}:{local.client_order_id}")
+    found.extend(f"{Mismatch.GHOST_BROKER_ORDER}:{client_order_id}" for client_order_id in reported)
+    return tuple(found)
+
+
 def _between(local: LocalOrder, report: OrderReport | None) -> Mismatch | None:
     if local.status is OrderStatus.PENDING_NEW:
         return Mismatch.UNKNOWN_OUTCOME
@@ -40,15 +45,3 @@ def _between(local: LocalOrder, report: OrderReport | None) -> Mismatch | None:
     if local.status is not report.status:
         return Mismatch.STATUS_MISMATCH
     return None
-
-
-def compare(local_orders: Iterable[LocalOrder], reports: Iterable[OrderReport]) -> tuple[str, ...]:
-    """Return the mismatches between the open orders of both sides, each as ``name:client_order_id``."""
-    reported = {report.client_order_id: report for report in reports}
-    found = []
-    for local in local_orders:
-        mismatch = _between(local, reported.pop(local.client_order_id, None))
-        if mismatch:
-            found.append(f"{mismatch}:{local.client_order_id}")
-    found.extend(f"{Mismatch.GHOST_BROKER_ORDER}:{client_order_id}" for client_order_id in reported)
-    return tuple(found)

@@ -1,12 +1,4 @@
-"""What a session came to.
-
-Rules kept here:
-
-* the result holds counts and heads, never the record itself, so that it stays small however long the run was.
-
->>> DryrunResult.__dataclass_params__.frozen
-True
-"""
+"""The outcome of a dry run: counts and hashes, never the record itself, so that it stays small."""
 
 from __future__ import annotations
 
@@ -15,8 +7,6 @@ from typing import Any
 
 from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
-from c2lib.record.journal import Journal
-from c2lib.session.lifecycle import Books, Lifecycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,31 +78,3 @@ class DryrunResult:
             "path": self.path,
             "reproduced": self.reproduced,
         }
-
-
-def result_of(life: Lifecycle, journal: Journal, books: Books, fills: int) -> DryrunResult:
-    """Return where a session stands."""
-    rejection, failure = life.rejection, life.failure
-    return DryrunResult(
-        accepted=life.accepted,
-        run_id=journal.run_id,
-        strategy_id=journal.strategy_id,
-        status=life.status,
-        phase=life.phase,
-        stop_reason=life.stop_reason,
-        reject_code=rejection.code if rejection else None,
-        reject_reason=rejection.reason if rejection else None,
-        fail_code=failure.code if failure else None,
-        fail_reason=failure.reason if failure else None,
-        steps=life.steps,
-        events_emitted=journal.events_emitted,
-        audit_events=journal.chain.entries,
-        audit_last_hash=journal.chain.last_hash,
-        sink_retries=journal.sink_retries,
-        fills=fills,
-        position=books.position,
-        cash=books.cash,
-        equity=books.equity,
-        dead_sinks=journal.dead_sinks,
-        violated_late=life.violated_late,
-    )

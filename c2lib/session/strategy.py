@@ -1,13 +1,7 @@
-"""The built-in strategies, and how any strategy reaches a session.
+"""The strategy at the boundary: the built-in ones, where one comes from, and the check of its answers.
 
-Rules kept here:
-
-* nothing is discovered: a strategy is built in, or a class that the caller handed over;
-* a strategy is made anew for each session, from its settings alone, so that no state leaks from run to run;
-* arithmetic on ticks is integer arithmetic, so that a comparison never depends on the machine.
-
->>> sorted(BUILT_IN)
-['sma_cross', 'strat_demo']
+Nothing is discovered: a strategy is built in, or a class that the caller gives. It is made anew for each session, from
+its settings alone, so that no state leaks from run to run.
 """
 
 from __future__ import annotations
@@ -19,14 +13,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import MAX_INTEGER
-from c2lib.core.contract import ORDER_TYPES, SIDES, TIMES_IN_FORCE
-from c2lib.core.errors import ConfigError, StrategyError
+from c2lib.core.contract import SIDES, TIMES_IN_FORCE
+from c2lib.core.errors import C2Error, ConfigError, StrategyError
 from c2lib.core.model import BUY, SELL, Bar, CancelIntent, OrderIntent, PositionView, Strategy, StrategySettings
+from c2lib.core.redaction import describe_exception
 
-Decision = Sequence[OrderIntent | CancelIntent] | None
+Intents = Sequence[OrderIntent | CancelIntent]
 
-_BUY_ONE: Decision = (OrderIntent(BUY, 1),)
-_SELL_ONE: Decision = (OrderIntent(SELL, 1),)
+_BUY_ONE: Intents = (OrderIntent(BUY, 1),)
+_SELL_ONE: Intents = (OrderIntent(SELL, 1),)
 
 
 class StratDemo:
@@ -36,7 +31,7 @@ class StratDemo:
         self._draw = random.Random(settings.seed).getrandbits  # noqa: S311 - a seeded walk, no secret
         self._long = False
 
-    def on_bar(self, bar: Bar, view: PositionView) -> Decision:
+    def on_bar(self, bar: Bar, view: PositionView) -> Intents | None:
         """Return a market order when the side changes."""
         del view
         if bar.bar_index and self._draw(3):
@@ -62,7 +57,7 @@ class SmaCross:
         self._lead = 0
         self._long = False
 
-    def on_bar(self, bar: Bar, view: PositionView) -> Decision:
+    def on_bar(self, bar: Bar, view: PositionView) -> Intents | None:
         """Return a market order at a crossing."""
         del view
         closes, close = self._closes, bar.close
@@ -109,7 +104,7 @@ def built_in_source(strategy_id: str) -> StrategySource | None:
 
 
 def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
-    """Return the source of a class handed over in Python; raise :class:`ConfigError` when it is no class or factory."""
+    """Return the source of a class given in Python; raise :class:`ConfigError` when it is no class or factory."""
     if not callable(factory) or hasattr(type(factory), "on_bar"):
         raise ConfigError(
             "strategy", "must be a class or factory taking StrategySettings", hint="an instance would carry state over"
@@ -117,110 +112,95 @@ def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
     return StrategySource("object", source_sha256, factory)
 
 
-HOLD = "HOLD"
-"""Decision of a bar on which nothing was wanted."""
-
-_CANCEL = "CANCEL"
 _PRICED = {"MARKET": (False, False), "LIMIT": (True, False), "STOP": (False, True), "STOP_LIMIT": (True, True)}
-
-
-_SOUND = frozenset(
-    (side, order_type, time_in_force, not limit, not stop)
-    for order_type, (limit, stop) in _PRICED.items()
-    for side in SIDES
-    for time_in_force in TIMES_IN_FORCE
-)
-"""Every good combination of words and absent prices, so that a sound order is known by one look-up."""
+"""Whether an order of a type has a limit price, and a stop price."""
 
 _MOST_KNOWN = 64
 
 
-def _whole(number: object) -> bool:
-    return type(number) is int and 1 <= number <= MAX_INTEGER
+class Decision(NamedTuple):
+    """A strategy's answer as it is acted upon, and the words for it that the tick event shows."""
+
+    intents: Intents
+    words: str
 
 
-def _is_sound(intent: OrderIntent) -> bool:
-    side, quantity, order_type, limit, stop, time_in_force, tag = intent
-    return (
-        # only plain texts have a hash and an equality that can be trusted
-        type(side) is type(order_type) is type(time_in_force) is str
-        and (side, order_type, time_in_force, limit is None, stop is None) in _SOUND
-        and _whole(quantity)
-        and (limit is None or _whole(limit))
-        and (stop is None or _whole(stop))
-        and (tag is None or type(tag) is str)
-    )
+_HOLD = Decision((), "HOLD")
 
 
-def _intent_problem(intent: object) -> str | None:
-    if type(intent) is CancelIntent:
-        return None if type(intent.client_order_id) is str else "client_order_id is not text"
-    if type(intent) is not OrderIntent:
-        return f"{type(intent).__name__} is neither OrderIntent nor CancelIntent"
-    return None if _is_sound(intent) else _order_problem(intent)
+class CheckedStrategy:
+    """A strategy of which every answer is checked before anything of it is acted upon.
 
-
-def _order_problem(intent: OrderIntent) -> str:
-    words = (intent.side, intent.order_type, intent.time_in_force)
-    known = (SIDES, ORDER_TYPES, TIMES_IN_FORCE)
-    if not all(type(word) is str and word in choices for word, choices in zip(words, known, strict=True)):
-        return "side, order_type or time_in_force is none of the known words"
-    if not _whole(intent.quantity):
-        return "quantity must be a whole number of lots, 1 to 2**53 - 1"
-    for price, wanted in zip((intent.limit_price, intent.stop_price), _PRICED[intent.order_type], strict=True):
-        if (price is not None) != wanted or (wanted and not _whole(price)):
-            return f"a {intent.order_type} order has the wrong prices; they are whole ticks, 1 to 2**53 - 1"
-    return "tag is not text"
-
-
-class Wanted(NamedTuple):
-    """A strategy's answer as it is acted upon, and the decision that its tick shows."""
-
-    intents: Sequence[OrderIntent | CancelIntent]
-    decision: str
-
-
-class AnswerReader:
-    """Checks a strategy's answers.
-
-    A tuple that was found good is known again by its identity, since it cannot have changed; the last
-    few are remembered, because most strategies hand out the same ones again and again.
+    What it raises as an error of c2lib is a :class:`StrategyError` here: it must trip no rail and blame no sink. A
+    tuple that was found good is known again by its identity, since it cannot have changed; the last few are kept,
+    because most strategies return the same ones again and again.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[object, Wanted]] = {}
+    def __init__(self, factory: StrategyFactory, settings: StrategySettings) -> None:
+        self._known: dict[int, tuple[object, Decision]] = {}
+        try:
+            self._strategy = factory(settings)
+        except C2Error as error:
+            raise _raised(error) from error
 
-    def read(self, answer: object) -> Wanted:
-        """Return what an answer asks for, or raise :class:`StrategyError` saying what is wrong with it."""
+    def decide(self, bar: Bar, view: PositionView) -> Decision:
+        """Ask the strategy about a bar; raise :class:`StrategyError` when its answer cannot be used."""
+        try:
+            answer = self._strategy.on_bar(bar, view)
+        except C2Error as error:
+            raise _raised(error) from error
+        if answer is None:
+            return _HOLD
         known = self._known.get(id(answer))
         # an identity is given again once its owner is gone, so the owner is kept and compared
         if known is not None and known[0] is answer:
             return known[1]
-        intents = checked_intents(answer)
-        wanted = Wanted(intents, decision_of(intents))
+        decision = decision_of(answer)
         if type(answer) is tuple:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[id(answer)] = answer, wanted
-        return wanted
+            self._known[id(answer)] = answer, decision
+        return decision
 
 
-def checked_intents(answer: object) -> Sequence[OrderIntent | CancelIntent]:
-    """Return the intents of a strategy's answer, or raise :class:`StrategyError` saying what is wrong with it."""
-    if answer is None:
-        return ()
+def _raised(error: C2Error) -> StrategyError:
+    return StrategyError(f"the strategy raised {describe_exception(error)}")
+
+
+def decision_of(answer: object) -> Decision:
+    """Return what an answer asks for; raise :class:`StrategyError` with what is wrong with it.
+
+    The words are ``BUY``, ``SELL`` and ``CANCEL``, each once, joined by ``+``; or ``HOLD``.
+    """
     if type(answer) is not list and type(answer) is not tuple:
         raise StrategyError(f"on_bar must return a list or tuple of intents, not {type(answer).__name__}")
-    # a copy: what was looked at is what is acted upon, whatever the strategy does to its list
+    # a copy: what was checked is what is acted upon, whatever the strategy does to its list
     intents = tuple(answer)
     for intent in intents:
-        problem = _intent_problem(intent)
+        problem = _problem_of(intent)
         if problem:
             raise StrategyError(f"on_bar returned an intent that cannot be used: {problem}")
-    return intents
+    words = dict.fromkeys(intent.side if isinstance(intent, OrderIntent) else "CANCEL" for intent in intents)
+    return Decision(intents, "+".join(words)) if intents else _HOLD
 
 
-def decision_of(intents: Sequence[OrderIntent | CancelIntent]) -> str:
-    """Return what a tick says of intents: ``BUY``, ``SELL``, ``CANCEL``, each once, joined by ``+``; or ``HOLD``."""
-    words = dict.fromkeys(intent.side if isinstance(intent, OrderIntent) else _CANCEL for intent in intents)
-    return "+".join(words) or HOLD
+def _problem_of(intent: object) -> str | None:
+    if type(intent) is CancelIntent:
+        return None if type(intent.client_order_id) is str else "client_order_id is not text"
+    if type(intent) is not OrderIntent:
+        return f"{type(intent).__name__} is neither OrderIntent nor CancelIntent"
+    side, quantity, order_type, limit, stop, time_in_force, tag = intent
+    # only plain texts have a hash and an equality that can be trusted
+    plain = type(side) is type(order_type) is type(time_in_force) is str
+    if not (plain and side in SIDES and order_type in _PRICED and time_in_force in TIMES_IN_FORCE):
+        return "side, order_type or time_in_force is none of the known words"
+    if not _is_whole(quantity):
+        return "quantity must be a whole number of lots, 1 to 2**53 - 1"
+    priced = (limit is not None, stop is not None) == _PRICED[order_type]
+    if not (priced and (limit is None or _is_whole(limit)) and (stop is None or _is_whole(stop))):
+        return f"a {order_type} order has the wrong prices; they are whole ticks, 1 to 2**53 - 1"
+    return None if tag is None or type(tag) is str else "tag is not text"
+
+
+def _is_whole(number: object) -> bool:
+    return type(number) is int and 1 <= number <= MAX_INTEGER

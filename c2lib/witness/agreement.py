@@ -23,11 +23,10 @@ from typing import Any, NamedTuple
 
 from c2lib.core.states import SESSION_ENDS, STATUS_OF_PHASE, SessionPhase, SessionStatus, SessionTrigger
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind, FailCode, StopReason
-from c2lib.witness.audit import AuditLog
+from c2lib.witness.audit import AuditLog, PhaseMove
 from c2lib.witness.events import EventLog, Observer
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import RunName
-from c2lib.witness.run import PhaseMove
 from c2lib.witness.snapshots import SnapshotLog, State
 
 _EVENTS, _SNAPSHOTS, _AUDIT, _METRICS = Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import GENESIS_HASH, sha256_hex
@@ -25,7 +26,6 @@ from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, SessionPhase, Session
 from c2lib.core.vocabulary import NO_LIVE_CHECK, Artifact, AuditCode, FailCode
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import LineCheck, encode
-from c2lib.witness.run import PhaseMove
 
 FILE = Artifact.AUDIT.value
 HOOK_LAYER = "hook"
@@ -36,6 +36,17 @@ MAX_MOVES = 100
 
 MAX_TAIL = 100_000
 """Most retry entries after the last move that are kept; a session's bound on retries allows far fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseMove:
+    """One ``C2_PHASE_TRANSITION``: from where, to where, why, after how many events, and the ``entry_hash`` of it."""
+
+    before: str
+    after: str
+    trigger: str
+    ts_sim: int
+    entry_hash: str
 
 
 class RetryEntry(NamedTuple):

@@ -38,7 +38,7 @@ _FILL = EventKind.FILL.value
 _LAST_KINDS = frozenset({EventKind.SESSION_STOP, EventKind.REJECTED})
 """After which no event may stand."""
 
-_BEARS = {
+_REFERRED = {
     EventKind.SESSION_START: "session_start",
     EventKind.SESSION_STOP: "session_stop",
     EventKind.REJECTED: "rejected",
@@ -55,7 +55,7 @@ class EventLog:
     def __init__(self, findings: Findings, run: RunName, observer: Observer | None = None) -> None:
         self.emitted = 0
         self.counts: Counter[str] = Counter()
-        self.bearers: dict[str, str] = {}
+        self.references: dict[str, str] = {}
         self.last_kind = ""
         self.before_last_kind = ""
         self.first_ts = self.last_ts = ""
@@ -153,15 +153,15 @@ class EventLog:
         self.before_last_kind, self.last_kind = self.last_kind, kind
 
     def _note(self, kind: str, event: Mapping[str, Any]) -> None:
-        bearer = event["event_id"]
+        event_id = event["event_id"]
         if kind == EventKind.FILL:
-            self._note_fill(bearer)
+            self._note_fill(event_id)
         elif kind == EventKind.RECONCILED:
             if not event["payload"]["mismatches"]:
                 self.clean_reconciled_ts = event["ts_utc"]
-        elif kind in _BEARS:
-            self.bearers.setdefault(_BEARS[EventKind(kind)], bearer)
+        elif kind in _REFERRED:
+            self.references.setdefault(_REFERRED[EventKind(kind)], event_id)
 
-    def _note_fill(self, bearer: str) -> None:
-        self.bearers.setdefault("first_fill", bearer)
-        self.bearers["last_fill"] = bearer
+    def _note_fill(self, event_id: str) -> None:
+        self.references.setdefault("first_fill", event_id)
+        self.references["last_fill"] = event_id

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from c2lib.core.redaction import redact_secrets
+from c2lib.core.text import shown
 
 
 class Verdict(StrEnum):
@@ -93,25 +93,6 @@ class Finding:
 
 MAX_PER_FILE = 1000
 """Most findings of one file that are kept one by one."""
-
-MAX_SHOWN = 200
-"""Longest text of one side of a finding, in characters."""
-
-_CUT = "..."
-
-_LOOKED_AT = 8 * MAX_SHOWN
-"""Characters that are searched for secrets: a secret that begins where it would be shown is known by its beginning."""
-
-
-def shown(value: object) -> str:
-    """Return ``value`` as one line of printable ASCII, at most :data:`MAX_SHOWN` characters."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    text = redact_secrets((value if isinstance(value, str) else str(value))[:_LOOKED_AT])[: MAX_SHOWN + 1]
-    text = text.encode("unicode_escape").decode("ascii")
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - len(_CUT)] + _CUT
 
 
 class Findings:

@@ -1,34 +1,27 @@
-"""The runbook's contract: what another program keeps that has no chain, no phases and payloads of its own.
+"""The run of another program that keeps the runbook's contract: no chain, no phases, payloads of its own.
 
-Rules kept here:
-
-* a directory keeps it when it has no manifest, and neither the first audit entry nor the first snapshot has a field
-  that only c2lib's own contract has; one such field, and every file is held to c2lib's contract;
-* what the runbook names must be there and in its form; what it leaves open may be there, and is then held to its form;
-* a float is taken as its own text: which of the texts of a number is the canonical one is not for us to say;
-* everything that is left unchecked is noted, so that it never looks like a pass.
-
->>> keeps_runbook_contract(audit=b'{"seq":0}', snapshot=b'{"status":"INIT"}')
-True
->>> keeps_runbook_contract(audit=b'{"seq":0}', snapshot=b'{"phase":"INIT","status":"INIT"}')
-False
+What the runbook names must be there in its form; what it leaves open may be there, and is then held to its form.
+A float is emitted as its own text: which text of a number is the canonical one is not for us to say. Whatever stays
+unchecked is listed, so that it never looks like a pass.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from c2lib.core.canon import EVENT_ID_KIND, canonical_json, sha256_hex
 from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, SNAPSHOT_FIELDS, Field, FieldKind
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, STATUS_OF_PHASE, SessionPhase, SessionStatus, successors
+from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind
 from c2lib.witness.events import EventLog, Observer
-from c2lib.witness.findings import FindingCode, Findings, shown
+from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import (
     MAX_DECIMAL,
     MAX_LINE,
@@ -41,15 +34,60 @@ from c2lib.witness.lines import (
     strict_decoder,
     strict_json,
 )
-from c2lib.witness.refold import decimal_text
-from c2lib.witness.run import FileFacts, RunSummary
+from c2lib.witness.reader import FileFacts
 from c2lib.witness.snapshots import MAX_STATES
 
-OWN_AUDIT_FIELDS = frozenset({"prev_hash", "entry_hash"})
-"""Fields of an audit entry that the runbook's contract does not have."""
+_EVENTS, _SNAPSHOTS, _AUDIT, _METRICS = Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS
+_COUNTER, _SEQUENCE, _STATUS = FindingCode.COUNTER_WRONG, FindingCode.SEQUENCE_BROKEN, FindingCode.STATUS_PATH_WRONG
 
-OWN_SNAPSHOT_FIELDS = frozenset({"schema_version", "phase"})
-"""Fields of a snapshot that the runbook's contract does not have."""
+OWN_AUDIT_FIELDS = frozenset({"prev_hash", "entry_hash"})
+"""Fields of an audit entry that only c2lib's own contract has."""
+
+_OWN_SNAPSHOT_FIELDS = frozenset({"schema_version", "phase"})
+
+_KINDS = frozenset(EventKind)
+_STEPPING = (EventKind.STRATEGY_TICK, EventKind.ORDER_SUBMITTED, EventKind.FILL)
+_KIND_OF_TOTAL = {
+    "fills_total": EventKind.FILL,
+    "orders_place_total": EventKind.ORDER_SUBMITTED,
+    "safety_rail_trips_total": EventKind.RAIL_TRIPPED,
+}
+
+_ENDS = sorted(STATUS_OF_PHASE[phase] for phase in SESSION_ENDS)
+_PATHS = {(STATUS_OF_PHASE[before], STATUS_OF_PHASE[after]) for (before, _), after in SESSION_TABLE.items()}
+_FOLLOWING = {path for path in _PATHS if path[0] is not path[1]}
+
+NOT_CHECKED_RUNBOOK = (
+    "the files keep the runbook's contract, not c2lib's: there is no manifest, no audit chain and no phase",
+    "whether the files are those that the session wrote: an entry or event can have been written anew",
+    "the config: its criteria, its strategy and its market",
+    "whether a consistent tail of the run was left out",
+    "whether the run's name is the folder's",
+)
+
+NOT_REFOLDED = "orders, fills and money: the payloads are the other program's own"
+
+_CLOSED_WORDS = frozenset({"schema_version", "status", "level"})
+"""Choices that are the runbook's own; of every other choice another program may have words of its own."""
+
+
+def _runbook_fields(required: str, fields: Iterable[Field], own: frozenset[str] = frozenset()) -> tuple[Field, ...]:
+    """Return the fields without c2lib's own names, forms and words: the required ones, then the nullable others."""
+    loose = []
+    for field in fields:
+        if field.kind is FieldKind.TIME or (field.kind is FieldKind.CHOICE and field.name not in _CLOSED_WORDS):
+            field = replace(field, kind=FieldKind.TEXT, choices=())
+        if field.name not in own:
+            loose.append(replace(field, nullable=field.name not in required.split()))
+    return tuple(sorted(loose, key=lambda field: field.nullable))
+
+
+_FIELDS: Mapping[Artifact, tuple[Field, ...]] = {
+    _EVENTS: _runbook_fields("event_id run_id strategy_id event_type ts_sim payload", EVENT_FIELDS),
+    _SNAPSHOTS: _runbook_fields("run_id strategy_id status", SNAPSHOT_FIELDS, _OWN_SNAPSHOT_FIELDS),
+    _AUDIT: _runbook_fields("seq ts level code message meta", AUDIT_FIELDS, OWN_AUDIT_FIELDS),
+    _METRICS: _runbook_fields("run_id strategy_id", METRICS_FIELDS),
+}
 
 MAX_NAMES = 100
 """Most words of another program that are counted by name, of events, codes and fields each."""
@@ -57,25 +95,14 @@ MAX_NAMES = 100
 OTHERS = "(others)"
 """What the words beyond :data:`MAX_NAMES` are counted under."""
 
-_REQUIRED: Mapping[Artifact, frozenset[str]] = {
-    Artifact.EVENTS: frozenset({"event_id", "run_id", "strategy_id", "event_type", "ts_sim", "payload"}),
-    Artifact.SNAPSHOTS: frozenset({"run_id", "strategy_id", "status"}),
-    Artifact.AUDIT: frozenset({"seq", "ts", "level", "code", "message", "meta"}),
-    Artifact.METRICS: frozenset({"run_id", "strategy_id"}),
-}
 
-_CLOSED_WORDS = frozenset({"schema_version", "status", "level"})
-"""Choices that are the runbook's own; of every other choice another program may have words of its own."""
+def count_name(counts: Counter[str], name: str) -> None:
+    """Count a word of another program, the first :data:`MAX_NAMES` by name and the rest together."""
+    counts[name if name in counts or len(counts) < MAX_NAMES else OTHERS] += 1
 
 
-def keeps_runbook_contract(audit: bytes | None, snapshot: bytes | None) -> bool:
-    """Whether the first lines of two files, where there are any, are those of another program."""
-    seen = [
-        (value.keys(), own)
-        for value, own in ((_object(audit), OWN_AUDIT_FIELDS), (_object(snapshot), OWN_SNAPSHOT_FIELDS))
-        if value
-    ]
-    return bool(seen) and not any(keys & own for keys, own in seen)
+def _listed(names: Iterable[str]) -> str:
+    return shown(", ".join(sorted(names)[:10]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +121,6 @@ def _float(text: str) -> FloatText:
 _DECODER = strict_decoder(_float)
 
 
-def _object(data: bytes | None) -> dict[str, Any] | None:
-    try:
-        value = strict_json(data or b"", MAX_LINE, _DECODER)
-    except JsonError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def text_of(value: Any) -> str:
     """Return the canonical text of a value whose floats are :class:`FloatText`; raise :class:`CanonicalFormError`.
 
@@ -117,356 +136,232 @@ def text_of(value: Any) -> str:
     return canonical_json(value)
 
 
-def floats_in(value: Any) -> int:
-    """Return how many floats stand anywhere in ``value``."""
-    if isinstance(value, dict):
-        return sum(map(floats_in, value.values()))
-    if isinstance(value, list):
-        return sum(map(floats_in, value))
-    return int(isinstance(value, FloatText))
+def _floats_in(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, FloatText) + sum(map(_floats_in, inner))
 
 
-def count_name(counts: Counter[str], name: str) -> None:
-    """Count a word of another program, the first :data:`MAX_NAMES` by name and the rest together."""
-    counts[name if name in counts or len(counts) < MAX_NAMES else OTHERS] += 1
+def keeps_runbook_contract(audit: bytes | None, snapshot: bytes | None) -> bool:
+    """Whether the first lines of two files, where there are any, have no field that only c2lib's contract has."""
+    own = []
+    for data, fields in ((audit, OWN_AUDIT_FIELDS), (snapshot, _OWN_SNAPSHOT_FIELDS)):
+        with suppress(JsonError):
+            value = strict_json(data or b"", MAX_LINE, _DECODER)
+            if isinstance(value, dict) and value:
+                own.append(bool(value.keys() & fields))
+    return bool(own) and not any(own)
 
 
-def listed(names: Iterable[str]) -> str:
-    """Return words of another program as one bounded text."""
-    return shown(", ".join(sorted(names)[:10]))
+class RunbookFile(LineCheck):
+    """One file of another program: what is provably wrong with its lines becomes findings, the rest is listed."""
 
-
-class RunbookFields(ObjectCheck):
-    """The check of an object by the runbook: some fields must be there, others may, any other is noted."""
-
-    def __init__(self, artifact: Artifact, fields: Iterable[Field]) -> None:
-        loose = tuple(_loose(field, field.name in _REQUIRED[artifact]) for field in fields)
-        super().__init__((field for field in loose if field.name in _REQUIRED[artifact]), closed=False)
-        self._optional = {field.name: field for field in loose if field.name not in _REQUIRED[artifact]}
-        self._known = {field.name for field in loose}
-        self._artifact = artifact
-        self._seen: set[str] = set()
-        self._strange: Counter[str] = Counter()
-        self._floats = 0
-
-    def problems(self, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Yield ``(field, problem)`` for everything that is wrong with ``value``."""
-        yield from super().problems(value)
-        for name in value.keys() & self._optional.keys():
-            problem = self._optional[name].problem_with(value[name])
-            if problem:
-                yield name, problem
-        for name in sorted(value.keys() - self._known):
-            count_name(self._strange, name)
-        self._seen |= value.keys() & self._known
-        self._floats += floats_in(value)
-
-    def unchecked(self) -> Iterator[str]:
-        """Yield what could not be checked for want of a field, or of a contract for it."""
-        missing = self._known - self._seen
-        if missing and self._seen:
-            yield f"{self._artifact} has no {', '.join(sorted(missing))}"
-        if self._strange:
-            yield f"{self._artifact} has fields that the contract does not: {listed(self._strange)}"
-        if self._floats:
-            yield f"{self._artifact} has {self._floats} floats: how they are written, and what they add up to"
-
-
-def _loose(field: Field, required: bool) -> Field:
-    """Return a field as the runbook has it: without words and forms of c2lib's own."""
-    if field.kind is FieldKind.TIME or (field.kind is FieldKind.CHOICE and field.name not in _CLOSED_WORDS):
-        field = replace(field, kind=FieldKind.TEXT, choices=())
-    return field if required else replace(field, nullable=True)
-
-
-class RunbookCheck(LineCheck):
-    """Turns the lines of another program's file into objects, and what is provably wrong into findings."""
+    number = "ts_sim"
+    """The field that numbers the lines from 0."""
+    emitted = 0
+    """How many lines there are so far, usable or not."""
+    text = staticmethod(text_of)
+    _line = _next = _floats = _unread_times = 0
+    _event_id: str | None = None
+    _last_time: tuple[datetime, str] | None = None
 
     def __init__(self, artifact: Artifact, findings: Findings, run: RunName | None = None) -> None:
         super().__init__(artifact.value, (), findings, run)
-        self.fields = RunbookFields(artifact, _FIELDS[artifact])
-        self.check = self.fields
+        self.check = ObjectCheck(_FIELDS[artifact], closed=False)
+        self.counts: Counter[str] = Counter()
+        self._known = {field.name for field in _FIELDS[artifact]}
+        self._absent = {field.name: None for field in _FIELDS[artifact] if field.nullable}
+        self._seen: set[str] = set()
+        self._strange: Counter[str] = Counter()
 
     def parse(self, data: bytes) -> Any:
         """Return the value of a line, a float as :class:`FloatText`; raise :class:`JsonError`."""
         return strict_json(data, MAX_LINE, _DECODER)
 
-    def text(self, value: Any) -> str:
-        """Return the canonical text of a value; raise :class:`CanonicalFormError`."""
-        return text_of(value)
-
-
-_FIELDS: Mapping[Artifact, tuple[Field, ...]] = {
-    Artifact.EVENTS: EVENT_FIELDS,
-    Artifact.SNAPSHOTS: tuple(field for field in SNAPSHOT_FIELDS if field.name not in OWN_SNAPSHOT_FIELDS),
-    Artifact.AUDIT: tuple(field for field in AUDIT_FIELDS if field.name not in OWN_AUDIT_FIELDS),
-    Artifact.METRICS: METRICS_FIELDS,
-}
-
-
-class Moments:
-    """The times of one file in their order; what is no ISO 8601 text with a zone is counted, and not compared."""
-
-    def __init__(self) -> None:
-        self.unread = 0
-        self._last: datetime | None = None
-        self._last_text = ""
-
-    def went_back(self, text: str | None) -> str | None:
-        """Return the last time when ``text`` is before it, else ``None``."""
-        moment = _moment(text)
-        if moment is None:
-            self.unread += 1
-            return None
-        before = self._last_text if self._last is not None and moment < self._last else None
-        self._last, self._last_text = moment, text or ""
-        return before
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
-
-
-_KINDS = frozenset(EventKind)
-_SEQUENCE, _STATUS = FindingCode.SEQUENCE_BROKEN, FindingCode.STATUS_PATH_WRONG
-
-_FOLLOWING: frozenset[tuple[str, str]] = frozenset(
-    (STATUS_OF_PHASE[before], STATUS_OF_PHASE[after])
-    for (before, _), after in SESSION_TABLE.items()
-    if STATUS_OF_PHASE[before] is not STATUS_OF_PHASE[after]
-)
-
-_GROWING = ("step", "events_emitted", "sink_retries")
-_ONCE = (AuditCode.DRYRUN_START, AuditCode.DRYRUN_STOP)
-_RETRIES = (AuditCode.SINK_WRITE_RETRY, AuditCode.SINK_WRITE_FAILED)
-
-
-class _Log(ABC):
-    """What the three files have in common: lines with a number each, in their order, with times."""
-
-    artifact: Artifact
-    number_field: str
-
-    def __init__(self, findings: Findings, run: RunName | None = None) -> None:
-        self.emitted = 0
-        self.moments = Moments()
-        self.checks = RunbookCheck(self.artifact, findings, run)
-        self._findings = findings
-        self._line = 0
-        self._event_id: str | None = None
-        self._next = 0
+    def breaks(self, number: int, check: ObjectCheck, value: Mapping[str, Any], event_id: str | None = None) -> bool:
+        """Whether ``value`` breaks ``check``; also counts what :meth:`unchecked` lists."""
+        self._seen |= value.keys() & self._known
+        for name in sorted(value.keys() - self._known):
+            count_name(self._strange, name)
+        self._floats += _floats_in(value)
+        return super().breaks(number, check, {**self._absent, **value}, event_id)
 
     def take(self, number: int, data: bytes) -> None:
         """Take the next line in."""
         self.emitted += 1
         self._line, self._event_id = number, None
-        value = self.checks.value(number, data)
+        value = self.value(number, data)
         if value is None:
             self._next += 1
             return
-        self._count(value)
+        position = value.get(self.number)
+        if position is not None:
+            self.require(position == self._next, _SEQUENCE, f"{self.number} {self._next}", position)
+            self._next = position + 1
         self._fold(value)
 
-    def _count(self, value: Mapping[str, Any]) -> None:
-        position = value.get(self.number_field)
-        if position is None:
-            return
-        if position != self._next:
-            self._report(_SEQUENCE, f"{self.number_field} {self._next}", position)
-        self._next = position + 1
-
-    def _clock(self, name: str, value: Mapping[str, Any]) -> None:
-        before = self.moments.went_back(value[name]) if name in value else None
-        if before is not None:
-            self._report(FindingCode.CLOCK_WENT_BACK, f"a {name} not before {before}", value[name])
-
-    @abstractmethod
     def _fold(self, value: Mapping[str, Any]) -> None:
         """Fold one line in."""
 
-    def _report(self, code: FindingCode, expected: object, seen: object) -> None:
-        self._findings.add(code, self.artifact, self._line, expected=expected, seen=seen, event_id=self._event_id)
+    def finish(self) -> None:
+        """Report further findings of the file as a whole."""
+        self._line, self._event_id = 0, None
+
+    def require(self, holds: bool, code: FindingCode, expected: object, seen: object) -> None:
+        """Report a finding unless something ``holds``."""
+        if not holds:
+            self._findings.add(code, self._file, self._line, expected=expected, seen=seen, event_id=self._event_id)
+
+    def same(self, name: str, expected: object, seen: object) -> None:
+        """Require what was ``seen`` in a field to be as ``expected``, where both are known."""
+        code = _STATUS if name == "status" else _COUNTER
+        self.require(None in (expected, seen) or expected == seen, code, f"{name} {expected}", seen)
+
+    def within(self, name: str, most: int, tail: int, seen: int | None) -> None:
+        """Require a count of ``most``, or less by up to ``tail``: the last entries come after it was written."""
+        good = seen is None or most - tail <= seen <= most
+        self.require(good, _COUNTER, f"{name} {most - tail} to {most}", seen)
+
+    def _time(self, name: str, text: str | None) -> None:
+        """Require a time not before the last one; what is no ISO 8601 text with a zone is counted, not compared."""
+        moment = None
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(text or "")
+        if text is None or moment is None or moment.tzinfo is None:
+            self._unread_times += 1
+            return
+        last, last_text = self._last_time or (moment, text)
+        self.require(moment >= last, FindingCode.CLOCK_WENT_BACK, f"a {name} not before {last_text}", text)
+        self._last_time = moment, text
+
+    def unchecked(self) -> Iterator[str]:
+        """Yield what could not be checked for want of a field, or of a contract for it."""
+        missing = self._known - self._seen
+        if missing and self._seen:
+            yield f"{self._file} has no {', '.join(sorted(missing))}"
+        if self._strange:
+            yield f"{self._file} has fields that the contract does not: {_listed(self._strange)}"
+        if self._floats:
+            yield f"{self._file} has {self._floats} floats: how they are written, and what they add up to"
+        if self._unread_times:
+            yield f"the order of {self._unread_times} times of {self._file}, which are no ISO 8601 with a zone"
 
 
-class RunbookEvents(_Log):
-    """The events so far; ``counts`` counts the usable ones by type, ``last_kind`` is the last of the contract."""
+class _Events(RunbookFile):
+    """The events so far; ``last_kind`` is the last that the contract has."""
 
-    artifact = Artifact.EVENTS
-    number_field = "ts_sim"
-
-    def __init__(self, findings: Findings, run: RunName) -> None:
-        super().__init__(findings, run)
-        self.counts: Counter[str] = Counter()
-        self.last_kind = ""
-
-    @property
-    def strange_kinds(self) -> list[str]:
-        """The event types that the contract does not have."""
-        return sorted(self.counts.keys() - _KINDS)
+    last_kind = ""
 
     def _fold(self, value: Mapping[str, Any]) -> None:
         kind, self._event_id = value["event_type"], value["event_id"]
-        preimage = {name: value[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
-        expected = sha256_hex(text_of({**preimage, "kind": EVENT_ID_KIND}).encode())
-        if value["event_id"] != expected:
-            self._report(FindingCode.EVENT_ID_WRONG, expected, value["event_id"])
-        self._clock("ts_utc", value)
-        if kind in _KINDS:
-            self._place(kind)
+        identity = {name: value[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
+        expected = sha256_hex(text_of({**identity, "kind": EVENT_ID_KIND}).encode())
+        self.require(self._event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self._event_id)
+        if "ts_utc" in value:
+            self._time("ts_utc", value["ts_utc"])
         count_name(self.counts, kind)
+        if kind not in _KINDS:
+            return
+        last, self.last_kind = self.last_kind, kind
+        if kind == EventKind.SESSION_START:
+            self.require(not last, _SEQUENCE, f"{kind} before every other event, and once", f"{kind} after {last}")
+        else:
+            self.require(last != EventKind.SESSION_STOP, _SEQUENCE, f"no event after {last}", kind)
 
-    def _place(self, kind: str) -> None:
-        if self.last_kind and kind == EventKind.SESSION_START:
-            self._report(_SEQUENCE, f"{kind} before every other event, and once", f"{kind} after {self.last_kind}")
-        elif self.last_kind == EventKind.SESSION_STOP:
-            self._report(_SEQUENCE, f"no event after {self.last_kind}", kind)
-        self.last_kind = kind
 
-
-class RunbookAudit(_Log):
+class _Audit(RunbookFile):
     """The audit trail so far.
 
-    ``retries`` counts writes that were tried again, ``tail`` and ``tail_retries`` the entries about retries that
-    stand last, and their retries: the metrics were composed before them. ``phase`` is where the moves have led
-    to, ``None`` when no move could be read.
+    ``retries`` counts writes that were tried again; ``tail`` and ``tail_retries`` count the entries about them that
+    stand last, and their retries. ``phase`` is where the moves have led to, ``None`` when no move could be read.
     """
 
-    artifact = Artifact.AUDIT
-    number_field = "seq"
-
-    def __init__(self, findings: Findings) -> None:
-        super().__init__(findings)
-        self.counts: Counter[str] = Counter()
-        self.retries = self.tail = self.tail_retries = 0
-        self.phase: SessionPhase | None = None
-        self.unread_moves = 0
+    number = "seq"
+    retries = tail = tail_retries = unread_moves = 0
+    phase: SessionPhase | None = None
 
     def _fold(self, value: Mapping[str, Any]) -> None:
         code, meta = value["code"], value["meta"]
-        self._clock("ts", value)
-        for name in sorted(OWN_AUDIT_FIELDS & value.keys()):
-            self._report(FindingCode.CONTRACT_BROKEN, f"{name} in every entry or in none", f"{name} in this one")
-        if code in _ONCE and self.counts[code]:
-            self._report(_SEQUENCE, f"{code} once", "another one")
-        elif code == AuditCode.DRYRUN_START and self.counts:
-            self._report(_SEQUENCE, f"{code} as the first entry", "entries before it")
+        self._time("ts", value["ts"])
+        for name in sorted(OWN_AUDIT_FIELDS):
+            expected, seen = f"{name} in every entry or in none", f"{name} in this one"
+            self.require(name not in value, FindingCode.CONTRACT_BROKEN, expected, seen)
+        if code == AuditCode.DRYRUN_START and not self.counts[code]:
+            self.require(not self.counts, _SEQUENCE, f"{code} as the first entry", "entries before it")
+        elif code in (AuditCode.DRYRUN_START, AuditCode.DRYRUN_STOP):
+            self.require(not self.counts[code], _SEQUENCE, f"{code} once", "another one")
         count_name(self.counts, code)
-        self._retry(code, meta)
-        if code == AuditCode.PHASE_TRANSITION:
-            self._move(meta)
-
-    def _retry(self, code: str, meta: Mapping[str, Any]) -> None:
-        if code not in _RETRIES:
+        if code not in (AuditCode.SINK_WRITE_RETRY, AuditCode.SINK_WRITE_FAILED):
             self.tail = self.tail_retries = 0
-            return
-        self.tail += 1
+        else:
+            self.tail += 1
         if code == AuditCode.SINK_WRITE_RETRY:
-            told = meta.get("retries", 1)
-            retries = told if type(told) is int and told > 0 else 1
+            retries = meta.get("retries")
+            retries = retries if type(retries) is int and retries > 0 else 1
             self.retries += retries
             self.tail_retries += retries
+        if code == AuditCode.PHASE_TRANSITION:
+            self._move(str(meta.get("from")), str(meta.get("to")))
 
-    def _move(self, meta: Mapping[str, Any]) -> None:
+    def _move(self, from_: str, to: str) -> None:
         try:
-            before, after = SessionPhase(str(meta.get("from"))), SessionPhase(str(meta.get("to")))
+            before, after = SessionPhase(from_), SessionPhase(to)
         except ValueError:
             self.unread_moves += 1
             return
-        if not self.unread_moves and before is not (self.phase or SessionPhase.INIT):
-            expected = f"a move from {(self.phase or SessionPhase.INIT).value}"
-            self._report(FindingCode.PHASE_PATH_FORBIDDEN, expected, f"from {before.value}")
-        if after not in successors(before):
-            path = f"{before.value} to {after.value}"
-            self._report(FindingCode.PHASE_PATH_FORBIDDEN, "a move of the session table", path)
+        code, now = FindingCode.PHASE_PATH_FORBIDDEN, self.phase or SessionPhase.INIT
+        self.require(self.unread_moves > 0 or before is now, code, f"a move from {now}", f"from {before}")
+        self.require(after in successors(before), code, "a move of the session table", f"{before} to {after}")
         self.phase = after
 
 
-class RunbookSnapshots(_Log):
+class _Snapshots(RunbookFile):
     """The snapshots so far; ``last`` is the last usable one, ``states`` their statuses and events emitted."""
 
-    artifact = Artifact.SNAPSHOTS
-    number_field = "ts_sim"
-
-    def __init__(self, findings: Findings, run: RunName) -> None:
-        super().__init__(findings, run)
-        self.last: Mapping[str, Any] = {}
-        self.states: list[tuple[str, int]] = []
+    last: Mapping[str, Any] = MappingProxyType({})
+    states: tuple[tuple[str, int], ...] = ()
 
     def _fold(self, value: Mapping[str, Any]) -> None:
         status, before = value["status"], self.last.get("status")
-        if before is None and status != SessionStatus.INIT:
-            self._report(_STATUS, "INIT first", status)
-        elif before is not None and (before, status) not in _FOLLOWING:
-            self._report(_STATUS, f"a status that may follow {before}", status)
-        for name in _GROWING:
-            known, told = self.last.get(name), value.get(name)
-            if known is not None and told is not None and told < known:
-                self._report(FindingCode.COUNTER_WRONG, f"{name} of {known} or more", told)
+        if before is None:
+            self.require(status == SessionStatus.INIT, _STATUS, "INIT first", status)
+        else:
+            self.require((before, status) in _FOLLOWING, _STATUS, f"a status that may follow {before}", status)
+        for name in ("step", "events_emitted", "sink_retries"):
+            known, seen = self.last.get(name), value.get(name)
+            if known is not None and seen is not None:
+                self.require(seen >= known, _COUNTER, f"{name} of {known} or more", seen)
         self.last = value
         if len(self.states) < MAX_STATES:
-            self.states.append((status, value.get("events_emitted") or 0))
+            self.states += ((status, value.get("events_emitted") or 0),)
 
 
-_EVENTS, _SNAPSHOTS, _AUDIT, _METRICS = Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS
-_COUNTER, _STATUS_runbook_run = FindingCode.COUNTER_WRONG, FindingCode.STATUS_PATH_WRONG
-_ENDS = frozenset(STATUS_OF_PHASE[phase].value for phase in SESSION_ENDS)
-
-NOT_CHECKED_RUNBOOK = (
-    "the files keep the runbook's contract, not c2lib's: there is no manifest, no audit chain and no phase",
-    "whether the files are those that the session wrote: an entry or event can have been written anew",
-    "the config: its criteria, its strategy and its market",
-    "whether a consistent tail of the run was left out",
-    "whether the run's name is the folder's",
-)
-
-NOT_REFOLDED = "orders, fills and money: the payloads are the other program's own"
-
-_NAMED_TOTALS = {
-    "fills_total": EventKind.FILL,
-    "orders_place_total": EventKind.ORDER_SUBMITTED,
-    "safety_rail_trips_total": EventKind.RAIL_TRIPPED,
-}
-
-_STEPPING = (EventKind.STRATEGY_TICK, EventKind.ORDER_SUBMITTED, EventKind.FILL)
-
-
-def looks_like_own_start(first: bytes | None) -> bool:
+def _is_own_start(first: bytes | None) -> bool:
     """Whether the first event is a ``SESSION_START`` of c2lib's own contract."""
-    event = ordinary_object(first or b"")
-    payload = event.get("payload") if event else None
-    if event is None or event.get("event_type") != EventKind.SESSION_START or not isinstance(payload, dict):
-        return False
-    return not list(PAYLOAD_CHECKS[EventKind.SESSION_START].problems(payload))
+    event = ordinary_object(first or b"") or {}
+    start, payload = EventKind.SESSION_START, event.get("payload")
+    return (
+        isinstance(payload, dict)
+        and event.get("event_type") == start
+        and not list(PAYLOAD_CHECKS[start].problems(payload))
+    )
 
 
-@dataclass(frozen=True, slots=True)
 class RunbookRun:
-    """The logs of a directory that keeps the runbook's contract; ``metrics`` is what the one object holds."""
+    """The files of a directory that keeps the runbook's contract; ``events`` of c2lib's own are refolded."""
 
-    events: RunbookEvents | EventLog
-    audit: RunbookAudit
-    snapshots: RunbookSnapshots
-    metrics_check: RunbookCheck
-    run: RunName
-    findings: Findings
+    def __init__(self, findings: Findings, first_event: bytes | None, observer: Observer | None) -> None:
+        self.run = RunName()
+        self._events_file = _Events(_EVENTS, findings, self.run)
+        own = _is_own_start(first_event)
+        self.events = EventLog(findings, self.run, observer) if own else self._events_file
+        self.snapshots = _Snapshots(_SNAPSHOTS, findings, self.run)
+        self.audit = _Audit(_AUDIT, findings)
+        self.metrics_check = RunbookFile(_METRICS, findings, self.run)
 
     @classmethod
     def begin(cls, findings: Findings, first_event: bytes | None, observer: Observer | None) -> RunbookRun:
-        """Return empty logs."""
-        run = RunName()
-        own = looks_like_own_start(first_event)
-        return cls(
-            EventLog(findings, run, observer) if own else RunbookEvents(findings, run),
-            RunbookAudit(findings),
-            RunbookSnapshots(findings, run),
-            RunbookCheck(Artifact.METRICS, findings, run),
-            run,
-            findings,
-        )
+        """Return a run of which nothing was read yet."""
+        return cls(findings, first_event, observer)
 
     def take(self, artifact: Artifact) -> Callable[[int, bytes], None]:
         """Return what takes the lines of a file in."""
@@ -474,114 +369,66 @@ class RunbookRun:
 
     def compare(self, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]) -> None:
         """Compare the files that were read to their end."""
+        for file in (self._events_file, self.snapshots, self.audit):
+            file.finish()
         if self.audit.counts[AuditCode.SINK_WRITE_FAILED]:
-            seen = "a sink that failed for good"
-            self.findings.add(FindingCode.INCOMPLETE_RUN, _AUDIT, expected="sinks that took every line", seen=seen)
+            expected, seen = "sinks that took every line", "a sink that failed for good"
+            self.audit.require(not seen, FindingCode.INCOMPLETE_RUN, expected, seen)
             return
         if _SNAPSHOTS in measured:
             self._last_snapshot(measured)
-        if _EVENTS in measured and _SNAPSHOTS in measured:
+        if _SNAPSHOTS in measured and _EVENTS in measured:
             self._outcome()
         if metrics is not None:
             self._totals(metrics, measured)
 
-    def _same(self, code: FindingCode, file: str, name: str, expected: object, seen: object) -> None:
-        if seen is not None and expected is not None and seen != expected:
-            self.findings.add(code, file, expected=f"{name} {expected}", seen=seen)
-
     def _last_snapshot(self, measured: Mapping[str, FileFacts]) -> None:
-        last = self.snapshots.last
-        if last.get("status") not in _ENDS:
-            expected = f"one of {', '.join(sorted(_ENDS))} as the last status"
-            self.findings.add(_STATUS_runbook_run, _SNAPSHOTS, expected=expected, seen=last.get("status") or "none")
+        audit, file, last = self.audit, self.snapshots, self.snapshots.last
+        status = last.get("status")
+        file.require(status in _ENDS, _STATUS, f"one of {', '.join(_ENDS)} as the last status", status or "none")
         if _EVENTS in measured:
-            self._same(_COUNTER, _SNAPSHOTS, "events_emitted", self.events.emitted, last.get("events_emitted"))
-        if _AUDIT not in measured:
-            return
-        self._retries(_SNAPSHOTS, last.get("sink_retries"))
-        phase = self.audit.phase
-        if phase is not None and not self.audit.unread_moves:
-            self._same(_STATUS_runbook_run, _SNAPSHOTS, "status", STATUS_OF_PHASE[phase].value, last.get("status"))
-        for name in ("reject_code", "fail_code"):
-            code = last.get(name)
-            if code is not None and not self.audit.counts[code] and not self.audit.counts[OTHERS]:
-                self.findings.add(_STATUS_runbook_run, _SNAPSHOTS, expected=f"a {name} that the audit has", seen=code)
+            file.same("events_emitted", self.events.emitted, last.get("events_emitted"))
+        if _AUDIT in measured:
+            file.within("sink_retries", audit.retries, audit.tail_retries, last.get("sink_retries"))
+            if audit.phase is not None and not audit.unread_moves:
+                file.same("status", STATUS_OF_PHASE[audit.phase], status)
+            for name in ("reject_code", "fail_code"):
+                known = last.get(name) is None or audit.counts[last[name]] or audit.counts[OTHERS]
+                file.require(bool(known), _STATUS, f"a {name} that the audit has", last.get(name))
 
     def _outcome(self) -> None:
-        status, events = self.snapshots.last.get("status"), self.events
-        if status == SessionStatus.COMPLETED and events.last_kind != EventKind.SESSION_STOP:
-            seen = events.last_kind or "none"
+        status, counts, kind = self.snapshots.last.get("status"), self.events.counts, self.events.last_kind
+        if status == SessionStatus.COMPLETED:
             expected = "SESSION_STOP as the last event of a completed run"
-            self.findings.add(FindingCode.SEQUENCE_BROKEN, _EVENTS, expected=expected, seen=seen)
-        stepped = [kind.value for kind in _STEPPING if events.counts[kind]]
-        if status == SessionStatus.REJECTED and stepped:
-            self.findings.add(_STATUS_runbook_run, _EVENTS, expected="no step of a rejected run", seen=stepped[0])
-
-    def _retries(self, file: str, seen: int | None) -> None:
-        most = self.audit.retries
-        least = most - self.audit.tail_retries
-        if seen is not None and not least <= seen <= most:
-            self.findings.add(_COUNTER, file, expected=f"sink_retries {least} to {most}", seen=seen)
+            self._events_file.require(kind == EventKind.SESSION_STOP, _SEQUENCE, expected, kind or "none")
+        if status == SessionStatus.REJECTED:
+            step = next((kind for kind in _STEPPING if counts[kind]), None)
+            self._events_file.require(step is None, _STATUS, "no step of a rejected run", step)
 
     def _totals(self, metrics: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
-        self._same(_STATUS_runbook_run, _METRICS, "status", self.snapshots.last.get("status"), metrics.get("status"))
+        audit, file, seen = self.audit, self.metrics_check, metrics.get
+        file.same("status", self.snapshots.last.get("status"), seen("status"))
         if _EVENTS in measured:
-            self._same(_COUNTER, _METRICS, "events_emitted", self.events.emitted, metrics.get("events_emitted"))
-            for name, kind in _NAMED_TOTALS.items():
-                self._same(_COUNTER, _METRICS, name, self.events.counts[kind], metrics.get(name))
+            file.same("events_emitted", self.events.emitted, seen("events_emitted"))
+            for name, kind in _KIND_OF_TOTAL.items():
+                file.same(name, self.events.counts[kind], seen(name))
         if _AUDIT in measured:
-            self._retries(_METRICS, metrics.get("sink_retries"))
-            most, seen = self.audit.emitted, metrics.get("audit_events")
-            least = most - self.audit.tail
-            if seen is not None and not least <= seen <= most:
-                self.findings.add(_COUNTER, _METRICS, expected=f"audit_events {least} to {most}", seen=seen)
+            file.within("sink_retries", audit.retries, audit.tail_retries, seen("sink_retries"))
+            file.within("audit_events", audit.emitted, audit.tail, seen("audit_events"))
 
-    def unchecked(self, other_files: list[str]) -> tuple[str, ...]:
-        """Return everything that could not be checked."""
-        return (*NOT_CHECKED_RUNBOOK, *self._left_open(other_files))
+    def unchecked(self, other_files: Iterable[str]) -> tuple[str, ...]:
+        """Return everything that could not be checked; ``other_files`` are those beside the four."""
+        return (*NOT_CHECKED_RUNBOOK, *self._unchecked(other_files))
 
-    def _left_open(self, other_files: list[str]) -> Iterator[str]:
-        if isinstance(self.events, RunbookEvents):
+    def _unchecked(self, other_files: Iterable[str]) -> Iterator[str]:
+        if self.events is self._events_file:
             yield NOT_REFOLDED
-            if self.events.strange_kinds:
-                yield f"events of types that the contract does not have: {listed(self.events.strange_kinds)}"
-            yield from self.events.checks.fields.unchecked()
-        for log in (self.events, self.snapshots, self.audit):
-            if not isinstance(log, EventLog) and log.moments.unread:
-                yield f"the order of {log.moments.unread} times of {log.artifact}, which are no ISO 8601 with a zone"
-        yield from self.snapshots.checks.fields.unchecked()
-        yield from self.audit.checks.fields.unchecked()
-        yield from self.metrics_check.fields.unchecked()
+            strange = self.events.counts.keys() - _KINDS
+            if strange:
+                yield f"events of types that the contract does not have: {_listed(strange)}"
+        for file in (self._events_file, self.snapshots, self.audit, self.metrics_check):
+            yield from file.unchecked()
         if self.audit.unread_moves:
             yield f"{self.audit.unread_moves} phase moves, which name no phases of the contract"
         if other_files:
-            yield f"other files: {listed(other_files)}"
-
-    def summary(self, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]) -> RunSummary:
-        """Return the run in numbers and names, as far as its log tells them."""
-        last, seed = self.snapshots.last, (metrics or {}).get("seed")
-        books = self.events.books if isinstance(self.events, EventLog) else None
-        return RunSummary(
-            run_id=self.run.run_id,
-            strategy_id=self.run.strategy_id,
-            seed=seed,
-            status=last.get("status") or "",
-            reject_code=last.get("reject_code"),
-            reject_reason=last.get("reject_reason"),
-            fail_code=last.get("fail_code"),
-            fail_reason=last.get("fail_reason"),
-            started_ts=last.get("started_ts"),
-            ended_ts=last.get("ended_ts"),
-            fills=self.events.counts[EventKind.FILL],
-            position=decimal_text(books.position) if books else "0",
-            cash=decimal_text(books.cash) if books else "0",
-            equity=decimal_text(books.equity) if books else "0",
-            fees=decimal_text(books.fees) if books else "0",
-            rail_trips=self.events.counts[EventKind.RAIL_TRIPPED],
-            sink_retries=self.audit.retries,
-            statuses=tuple(self.snapshots.states),
-            event_counts=dict(sorted(self.events.counts.items())),
-            audit_counts=dict(sorted(self.audit.counts.items())),
-            audit_entries=self.audit.emitted,
-            artifacts=dict(measured),
-        )
+            yield f"other files: {_listed(other_files)}"

@@ -25,6 +25,7 @@ from typing import Any
 
 from c2lib.core.canon import MAX_DEPTH, CanonicalFormError, canonical_json
 from c2lib.core.contract import PAYLOADS, Field, FieldKind
+from c2lib.core.text import first_difference
 from c2lib.core.vocabulary import EventKind
 from c2lib.witness.findings import FindingCode, Findings
 
@@ -290,17 +291,6 @@ class LineCheck:
             add(FindingCode.MALFORMED_LINE, file, number, expected="strict JSON", seen=str(error))
             return None
         if canonical != data:
-            add(FindingCode.NOT_CANONICAL, file, number, expected="canonical JSON", seen=_difference(canonical, data))
+            seen = f"another text from byte {first_difference(canonical, data)} on"
+            add(FindingCode.NOT_CANONICAL, file, number, expected="canonical JSON", seen=seen)
         return value
-
-
-def _difference(canonical: bytes, data: bytes) -> str:
-    """Return where two texts that are not the same part."""
-    same, end = 0, min(len(canonical), len(data))
-    while same < end:
-        middle = (same + end + 1) // 2
-        if canonical[:middle] == data[:middle]:
-            same = middle
-        else:
-            end = middle - 1
-    return f"another text from byte {same} on"

@@ -31,8 +31,8 @@ from c2lib.core.vocabulary import (
 from c2lib.witness.agreement import Logs
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import encode, is_decimal
+from c2lib.witness.reader import FileFacts
 from c2lib.witness.refold import Books, decimal_text
-from c2lib.witness.run import FileFacts
 
 FILE = Artifact.MANIFEST.value
 

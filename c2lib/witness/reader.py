@@ -16,37 +16,29 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
+from weakref import finalize
 
 from c2lib.core.errors import RunPathError
+from c2lib.core.regular_file import NOT_REGULAR, open_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
-from c2lib.witness.findings import FindingCode, Findings
+from c2lib.witness.findings import FindingCode, Findings, Verdict
 from c2lib.witness.lines import MAX_LINE
-from c2lib.witness.run import FileFacts
+
+RunPath = str | os.PathLike[str]
+"""Where a run directory is."""
 
 _CHUNK = 1 << 18
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-def open_regular(directory: int, name: str) -> int:
-    """Return a descriptor of the regular file ``name`` in an open directory; raise :class:`OSError` otherwise."""
-    descriptor = os.open(name, _FLAGS, dir_fd=directory)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def why(error: OSError) -> str:
     """Return the reason of an operating system error in words that no locale changes."""
-    if error.errno == errno.EINVAL:
+    if error.errno in NOT_REGULAR:
         return "not a regular file"
     if error.errno == errno.ELOOP:
         return "a symbolic link"
@@ -55,12 +47,20 @@ def why(error: OSError) -> str:
     return errno.errorcode.get(error.errno or 0, "unreadable")
 
 
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file really is: hash and size of its bytes, number of its line ends."""
+
+    sha256: str
+    bytes: int
+    lines: int
+
+
 class ArtifactFile:
     """One file of a run directory, read once by :meth:`lines` or :meth:`blocks`.
 
-    :meth:`head` looks at the first line ahead of that.
-
-    ``facts`` is there when it was read to its end; ``told`` is told of each number of bytes that was read.
+    :meth:`head` reads the first line ahead of that. ``facts`` is there when the file was read to its end; ``progress``
+    is called with each number of bytes that was read. A file that is ``kept`` stays open, to be read :meth:`again`.
     """
 
     def __init__(
@@ -69,15 +69,21 @@ class ArtifactFile:
         name: str,
         findings: Findings,
         limit: int = MAX_LINE,
-        told: Callable[[int], object] | None = None,
+        progress: Callable[[int], object] | None = None,
+        *,
+        kept: bool = False,
     ) -> None:
         self.name = name
         self.facts: FileFacts | None = None
         self._directory = directory
         self._findings = findings
         self._limit = limit
-        self._told = told
+        self._progress = progress
+        self._kept = kept
         self._rest: Iterator[tuple[int, bytes]] | None = None
+        self._descriptor = -1
+        self._identity = (0, 0)
+        self._closing: finalize[[int], ArtifactFile] | None = None
 
     def head(self) -> bytes | None:
         """Return the bytes of the first line that is not too long, or ``None``; it is still read by the others."""
@@ -95,48 +101,75 @@ class ArtifactFile:
         r"""Return the same lines by many: the number of the first, and the lines joined by ``\n``."""
         return self._rest if self._rest is not None else self._read()
 
+    def again(self) -> Iterator[tuple[int, bytes]]:
+        """Return the blocks of a kept file once more; nothing that is found in them is recorded.
+
+        Raises :class:`RunPathError` when the file was not read to its end, was closed, or is not what was read: at the
+        first block where its size or time of change shows it, else at the end, where its hash does.
+        """
+        if self.facts is None or self._descriptor < 0:
+            raise RunPathError(f"{self.name} cannot be read")
+        altered = RunPathError(f"{self.name} is not what was read: it was altered since")
+        try:
+            if self._identity != _identity(self._descriptor):
+                raise altered
+            facts = yield from self._split(Findings(), None)
+        except OSError:
+            raise altered from None
+        if facts != self.facts:
+            raise altered
+
+    def close(self) -> None:
+        """Close the file, if it is open; what is no longer used closes itself."""
+        if self._closing is not None:
+            self._closing()
+            self._descriptor = -1
+
     def _read(self) -> Iterator[tuple[int, bytes]]:
         try:
-            descriptor = open_regular(self._directory, self.name)
+            self._descriptor = open_regular(self.name, self._directory)
         except FileNotFoundError:
             self._findings.add(FindingCode.MISSING_FILE, self.name)
             return
         except OSError as error:
             self._unreadable(error)
             return
+        self._closing = finalize(self, os.close, self._descriptor)
         try:
-            yield from self._split(descriptor)
+            self._identity = _identity(self._descriptor)
+            self.facts = yield from self._split(self._findings, self._progress)
         except OSError as error:
             self._unreadable(error)
         finally:
-            os.close(descriptor)
+            if not self._kept:
+                self.close()
 
     def _unreadable(self, error: OSError) -> None:
         self._findings.add(FindingCode.UNREADABLE_FILE, self.name, expected="a regular file", seen=why(error))
 
-    def _split(self, descriptor: int) -> Iterator[tuple[int, bytes]]:
+    def _split(
+        self, findings: Findings, progress: Callable[[int], object] | None
+    ) -> Generator[tuple[int, bytes], None, FileFacts]:
         digest, size, number = hashlib.sha256(), 0, 1
         begun: list[bytes] = []
-        length, planned = 0, os.fstat(descriptor).st_size
-        while chunk := os.read(descriptor, _CHUNK):
+        length, planned = 0, os.fstat(self._descriptor).st_size
+        while chunk := os.pread(self._descriptor, _CHUNK, size):
             digest.update(chunk)
             size += len(chunk)
             if size > planned:
                 raise OSError(errno.EFBIG, "longer than it was")
-            if self._told is not None:
-                self._told(len(chunk))
+            if progress is not None:
+                progress(len(chunk))
             end = chunk.rfind(b"\n")
             if end >= 0:
-                yield from self._whole(number, begun, length, chunk[:end])
+                yield from self._whole(number, begun, length, chunk[:end], findings)
                 number += chunk.count(b"\n")
                 begun, length = [], 0
             length = self._keep(begun, length, chunk[end + 1 :])
-        self.facts = FileFacts(digest.hexdigest(), size, number - 1)
         if length:
-            self._findings.add(
-                FindingCode.MALFORMED_LINE, self.name, number, expected="a line that ends", seen="no line end"
-            )
-            yield from self._whole(number, begun, length, b"")
+            findings.add(FindingCode.MALFORMED_LINE, self.name, number, expected="a line that ends", seen="no line end")
+            yield from self._whole(number, begun, length, b"", findings)
+        return FileFacts(digest.hexdigest(), size, number - 1)
 
     def _keep(self, begun: list[bytes], length: int, part: bytes) -> int:
         """Add ``part`` to a line that was begun, unless the line is too long already; return its length."""
@@ -147,7 +180,9 @@ class ArtifactFile:
             begun.append(part)
         return length
 
-    def _whole(self, number: int, begun: list[bytes], length: int, rest: bytes) -> Iterator[tuple[int, bytes]]:
+    def _whole(
+        self, number: int, begun: list[bytes], length: int, rest: bytes, findings: Findings
+    ) -> Iterator[tuple[int, bytes]]:
         """Yield the line that was begun and has ``length`` so far, with ``rest``: its own and further whole lines."""
         if length + len(rest) <= self._limit:
             yield number, b"".join((*begun, rest))
@@ -160,7 +195,12 @@ class ArtifactFile:
                 yield at, line
             else:
                 expected = f"a line of at most {self._limit} bytes"
-                self._findings.add(FindingCode.MALFORMED_LINE, self.name, at, expected=expected, seen=f"{size} bytes")
+                findings.add(FindingCode.MALFORMED_LINE, self.name, at, expected=expected, seen=f"{size} bytes")
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    facts = os.fstat(descriptor)
+    return facts.st_size, facts.st_mtime_ns
 
 
 _FLAGS_folder = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -175,7 +215,7 @@ class Folder:
     as a directory.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: RunPath) -> None:
         self.path = os.fspath(path)
         try:
             self.descriptor = os.open(self.path, _FLAGS_folder)
@@ -215,6 +255,13 @@ class Folder:
     def is_staging(self) -> bool:
         """Whether the run was never published."""
         return self.name.startswith(STAGING_PREFIX)
+
+    @property
+    def verdict(self) -> Verdict:
+        """How much of a seal there is, by the files that are there."""
+        if self.is_staging or (self.missing and not self.has_manifest):
+            return Verdict.INCOMPLETE
+        return Verdict.SEALED if self.has_manifest else Verdict.UNSEALED
 
     def size(self) -> int:
         """Return how many bytes there are to read, as far as can be told beforehand."""

@@ -83,16 +83,16 @@ class SnapshotLog:
 
     def _codes(self, snapshot: Mapping[str, Any]) -> None:
         status = snapshot["status"]
-        for kind, bearers in (
+        for kind, statuses in (
             ("reject", (SessionStatus.REJECTED, SessionStatus.FAILED)),
             ("fail", (SessionStatus.FAILED,)),
         ):
             code, reason = snapshot[f"{kind}_code"], snapshot[f"{kind}_reason"]
             if (code is None) is not (reason is None):
                 self._report(_STATUS, f"{kind}_code and {kind}_reason together", reason)
-            if code is None and status == bearers[0]:
+            if code is None and status == statuses[0]:
                 self._report(_STATUS, f"a {kind}_code of status {status}", code)
-            if code is not None and status not in bearers:
+            if code is not None and status not in statuses:
                 self._report(_STATUS, f"no {kind}_code of status {status}", code)
 
     def _compare(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from c2lib.app.runner import run_dryrun
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.errors import C2Error
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView
 from c2lib.core.vocabulary import Artifact
@@ -219,7 +219,7 @@ def cancel_reason(ground: Ground) -> list[str]:
 def shown_config(ground: Ground) -> list[str]:
     """Plant a text in configs that are shown, as a notebook's cell does."""
     made = DryrunConfig(strategy_id=ground.text, seed=1, strategy_allowlist=(ground.text,))
-    return [repr(made), str(made), repr(made.sealed()), json.dumps(made.sealed().canonical())]
+    return [repr(made), str(made), repr(seal(made)), json.dumps(seal(made).canonical())]
 
 
 def market_name(ground: Ground) -> list[str]:

@@ -63,9 +63,9 @@ class Answer:
 
 
 def in_process_of_its_own(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Answer:
-    """Run ``python -m c2lib.cli.main`` and return what it came to."""
+    """Run ``python -m c2lib`` and return what it came to."""
     done = subprocess.run(
-        [sys.executable, "-m", "c2lib.cli.main", *(str(word) for word in words)],
+        [sys.executable, "-m", "c2lib", *(str(word) for word in words)],
         cwd=cwd,
         env={**os.environ, **(env or {})},
         capture_output=True,

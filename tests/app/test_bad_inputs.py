@@ -162,16 +162,16 @@ def test_a_file_that_grows_while_it_is_read_comes_to_an_end(
     file: str, command: Command, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However fast it grows: no more is read than it had, and one chunk."""
-    read = os.read
+    read = os.pread
     descriptor = os.open(published / file, os.O_WRONLY | os.O_APPEND)
     grown = os.fstat(descriptor).st_ino
 
-    def reading(source: int, size: int) -> bytes:
+    def reading(source: int, size: int, offset: int) -> bytes:
         if os.fstat(source).st_ino == grown:
             os.write(descriptor, b"x" * size)
-        return read(source, size)
+        return read(source, size, offset)
 
-    monkeypatch.setattr(os, "read", reading)
+    monkeypatch.setattr(os, "pread", reading)
     answer = command("verify", "--no-replay", published)
     size = os.fstat(descriptor).st_size
     os.close(descriptor)

@@ -137,7 +137,7 @@ def with_stdout(make: Callable[[], int], *words: str) -> "subprocess.CompletedPr
     descriptor = make()
     try:
         return subprocess.run(
-            [sys.executable, "-m", "c2lib.cli.main", *words],
+            [sys.executable, "-m", "c2lib", *words],
             stdout=descriptor,
             stderr=subprocess.PIPE,
             check=False,
@@ -169,7 +169,7 @@ def test_a_full_disk_behind_stdout_is_one_line(out: Path) -> None:
 
 def test_closed_streams_are_no_trouble(out: Path) -> None:
     """With stdout and stderr closed a run is published and its exit code tells."""
-    line = f'exec "{sys.executable}" -m c2lib.cli.main dryrun --set enabled=true --out "{out}" "$@" >&- 2>&-'
+    line = f'exec "{sys.executable}" -m c2lib dryrun --set enabled=true --out "{out}" "$@" >&- 2>&-'
     done = subprocess.run(["/bin/sh", "-c", line, "sh", *DEMO], check=False, timeout=60)
     assert done.returncode == 1
     assert place_below(out).is_dir()

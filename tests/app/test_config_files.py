@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from c2lib.cli.config_files import MAX_CONFIG_BYTES, config_of, parse_assignment, read_config_file
+from c2lib.cli.config_files import MAX_CONFIG_BYTES, parse_assignment, read_config_file
+from c2lib.cli.dryrun import set_field
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError
 
@@ -227,19 +228,19 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("assignment", "field", "value"),
     [
-        ("seed=7", ["seed"], 7),
-        ("enabled=true", ["enabled"], True),
-        ("run_id=null", ["run_id"], None),
-        ("broker.initial_cash='5000'", ["broker", "initial_cash"], "'5000'"),
-        ('broker.initial_cash="5000"', ["broker", "initial_cash"], "5000"),
-        ("strategy_allowlist=[]", ["strategy_allowlist"], []),
-        ("strategy_id=a=b", ["strategy_id"], "a=b"),
-        ("strategy_id=", ["strategy_id"], ""),
-        ("strategy_id=[", ["strategy_id"], "["),
-        ("seed=" + "9" * 5000, ["seed"], int("9" * 20)),
+        ("seed=7", "seed", 7),
+        ("enabled=true", "enabled", True),
+        ("run_id=null", "run_id", None),
+        ("broker.initial_cash='5000'", "broker.initial_cash", "'5000'"),
+        ('broker.initial_cash="5000"', "broker.initial_cash", "5000"),
+        ("strategy_allowlist=[]", "strategy_allowlist", []),
+        ("strategy_id=a=b", "strategy_id", "a=b"),
+        ("strategy_id=", "strategy_id", ""),
+        ("strategy_id=[", "strategy_id", "["),
+        ("seed=" + "9" * 5000, "seed", int("9" * 20)),
     ],
 )
-def test_an_assignment_is_json_where_it_is_json(assignment: str, field: list[str], value: Any) -> None:
+def test_an_assignment_is_json_where_it_is_json(assignment: str, field: str, value: Any) -> None:
     """Anything else is text."""
     assert parse_assignment(assignment) == (field, value)
 
@@ -258,19 +259,18 @@ def test_an_assigned_value_is_plain_data_too(text: str) -> None:
         parse_assignment(f"market={text}")
 
 
-def test_flags_win_over_the_file_and_leave_it_as_it_is() -> None:
+def test_dotted_field_is_set() -> None:
     """A dotted flag changes one field of a mapping, and makes the mapping where there is none."""
-    base = {"strategy_id": "strat_demo", "seed": 1, "market": {"symbol": "A", "lot_size": "2"}}
-    config = config_of(base, [(["seed"], 2), (["market", "symbol"], "B"), (["broker", "initial_cash"], "7")])
-    assert (config.seed, config.market.symbol, config.market.lot_size) == (2, "B", "2")
-    assert config.broker.initial_cash == "7"
-    assert base == {"strategy_id": "strat_demo", "seed": 1, "market": {"symbol": "A", "lot_size": "2"}}
+    values: dict[str, Any] = {"seed": 1, "market": {"symbol": "A", "lot_size": "2"}}
+    for field, value in (("seed", 2), ("market.symbol", "B"), ("market.synthetic.start_price", "7")):
+        set_field(values, field, value)
+    assert values == {"seed": 2, "market": {"symbol": "B", "lot_size": "2", "synthetic": {"start_price": "7"}}}
 
 
 @pytest.mark.parametrize("value", [None, 5, "text", ["a"]])
-def test_a_dotted_flag_needs_a_mapping(value: Any) -> None:
-    """The error names the part of the field that is none."""
+def test_dotted_field_needs_mappings(value: Any) -> None:
+    """The error names the part of a dotted field that is no mapping."""
     with pytest.raises(ConfigError, match=r"^market: is no mapping$"):
-        config_of({"market": value}, [(["market", "symbol"], "A")])
+        set_field({"market": value}, "market.symbol", "A")
     with pytest.raises(ConfigError, match=r"^market\.synthetic: is no mapping$"):
-        config_of({"market": {"synthetic": value}}, [(["market", "synthetic", "start_price"], "1")])
+        set_field({"market": {"synthetic": value}}, "market.synthetic.start_price", "1")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from c2lib.cli.console import ProgressBar, is_terminal, say, show
-from c2lib.core.redaction import one_line
+from c2lib.core.text import one_line
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ from papermill.cli import papermill
 from c2lib.app.evidence import write_evidence
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import verify_run
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.errors import ConfigError
 from c2lib.core.vocabulary import Artifact, RejectCode
-from c2lib.evidence.claims import Verification, evaluate, failed_names, passed
+from c2lib.evidence.claims import Replay, Verification, evaluate, failed_names, passed
 from c2lib.evidence.render import TEMPLATE_NAME, render
 from c2lib.jupyter.notebook import NotebookParameters
 from c2lib.session.orchestrator import LiveSessionOrchestrator
-from c2lib.witness.examine import examine
 from c2lib.witness.findings import FindingCode, Verdict
+from c2lib.witness.run import open_run
 from tests.app.conftest import Command
 from tests.app.runs import DEMO, RUN, manifest_of, place_below
 from tests.app.sessions import CONFIG, OWN, Buyer
@@ -130,7 +130,7 @@ OBJECTS: dict[str, Callable[[], DryrunConfig]] = {
     "pickle": lambda: pickle.loads(pickle.dumps(with_dict())),
     "deepcopy": lambda: copy.deepcopy(with_setattr()),
     "subclass": lambda: Open(**CONFIG.model_dump(exclude={"enabled"})),
-    "sealed before": lambda: with_dict().sealed(),
+    "sealed before": lambda: seal(with_dict()),
 }
 
 
@@ -192,7 +192,7 @@ class TestOverride:
 
     def test_it_is_audited(self, overridden: Path) -> None:
         """The record says so itself, and is in order otherwise."""
-        seen = examine(overridden)
+        seen = open_run(overridden)
         assert (seen.verdict, seen.findings, seen.summary.enabled_overridden) == (Verdict.SEALED, (), True)
 
     def test_its_replay_is_rejected(self, overridden: Path) -> None:
@@ -210,8 +210,8 @@ class TestOverride:
 
     def test_its_evidence_is_a_fail_even_if_all_else_held(self, overridden: Path) -> None:
         """Had a verifier found nothing wrong, this one claim would be enough."""
-        summary = examine(overridden).summary
-        best = Verification(Verdict.SEALED, findings=0, replayed=True, reproduced=True)
+        summary = open_run(overridden).summary
+        best = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
         claims = evaluate(summary, best)
         assert (failed_names(claims), passed(claims)) == (("enabled_off",), False)
         template = (ROOT / "evidence_templates" / TEMPLATE_NAME).read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from c2lib.app.environment import environment_facts
+from c2lib.app.paths import environment_facts
 from c2lib.core.vocabulary import Artifact
 from c2lib.record.lines import object_line
 

@@ -4,18 +4,20 @@ import errno
 import io
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from c2lib.app.evidence import EvidenceDraft, draw_plots, write_evidence
+from c2lib.app.evidence import EvidenceDraft, verify_evidence, write_evidence
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import verify_run
 from c2lib.core.canon import sha256_hex
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError, MissingExtraError, OutputError, RunPathError
-from c2lib.core.vocabulary import Artifact
+from c2lib.core.regular_file import open_regular
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from tests.app.runs import RUN, flip_byte, market_csv, place_below, tree
 
 PLOTS = {"phases.png", "price.png", "equity.png"}
@@ -52,6 +54,21 @@ def test_the_same_draft_again_changes_nothing(published: Path) -> None:
     assert tree(published) == before
     draft(published, date="2026-02-04", plots=False)
     assert (published / "evidence" / PASS.replace("0203", "0204")).is_file()
+
+
+def test_evidence_reads_once(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claims, text and pictures come from one reading of the run, when evidence is written and when it is compared."""
+    opened: Counter[str] = Counter()
+
+    def counting(name: str, directory: int) -> int:
+        opened[name] += 1
+        return open_regular(name, directory)
+
+    monkeypatch.setattr("c2lib.witness.reader.open_regular", counting)
+    path = draft(published).path
+    assert set(opened.values()) == {1}
+    assert verify_evidence(path, replay=True).ok
+    assert opened == dict.fromkeys((*SEALED_BY_MANIFEST, Artifact.MANIFEST), 2)
 
 
 @pytest.mark.parametrize(
@@ -171,5 +188,5 @@ def test_pictures_need_an_extra(published: Path, monkeypatch: pytest.MonkeyPatch
     """Without matplotlib the error says what to install, and a draft without pictures can be had."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'c2lib\[notebooks\]'"):
-        draw_plots(published)
+        draft(published)
     assert draft(published, plots=False).plots == {}

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from c2lib.app import evidence as evidence_check
-from c2lib.app.evidence import NOT_DRAWN, TAKEN_ON_ITS_WORD, draw_plots, is_evidence, verify_evidence, write_evidence
+from c2lib.app.evidence import NOT_DRAWN, TAKEN_ON_ITS_WORD, is_evidence, verify_evidence, write_evidence
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import VerifyReport, verify_run
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import RunPathError
 from c2lib.core.vocabulary import Artifact
-from c2lib.evidence.plots import PICTURES
+from c2lib.evidence.plots import PICTURES, plot_files
 from c2lib.evidence.render import MAX_EVIDENCE
 from c2lib.witness.findings import FindingCode
+from c2lib.witness.run import Run
 from tests.app.conftest import Command
 from tests.app.runs import RUN, flip_byte, manifest_of, market_csv, tree
 
@@ -278,15 +279,15 @@ def test_a_folder_of_that_name_is_a_run(tmp_path: Path, published: Path) -> None
 @pytest.fixture
 def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the pictures of a run the first time only: the same run gives the same bytes."""
-    drawn: dict[bytes, dict[str, bytes]] = {}
+    drawn: dict[str, dict[str, bytes]] = {}
 
-    def draw(run: Path) -> dict[str, bytes]:
-        events = (run / Artifact.EVENTS).read_bytes()
-        if events not in drawn:
-            drawn[events] = draw_plots(run)
-        return drawn[events]
+    def draw(run: Run) -> dict[str, bytes]:
+        digest = run.summary.artifacts[Artifact.EVENTS].sha256
+        if digest not in drawn:
+            drawn[digest] = plot_files(run)
+        return drawn[digest]
 
-    monkeypatch.setattr(evidence_check, "draw_plots", draw)
+    monkeypatch.setattr(evidence_check, "plot_files", draw)
 
 
 @pytest.mark.usefixtures("drawn_once")

@@ -1,5 +1,6 @@
 """A run away from the network: the same as any, in a child process; and what happens where there is no namespace."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from c2lib.app import namespace
-from c2lib.app.namespace import ask, error_facts, result_facts, result_from, run_in_namespace
+from c2lib.app.namespace import RESULT, ask, error_facts, run_in_namespace
 from c2lib.app.runner import run_dryrun
 from c2lib.app.strategy_files import strategy_from_file
 from c2lib.app.verify import verify_run
@@ -48,7 +49,7 @@ from pathlib import Path
 from c2lib.app.namespace_child import leave_network
 if leave_network() is None:
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
-os.execv(sys.executable, [sys.executable, "-m", "c2lib.cli.main", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", "c2lib", *sys.argv[1:]])
 """
 """Runs a command in a user namespace that may have no further ones; where there is none at all, just runs it."""
 
@@ -228,7 +229,7 @@ def test_an_interrupt_from_the_keyboard_reaches_the_child_once(out: Path, tmp_pa
     if refusal_here():
         assert in_process_of_its_own("dryrun", *words, "--out", out).facts["reject_code"] == RejectCode.NO_LIVE_GUARD
         return
-    command = [sys.executable, "-m", "c2lib.cli.main", "dryrun", *words, "--out", str(out)]
+    command = [sys.executable, "-m", "c2lib", "dryrun", *words, "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         while not (mark.exists() and mark.read_text()):
             assert process.poll() is None
@@ -343,7 +344,7 @@ def test_errors_and_results_come_over_whole() -> None:
         from c2lib.session.orchestrator import LiveSessionOrchestrator
 
         result = LiveSessionOrchestrator().run_dryrun(config, audit_sink=[])
-        back = result_from(json.loads(json.dumps(result_facts(result))))
+        back = RESULT.validate_python(json.loads(json.dumps(dataclasses.asdict(result))))
         assert back == result
         assert [type(value) for value in vars_of(back)] == [type(value) for value in vars_of(result)]
     for error in (OSError(28, "No space left on device", "/out"), KeyboardInterrupt(), ConfigError("a", "b", hint="c")):

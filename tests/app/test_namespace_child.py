@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from c2lib.app.namespace import result_from
+from c2lib.app.namespace import RESULT
 from c2lib.app.namespace_child import CLONE_NEWNET, CLONE_NEWUSER, answer, leave_network
 from c2lib.app.strategy_files import sendable, strategy_from_file
 from c2lib.core.vocabulary import RejectCode
 from tests.app.attempts import refusal_here
-from tests.app.runs import place_below, strategy_file
+from tests.app.runs import manifest_of, place_below, strategy_file
 from tests.app.sessions import CONFIG, OWN
 
 
@@ -70,14 +70,14 @@ def test_a_kernel_that_says_no_is_told(tmp_path: Path) -> None:
 
 def test_in_a_process_with_a_network_the_canary_says_so(tmp_path: Path) -> None:
     """Whoever answers here has not left it: the guard finds out, whatever it was told."""
-    result = result_from(answer(job(tmp_path), None, told)["result"])
+    result = RESULT.validate_python(answer(job(tmp_path), None, told)["result"])
     assert result.reject_code is RejectCode.NO_LIVE_GUARD
     assert "run it with c2lib dryrun or c2lib.run_dryrun" in (result.reject_reason or "")
 
 
 def test_a_refusal_is_the_reason_of_the_rejection(tmp_path: Path) -> None:
     """Word for word."""
-    result = result_from(answer(job(tmp_path), "the kernel would not", told)["result"])
+    result = RESULT.validate_python(answer(job(tmp_path), "the kernel would not", told)["result"])
     assert (result.reject_code, result.reject_reason) == (RejectCode.NO_LIVE_GUARD, "the kernel would not")
 
 
@@ -85,7 +85,7 @@ def test_a_hook_run_tells_its_progress(tmp_path: Path) -> None:
     """In the messages of an answer; the guard is that of the layer all the same, so that no run claims another's."""
     messages: list[Any] = []
     away = job(tmp_path, no_live_required="hook")
-    result = result_from(answer(away, None, messages.append)["result"])
+    result = RESULT.validate_python(answer(away, None, messages.append)["result"])
     assert (result.reject_code, messages) == (RejectCode.NO_LIVE_GUARD, [])
 
 
@@ -93,7 +93,8 @@ def test_a_replay_answers_with_its_finding(tmp_path: Path) -> None:
     """None where the bytes are the same, the first difference where they are not."""
     answer(job(tmp_path), "the kernel would not", told)
     place = place_below(tmp_path)
-    replay = {"task": "replay", "place": str(place), "market": None, "strategy": None, "recorded": None}
+    replay = {"task": "replay", "place": str(place), "manifest": manifest_of(place), "market": None, "strategy": None}
+    replay["recorded"] = None
     same = answer({**replay, "recorded": "the kernel would not"}, "why", told)
     assert same == {"finding": None, "refusal": "why"}
     assert answer(replay, None, told)["finding"]["code"] == "REPLAY_DIVERGED"

@@ -155,10 +155,10 @@ def test_a_violation_that_comes_while_the_record_closes_is_not_published(
     """What was written says two things of the end: it stays in staging, and the result says which one holds."""
     closing = getattr(Lifecycle, before)
 
-    def leaving(life: Lifecycle, phase: SessionPhase, more: Any) -> None:
-        if phase is SessionPhase.STOPPED:
+    def leaving(lifecycle: Lifecycle, *arguments: Any) -> None:
+        if lifecycle.phase is SessionPhase.STOPPING:
             swallowing(socket.socket)()
-        closing(life, phase, more)
+        closing(lifecycle, *arguments)
 
     monkeypatch.setattr(Lifecycle, before, leaving)
     result = run_dryrun(CONFIG, out_dir=out)

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from c2lib.app.runner import differing_fields, run_dryrun
+from c2lib.app.runner import run_dryrun
+from c2lib.app.verify import verify_run
+from c2lib.core import config as core_config
 from c2lib.core.errors import RunConflictError, RunPathError
 from c2lib.core.vocabulary import Artifact
 from c2lib.record.files import StagedRun
+from c2lib.session.orchestrator import LiveSessionOrchestrator
 from tests.app.runs import RUN, SEALED, flip_byte, manifest_of, place_below, tree
 from tests.app.sessions import CONFIG, Ticking, config
 
@@ -153,23 +156,24 @@ def test_a_difference_further_on_ends_the_comparison_too(out: Path) -> None:
     assert told == [4096]
 
 
-@pytest.mark.parametrize(
-    ("left", "right", "fields"),
-    [
-        ({"a": 1}, {"a": 1}, ()),
-        ({"a": 1}, {"a": 2}, ("a",)),
-        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}, ("a.c",)),
-        ({"a": {"b": 1}}, {"a": 5}, ("a",)),
-        ({"a": 1}, {"b": 1}, ("a", "b")),
-        ({}, {}, ()),
-    ],
-)
-def test_differing_fields_have_dotted_names(left: Any, right: Any, fields: tuple[str, ...]) -> None:
-    """As a config file would name them."""
-    assert differing_fields(left, right) == fields
-
-
 def test_a_copy_elsewhere_is_the_same_run(published: Path, tmp_path: Path) -> None:
     """A run directory can be moved to another output root and is reproduced there."""
     shutil.copytree(published, place_below(tmp_path / "moved"))
     assert run_dryrun(CONFIG, out_dir=tmp_path / "moved").reproduced
+
+
+def test_run_is_sealed_once(monkeypatch: pytest.MonkeyPatch, out: Path) -> None:
+    """What was left out is filled in once for a run, and never when it is executed again from its manifest."""
+    sealed, fill_in = [], core_config._filled_in
+
+    def counted(*given: Any, **options: Any) -> Any:
+        sealed.append(fill_in(*given, **options))
+        return sealed[-1]
+
+    monkeypatch.setattr(core_config, "_filled_in", counted)
+    path = run_dryrun(config(), out_dir=out).path
+    assert len(sealed) == 1
+    assert verify_run(path or "", replay=True).ok
+    assert len(sealed) == 1
+    LiveSessionOrchestrator().run_dryrun(config(), audit_sink=[])
+    assert len(sealed) == 2

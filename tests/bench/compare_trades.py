@@ -103,7 +103,7 @@ def trades_of_all(market: Path, peers_python: str, folder: Path) -> dict[str, li
     """Run the three engines and return their trades."""
     found = {}
     note("c2lib")
-    output([sys.executable, "-m", "c2lib.cli.main", "dryrun", "--strategy-id", "sma_cross", "--seed", "1",
+    output([sys.executable, "-m", "c2lib", "dryrun", "--strategy-id", "sma_cross", "--seed", "1",
             "--market", str(market), "--out", str(folder), "--set", "broker.taker_fee_rate=\"0\""])  # fmt: skip
     (events,) = folder.rglob("events.jsonl")
     found["c2lib"] = trades_of_events(events)

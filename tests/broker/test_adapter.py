@@ -1,8 +1,17 @@
+from fractions import Fraction
+from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from c2lib.broker.adapter import BrokerAdapter, CallCounts, FailedAttempt, TokenBucket
+from c2lib.broker.adapter import (
+    BrokerAdapter,
+    CallCounts,
+    FailedAttempt,
+    TokenBucket,
+)
 from c2lib.broker.mock import MockBroker
 from c2lib.core.errors import (
     BrokerTimeoutError,
@@ -20,78 +29,6 @@ def fronted() -> tuple[BrokerAdapter, MockBroker]:
     """Return an adapter and the venue behind it."""
     venue = free_venue()
     return BrokerAdapter(venue), venue
-
-
-def test_an_adapter_is_a_port_itself() -> None:
-    """It can stand wherever a venue can."""
-    port: BrokerPort = BrokerAdapter(free_venue())
-    inner = BrokerAdapter(port)
-    assert inner.place_order(market_order("c-1")) == "b-000001"
-
-
-def test_placing_an_order_twice_has_one_effect_and_one_answer() -> None:
-    """The client order id is the idempotency key."""
-    adapter, venue = fronted()
-    assert {adapter.place_order(market_order("c-1")) for _ in range(3)} == {"b-000001"}
-    venue.advance(flat_bar(0))
-    assert len(venue.iter_fills(0)[1]) == 1
-    assert adapter.counts.place == 3
-
-
-def test_one_key_for_two_orders_is_a_permanent_error() -> None:
-    """The second order does not reach the venue."""
-    adapter, venue = fronted()
-    adapter.place_order(market_order("c-1"))
-    with pytest.raises(InvalidRequestError, match="stands for another order"):
-        adapter.place_order(market_order("c-1", quantity=2))
-    assert len(venue.list_open_orders()) == 1
-
-
-def test_a_key_is_remembered_after_its_effect_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An order that did not come through can be tried again under its key."""
-    adapter, venue = fronted()
-
-    def times_out(request: OrderRequest) -> str:
-        raise BrokerTimeoutError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(venue, "place_order", times_out)
-        with pytest.raises(BrokerTimeoutError):
-            adapter.place_order(market_order("c-1"))
-    assert adapter.place_order(market_order("c-1")) == "b-000001"
-    assert adapter.counts.place == 2
-
-
-def test_a_rejected_order_leaves_its_key_free() -> None:
-    """Nothing was placed under it."""
-    adapter, _ = fronted()
-    with pytest.raises(OrderRejectedError):
-        adapter.place_order(market_order("c-1", quantity=0))
-    assert adapter.place_order(market_order("c-1")) == "b-000001"
-
-
-def test_a_forgotten_key_does_not_fool_the_venue() -> None:
-    """The venue still knows that it was used; forgetting what was never known is no error."""
-    adapter, _ = fronted()
-    adapter.place_order(market_order("c-1"))
-    adapter.forget("c-1")
-    adapter.forget("c-9")
-    with pytest.raises(InvalidRequestError, match="was used before"):
-        adapter.place_order(market_order("c-1"))
-
-
-def test_calls_are_counted_whatever_comes_of_them() -> None:
-    """Cancels and queries go through and count; a failing one counts as well."""
-    adapter, _ = fronted()
-    adapter.place_order(market_order("c-1"))
-    assert adapter.query_order("c-1") == adapter.list_open_orders()[0]
-    assert adapter.cancel_order("b-000001") is OrderStatus.CANCELLED
-    with pytest.raises(InvalidRequestError):
-        adapter.query_order("c-9")
-    with pytest.raises(InvalidRequestError):
-        adapter.cancel_order("b-9")
-    assert adapter.iter_fills(0) == (0, [])
-    assert adapter.counts == CallCounts(place=1, cancel=2, query=3, retries=0)
 
 
 class Failing:
@@ -121,67 +58,158 @@ CALLS: list[tuple[str, tuple[Any, ...]]] = [
 ]
 
 
+def test_adapter_is_a_port() -> None:
+    """An adapter can stand wherever a venue can."""
+    port: BrokerPort = BrokerAdapter(free_venue())
+    inner = BrokerAdapter(port)
+    assert inner.place_order(market_order("c-1")) == "b-000001"
+
+
+def test_placing_twice_acts_once() -> None:
+    """The same order under the same client order id has one effect and one answer."""
+    adapter, venue = fronted()
+    assert {adapter.place_order(market_order("c-1")) for _ in range(3)} == {"b-000001"}
+    venue.advance(flat_bar(0))
+    assert len(venue.iter_fills(0)[1]) == 1
+    assert adapter.counts.place == 3
+
+
+def test_reused_key_is_refused() -> None:
+    """Another order under a known client order id is a permanent error and does not reach the venue."""
+    adapter, venue = fronted()
+    adapter.place_order(market_order("c-1"))
+    with pytest.raises(InvalidRequestError, match="stands for another order"):
+        adapter.place_order(market_order("c-1", quantity=2))
+    assert len(venue.list_open_orders()) == 1
+
+
+def test_timeout_leaves_key_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order whose placing timed out can be placed again under its client order id."""
+    adapter, venue = fronted()
+
+    def times_out(request: OrderRequest) -> str:
+        raise BrokerTimeoutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(venue, "place_order", times_out)
+        with pytest.raises(BrokerTimeoutError):
+            adapter.place_order(market_order("c-1"))
+    assert adapter.place_order(market_order("c-1")) == "b-000001"
+    assert adapter.counts.place == 2
+
+
+def test_rejection_leaves_key_free() -> None:
+    """A rejected order leaves its client order id free for another."""
+    adapter, _ = fronted()
+    with pytest.raises(OrderRejectedError):
+        adapter.place_order(market_order("c-1", quantity=0))
+    assert adapter.place_order(market_order("c-1")) == "b-000001"
+
+
+def test_venue_knows_forgotten_keys() -> None:
+    """The venue still knows a key that the adapter forgot; forgetting an unknown key is no error."""
+    adapter, _ = fronted()
+    adapter.place_order(market_order("c-1"))
+    adapter.forget("c-1")
+    adapter.forget("c-9")
+    with pytest.raises(InvalidRequestError, match="was used before"):
+        adapter.place_order(market_order("c-1"))
+
+
+def test_every_call_is_counted() -> None:
+    """Orders, cancels and queries are counted, failing ones too."""
+    adapter, _ = fronted()
+    adapter.place_order(market_order("c-1"))
+    assert adapter.query_order("c-1") == adapter.list_open_orders()[0]
+    assert adapter.cancel_order("b-000001") is OrderStatus.CANCELLED
+    with pytest.raises(InvalidRequestError):
+        adapter.query_order("c-9")
+    with pytest.raises(InvalidRequestError):
+        adapter.cancel_order("b-9")
+    assert adapter.iter_fills(0) == (0, [])
+    assert adapter.counts == CallCounts(place=1, cancel=2, query=3, retries=0)
+
+
 @pytest.mark.parametrize(("call", "arguments"), CALLS)
-def test_what_failed_for_now_is_tried_again(call: str, arguments: tuple[Any, ...]) -> None:
-    """With growing pauses, each attempt told, and the answer as if nothing had been."""
+def test_transient_error_is_retried(call: str, arguments: tuple[Any, ...]) -> None:
+    """A call that fails for now is made again, each attempt is reported, and the answer comes as usual."""
     venue = free_venue()
     venue.place_order(market_order("c-1"))
-    pauses: list[int] = []
-    told: list[FailedAttempt] = []
+    attempts: list[FailedAttempt] = []
     failing = Failing(venue, BrokerUnavailableError("1"), BrokerUnavailableError("2"))
-    adapter = BrokerAdapter(failing, max_retries=2, sleep=pauses.append, on_attempt=told.append)
+    adapter = BrokerAdapter(failing, max_retries=2, on_attempt=attempts.append)
     assert getattr(adapter, call)(*arguments) is not None
-    assert [(failed.call, failed.attempt, failed.again) for failed in told] == [(call, 1, True), (call, 2, True)]
-    assert pauses == [100_000, 200_000]
+    assert [(failed.call, failed.attempt, failed.again) for failed in attempts] == [(call, 1, True), (call, 2, True)]
     assert adapter.counts.retries == 2
 
 
 @pytest.mark.parametrize(("call", "arguments"), CALLS)
 def test_retries_are_bounded(call: str, arguments: tuple[Any, ...]) -> None:
-    """The last error is raised, and told as the last."""
-    told: list[FailedAttempt] = []
+    """The error of the last allowed retry is raised, and reported as the last."""
+    attempts: list[FailedAttempt] = []
     failing = Failing(free_venue(), *(BrokerUnavailableError(str(number)) for number in range(9)))
-    adapter = BrokerAdapter(failing, max_retries=2, on_attempt=told.append)
+    adapter = BrokerAdapter(failing, max_retries=2, on_attempt=attempts.append)
     with pytest.raises(BrokerUnavailableError, match="2"):
         getattr(adapter, call)(*arguments)
-    assert [(failed.attempt, failed.again) for failed in told] == [(1, True), (2, True), (3, False)]
+    assert [(failed.attempt, failed.again) for failed in attempts] == [(1, True), (2, True), (3, False)]
 
 
-def test_a_time_out_of_placing_is_never_tried_again() -> None:
-    """Its effect is unknown, also when it comes after another failure; one of a cancel has no second effect."""
-    told: list[FailedAttempt] = []
+def test_placing_timeout_is_final() -> None:
+    """A time-out of placing is never tried again, since its effect is unknown; a time-out of a cancel is."""
+    attempts: list[FailedAttempt] = []
     failing = Failing(free_venue(), BrokerUnavailableError(), BrokerTimeoutError())
-    adapter = BrokerAdapter(failing, max_retries=5, on_attempt=told.append)
+    adapter = BrokerAdapter(failing, max_retries=5, on_attempt=attempts.append)
     with pytest.raises(BrokerTimeoutError):
         adapter.place_order(market_order("c-1"))
-    assert [(failed.attempt, failed.again) for failed in told] == [(1, True), (2, False)]
+    assert [(failed.attempt, failed.again) for failed in attempts] == [(1, True), (2, False)]
     adapter.place_order(market_order("c-1"))
     failing.errors = [BrokerTimeoutError()]
     assert adapter.cancel_order("b-000001") is OrderStatus.CANCELLED
 
 
-def test_a_permanent_error_is_not_tried_again() -> None:
-    """It would be the same."""
-    told: list[FailedAttempt] = []
-    adapter = BrokerAdapter(free_venue(), max_retries=5, on_attempt=told.append)
+def test_permanent_error_is_final() -> None:
+    """A permanent error is raised without a retry."""
+    attempts: list[FailedAttempt] = []
+    adapter = BrokerAdapter(free_venue(), max_retries=5, on_attempt=attempts.append)
     with pytest.raises(OrderRejectedError):
         adapter.place_order(market_order("c-1", quantity=0))
-    assert (told, adapter.counts.retries) == ([], 0)
+    assert (attempts, adapter.counts.retries) == ([], 0)
 
 
-def test_the_rate_limit_holds_orders_back_and_cancels_never() -> None:
-    """A sleep that moves the clock lets the order through; without one it ends rate-limited."""
-    now = 0
-
-    def sleep(micros: int) -> None:
-        nonlocal now
-        now += micros
-
-    waiting = BrokerAdapter(free_venue(), max_retries=4, bucket=TokenBucket(1, "2", lambda: now), sleep=sleep)
+def test_rate_limit_spares_cancels() -> None:
+    """The rate limit holds orders back until time has passed, and cancels never."""
+    # a quarter of a second passes with every attempt
+    times = count(step=250_000)
+    waiting = BrokerAdapter(free_venue(), max_retries=4, bucket=TokenBucket(1, "2", lambda: next(times)))
     assert [waiting.place_order(market_order(name)) for name in ("x", "y")] == ["b-000001", "b-000002"]
-    assert waiting.counts.retries == 3
+    assert waiting.counts.retries == 1
     hasty = BrokerAdapter(free_venue(), max_retries=4, bucket=TokenBucket(1, "2", lambda: 0))
     hasty.place_order(market_order("x"))
     with pytest.raises(RateLimitedError):
         hasty.place_order(market_order("y"))
     assert hasty.cancel_order("x") is OrderStatus.CANCELLED
+
+
+def test_bucket_needs_passing_time() -> None:
+    """A clock that stands or goes back refills no token."""
+    times = iter((5_000_000, 5_000_000, 4_000_000, 5_000_000, 6_000_000))
+    bucket = TokenBucket(2, "1", lambda: next(times))
+    assert [bucket.take() for _ in range(5)] == [True, True, False, False, True]
+
+
+@given(
+    st.integers(1, 5),
+    st.sampled_from(("0.001", "0.3", "1", "2.5", "1000")),
+    st.lists(st.integers(0, 3_000_000), max_size=40),
+)
+def test_bucket_is_exact(burst: int, per_second: str, pauses: list[int]) -> None:
+    """A bucket gives the tokens that exact fractions give, however odd the rate."""
+    now = 0
+    bucket = TokenBucket(burst, per_second, lambda: now)
+    assert bucket.take()
+    level = Fraction(burst - 1)
+    for pause in pauses:
+        now += pause
+        level = min(Fraction(burst), level + Fraction(pause, 10**6) * Fraction(per_second))
+        assert bucket.take() is (level >= 1)
+        level -= level >= 1

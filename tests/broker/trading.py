@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from c2lib.broker.adapter import BrokerAdapter
-from c2lib.broker.fill_models import MakerTakerFee, Participation, Unlimited, price_rules
 from c2lib.broker.mock import MockBroker
+from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import BrokerUnavailableError, InvalidRequestError
-from c2lib.core.model import Bar, BrokerPort, OrderRequest
+from c2lib.core.model import Bar, BrokerPort, Grid, OrderRequest
 from c2lib.session.ledger import Ledger
 from tests.broker.oracle import Oracle
 
@@ -49,9 +49,16 @@ class Trading(RuleBasedStateMachine):
     )
     def begin(self, slippage: int, latency: int, share: str | None, touch: bool) -> None:
         """Choose the fill models."""
-        volume = Unlimited() if share is None else Participation.of(share)
-        rules = price_rules(slippage_ticks=slippage, touch_fills=touch)
-        self.venue = MockBroker(rules, volume, MakerTakerFee(FEES["MAKER"], FEES["TAKER"]), latency_steps=latency)
+        config = BrokerConfig(
+            slippage_ticks=slippage,
+            latency_steps=latency,
+            participation=share,
+            touch_fills=touch,
+            maker_fee_rate=f"0.{FEES['MAKER']}",
+            taker_fee_rate=f"0.{FEES['TAKER']}",
+        )
+        # on a grid of one decimal of fee, a tenth is one unit
+        self.venue = MockBroker(config, Grid.of("1", "1", fee_scale=1), seed=1)
         self.port = Stuttering(self.venue)
         self.adapter = BrokerAdapter(self.port, max_retries=2)
         self.oracle = Oracle(slippage, latency, None if share is None else Fraction(share), touch, FEES)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from c2lib.broker.mock import MockBroker, build_broker, plain_broker
+from c2lib.broker.mock import MockBroker
 from c2lib.core.config import BrokerConfig
 from c2lib.core.model import Bar, Grid, OrderRequest
 
@@ -40,12 +40,12 @@ def bar(bar_index: int, opening: int, high: int, low: int, volume: int = 10, tim
 
 def free_venue() -> MockBroker:
     """Return a venue that takes no fee."""
-    return plain_broker()
+    return venue_of()
 
 
 def venue_of(**fields: Any) -> MockBroker:
     """Return the venue of a broker config with these fields, free of charge."""
-    return build_broker(BrokerConfig(taker_fee_rate="0", **fields), Grid.of("1", "1"), seed=7)
+    return MockBroker(BrokerConfig(taker_fee_rate="0", **fields), Grid.of("1", "1"), seed=7)
 
 
 def fills_of(venue: MockBroker) -> list[tuple[int, int, int, str]]:

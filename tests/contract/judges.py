@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import verify_run
 
-from c2lib.witness.examine import examine
+from c2lib.witness.run import open_run
 
 
 class Judgement(NamedTuple):
@@ -22,7 +22,7 @@ class Judgement(NamedTuple):
 
 def judged(folder: Path) -> tuple[Judgement, Judgement]:
     """Return what c2lib's witness and the second verifier say; blame of no file in particular is an empty name."""
-    first, second = examine(folder), verify_run.verify(folder)
+    first, second = open_run(folder), verify_run.verify(folder)
     return (
         Judgement(first.verdict.value, frozenset(finding.file for finding in first.findings)),
         Judgement(second.verdict, frozenset(finding.file for finding in second.findings)),

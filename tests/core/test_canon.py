@@ -13,7 +13,6 @@ from c2lib.core.canon import (
     canonical_json,
     canonical_sha256,
     component_seed,
-    entry_hash,
     event_id,
     run_digest,
     sha256_hex,
@@ -26,16 +25,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=12,
 )
-
-ENTRY = {
-    "seq": 0,
-    "ts": "2026-01-01T00:00:00+00:00",
-    "level": "INFO",
-    "code": "C2_DRYRUN_START",
-    "message": "grüezi",
-    "meta": {"b": 1, "a": [None, True]},
-    "prev_hash": "0" * 64,
-}
 
 
 def plain_sha256(value: Any) -> str:
@@ -167,16 +156,6 @@ def test_an_event_id_is_a_plain_hash_of_six_keys(
         "payload": payload,
     }
     assert event_id(run, strategy, kind, ts_sim, payload) == plain_sha256(preimage)
-
-
-def test_an_entry_hash_covers_all_but_itself() -> None:
-    """The golden hash stays whatever ``entry_hash`` says, and goes when anything else changes."""
-    golden = "030ac7c6bd6011fe8c42e2ba9428fae35b00f2edc3e1e00bde1087dcce6c1836"
-    assert plain_sha256(ENTRY) == golden
-    assert entry_hash(ENTRY) == golden
-    assert entry_hash({**ENTRY, "entry_hash": "f" * 64}) == golden
-    for key in ENTRY:
-        assert entry_hash({**ENTRY, key: "changed"}) != golden
 
 
 def test_a_run_digest_covers_all_but_itself() -> None:

@@ -3,7 +3,15 @@ from typing import Any
 
 import pytest
 
-from c2lib.core.config import BrokerConfig, DryrunConfig, LimitsConfig, MarketConfig, SyntheticMarket
+from c2lib.core.config import (
+    BrokerConfig,
+    DryrunConfig,
+    LimitsConfig,
+    MarketConfig,
+    SealedConfig,
+    SyntheticMarket,
+    seal,
+)
 from c2lib.core.errors import ConfigError
 from c2lib.core.sealed import MAX_TEXT
 from tests.core.configs import SECRET, config
@@ -52,25 +60,25 @@ def test_no_field_of_the_config_is_a_path() -> None:
 def test_what_is_well_formed_is_kept_for_preflight(name: str, value: object) -> None:
     """Not allowed is not malformed: preflight rejects it with full artifacts."""
     assert getattr(config(**{name: value}), name) == value
-    assert getattr(config(**{name: value}).sealed(), name) == value
+    assert getattr(seal(config(**{name: value})), name) == value
 
 
 def test_a_sealed_config_is_redacted() -> None:
     """A secret is malformed nowhere, and gone once the config is sealed; a preflight sees what is left of it."""
     kept = config(run_id=SECRET, strategy_allowlist=("a", SECRET), market={"symbol": KEY_ID}, broker={"kind": SECRET})
     assert kept.run_id == SECRET
-    sealed = kept.sealed()
+    sealed = seal(kept)
     assert (sealed.run_id, sealed.strategy_allowlist) == (ASSIGNMENT, ("a", ASSIGNMENT))
     assert (sealed.market.symbol, sealed.broker.kind) == ("[REDACTED:aws-key-id]", ASSIGNMENT)
-    assert sealed.canonical() == kept.sealed().canonical()
-    assert DryrunConfig.parse(json.loads(json.dumps(sealed.canonical()))) == sealed
+    assert seal(kept) == sealed
+    assert SealedConfig.parse(json.loads(json.dumps(sealed.canonical()))) == sealed
 
 
 def test_no_redaction_breaks_the_bound_of_a_text() -> None:
     """The longest text that a field takes, with the shortest secret in it, comes back from its redacted form."""
     text = "x" * (MAX_TEXT - 13) + " " + "pass" + "wd=abc"
-    sealed = config(broker={"kind": text}).sealed()
-    assert DryrunConfig.parse(sealed.canonical()) == sealed
+    sealed = seal(config(broker={"kind": text}))
+    assert SealedConfig.parse(sealed.canonical()) == sealed
 
 
 def test_a_config_that_is_shown_shows_no_secret() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from c2lib.core.contract import TIME_PATTERN, Field, FieldKind, free_text_names
+from c2lib.core.contract import TIME_PATTERN, Field, FieldKind
 
 SHA = "0123456789abcdef" * 4
 
@@ -94,10 +94,10 @@ def test_the_schema_of_every_kind_is_a_schema(kind: FieldKind, nullable: bool) -
     assert Draft202012Validator(schema).is_valid(None) is nullable
 
 
-def test_redaction_looks_at_free_text_alone() -> None:
-    """Text, lists of text and objects are free; what has a form is not."""
-    fields = tuple(Field(kind.value, kind, "") for kind in FieldKind)
-    assert free_text_names(fields) == ("text", "text list", "object")
+def test_free_text_kinds() -> None:
+    """Text, lists of text and objects hold what people and foreign code write; what has a form does not."""
+    free = [kind for kind in FieldKind if Field("f", kind, "").is_free_text]
+    assert free == [FieldKind.TEXT, FieldKind.TEXT_LIST, FieldKind.OBJECT]
 
 
 def test_every_day_of_the_calendar_is_a_time_and_no_other() -> None:

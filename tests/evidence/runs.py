@@ -1,15 +1,18 @@
 """Runs to make evidence of, built from the witness's own facts."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from c2lib.core.config import DryrunConfig
-from c2lib.evidence.claims import Verification
+from c2lib.core.config import DryrunConfig, SealedConfig, seal
+from c2lib.evidence.claims import Replay, Verification
+from c2lib.witness.audit import PhaseMove
 from c2lib.witness.findings import Verdict
-from c2lib.witness.run import BarPoint, FileFacts, FillPoint, OrderPoint, PhaseMove, RunSeries, RunSummary
+from c2lib.witness.reader import ArtifactFile, FileFacts
+from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, Run, RunSeries, RunSummary
 
-CLEAN = Verification(Verdict.SEALED, findings=0, replayed=True, reproduced=True)
+CLEAN = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -18,16 +21,16 @@ def digest(word: str) -> str:
     return hashlib.sha256(word.encode()).hexdigest()
 
 
-def config(**changes: Any) -> DryrunConfig:
+def config(**changes: Any) -> SealedConfig:
     """Return the sealed config of the demo run, with changes."""
     values = {"strategy_id": "strat_demo", "run_id": "run_demo_001", "seed": 123, "steps": 8} | changes
-    return DryrunConfig(**values).sealed()
+    return seal(DryrunConfig(**values))
 
 
-def clean_summary(sealed: DryrunConfig | None = None, **changes: Any) -> RunSummary:
+def clean_summary(sealed: SealedConfig | None = None, **changes: Any) -> RunSummary:
     """Return the summary of a run that did everything right, with changes."""
     sealed = sealed or config()
-    steps = sealed.steps or 0
+    steps = sealed.steps
     files = {
         "events.jsonl": FileFacts(digest("events"), 5120, 18),
         "state_snapshots.jsonl": FileFacts(digest("snapshots"), 990, 3),
@@ -74,7 +77,7 @@ def clean_summary(sealed: DryrunConfig | None = None, **changes: Any) -> RunSumm
         "audit_counts": {"C2_DRYRUN_START": 1, "C2_PREFLIGHT_CHECK": 12, "C2_PHASE_TRANSITION": 4},
         "audit_entries": 19,
         "audit_last_hash": digest("last entry"),
-        "bearers": {
+        "references": {
             "session_start": digest("session_start"),
             "first_fill": digest("first_fill"),
             "last_fill": digest("last_fill"),
@@ -110,7 +113,7 @@ def rejected_summary(**changes: Any) -> RunSummary:
         "phases": (PhaseMove("INIT", "PREFLIGHT_FAILED", "PREFLIGHT_REJECTED", 1, digest("move 0")),),
         "statuses": (("INIT", 0), ("REJECTED", 1)),
         "event_counts": {"REJECTED": 1},
-        "bearers": {"rejected": digest("rejected")},
+        "references": {"rejected": digest("rejected")},
         "market_sha256": "",
     }
     return clean_summary(config(enabled=True), **(values | changes))
@@ -145,3 +148,11 @@ def series_of(count: int, every: int = 4, **changes: Any) -> RunSeries:
             orders.append(OrderPoint(index, ts_sim, f"run_demo_001-{len(orders)}", decision, "1"))
             ts_sim += 1
     return RunSeries(clean_summary(**changes), tuple(bars), tuple(orders), tuple(fills))
+
+
+def run_of(series: RunSeries) -> Run:
+    """Return a run that was read as ``series``, without a log to read again."""
+    events = FileFacts(digest("events"), 1, 1)
+    summary = replace(series.summary, artifacts={"events.jsonl": events})
+    no_log = cast("ArtifactFile", None)
+    return Run("", Verdict.SEALED, (), (), summary, None, None, series, no_log)

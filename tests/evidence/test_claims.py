@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import SealedConfig
 from c2lib.core.criteria import Criteria
-from c2lib.evidence.claims import Claim, Verification, evaluate, failed_names, passed
+from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
 from c2lib.witness.findings import Verdict
 from c2lib.witness.run import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
@@ -36,12 +36,12 @@ def claim_of(claims: tuple[Claim, ...], name: str) -> Claim:
 
 
 def test_a_run_that_did_everything_right_is_a_pass() -> None:
-    """Every claim is there, in its order, holds, and is borne by something."""
+    """Every claim is there, in its order, holds, and refers to something."""
     claims = evaluate(clean_summary(), CLEAN)
     assert [claim.name for claim in claims] == ALL
     assert passed(claims)
     assert failed_names(claims) == ()
-    assert all(claim.bearers for claim in claims)
+    assert all(claim.references for claim in claims)
 
 
 BROKEN: list[tuple[str, dict[str, Any]]] = [
@@ -58,7 +58,7 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("max_no_live_attempts", {"no_live_attempts": None}),
     ("criteria_sealed", {"criteria_sha256": ""}),
     ("criteria_sealed", {"criteria_sha256": digest("other criteria")}),
-    ("criteria_sealed", {"bearers": {"session_stop": digest("session_stop")}}),
+    ("criteria_sealed", {"references": {"session_stop": digest("session_stop")}}),
     ("sealed_and_clean", {"run_digest": None}),
     ("no_live_held", {"no_live_held": False}),
     ("no_live_held", {"no_live_required": "namespace"}),
@@ -84,10 +84,8 @@ def test_each_broken_fact_fails_its_own_claim_and_no_other(name: str, change: di
         ("sealed_and_clean", {"findings": 1}, "SEALED, 1 findings"),
         ("sealed_and_clean", {"verdict": Verdict.UNSEALED}, "UNSEALED, 0 findings"),
         ("sealed_and_clean", {"verdict": Verdict.INCOMPLETE}, "INCOMPLETE, 0 findings"),
-        ("reproduced", {"replayed": None, "reproduced": False}, "not replayed"),
-        ("reproduced", {"replayed": None}, "not replayed"),
-        ("reproduced", {"replayed": False}, "replay was not possible"),
-        ("reproduced", {"reproduced": False}, "bytes differ"),
+        ("reproduced", {"replay": Replay.IMPOSSIBLE}, "replay was not possible"),
+        ("reproduced", {"replay": Replay.DIFFERENT}, "bytes differ"),
     ],
 )
 def test_a_verification_that_is_less_than_whole_fails_its_claim(
@@ -116,7 +114,7 @@ def test_a_rejected_run_is_a_fail_that_names_the_gate() -> None:
     assert status.observed == (
         "REJECTED, C2_REJECT_LIVE_ENABLED: enabled is true: this package runs dry only, leave enabled at false"
     )
-    assert digest("rejected") in status.bearers
+    assert digest("rejected") in status.references
     assert failed_names(claims) == (
         "status",
         "stop_reason",
@@ -134,7 +132,7 @@ def test_a_failed_run_shows_its_code_even_without_a_reason() -> None:
     assert claim_of(claims, "status").observed == "FAILED, C2_ABORT_EXCEPTION: not recorded"
 
 
-def criteria_config(**criteria: Any) -> DryrunConfig:
+def criteria_config(**criteria: Any) -> SealedConfig:
     """Return a sealed config with criteria of its own."""
     return config(criteria=Criteria(**criteria))
 
@@ -186,14 +184,16 @@ def test_claims_left_out_never_make_a_pass() -> None:
         assert not passed([claim for claim in claims if claim.name != name])
 
 
-def test_what_bears_a_claim_is_of_the_run() -> None:
-    """Every bearer is an event id, an entry hash, a file hash or the run digest of this run."""
-    summary = clean_summary(rail_trips=1, bearers=dict(clean_summary().bearers) | {"rail_tripped": digest("rail")})
-    known = {*summary.bearers.values(), *(facts.sha256 for facts in summary.artifacts.values())}
+def test_references_are_of_the_run() -> None:
+    """Every reference is an event id, an entry hash, a file hash or the run digest of this run."""
+    summary = clean_summary(
+        rail_trips=1, references=dict(clean_summary().references) | {"rail_tripped": digest("rail")}
+    )
+    known = {*summary.references.values(), *(facts.sha256 for facts in summary.artifacts.values())}
     known |= {summary.audit_last_hash, summary.run_digest or ""}
     claims = evaluate(summary, CLEAN)
-    assert {digest for claim in claims for digest in claim.bearers} <= known
-    assert claim_of(claims, "max_rail_trips").bearers[0] == digest("rail")
+    assert {digest for claim in claims for digest in claim.references} <= known
+    assert claim_of(claims, "max_rail_trips").references[0] == digest("rail")
 
 
 def test_the_layer_claimed_is_the_one_required() -> None:
@@ -207,7 +207,7 @@ def test_the_layer_claimed_is_the_one_required() -> None:
 
 def test_an_empty_summary_fails_without_an_exception() -> None:
     """A directory of which nothing could be read is a FAIL."""
-    claims = evaluate(RunSummary(), Verification(Verdict.INCOMPLETE, 3, replayed=False, reproduced=False))
+    claims = evaluate(RunSummary(), Verification(Verdict.INCOMPLETE, 3, Replay.IMPOSSIBLE))
     assert not passed(claims)
     assert claim_of(claims, "status").observed == "not recorded"
     assert claim_of(claims, "no_live_held").observed == "not recorded"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from c2lib.app.evidence import verification_of
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import verify_run
 from c2lib.core.config import DryrunConfig
@@ -11,8 +12,7 @@ from c2lib.evidence.claims import Verification, evaluate, failed_names, passed
 from c2lib.evidence.markdown import events_table
 from c2lib.evidence.plots import plot_files
 from c2lib.evidence.render import TEMPLATE_NAME, render
-from c2lib.witness.examine import read_series
-from c2lib.witness.run import RunSummary
+from c2lib.witness.run import RunSummary, open_run
 from tests.evidence.outline import outline
 
 TEMPLATE = Path(__file__).parents[2] / "evidence_templates" / TEMPLATE_NAME
@@ -29,8 +29,7 @@ def run_in(folder: Path, **changes: object) -> Path:
 def verified(place: Path) -> tuple[RunSummary, Verification]:
     """Return what verifying a run directory with replay says of it."""
     report = verify_run(place, replay=True)
-    reproduced = report.replayed and report.ok
-    return report.summary, Verification(report.verdict, len(report.findings), report.replayed, reproduced)
+    return report.summary, verification_of(report)
 
 
 def test_a_real_run_is_a_pass_and_everything_that_bears_it_is_in_its_files(tmp_path: Path) -> None:
@@ -42,16 +41,16 @@ def test_a_real_run_is_a_pass_and_everything_that_bears_it_is_in_its_files(tmp_p
     assert passed(claims)
     log = "".join((place / name).read_text(encoding="utf-8") for name in ("events.jsonl", "audit.jsonl"))
     hashes = {facts.sha256 for facts in summary.artifacts.values()} | {summary.run_digest}
-    assert all(digest in log for claim in claims for digest in claim.bearers if digest not in hashes)
+    assert all(digest in log for claim in claims for digest in claim.references if digest not in hashes)
     text = render(
         TEMPLATE.read_text(encoding="utf-8"), summary, claims, verification, date="2026-01-31", owner="ops", plots={}
     )
     assert outline(text).headings[0] == "# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS"
     assert str(tmp_path) not in text
-    series = read_series(place)
-    assert len(series.bars) == 16
-    assert len(events_table(series, limit=5).split("\n")) == 8
-    assert len(plot_files(series)) == 3
+    run = open_run(place, series=True)
+    assert len(run.series.bars) == 16
+    assert len(events_table(run, limit=5).split("\n")) == 8
+    assert len(plot_files(run)) == 3
 
 
 @pytest.mark.parametrize(

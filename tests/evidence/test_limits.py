@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from c2lib.evidence.claims import Verification, evaluate
-from c2lib.evidence.limits import LIMITS, limits_section, not_proven, risk_notes, risks_section, setting
+from c2lib.evidence.claims import Replay, Verification, evaluate
+from c2lib.evidence.limits import LIMITS, not_proven, risk_notes, setting
 from c2lib.witness.findings import Verdict
 from c2lib.witness.run import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, rejected_summary
@@ -67,9 +67,8 @@ def test_each_line_follows_its_fact(summary: RunSummary, said: set[str], unsaid:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"replayed": None}, {"not_reproduced"}),
-        ({"replayed": False}, {"not_reproduced"}),
-        ({"reproduced": False}, {"not_reproduced"}),
+        ({"replay": Replay.IMPOSSIBLE}, {"not_reproduced"}),
+        ({"replay": Replay.DIFFERENT}, {"not_reproduced"}),
         ({"verdict": Verdict.UNSEALED}, {"not_sealed"}),
         ({"verdict": Verdict.INCOMPLETE}, {"not_sealed"}),
     ],
@@ -81,7 +80,7 @@ def test_what_was_not_verified_is_said(change: dict[str, Any], said: set[str]) -
 
 def test_a_config_that_does_not_tell_counts_as_not_done() -> None:
     """Of an empty summary everything is open that nothing shows to be done."""
-    nothing = Verification(Verdict.INCOMPLETE, 0, replayed=None, reproduced=False)
+    nothing = Verification(Verdict.INCOMPLETE, 0, Replay.IMPOSSIBLE)
     assert names(RunSummary(), nothing) == ALWAYS | {
         "not_sealed",
         "layer_not_held",
@@ -115,7 +114,6 @@ def test_a_run_without_anything_to_weigh_says_so() -> None:
     """A flat, clean run has one sentence."""
     flat = clean_summary(position="0", cash="100000")
     assert notes(flat) == ["No retry, rejection, broken rail, refused attempt, open position or finding was recorded."]
-    assert risks_section(flat, CLEAN, evaluate(flat, CLEAN)) == f"- {notes(flat)[0]}"
 
 
 @pytest.mark.parametrize(
@@ -145,9 +143,3 @@ def test_findings_and_failed_claims_come_first() -> None:
     assert found[0].startswith("Claims that do not hold: <code>status</code>, ")
     assert found[1] == "The verifier reports <code>2</code> findings: read them first."
     assert found[2].startswith("Preflight rejected the run: <code>C2_REJECT_LIVE_ENABLED</code> <code>enabled is true")
-
-
-def test_the_section_is_the_list_of_the_sentences() -> None:
-    """One list item each, in the order of the table."""
-    lines = limits_section(clean_summary(), CLEAN).split("\n")
-    assert [line[2:] for line in lines] == not_proven(clean_summary(), CLEAN)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from c2lib.core.contract import CLOCK_MODES
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.vocabulary import StopReason
-from c2lib.evidence.claims import Verification, evaluate
+from c2lib.evidence.claims import Replay, Verification, evaluate
 from c2lib.evidence.render import TEMPLATE_NAME, evidence_name, render
 from c2lib.witness.findings import Verdict
 from c2lib.witness.run import RunSummary
@@ -56,7 +56,7 @@ def test_a_whole_draft_is_the_golden_text() -> None:
 
 
 def test_a_draft_has_the_sections_and_rows_that_its_run_gives() -> None:
-    """One title, eight sections, the tables of scope, claims, bearers, files, digests and pictures."""
+    """One title, eight sections, the tables of scope, claims, references, files, digests and pictures."""
     seen = outline(draft(clean_summary()))
     assert seen.headings == ["# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS", *SECTIONS]
     assert seen.tables == [[2] * 16, [6] * 14, [3] * 12, [4] * 7, [2] * 6, [2] * 5]
@@ -83,7 +83,7 @@ def test_claims_that_are_missing_make_a_fail() -> None:
 
 def test_a_run_of_which_nothing_is_known_gives_a_draft() -> None:
     """An empty summary is evidence as well, of a FAIL."""
-    text = draft(RunSummary(), Verification(Verdict.INCOMPLETE, 1, replayed=None, reproduced=False), plots={})
+    text = draft(RunSummary(), Verification(Verdict.INCOMPLETE, 1, Replay.IMPOSSIBLE), plots={})
     assert outline(text).headings == ["# EV-20260131-FINISH_C2-ORCH-DRYRUN-FAIL", *SECTIONS]
     assert "No picture was drawn." in text
 
@@ -202,7 +202,7 @@ def hostile_summary(text: str) -> RunSummary:
         criteria_sha256=text,
         audit_last_hash=text,
         market_sha256=text,
-        bearers={"rejected": text},
+        references={"rejected": text},
     )
     config: dict[str, Any] = dict(summary.config) | {"no_live_required": text, "clock_mode": text, "enabled": text}
     return replace(summary, config=config)

@@ -21,8 +21,8 @@ from typing import NamedTuple
 from c2lib.core.errors import RunPathError
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.witness.diff import diff_runs
-from c2lib.witness.examine import examine
 from c2lib.witness.lines import JsonError, strict_json
+from c2lib.witness.run import open_run
 
 FILES = (*SEALED_BY_MANIFEST, Artifact.MANIFEST)
 HEAD = 7
@@ -102,7 +102,7 @@ class Target:
                 manifest.write_bytes(self.whole[Artifact.MANIFEST])
 
     def _look(self, *, must_find: bool) -> None:
-        found = examine(self.copy).findings
+        found = open_run(self.copy).findings
         if must_find and not found:
             raise AssertionError("an altered file of a sealed run was not found")
         for finding in found:

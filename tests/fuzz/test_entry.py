@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c2lib.core.vocabulary import Artifact
-from c2lib.witness.examine import examine
 from c2lib.witness.findings import Verdict
-from c2lib.witness.run import Examination
+from c2lib.witness.run import Run, open_run
 from tests.fuzz.entry import FILES, HEAD, Alteration, Target
 from tests.witness.sample_runs import make_run
 
@@ -65,12 +65,12 @@ def test_the_seeds_leave_the_run_as_it_is(target: Target) -> None:
 def test_an_alteration_that_nobody_finds_is_a_crash(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """A witness that finds nothing does not pass for one."""
 
-    def blind(path: Path) -> Examination:
-        seen = examine(path)
+    def blind(path: Path) -> Run:
+        seen = open_run(path)
         assert seen.verdict is Verdict.SEALED
-        return Examination(seen.path, seen.verdict, (), seen.unchecked, seen.summary)
+        return replace(seen, findings=())
 
-    monkeypatch.setattr("tests.fuzz.entry.examine", blind)
+    monkeypatch.setattr("tests.fuzz.entry.open_run", blind)
     with pytest.raises(AssertionError, match="was not found"):
         target.feed(Alteration("events.jsonl", True, 5, 6, b"?").head() + b"?")
     assert is_sound(target)

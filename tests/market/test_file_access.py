@@ -11,9 +11,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from c2lib.core.errors import ConfigError, MarketDataError, OutputError
-from c2lib.market import files as spill
-from c2lib.market.csv_file import read_blocks
-from c2lib.market.files import open_market_file
+from c2lib.market.files import open_market_file, read_blocks
 from tests.market.csv_text import GOOD, HEADER, refusal, text_of
 
 
@@ -91,9 +89,17 @@ def test_a_machine_without_room_is_to_blame_itself(tmp_path: Path, monkeypatch: 
         with pytest.raises(OutputError, match="no temporary file can be made"):
             open_market_file(path)
     with monkeypatch.context() as patch:
-        patch.setattr(spill.Spill, "fill", _no_room)
+        patch.setattr(tempfile, "TemporaryFile", lambda prefix: FullDisk())
         with pytest.raises(OutputError, match=f"cannot be written: {os.strerror(errno.ENOSPC)}"):
             open_market_file(path)
+
+
+class FullDisk(io.BytesIO):
+    """A file that takes nothing."""
+
+    def write(self, data: object, /) -> int:
+        """Fail."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _no_room(*_arguments: object, **_names: object) -> None:

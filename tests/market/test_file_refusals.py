@@ -3,6 +3,7 @@
 import pytest
 
 from c2lib.market import csv_file as text_lines
+from c2lib.market import files
 from tests.market.csv_text import GOOD, HEADER, bars_of, corrupted, refusal, text_of
 
 
@@ -148,7 +149,7 @@ def test_a_header_over_two_lines_is_refused() -> None:
 
 def test_a_file_without_line_ends_is_refused_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless line is given up after 65,536 characters."""
-    monkeypatch.setattr(text_lines, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(files, "BLOCK_BYTES", 1000)
     error = refusal(text_of(HEADER) + "1" * 200_000)
     assert (error.line, error.problem) == (2, "the line is longer than 65536 characters")
 

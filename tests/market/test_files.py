@@ -14,8 +14,7 @@ from c2lib.core.clock import micros_text
 from c2lib.core.decimals import format_scaled
 from c2lib.core.errors import MarketDataError
 from c2lib.core.model import Bar
-from c2lib.market import cells
-from c2lib.market import csv_file as text_lines
+from c2lib.market import cells, files
 from c2lib.market.files import open_market_file
 from tests.market.csv_text import FIRST, GOOD, HEADER, MINUTE, bars_of, opened, refusal, text_of
 
@@ -132,7 +131,7 @@ def test_a_tick_that_is_no_power_of_ten_is_found() -> None:
 
 def test_two_iterators_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has its own place, over chunks too."""
-    monkeypatch.setattr(text_lines, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(files, "BLOCK_BYTES", 1)
     with opened(text_of(HEADER, *GOOD)) as market:
         first, second = market.bars(3), market.bars(2)
         assert [next(first).bar_index, next(second).bar_index, next(first).bar_index] == [0, 0, 1]
@@ -144,7 +143,7 @@ def test_two_iterators_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch
 
 def test_many_bars_over_many_blocks_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks that end within lines and forgotten cells change nothing."""
-    monkeypatch.setattr(text_lines, "BLOCK_BYTES", 7)
+    monkeypatch.setattr(files, "BLOCK_BYTES", 7)
     monkeypatch.setattr(cells, "CACHE_SIZE", 2)
     assert bars_of(text_of(HEADER, *GOOD)) == [
         Bar(0, FIRST, 3, 4, 2, 3, 10),

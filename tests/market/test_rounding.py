@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from c2lib.app.runner import opened_market
 from c2lib.core.config import DryrunConfig, MarketConfig
 from c2lib.core.errors import ConfigError, MarketDataError
-from c2lib.market.cells import price_grid
+from c2lib.market.cells import CellError, price_grid
 from tests.market.csv_text import HEADER, bars_of, opened, refusal, text_of
 
 
@@ -57,7 +57,7 @@ def test_rounding_is_near_and_keeps_the_order(price: Fraction, more: int, tick: 
     for exact in (price, price + Fraction(more, 10**9)):
         try:
             ticks = Fraction(grid[f"{int(exact * 10**9)}e-9"], 10**grid.scale) / size
-        except ValueError:
+        except CellError:
             ticks = Fraction(0)
         assert ticks == (exact / size + Fraction(1, 2)).__floor__()
         found.append(ticks)

@@ -1,10 +1,10 @@
 """Holds the lines of artifacts against the contract, with nothing but ``json`` and the facts of ``core``."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from c2lib.core.canon import GENESIS_HASH, canonical_json, entry_hash, event_id
+from c2lib.core.canon import GENESIS_HASH, canonical_json, canonical_sha256, event_id
 from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, PAYLOADS, SNAPSHOT_FIELDS, Field
 from c2lib.core.vocabulary import EventKind
 
@@ -15,6 +15,11 @@ def parsed(lines: Sequence[str]) -> list[dict[str, Any]]:
     for line, value in zip(lines, objects, strict=True):
         assert line == canonical_json(value) + "\n"
     return objects
+
+
+def entry_hash(entry: Mapping[str, Any]) -> str:
+    """Return the hash of an audit entry, the slow way: over everything in it but ``entry_hash`` itself."""
+    return canonical_sha256({key: value for key, value in entry.items() if key != "entry_hash"})
 
 
 def hold(value: dict[str, Any], fields: Sequence[Field], *, exact: bool = True) -> None:

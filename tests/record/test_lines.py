@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core.canon import MAX_INTEGER, canonical_json, entry_hash, event_id, text_problem
+from c2lib.core.canon import MAX_INTEGER, canonical_json, event_id, text_problem
 from c2lib.core.contract import AUDIT_CODES, IDENTIFIER_PATTERN, PAYLOADS, Field, FieldKind
 from c2lib.core.decimals import format_scaled
 from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
 from c2lib.record.lines import _expression, audit_line, compile_event_emitter, event_emitters, object_line
-from tests.record.contract_check import checked_events
+from tests.record.contract_check import checked_events, entry_hash
 
 AWKWARD = ('"', "\\", "\n", "\r", "\t", "\x00", "\x7f", "\u2028", "\u2029", "é", "😀", "{x}", "'", "</script>", "{{")
 TEXTS = (st.text(max_size=30) | st.lists(st.sampled_from(AWKWARD) | st.characters()).map("".join)).filter(
@@ -134,6 +134,23 @@ def test_every_audit_line_is_the_reference_canonical_json(entry: dict[str, Any])
     line, digest = audit_line(entry)
     assert digest == entry_hash(entry)
     assert line == canonical_json({**entry, "entry_hash": digest}) + "\n"
+
+
+def test_entry_hash_is_pinned() -> None:
+    """An entry hash that another program made pins the preimage, and goes when anything in the entry changes."""
+    entry = {
+        "seq": 0,
+        "ts": "2026-01-01T00:00:00+00:00",
+        "level": "INFO",
+        "code": "C2_DRYRUN_START",
+        "message": "grüezi",
+        "meta": {"b": 1, "a": [None, True]},
+        "prev_hash": "0" * 64,
+    }
+    golden = "030ac7c6bd6011fe8c42e2ba9428fae35b00f2edc3e1e00bde1087dcce6c1836"
+    assert (audit_line(entry)[1], entry_hash({**entry, "entry_hash": "f" * 64})) == (golden, golden)
+    for key in entry:
+        assert audit_line({**entry, key: "changed"})[1] != golden
 
 
 @pytest.mark.parametrize(("kind", "value"), [(FieldKind.INTEGER, 5), (FieldKind.DECIMAL, "5"), (FieldKind.TEXT, '"')])

@@ -1,4 +1,4 @@
-"""Hypothesis gives the same examples every time and knows no wall clock; and somebody to connect to."""
+"""A Hypothesis profile with the same examples every time and no wall clock, and a listener to connect to."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Runs sessions in memory and holds what they leave against the contract."""
+"""Runs sessions in memory and checks what they write against the contract."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -88,9 +88,9 @@ class Record:
 
 
 def phases_of(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the phases that audit entries tell of, each move of which the table must have.
+    """Return the phases that audit entries report, each move of which the table must have.
 
-    An end that was written and then taken back by a sink's death counts no more: the last word holds.
+    An end that was written before a sink failed for good is replaced by the end that was written after.
     """
     phases = [SessionPhase.INIT]
     moves = [entry["meta"] for entry in entries if entry["code"] == "C2_PHASE_TRANSITION"]
@@ -155,7 +155,7 @@ def acting(act: Callable[[], object], at: int = 1) -> Callable[[StrategySettings
 
 
 class MovingClock:
-    """Goes on by a second per reading, or as its script says."""
+    """A clock that advances by a second per reading, or as its script says."""
 
     def __init__(self, *seconds: int) -> None:
         self._seconds = list(seconds)
@@ -169,7 +169,7 @@ class MovingClock:
 
 
 class Bars:
-    """A market of bars handed over in Python."""
+    """A market of bars given in Python."""
 
     def __init__(self, bars: Sequence[Bar], tick_size: str = "0.01") -> None:
         self._bars = bars

@@ -26,8 +26,8 @@ def state(ledger: Ledger) -> tuple[int, int, int, int]:
     return ledger.position, ledger.cash, ledger.fills, ledger.transitions
 
 
-def test_a_buy_takes_cash_and_gives_position() -> None:
-    """Price times quantity and the fee; the order that ended is dropped."""
+def test_buy_takes_cash() -> None:
+    """A buy fill lowers cash by price times quantity and the fee, raises the position and ends the order."""
     ledger = with_order()
     ledger.apply(fill())
     assert state(ledger) == (4, 599, 1, 2)
@@ -35,16 +35,16 @@ def test_a_buy_takes_cash_and_gives_position() -> None:
     assert (ledger.equity(110), ledger.equity(None)) == (1039, 599)
 
 
-def test_a_sale_gives_cash_and_takes_position() -> None:
-    """A short position weighs on the equity."""
+def test_sale_gives_cash() -> None:
+    """A sell fill raises cash, less the fee, and lowers the position, and a short position lowers the equity."""
     ledger = with_order("SELL")
     ledger.apply(fill(side="SELL"))
     assert state(ledger) == (-4, 1399, 1, 2)
     assert ledger.equity(110) == 959
 
 
-def test_parts_add_up_and_the_order_stays_open_until_the_last() -> None:
-    """Each part moves the order machine."""
+def test_partial_fills_add_up() -> None:
+    """Partial fills add up, each moves the order's status, and the order stays open until the last fill."""
     ledger = with_order()
     ledger.apply(fill("f-1", 1))
     order = ledger.open_orders["c-1"]
@@ -67,8 +67,8 @@ def test_parts_add_up_and_the_order_stays_open_until_the_last() -> None:
         (fill("f-2", 1, price=1, fee=10**6), "negative_cash"),
     ],
 )
-def test_a_fill_that_breaks_a_rail_is_not_applied(second: BrokerFill, rail: str) -> None:
-    """Nothing of it reaches the books."""
+def test_breaking_fill_is_not_applied(second: BrokerFill, rail: str) -> None:
+    """A fill that breaks a rail raises an error naming the rail and changes nothing in the ledger."""
     ledger = with_order()
     ledger.apply(fill("f-1", 1))
     before = state(ledger)
@@ -79,8 +79,8 @@ def test_a_fill_that_breaks_a_rail_is_not_applied(second: BrokerFill, rail: str)
     assert ledger.open_orders["c-1"].filled == 1
 
 
-def test_the_last_money_unit_may_be_spent() -> None:
-    """Cash of nothing is no breach, one unit less is."""
+def test_last_money_unit_is_spendable() -> None:
+    """A fill may bring cash to exactly zero, and one unit less trips the rail negative_cash."""
     ledger = with_order(cash=401)
     ledger.apply(fill())
     assert ledger.cash == 0
@@ -88,8 +88,8 @@ def test_the_last_money_unit_may_be_spent() -> None:
         with_order(cash=400).apply(fill())
 
 
-def test_a_rejected_or_cancelled_order_is_dropped() -> None:
-    """Memory follows the open orders; a second answer finds no order."""
+def test_ended_order_is_dropped() -> None:
+    """A rejected or cancelled order is removed from the ledger, and a second answer trips unknown_order."""
     ledger = with_order()
     ledger.submit("c-2", "BUY", 1)
     ledger.reject("c-2")
@@ -101,8 +101,8 @@ def test_a_rejected_or_cancelled_order_is_dropped() -> None:
             answer("c-1")
 
 
-def test_the_order_table_alone_moves_an_order() -> None:
-    """An order at the broker cannot be acknowledged or rejected again."""
+def test_order_table_guards_moves() -> None:
+    """Acknowledging or rejecting an order that the broker already acknowledged raises and changes nothing."""
     ledger = with_order()
     with pytest.raises(ForbiddenTransitionError):
         ledger.acknowledge("c-1", "b-1")
@@ -112,8 +112,8 @@ def test_the_order_table_alone_moves_an_order() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(("BUY", "SELL")), st.integers(1, 9), st.integers(1, 99)), max_size=30))
-def test_memory_follows_the_open_orders(trades: list[tuple[str, int, int]]) -> None:
-    """After any number of finished orders nothing is kept of them."""
+def test_memory_follows_open_orders(trades: list[tuple[str, int, int]]) -> None:
+    """A ledger keeps nothing of finished orders, however many there were."""
     ledger = Ledger(10**6, 1)
     for number, (side, quantity, price) in enumerate(trades):
         ledger.submit("c-1", side, quantity)

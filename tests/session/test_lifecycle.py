@@ -8,7 +8,8 @@ from c2lib.core.states import SESSION_TABLE, STATUS_OF_PHASE, SessionPhase, Sess
 from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
 from c2lib.record.sinks import Sinks
-from c2lib.session.lifecycle import Books, Failure, Lifecycle, Rejection, failure_of
+from c2lib.session.ledger import Books
+from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
 from tests.record.foreign_sinks import Remembering, dead_from, failing_at
 from tests.session.harness import ARTIFACTS, SECRET, SECRET_PART, Record, config_of, phases_of, run
 
@@ -18,7 +19,7 @@ FAILURE = Failure(FailCode.EXCEPTION, "reason", SessionTrigger.EXCEPTION_RAISED)
 
 
 def counters(attempts: int = 0) -> dict[str, Any]:
-    """Return the counters that a desk and a guard would give."""
+    """Return the counters that an execution and a guard would give."""
     names = ("place", "cancel", "query")
     return {
         **{f"orders_{name}_total": 0 for name in names},
@@ -33,7 +34,7 @@ def counters(attempts: int = 0) -> dict[str, Any]:
 
 
 def lifecycle(record: Record, phase: SessionPhase, max_retries: int = 0) -> Lifecycle:
-    """Return a life cycle that stands at ``phase``, opened and announced."""
+    """Return a lifecycle that stands at ``phase``, opened and announced."""
     journal = Journal("run_demo_001", "strat_demo", Sinks(**record.sinks), max_retries)
     life = Lifecycle(journal, seed=1)
     life.open(TS)
@@ -54,7 +55,7 @@ def lifecycle(record: Record, phase: SessionPhase, max_retries: int = 0) -> Life
 
 
 def closed(record: Record, attempts: Callable[[], int] = lambda: 0) -> Lifecycle:
-    """Return a life cycle that came to its bound and was closed."""
+    """Return a lifecycle that came to its bound and was closed."""
     life = lifecycle(record, SessionPhase.STOPPING)
     life.stop_reason = StopReason.COMPLETED
     life.close(SessionTrigger.CLOSED, BOOKS, lambda: counters(attempts()))
@@ -68,17 +69,17 @@ class Shared:
         self.name, self.log = name, log
 
     def write(self, line: str) -> None:
-        """Note a line by what identifies its kind."""
+        """Record a line by what identifies its kind."""
         words = ("SESSION_STOP", "C2_DRYRUN_STOP", "C2_PHASE_TRANSITION", "COMPLETED", "METRICS")
         self.log.append((self.name, next((word for word in words if word in line), "line")))
 
     def flush(self) -> None:
-        """Note a flush."""
+        """Record a flush."""
         self.log.append((self.name, "flush"))
 
 
 def test_closing_has_one_order() -> None:
-    """Last event, flush, audit, metrics, flush, final snapshot, flush; told by one log that all four sinks share."""
+    """A session closes in one order: last event, flush, audit, metrics, flush, final snapshot, flush."""
     log: list[tuple[str, str]] = []
     result = run(config_of(), Record(**{name: Shared(name, log) for name in ARTIFACTS}))
     assert result.status == "COMPLETED"
@@ -100,8 +101,8 @@ def test_closing_has_one_order() -> None:
 
 @pytest.mark.parametrize("phase", [SessionPhase.INIT, SessionPhase.PREFLIGHT_OK, SessionPhase.DRYRUN_ACTIVE])
 @pytest.mark.parametrize("trigger", SessionTrigger)
-def test_a_move_that_the_table_does_not_have_changes_nothing(phase: SessionPhase, trigger: SessionTrigger) -> None:
-    """It raises, and nothing was written of it."""
+def test_forbidden_move_changes_nothing(phase: SessionPhase, trigger: SessionTrigger) -> None:
+    """A move that the session table lacks raises and writes nothing, and a move in the table leads to its phase."""
     record = Record()
     life = lifecycle(record, phase)
     before = record.bytes()
@@ -116,16 +117,16 @@ def test_a_move_that_the_table_does_not_have_changes_nothing(phase: SessionPhase
     assert (life.phase, record.bytes()) == (phase, before)
 
 
-def test_the_audit_tells_of_a_move_before_the_snapshot_of_its_status() -> None:
-    """A status that did not change has no snapshot."""
+def test_status_change_writes_snapshot() -> None:
+    """Every phase change is audited, and only a change of status writes a snapshot."""
     record = Record()
     lifecycle(record, SessionPhase.STOPPING)
     assert phases_of(record.audit()) == ["INIT", "PREFLIGHT_OK", "DRYRUN_ACTIVE", "STOPPING"]
     assert [snapshot["status"] for snapshot in record.snapshots()] == ["INIT", "RUNNING"]
 
 
-def test_a_move_whose_audit_entry_is_lost_is_not_made() -> None:
-    """The record comes before the deed."""
+def test_unaudited_move_is_not_made() -> None:
+    """A move whose audit entry cannot be written is not made and writes no snapshot."""
     record = Record(audit=dead_from(1))
     with pytest.raises(SinkWriteError):
         lifecycle(record, SessionPhase.PREFLIGHT_OK)
@@ -133,16 +134,16 @@ def test_a_move_whose_audit_entry_is_lost_is_not_made() -> None:
 
 
 @pytest.mark.parametrize(("dead", "alive"), [("snapshots", "audit"), ("audit", "snapshots")])
-def test_the_first_line_of_either_file_is_tried_when_the_other_sink_is_dead(dead: str, alive: str) -> None:
-    """The audit opens with its start, the snapshots with INIT."""
+def test_first_lines_are_independent(dead: str, alive: str) -> None:
+    """The first line of audit or snapshots is written even when the sink of the other file is dead."""
     record = Record(**{dead: dead_from(0)})
     with pytest.raises(SinkWriteError):
         lifecycle(record, SessionPhase.INIT)
     assert len(record.lines(alive)) == 1
 
 
-def test_the_first_failure_counts_and_its_reason_is_cleaned() -> None:
-    """What comes after it changes nothing."""
+def test_first_failure_counts() -> None:
+    """The first failure of a session stays the recorded one, and its reason is redacted."""
     life = lifecycle(Record(), SessionPhase.INIT)
     life.fail(FAILURE._replace(reason=SECRET))
     life.fail(Failure(FailCode.INVARIANT, "later", SessionTrigger.INVARIANT_BROKEN))
@@ -162,16 +163,16 @@ def test_the_first_failure_counts_and_its_reason_is_cleaned() -> None:
         (ValueError("x"), 2, FailCode.NO_LIVE_VIOLATION),
     ],
 )
-def test_an_error_makes_the_failure_it_stands_for(error: BaseException, attempts: int, code: FailCode) -> None:
-    """An attempt to leave the process weighs more than what it ended in."""
+def test_error_decides_fail_code(error: BaseException, attempts: int, code: FailCode) -> None:
+    """Each kind of error gives its fail code, and an attempt to leave the process outweighs the error."""
     assert failure_of(error, attempts).code is code
 
 
 @pytest.mark.parametrize(
     "phase", [SessionPhase.INIT, SessionPhase.PREFLIGHT_OK, SessionPhase.DRYRUN_ACTIVE, SessionPhase.STOPPING]
 )
-def test_a_failure_closes_any_phase_that_is_no_end(phase: SessionPhase) -> None:
-    """Codes and reason stand in snapshot, audit and metrics; an announced session gets its last event."""
+def test_failure_closes_any_phase(phase: SessionPhase) -> None:
+    """A failure in any phase that is no end is written with its code to audit, snapshot and metrics."""
     record = Record()
     life = lifecycle(record, phase)
     life.fail(FAILURE)
@@ -183,8 +184,8 @@ def test_a_failure_closes_any_phase_that_is_no_end(phase: SessionPhase) -> None:
     assert len(record.payloads("SESSION_STOP")) == (phase is not SessionPhase.INIT)
 
 
-def test_a_rejection_closes_with_its_event_and_code() -> None:
-    """There is no SESSION_STOP, since nothing was started."""
+def test_rejection_writes_no_stop() -> None:
+    """A rejected session closes with the event REJECTED and without SESSION_STOP."""
     record = Record()
     life = lifecycle(record, SessionPhase.INIT)
     life.rejection = Rejection(RejectCode.LIVE_ENABLED, "reason")
@@ -205,8 +206,8 @@ def test_a_rejection_closes_with_its_event_and_code() -> None:
         ("snapshots", 3, "again"),
     ],
 )
-def test_a_sink_that_dies_late_turns_the_outcome(name: str, call: int, told: str) -> None:
-    """FAILED holds everywhere that was written after it, and the audit has the last word."""
+def test_late_sink_death_fails_session(name: str, call: int, told: str) -> None:
+    """A sink that fails for good while the session closes makes all that is written after say FAILED."""
     record = Record(**{name: dead_from(call)})
     life = closed(record)
     assert (life.phase, life.stop_reason) == (SessionPhase.ERROR_REQUIRES_OPERATOR, "failed")
@@ -221,16 +222,16 @@ def test_a_sink_that_dies_late_turns_the_outcome(name: str, call: int, told: str
         assert record.metrics()["status"] == record.snapshots()[-1]["status"] == "FAILED"
 
 
-def test_an_audit_sink_that_dies_late_leaves_the_result_to_tell() -> None:
-    """Metrics and final snapshot, which come after it, say FAILED."""
+def test_late_audit_death_fails_session() -> None:
+    """Metrics and final snapshot say FAILED when the audit sink fails for good while the session closes."""
     record = Record(audit=dead_from(4))
     assert closed(record).phase is SessionPhase.ERROR_REQUIRES_OPERATOR
     assert record.metrics()["status"] == record.snapshots()[-1]["status"] == "FAILED"
     assert len(record.audit()) == 4
 
 
-def test_metrics_are_written_although_the_audit_sink_died_while_they_were_composed() -> None:
-    """Each part is tried even when another sink dies on the way."""
+def test_metrics_survive_audit_death() -> None:
+    """Metrics are written and flushed even when the audit sink fails for good while metrics are being retried."""
     record = Record(audit=dead_from(6), metrics=failing_at(0))
     life = lifecycle(record, SessionPhase.STOPPING, max_retries=1)
     life.stop_reason = StopReason.COMPLETED
@@ -240,22 +241,22 @@ def test_metrics_are_written_although_the_audit_sink_died_while_they_were_compos
     assert record.sinks["metrics"].flushes == 1
 
 
-def test_every_sink_that_is_alive_is_flushed_although_another_flush_fails() -> None:
-    """A dead audit sink keeps nobody's last lines in a buffer."""
+def test_live_sinks_are_flushed() -> None:
+    """Closing flushes every sink that still works even when the audit sink failed for good."""
     audit, metrics, snapshots = dead_from(6), Remembering(), Remembering()
     record = Record(audit=audit, metrics=metrics, snapshots=snapshots)
     closed(record)
     assert (len(audit.lines), audit.flushes, metrics.flushes, snapshots.flushes) == (6, 0, 1, 1)
 
 
-def test_all_sinks_dead_still_come_to_an_end() -> None:
-    """The result in memory is what is left to tell."""
+def test_all_dead_sinks_still_end() -> None:
+    """A session whose four sinks all failed for good still reaches its end phase."""
     record = Record(events=dead_from(0), audit=dead_from(4), metrics=dead_from(0), snapshots=dead_from(2))
     assert closed(record).phase is SessionPhase.ERROR_REQUIRES_OPERATOR
 
 
-def test_an_attempt_that_the_guard_refuses_while_closing_turns_the_outcome() -> None:
-    """Even a swallowed one, and the audit has the last word."""
+def test_attempt_while_closing_fails() -> None:
+    """An attempt to leave the process that is refused during closing makes the session FAILED."""
     record = Record()
     life = closed(record, lambda: len(record.lines("metrics")))
     assert life.failure is not None
@@ -264,12 +265,12 @@ def test_an_attempt_that_the_guard_refuses_while_closing_turns_the_outcome() -> 
     assert phases_of(record.audit())[-1] == "ERROR_REQUIRES_OPERATOR"
 
 
-def test_a_death_is_told_once() -> None:
-    """What is tried on a dead sink is no news."""
+def test_dead_sinks_are_audited_once() -> None:
+    """A sink that failed for good has one audit entry, and writes refused after that add none."""
     record = Record()
     life = lifecycle(record, SessionPhase.INIT)
-    life.tell_sink_death(SinkWriteError("events.jsonl", 2, "OSError"))
-    life.tell_sink_death(SinkWriteError("events.jsonl", 0, "dead since an earlier failure"))
+    life.audit_dead_sink(SinkWriteError("events.jsonl", 2, "OSError"))
+    life.audit_dead_sink(SinkWriteError("events.jsonl", 0, "dead since an earlier failure"))
     assert record.codes().count("C2_SINK_WRITE_FAILED") == 1
     assert record.audit()[-1]["meta"] == {"sink": "events.jsonl", "attempts": 2, "error": "OSError"}
     assert SECRET_PART not in record.whole()

@@ -1,4 +1,4 @@
-"""The guard, tried with what really leaves a process."""
+"""The guard, tested with calls that really leave a process."""
 
 import socket
 import subprocess
@@ -19,8 +19,8 @@ from tests.session.ways_out import WAYS_OUT, connect, in_a_thread, swallowing
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("way", WAYS_OUT)
 @pytest.mark.parametrize("wrapped", [lambda act: act, swallowing, in_a_thread], ids=["plain", "swallowed", "threaded"])
-def test_every_way_out_is_refused_and_counted(way: str, wrapped: Callable[[Any], Any]) -> None:
-    """However it is wrapped, the session ends for its operator and says how often it was tried."""
+def test_ways_out_are_refused(way: str, wrapped: Callable[[Any], Any]) -> None:
+    """Each way out of the process, even swallowed or in a thread, is refused, counted and fails the session."""
     record = Record()
     result = run(own_config(), record, strategy=acting(wrapped(WAYS_OUT[way])))
     assert (result.phase, result.fail_code) == ("ERROR_REQUIRES_OPERATOR", "C2_ABORT_NO_LIVE_VIOLATION")
@@ -33,8 +33,8 @@ def test_every_way_out_is_refused_and_counted(way: str, wrapped: Callable[[Any],
     record.keeps_the_contract()
 
 
-def test_every_attempt_of_a_step_counts() -> None:
-    """Not only the first."""
+def test_every_attempt_counts() -> None:
+    """Every refused attempt within one step is counted, not only the first."""
 
     def act() -> None:
         for _ in range(3):
@@ -45,8 +45,8 @@ def test_every_attempt_of_a_step_counts() -> None:
     assert record.metrics()["no_live_attempts_total"] == 3
 
 
-def test_a_strategy_cannot_leave_while_it_is_loaded() -> None:
-    """Loading is session code; the session was accepted and takes no step."""
+def test_loading_strategy_cannot_leave() -> None:
+    """A strategy that tries to leave the process while loading fails its accepted session before any step."""
 
     def factory(settings: Any) -> Any:
         swallowing(socket.socket)()
@@ -66,16 +66,16 @@ class Calling(list[str]):
         super().append(line)
 
 
-def test_a_sink_cannot_leave_while_the_session_closes() -> None:
-    """Stopping is session code to its end."""
+def test_closing_sink_cannot_leave() -> None:
+    """A sink that tries to leave the process while the session closes makes the session FAILED."""
     record = Record(metrics=Calling())
     result = run(own_config(), record, strategy=answering({}))
     assert result.fail_code == "C2_ABORT_NO_LIVE_VIOLATION"
     assert record.snapshots()[-1]["status"] == "FAILED"
 
 
-def test_the_guard_is_gone_after_the_session_and_between_its_steps(listener: tuple[str, int]) -> None:
-    """The user's own code between two calls is not judged."""
+def test_callers_code_is_unguarded(listener: tuple[str, int]) -> None:
+    """The caller's own code may use sockets between the calls of a session and after its stop."""
     session = open_session(own_config(), strategy=answering({}))
     for _ in range(3):
         connect(listener)
@@ -87,14 +87,14 @@ def test_the_guard_is_gone_after_the_session_and_between_its_steps(listener: tup
     connect(listener)
 
 
-def test_a_violation_leaves_no_guard_behind(listener: tuple[str, int]) -> None:
-    """Nor does a session that failed."""
+def test_failed_session_removes_guard(listener: tuple[str, int]) -> None:
+    """After a session that failed by a NO-LIVE violation, the process may use sockets again."""
     run(own_config(), strategy=acting(socket.socket))
     connect(listener)
 
 
-def test_the_hook_refuses_what_leaves_and_nothing_else() -> None:
-    """Asked directly, since no tracer sees an audit hook run."""
+def test_hook_refuses_only_leaving() -> None:
+    """Under an active guard the audit hook refuses and counts the events that leave the process, and no others."""
     guard = NoLiveGuard()
     nolive._hook("socket.connect", ())
     with guard:
@@ -114,8 +114,8 @@ def test_the_hook_refuses_what_leaves_and_nothing_else() -> None:
     assert guard.attempts == 4
 
 
-def test_a_child_started_below_subprocess_is_audited() -> None:
-    """Outside a session the wrapped call goes through as it is."""
+def test_fork_exec_is_audited() -> None:
+    """A child started below subprocess is refused within a guard, and the wrapped call works outside one."""
     wrapped = nolive._audited(lambda *args: sum(args))
     assert wrapped(1, 2) == 3
     with NoLiveGuard() as guard, pytest.raises(NoLiveViolationError, match="fork_exec"):
@@ -123,15 +123,15 @@ def test_a_child_started_below_subprocess_is_audited() -> None:
     assert guard.attempts == 1
 
 
-def test_the_canary_is_stopped_and_not_counted() -> None:
-    """It proves the guard, it is no attempt."""
+def test_canary_is_not_counted() -> None:
+    """A guard stops its own canary and does not count the canary as an attempt."""
     guard = NoLiveGuard()
     assert guard.canary_problem() is None
     assert (guard.attempts, guard.testing) == (0, False)
 
 
-def test_the_canary_tells_when_it_was_not_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the sockets' events unheard it flies to the loopback."""
+def test_unstopped_canary_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The canary reports a problem when the audit hook does not stop its connection."""
     monkeypatch.setattr(nolive, "_REFUSED_PREFIX", "nothing.")
     assert "not stopped" in (NoLiveGuard().canary_problem() or "")
 
@@ -154,15 +154,15 @@ print(result.status.value, result.fail_reason, "numpy" in sys.modules)
 """
 
 
-def test_importing_numpy_inside_a_strategy_works() -> None:
-    """For the first time in the process; it loads libraries of its own and asks for the process itself."""
+def test_importing_numpy_works() -> None:
+    """A strategy may import numpy for the first time in the process within a guarded session."""
     pytest.importorskip("numpy", reason="numpy comes with the notebooks extra")
     done = subprocess.run([sys.executable, "-c", NUMPY], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("COMPLETED None True\n", "")
 
 
-def test_a_guard_can_be_entered_by_a_deciding_strategy_without_harm() -> None:
-    """A session in a session: what the inner one refuses, the outer one counts too."""
+def test_nested_guard_counts_outside() -> None:
+    """An attempt refused by a guard that a strategy entered also counts for the session's own guard."""
 
     def decide(bar: Any, view: Any) -> None:
         if bar.bar_index == 1:

@@ -1,4 +1,4 @@
-"""The guard's layers: which one a config gets, what its canary finds, and what is under it from the first look on."""
+"""The guard's layers: which one a config gets, what its canary finds, and what is guarded from the first call on."""
 
 import socket
 from collections.abc import Iterator
@@ -42,8 +42,8 @@ class LeakingAt(list[str]):
 @pytest.mark.parametrize(
     ("sink", "number"), [("audit", 0), ("audit", 1), ("audit", 12), ("snapshots", 0), ("events", 0)]
 )
-def test_a_sink_cannot_leave_while_the_session_opens(sink: str, number: int) -> None:
-    """From its first line on, through preflight and the announcement."""
+def test_opening_sink_cannot_leave(sink: str, number: int) -> None:
+    """A sink that tries to leave the process at any line of the opening fails the session before its first step."""
     record = Record(**{sink: LeakingAt(number)})
     result = run(own_config(), record, strategy=answering({}))
     assert (result.steps, result.fail_code) == (0, FailCode.NO_LIVE_VIOLATION)
@@ -51,8 +51,8 @@ def test_a_sink_cannot_leave_while_the_session_opens(sink: str, number: int) -> 
     record.keeps_the_contract()
 
 
-def test_a_sink_that_leaves_while_a_session_is_rejected_makes_it_fail() -> None:
-    """An attempt counts whatever preflight says."""
+def test_attempt_outweighs_rejection() -> None:
+    """An attempt to leave the process during a rejection makes the session FAILED instead of REJECTED."""
     result = run(own_config(enabled=True), Record(audit=LeakingAt(1)), strategy=answering({}))
     assert (result.status, result.fail_code) == ("FAILED", FailCode.NO_LIVE_VIOLATION)
 
@@ -81,16 +81,16 @@ class LeakingBars(Bars):
     [{"clock": Leaking()}, {"market": LeakingBars(list(flat_bars(1, 2, 3).bars(3)))}],
     ids=["clock", "market"],
 )
-def test_what_was_handed_over_cannot_leave_at_the_first_look(options: dict[str, Any]) -> None:
-    """Before anything is written, and counted all the same."""
+def test_first_reading_cannot_leave(options: dict[str, Any]) -> None:
+    """A clock or market that tries to leave the process at its first reading is counted and fails the session."""
     record = Record()
     result = run(config_of(steps=3), record, **options)
     assert (result.steps, result.fail_code) == (0, FailCode.NO_LIVE_VIOLATION)
     assert record.metrics()["no_live_attempts_total"] == 1
 
 
-def test_a_clock_that_lets_its_refusal_through_is_refused() -> None:
-    """Nothing was written by then."""
+def test_raising_clock_is_refused() -> None:
+    """A clock that raises the guard's refusal at its first reading is a config error, and nothing is written."""
 
     class Bold(Leaking):
         def now(self) -> datetime:
@@ -103,8 +103,8 @@ def test_a_clock_that_lets_its_refusal_through_is_refused() -> None:
     assert record.whole() == ""
 
 
-def test_an_exception_cannot_leave_while_it_is_told() -> None:
-    """Its own way of telling is session code too."""
+def test_exception_text_cannot_leave() -> None:
+    """An attempt to leave the process from an exception's __str__ is counted, and the session fails."""
 
     class LeakingError(Exception):
         def __str__(self) -> str:
@@ -121,8 +121,8 @@ def test_an_exception_cannot_leave_while_it_is_told() -> None:
 
 
 @pytest.mark.parametrize("leaving", [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError])
-def test_no_guard_is_left_behind_however_it_ended(leaving: type[BaseException], listener: tuple[str, int]) -> None:
-    """Also when the session is left by what no session catches."""
+def test_no_guard_stays_active(leaving: type[BaseException], listener: tuple[str, int]) -> None:
+    """No guard stays active after a session, whatever exception its strategy raised."""
 
     def act() -> None:
         raise leaving
@@ -132,15 +132,15 @@ def test_no_guard_is_left_behind_however_it_ended(leaving: type[BaseException], 
     connect(listener)
 
 
-def test_no_guard_is_left_behind_where_none_was_opened(listener: tuple[str, int]) -> None:
-    """A config that is refused leaves nothing."""
+def test_refused_config_leaves_no_guard(listener: tuple[str, int]) -> None:
+    """No guard stays active after a config was refused."""
     with pytest.raises(ConfigError):
         run(config_of(clock_mode="injected"))
     connect(listener)
 
 
-def test_a_guard_entered_again_holds_until_it_is_left_as_often() -> None:
-    """Opening stands around loading, and closing around the last words."""
+def test_guard_is_reentrant() -> None:
+    """A guard that was entered twice still refuses after one exit and refuses nothing after the second."""
     guard = NoLiveGuard()
     with guard:
         with guard:
@@ -151,16 +151,16 @@ def test_a_guard_entered_again_holds_until_it_is_left_as_often() -> None:
     assert guard.attempts == 1
 
 
-def test_a_guard_that_was_taken_out_counts_it() -> None:
-    """Whoever clears the list is noticed when the guard is left."""
+def test_removed_guard_counts_attempt() -> None:
+    """Clearing the list of active guards counts as an attempt when the guard is left."""
     guard = NoLiveGuard()
     with guard:
         nolive._active = ()
     assert guard.attempts == 1
 
 
-def test_no_guard_of_a_strategys_own_hides_an_attempt() -> None:
-    """A guard that tests counts nothing; those around it do."""
+def test_strategys_guard_hides_nothing() -> None:
+    """A guard that a strategy enters in testing mode hides no attempt from the session's guard."""
 
     def act() -> None:
         with NoLiveGuard() as own:
@@ -171,19 +171,19 @@ def test_no_guard_of_a_strategys_own_hides_an_attempt() -> None:
 
 
 @pytest.mark.parametrize("event", ["sqlite3.load_extension", "syslog.openlog", "os.spawn"])
-def test_the_hook_refuses_what_not_every_python_has(event: str) -> None:
-    """Asked directly."""
+def test_hook_refuses_rare_events(event: str) -> None:
+    """The audit hook refuses leaving events that not every Python build can raise."""
     with NoLiveGuard(), pytest.raises(NoLiveViolationError, match=event):
         nolive._hook(event, ())
 
 
-def test_each_value_of_the_config_has_its_guard() -> None:
-    """And each guard says the layer that it is of."""
+def test_each_layer_has_guard() -> None:
+    """Each value of no_live_required has a guard of that layer."""
     assert {layer: make().layer for layer, make in GUARDS.items()} == {"hook": "hook", "namespace": "namespace"}
 
 
-def test_a_process_with_a_network_is_no_namespace(listener: tuple[str, int]) -> None:
-    """The orchestrator runs in this process, and says where else such a config is to be run."""
+def test_networked_process_is_no_namespace(listener: tuple[str, int]) -> None:
+    """A config that requires a namespace is rejected in a process with a network, with advice where to run."""
     connect(listener)
     record = Record()
     result = run(config_of(no_live_required="namespace"), record)
@@ -200,29 +200,29 @@ def test_a_process_with_a_network_is_no_namespace(listener: tuple[str, int]) -> 
         ([(1, "lo")], "the kernel did not stop the canary's loopback connection"),
     ],
 )
-def test_either_sign_of_a_network_is_enough(
+def test_one_network_sign_suffices(
     monkeypatch: pytest.MonkeyPatch, listener: tuple[str, int], interfaces: list[tuple[int, str]], problem: str
 ) -> None:
-    """Another interface, or a loopback that answers."""
+    """Another network interface, or a loopback that answers, is enough to report a network."""
     monkeypatch.setattr(socket, "if_nameindex", lambda: interfaces)
     assert network_problem() == problem
 
 
-def test_a_guard_of_another_layer_than_required_is_rejected() -> None:
-    """Neither stands in for the other."""
+def test_wrong_layer_is_rejected() -> None:
+    """A guard of another layer than no_live_required is rejected, in either direction."""
     for guard, required in ((NoLiveGuard, "namespace"), (partial(RecordedGuard, None), "hook")):
         result = guarded(guard, Record(), no_live_required=required)
         assert result.reject_code is RejectCode.NO_LIVE_GUARD
         assert f"no_live_required is '{required}', but the guard here is of the layer" in (result.reject_reason or "")
 
 
-def test_a_refusal_comes_before_the_canary_looks_around() -> None:
-    """The reason is what the operator needs."""
+def test_refusal_precedes_canary() -> None:
+    """A namespace that the kernel refused is reported with the kernel's reason before the canary runs."""
     assert NamespaceGuard("the kernel would not").canary_problem() == "the kernel would not"
 
 
-def test_what_the_canary_said_is_said_again() -> None:
-    """A run of the namespace is executed again with its recorded answer, under the hook."""
+def test_recorded_canary_is_repeated() -> None:
+    """A namespace run executed again under the hook repeats the canary's recorded answer."""
     record = Record()
     assert guarded(partial(RecordedGuard, None), record, no_live_required="namespace").status == "COMPLETED"
     (check,) = [entry["meta"] for entry in record.audit() if entry["meta"].get("check") == "no_live_guard"]
@@ -232,7 +232,7 @@ def test_what_the_canary_said_is_said_again() -> None:
 
 
 @pytest.mark.parametrize("make", [partial(NamespaceGuard, None), partial(RecordedGuard, None)])
-def test_without_the_hook_no_layer_holds(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hook's canary flies first."""
+def test_no_layer_holds_without_hook(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No layer passes its canary when the audit hook stops nothing."""
     monkeypatch.setattr(nolive, "_REFUSED_PREFIX", "nothing.")
     assert "not stopped by the audit hook" in (make().canary_problem() or "")

@@ -1,4 +1,4 @@
-"""The guard among threads: whom it judges, and whom it leaves alone."""
+"""The guard among threads: which ones it judges, and which ones it lets through."""
 
 import _thread
 import socket
@@ -15,8 +15,8 @@ from tests.session.harness import acting, open_session, own_config, run
 from tests.session.ways_out import connect, in_a_thread, swallowing
 
 
-def test_a_thread_that_was_there_before_may_use_sockets_meanwhile(listener: tuple[str, int]) -> None:
-    """Such as a kernel's; the session waits for it in the middle of a step and is none the worse."""
+def test_earlier_thread_may_connect(listener: tuple[str, int]) -> None:
+    """A thread older than the session may use sockets during a step without failing the session."""
     asked, done = threading.Event(), threading.Event()
     errors: list[BaseException] = []
 
@@ -40,8 +40,8 @@ def test_a_thread_that_was_there_before_may_use_sockets_meanwhile(listener: tupl
     assert (errors, result.status) == ([], "COMPLETED")
 
 
-def test_a_session_is_judged_in_whatever_thread_steps_it() -> None:
-    """Even in one that was there before it was opened, where another's code would be left alone."""
+def test_stepping_thread_is_judged() -> None:
+    """A session is guarded in the thread that steps the session, even a thread older than the session."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
         session = open_session(own_config(), strategy=acting(swallowing(socket.socket)))
@@ -50,8 +50,8 @@ def test_a_session_is_judged_in_whatever_thread_steps_it() -> None:
 
 
 @pytest.mark.parametrize("inner_leaves", [False, True])
-def test_two_sessions_at_the_same_time_answer_for_themselves(inner_leaves: bool) -> None:
-    """Neither the canary nor an attempt of a session in another thread counts for this one."""
+def test_concurrent_sessions_are_separate(inner_leaves: bool) -> None:
+    """An attempt by a session in another thread counts for that session only, and its canary for none."""
     inner: list[Any] = []
 
     def run_inner() -> None:
@@ -63,8 +63,8 @@ def test_two_sessions_at_the_same_time_answer_for_themselves(inner_leaves: bool)
     assert inner[0].fail_code == ("C2_ABORT_NO_LIVE_VIOLATION" if inner_leaves else None)
 
 
-def test_a_threads_number_given_to_another_thread_is_no_disguise() -> None:
-    """A bystander is let through while it lives, and its number no longer."""
+def test_reused_thread_number_is_judged() -> None:
+    """An older thread is let through while alive, and its thread number is judged again once the thread ended."""
     leave = threading.Event()
     bystander = threading.Thread(target=leave.wait)
     bystander.start()
@@ -76,8 +76,8 @@ def test_a_threads_number_given_to_another_thread_is_no_disguise() -> None:
     assert guard.judges(bystander.ident)
 
 
-def test_a_bystander_that_threading_does_not_know_is_let_through() -> None:
-    """A thread started below ``threading`` has a number and nothing else."""
+def test_raw_thread_is_let_through() -> None:
+    """A thread started below the threading module, before the guard, is let through."""
     leave, idents = threading.Event(), list[int]()
 
     def wait() -> None:
@@ -93,8 +93,8 @@ def test_a_bystander_that_threading_does_not_know_is_let_through() -> None:
     assert guard.judges(threading.get_ident())
 
 
-def test_the_hook_leaves_a_bystander_alone() -> None:
-    """Asked from a thread that was there before."""
+def test_hook_ignores_earlier_threads() -> None:
+    """The audit hook lets the events of a thread older than the guard pass uncounted."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
         with NoLiveGuard() as guard:

@@ -1,3 +1,4 @@
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -5,12 +6,13 @@ from typing import Any
 import pytest
 
 from c2lib.core.clock import FixedClock
-from c2lib.core.config import DryrunConfig
+from c2lib.core.config import seal
 from c2lib.core.errors import ConfigError, InputError, MarketDataError
 from c2lib.core.model import Bar
 from c2lib.market.synthetic import SyntheticWalk
-from c2lib.session.orchestrator import LiveSessionOrchestrator, seal_config
+from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.strategy import StrategySource
+from tests.session.golden import GOLDEN_SHA256
 from tests.session.harness import (
     SECRET,
     SECRET_PART,
@@ -53,35 +55,41 @@ class Answering:
         return self._answer
 
 
-def test_the_runbooks_call_runs_as_it_is_written(tmp_path: Path) -> None:
-    """With open file handles, lists and a custom sink, each of which gets the same bytes."""
-    run_id, clock = "run_demo_001", FixedClock("2026-01-01T00:00:00+00:00")
-    texts = []
-    for kind in ("handles", "lists", "own"):
-        if kind == "handles":
-            sinks: list[Any] = [(tmp_path / name).open("w", encoding="utf-8", newline="") for name in "abcd"]
-        else:
-            sinks = [list[str]() if kind == "lists" else Own() for _ in range(4)]
-        ev_f, st_f, m_f, a_f = sinks
+RUNBOOK_CALL = """
+from c2lib import DryrunConfig, LiveSessionOrchestrator
 
-        cfg = DryrunConfig(strategy_id="strat_demo", run_id=run_id, seed=123, clock_mode="fixed", max_sink_retries=0)
-        orch = LiveSessionOrchestrator()
-        res = orch.run_dryrun(cfg, clock=clock, event_sink=ev_f, state_sink=st_f, metrics_sink=m_f, audit_sink=a_f)
-
-        assert (res.accepted, res.status.value, res.run_id) == (True, "COMPLETED", run_id)
-        assert (res.reject_code, res.fail_code) == (None, None)
-        if kind == "handles":
-            for sink in sinks:
-                sink.close()
-            texts.append([(tmp_path / name).read_text(encoding="utf-8") for name in "abcd"])
-        else:
-            texts.append([sink.text if isinstance(sink, Own) else "".join(sink) for sink in sinks])
-    assert texts[0] == texts[1] == texts[2]
-    assert all(text.endswith("}\n") for text in texts[0])
+cfg = DryrunConfig(strategy_id="strat_demo", run_id=run_id, seed=123, clock_mode="fixed", max_sink_retries=0)
+orch = LiveSessionOrchestrator()
+res = orch.run_dryrun(cfg, clock=clock, event_sink=ev_f, state_sink=st_f, metrics_sink=m_f, audit_sink=a_f)
+"""
 
 
-def test_a_clean_run_has_exactly_three_snapshots() -> None:
-    """INIT, RUNNING, COMPLETED; everything keeps the contract."""
+@pytest.mark.parametrize("kind", ["handles", "lists", "own"])
+def test_runbook_call_runs(kind: str, tmp_path: Path) -> None:
+    """The runbook's call runs with only its import line changed, into handles, lists or custom sinks."""
+    sinks: list[Any] = [Own() for _ in range(4)]
+    if kind == "handles":
+        sinks = [(tmp_path / name).open("w", encoding="utf-8", newline="") for name in "abcd"]
+    elif kind == "lists":
+        sinks = [[], [], [], []]
+    clock = Answering(datetime(2026, 1, 1, tzinfo=UTC))
+    names: dict[str, Any] = dict(zip(("ev_f", "st_f", "a_f", "m_f"), sinks, strict=True))
+    names |= {"run_id": "run_demo_001", "clock": clock}
+    exec(RUNBOOK_CALL, names)
+    res = names["res"]
+    assert (res.accepted, res.status.value, res.run_id) == (True, "COMPLETED", "run_demo_001")
+    assert (res.reject_code, res.fail_code) == (None, None)
+    if kind == "handles":
+        for sink in sinks:
+            sink.close()
+        texts = [(tmp_path / name).read_text(encoding="utf-8") for name in "abcd"]
+    else:
+        texts = [sink.text if isinstance(sink, Own) else "".join(sink) for sink in sinks]
+    assert [hashlib.sha256(text.encode()).hexdigest() for text in texts] == list(GOLDEN_SHA256.values())
+
+
+def test_clean_run_has_three_snapshots() -> None:
+    """A clean run writes exactly three snapshots: INIT, RUNNING and COMPLETED."""
     record = Record()
     run(config_of(), record)
     assert [snapshot["status"] for snapshot in record.snapshots()] == ["INIT", "RUNNING", "COMPLETED"]
@@ -90,25 +98,25 @@ def test_a_clean_run_has_exactly_three_snapshots() -> None:
     record.keeps_the_contract()
 
 
-def test_an_empty_strategy_id_is_rejected_with_exactly_one_event() -> None:
-    """It is well-formed, and not allowed."""
+def test_empty_strategy_id_is_rejected() -> None:
+    """An empty strategy_id is rejected as MISSING_STRATEGY_ID with exactly one event."""
     record = Record()
     result = run(config_of(strategy_id=""), record)
     assert result.reject_code == "C2_REJECT_MISSING_STRATEGY_ID"
     assert [event["event_type"] for event in record.events()] == ["REJECTED"]
 
 
-def test_running_is_opening_stepping_and_stopping() -> None:
-    """These in order and nothing else."""
+def test_run_equals_its_steps() -> None:
+    """run_dryrun gives the same result and bytes as open, all steps and stop in order."""
     whole, cut = Record(), Record()
     result = LiveSessionOrchestrator().run_dryrun(config_of(), **whole.keywords())
     assert run(config_of(), cut) == result
     assert whole.bytes() == cut.bytes()
 
 
-def test_the_synthetic_walk_takes_the_place_of_a_market() -> None:
-    """Its bars make the ticks, its hash stands in event 0, and 64 of them are the bound."""
-    record, config = Record(), config_of(steps=None).sealed()
+def test_synthetic_walk_is_default() -> None:
+    """Without a market the synthetic walk gives the bars, 64 at most, and event 0 records the walk's hash."""
+    record, config = Record(), seal(config_of(steps=None))
     result = run(config, record)
     walk = SyntheticWalk(123, config.market.synthetic, "0.01", "1", 64)
     assert [tick["close"] for tick in record.payloads("STRATEGY_TICK")] == [
@@ -118,8 +126,8 @@ def test_the_synthetic_walk_takes_the_place_of_a_market() -> None:
     assert result.steps == 64
 
 
-def test_a_market_handed_over_brings_its_bars_tick_and_hash() -> None:
-    """Steps left out are all of its bars."""
+def test_market_object_brings_its_facts() -> None:
+    """A market object brings its bars, tick size and hash, and steps left out mean all of its bars."""
     record = Record()
     session = open_session(own_config(steps=None), record, market=flat_bars(100, 101), strategy=answering({}))
     session.run_n_steps(99)
@@ -167,10 +175,8 @@ class Broken(Bars):
         ({"clock_start": "2026-01-01T00:00:00Z"}, {"clock": MovingClock()}, "clock_start: only the built-in"),
     ],
 )
-def test_what_is_malformed_is_an_error_and_nothing_is_written(
-    values: dict[str, Any], options: dict[str, Any], message: str
-) -> None:
-    """It names the field and never quotes a secret."""
+def test_malformed_input_writes_nothing(values: dict[str, Any], options: dict[str, Any], message: str) -> None:
+    """Malformed input raises an error that names the field and shows no secret, and nothing is written."""
     record = Record()
     with pytest.raises(ConfigError, match=f"^{message}") as caught:
         open_session(config_of(**values), record, **options)
@@ -178,8 +184,8 @@ def test_what_is_malformed_is_an_error_and_nothing_is_written(
     assert SECRET_PART not in str(caught.value)
 
 
-def test_a_market_that_cannot_be_read_says_so_before_anything_is_written() -> None:
-    """Its own error names the line."""
+def test_unreadable_market_writes_nothing() -> None:
+    """A market that cannot be read raises an error that names the line, and nothing is written."""
     record = Record()
     with pytest.raises(InputError, match=r"bars\.csv, line 3: is damaged"):
         open_session(config_of(steps=1), record, market=Broken([Bar(0, 0, 1, 1, 1, 1, 1)]))
@@ -187,8 +193,8 @@ def test_a_market_that_cannot_be_read_says_so_before_anything_is_written() -> No
 
 
 @pytest.mark.parametrize("sink", ["event_sink", "state_sink", "metrics_sink", "audit_sink"])
-def test_what_is_no_sink_is_refused_before_anything_is_written(sink: str) -> None:
-    """The other three are left alone."""
+def test_invalid_sink_is_refused(sink: str) -> None:
+    """An object that is no sink is refused before any other sink is written to."""
     record = Record()
     with pytest.raises(ConfigError, match="has neither"):
         LiveSessionOrchestrator().open(config_of(), **(record.keywords() | {sink: 5}))
@@ -196,15 +202,14 @@ def test_what_is_no_sink_is_refused_before_anything_is_written(sink: str) -> Non
 
 
 @pytest.mark.parametrize("market", [None, flat_bars(100, 101)])
-def test_a_sealed_config_comes_back_unchanged(market: Any) -> None:
-    """Sealing is done once, and asked again it changes nothing."""
-    sealed = seal_config(config_of(run_id=None, steps=2), market, None)
-    assert seal_config(sealed, market, None) == sealed
-    assert sealed.run_id is not None
+def test_sealing_again_changes_nothing(market: Any) -> None:
+    """Sealing a sealed config again returns an equal config."""
+    sealed = seal(config_of(run_id=None, steps=2), market)
+    assert seal(sealed, market) == sealed
 
 
-def test_times_come_from_the_built_in_clock_the_callers_or_the_bars() -> None:
-    """Read once when the session opens, once per step and once when it stops."""
+def test_clock_mode_decides_times() -> None:
+    """Times come from the built-in clock, the caller's clock or the bars, as clock_mode says."""
     fixed, injected, market = Record(), Record(), Record()
     run(config_of(steps=3, clock_start="2020-02-02T02:02:02+02:00"), fixed)
     run(config_of(steps=3, clock_mode="injected"), injected, clock=MovingClock())
@@ -219,23 +224,23 @@ def test_times_come_from_the_built_in_clock_the_callers_or_the_bars() -> None:
     assert market.snapshots()[-1]["ended_ts"] == ticks[-1]["ts_utc"]
 
 
-def test_a_time_of_another_zone_is_written_in_utc() -> None:
-    """One instant has one text."""
+def test_times_are_in_utc() -> None:
+    """A clock's time in another zone is written in UTC."""
     record = Record()
     moment = datetime.fromisoformat("2026-01-01T02:30:00+02:30")
     run(config_of(), record, clock=Answering(moment))
     assert {event["ts_utc"] for event in record.events()} == {datetime(2026, 1, 1, tzinfo=UTC).isoformat()}
 
 
-def test_a_source_is_taken_as_it_is() -> None:
-    """Its hash stands in the facts for the manifest."""
+def test_strategy_source_is_kept() -> None:
+    """A StrategySource given as the strategy keeps its origin and its hash in the strategy facts."""
     source = StrategySource("file", "cd" * 32, answering({}))
     session = open_session(own_config(), strategy=source)
     assert session.strategy_facts() == {"origin": "file", "sha256": "cd" * 32}
     assert session.stop().status == "COMPLETED"
 
 
-def test_a_strategy_that_is_not_there_has_no_facts() -> None:
-    """A rejected session has a manifest as well."""
+def test_missing_strategy_has_no_facts() -> None:
+    """A session without a strategy has null as origin and hash in its strategy facts."""
     session = open_session(own_config())
     assert session.strategy_facts() == {"origin": None, "sha256": None}

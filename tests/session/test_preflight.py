@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from c2lib.core.config import BrokerConfig, MarketConfig
+from c2lib.core.config import BrokerConfig, MarketConfig, seal
 from c2lib.core.vocabulary import RejectCode
 from c2lib.session import nolive
 from c2lib.session.preflight import CHECKS, MAX_SINK_RETRIES
@@ -59,8 +59,8 @@ def rejected(code: RejectCode, values: dict[str, Any]) -> tuple[Record, Any]:
 
 
 @pytest.mark.parametrize("code", RejectCode)
-def test_every_gate_rejects_with_its_code_and_full_artifacts(code: RejectCode) -> None:
-    """No step, one event, the checks up to the closed gate, metrics and both snapshots."""
+def test_gate_rejects_with_its_code(code: RejectCode) -> None:
+    """Each closed gate rejects the session with its code and full artifacts, before any step."""
     record, result = rejected(code, CLOSED[code])
     assert (result.accepted, result.status, result.phase) == (False, "REJECTED", "PREFLIGHT_FAILED")
     assert (result.reject_code, result.steps, result.stop_reason) == (code, 0, None)
@@ -80,8 +80,8 @@ def test_every_gate_rejects_with_its_code_and_full_artifacts(code: RejectCode) -
     assert record.codes()[-3:] == [code.value, "C2_DRYRUN_STOP", "C2_PHASE_TRANSITION"]
 
 
-def test_when_several_gates_are_closed_the_documented_first_one_gives_the_code() -> None:
-    """With everything closed the very first; opening the gates one by one gives each in turn, then none."""
+def test_first_closed_gate_counts() -> None:
+    """When several gates are closed, the first in the documented order gives the reject code."""
     values, audit_sink = dict(ALL_CLOSED), False
     for code, opening in OPENINGS:
         record = Record() if audit_sink else Record(audit=None)
@@ -92,14 +92,14 @@ def test_when_several_gates_are_closed_the_documented_first_one_gives_the_code()
     assert run(config_of(**values)).accepted
 
 
-def test_the_checks_are_named_once_each_in_the_order_of_the_codes() -> None:
-    """The order is the contract's."""
+def test_checks_follow_code_order() -> None:
+    """Every reject code has one check, with a name of its own, in the order of the codes."""
     assert [check.code for check in CHECKS] == list(RejectCode)
     assert len({check.name for check in CHECKS}) == len(CHECKS)
 
 
-def test_a_config_that_passes_is_asked_everything() -> None:
-    """Twelve answers, all of them yes."""
+def test_passing_config_meets_all_checks() -> None:
+    """A config that passes preflight has every check audited as passed."""
     record = Record()
     assert run(config_of(), record).accepted
     checks = [entry["meta"] for entry in record.audit() if entry["code"] == "C2_PREFLIGHT_CHECK"]
@@ -118,15 +118,15 @@ def test_a_config_that_passes_is_asked_everything() -> None:
         ({"max_sink_retries": 0}, None),
     ],
 )
-def test_the_bounds_of_the_gates(values: dict[str, Any], code: str | None) -> None:
-    """Just inside passes, just outside does not."""
+def test_gate_bounds_are_exact(values: dict[str, Any], code: str | None) -> None:
+    """A value just inside a gate's bound passes, and a value just outside is rejected."""
     assert run(config_of(**values)).reject_code == code
 
 
 @pytest.mark.parametrize("field", ["run_id", "strategy_id", "strategy_allowlist", "kind"])
 @pytest.mark.parametrize("secret", [SECRET, LONG_SECRET_ID, f'x" {SECRET}'])
-def test_a_secret_in_the_config_reaches_no_line(field: str, secret: str) -> None:
-    """Whichever gate says no, and the gate of secrets names the field alone."""
+def test_config_secret_reaches_no_line(field: str, secret: str) -> None:
+    """A config with a secret in any field is rejected, and the secret appears in no line and no result."""
     by_field: dict[str, dict[str, Any]] = {
         "run_id": {"run_id": secret},
         "strategy_id": {"strategy_id": secret},
@@ -141,24 +141,24 @@ def test_a_secret_in_the_config_reaches_no_line(field: str, secret: str) -> None
         assert LONG_SECRET_ID not in text
 
 
-def test_own_hashes_survive_the_redaction() -> None:
-    """They stand in event 0 as they are."""
-    record, config = Record(), config_of().sealed()
+def test_own_hashes_survive_redaction() -> None:
+    """The hashes of config and criteria stand unredacted in event 0."""
+    record, config = Record(), seal(config_of())
     run(config, record)
     (start,) = record.payloads("SESSION_START")
     assert (start["config_sha256"], start["criteria_sha256"]) == (config.sha256(), config.criteria.sha256())
 
 
-def test_a_guard_that_does_not_hold_closes_its_gate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The canary flies for real: with the sockets' events unheard, its loopback connect goes through."""
+def test_broken_guard_closes_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Preflight rejects the session when the canary's loopback connection is not stopped."""
     monkeypatch.setattr(nolive, "_REFUSED_PREFIX", "nothing.")
     result = run(config_of())
     assert result.reject_code == "C2_REJECT_NO_LIVE_GUARD"
     assert "canary" in (result.reject_reason or "")
 
 
-def test_only_the_orchestrators_argument_opens_the_live_gate_and_it_is_audited() -> None:
-    """A config cannot say it; the override shows in the audit, as does the gate it opened."""
+def test_live_override_is_audited() -> None:
+    """Only the orchestrator's test argument opens the live gate, and an override that took effect is audited."""
     record = Record()
     result = run(config_of(enabled=True), record, enabled_override_for_tests=True)
     assert result.status == "COMPLETED"
@@ -170,6 +170,6 @@ def test_only_the_orchestrators_argument_opens_the_live_gate_and_it_is_audited()
     assert plain.audit()[0]["meta"] == {"enabled": False}
 
 
-def test_a_built_in_name_needs_no_strategy_and_another_one_does() -> None:
-    """An id on the allowlist is not enough."""
+def test_own_strategy_must_be_given() -> None:
+    """An allowed strategy_id that is not built in is rejected when no strategy is given."""
     assert run(own_config()).reject_code == "C2_REJECT_UNKNOWN_STRATEGY"

@@ -13,8 +13,8 @@ BUYS_AT_0_AND_2 = answering({0: [OrderIntent("BUY", 2)], 2: [OrderIntent("BUY", 
 
 
 @pytest.mark.parametrize("rail", Rail)
-def test_a_tripped_rail_tells_its_name_and_what_was_seen(rail: Rail) -> None:
-    """The error carries the three texts that the record shows."""
+def test_tripped_rail_keeps_its_texts(rail: Rail) -> None:
+    """The error of a tripped rail carries the rail's name and the expected and seen texts."""
     with pytest.raises(InvariantError) as caught:
         trip(rail, "this", "that")
     assert broken_rail(caught.value) == BrokenRail(rail.value, "this", "that")
@@ -29,18 +29,18 @@ def test_a_tripped_rail_tells_its_name_and_what_was_seen(rail: Rail) -> None:
         InvariantError(["negative_cash"], "a", "b"),  # type: ignore[arg-type] # the same
     ],
 )
-def test_only_a_known_rail_counts(error: Exception) -> None:
-    """Foreign code may raise the same error with words that would not fit a line."""
+def test_only_known_rails_count(error: Exception) -> None:
+    """Only an InvariantError with a known rail's name and with texts counts as a broken rail."""
     assert broken_rail(error) is None
 
 
-def test_the_texts_of_a_breach_are_cleaned() -> None:
-    """They are free text."""
+def test_breach_texts_are_redacted() -> None:
+    """A secret in the texts of a broken rail is redacted."""
     assert "hunter2" not in str(broken_rail(InvariantError("negative_cash", SECRET, SECRET)))
 
 
-def test_the_clock_reader_trips_rails_of_this_vocabulary() -> None:
-    """Core names them without importing them, so that they could part."""
+def test_clock_reader_uses_rails() -> None:
+    """The rails that the clock reader in core trips are members of Rail."""
     reader = ClockReader(MovingClock(5, 4))
     reader.read()
     with pytest.raises(InvariantError) as caught:
@@ -52,7 +52,7 @@ def test_the_clock_reader_trips_rails_of_this_vocabulary() -> None:
 
 
 def told_by(monkeypatch: pytest.MonkeyPatch, change: Any) -> tuple[Record, Any]:
-    """Run a session whose venue tells its fills through ``change``."""
+    """Run a session whose venue reports its fills through ``change``."""
     honest = MockBroker.iter_fills
 
     def iter_fills(self: MockBroker, cursor: int) -> Any:
@@ -81,8 +81,8 @@ def halves(fill: BrokerFill) -> BrokerFill:
         (Rail.UNKNOWN_ORDER, lambda fills: [fill for fill in fills for _ in range(2)]),
     ],
 )
-def test_a_venue_that_tells_rubbish_trips_a_rail(rail: Rail, change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The session ends for its operator, the breach is in the log, and nothing of it is booked."""
+def test_wrong_fill_trips_rail(rail: Rail, change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong fill report trips a rail that is logged and counted, is not booked, and fails the session."""
     record, result = told_by(monkeypatch, change)
     assert (result.phase, result.fail_code) == ("ERROR_REQUIRES_OPERATOR", "C2_ABORT_INVARIANT")
     (tripped,) = record.payloads("RAIL_TRIPPED")
@@ -92,8 +92,8 @@ def test_a_venue_that_tells_rubbish_trips_a_rail(rail: Rail, change: Any, monkey
     assert record.codes().count("C2_RAIL_TRIPPED") == 1
 
 
-def test_a_fill_that_nobody_waits_for_is_found_at_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fills are read to their end even when no order is open."""
+def test_unexpected_fill_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fill for no open order is found at the stop and trips the rail unknown_order."""
     ghost = BrokerFill("f-9", "c-9", "b-9", "BUY", 1, 100, 0, "TAKER", 0, 0)
     monkeypatch.setattr(MockBroker, "iter_fills", lambda self, cursor: (1, [ghost] if cursor == 0 else []))
     record = Record()
@@ -102,8 +102,8 @@ def test_a_fill_that_nobody_waits_for_is_found_at_the_stop(monkeypatch: pytest.M
     assert record.payloads("RAIL_TRIPPED")[0]["rail"] == "unknown_order"
 
 
-def test_a_strategy_that_overspends_trips_the_cash_rail() -> None:
-    """The order is real, the money is not: the fill is not booked, and nothing after it is."""
+def test_overspending_trips_cash_rail() -> None:
+    """A fill beyond the cash trips the rail negative_cash, and that fill and later ones are not booked."""
     record = Record()
     greedy = answering({0: [OrderIntent("BUY", 10**6), OrderIntent("BUY", 1)]})
     result = run(own_config(), record, strategy=greedy)
@@ -115,8 +115,8 @@ def test_a_strategy_that_overspends_trips_the_cash_rail() -> None:
     assert record.payloads("SESSION_STOP")[0]["stop_reason"] == "failed"
 
 
-def test_a_clock_that_goes_back_trips_a_rail() -> None:
-    """At the step at which it did."""
+def test_backward_clock_trips_rail() -> None:
+    """A clock that goes back trips the rail clock_monotonic at the step of that reading."""
     record = Record()
     result = run(own_config(clock_mode="injected"), record, strategy=answering({}), clock=MovingClock(0, 5, 6, 4))
     assert (result.steps, result.fail_code) == (2, "C2_ABORT_INVARIANT")
@@ -133,8 +133,8 @@ def test_a_clock_that_goes_back_trips_a_rail() -> None:
     ]
 
 
-def test_a_market_that_ends_too_soon_trips_a_rail() -> None:
-    """The number of bars was promised."""
+def test_short_market_trips_rail() -> None:
+    """A market that yields fewer bars than its bar count trips the rail bar_count."""
     market = flat_bars(100, 100)
     market.bars = lambda count: iter(flat_bars(100).bars(count))  # type: ignore[method-assign] # a liar
     record = Record()

@@ -39,12 +39,12 @@ def report(status: OrderStatus = OrderStatus.NEW, filled: int = 0, name: str = "
 def test_every_difference_has_its_name(
     ours: list[LocalOrder], theirs: list[OrderReport], found: tuple[str, ...]
 ) -> None:
-    """Ours first, in our order, then what only the broker has; an unknown outcome is never anything else."""
+    """Each difference between session and broker has its code, own orders first and broker-only orders last."""
     assert compare(ours, theirs) == found
 
 
 def test_comparing_changes_nothing() -> None:
-    """Twice the same answer from the same sides."""
+    """Comparing the same orders twice gives the same answer and changes no order."""
     order = local(filled=1)
     assert compare([order], [report()]) == compare([order], [report()])
     assert (order.status, order.filled) == (OrderStatus.NEW, 1)

@@ -7,8 +7,8 @@ from tests.record.foreign_sinks import dead_from
 from tests.session.harness import Record, config_of, run
 
 
-def test_a_result_tells_what_the_record_says() -> None:
-    """Counts and heads agree with the artifacts."""
+def test_result_agrees_with_record() -> None:
+    """The counts, heads, position and cash of a result agree with the artifacts."""
     record = Record()
     result = run(config_of(), record)
     stop = record.payloads("SESSION_STOP")[0]
@@ -20,8 +20,8 @@ def test_a_result_tells_what_the_record_says() -> None:
     assert (result.stop_reason, result.dead_sinks, result.run_digest, result.path) == ("completed", (), None, None)
 
 
-def test_a_result_cannot_be_changed() -> None:
-    """It is a fact."""
+def test_result_is_immutable() -> None:
+    """No field of a DryrunResult can be assigned."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         run().accepted = False  # type: ignore[misc] # that is the point
 
@@ -33,8 +33,8 @@ def test_a_result_cannot_be_changed() -> None:
         ({"enabled": True}, "REJECTED", ("C2_REJECT_LIVE_ENABLED", None)),
     ],
 )
-def test_the_summary_is_plain_json(values: dict[str, bool], status: str, codes: tuple[str | None, str | None]) -> None:
-    """What the command line prints needs no encoder of its own."""
+def test_summary_is_plain_json(values: dict[str, bool], status: str, codes: tuple[str | None, str | None]) -> None:
+    """A result's summary is plain JSON, with status and codes, that needs no encoder of its own."""
     summary = run(config_of(**values)).summary()
     assert json.loads(json.dumps(summary)) == summary
     assert summary["status"] == status
@@ -42,8 +42,8 @@ def test_the_summary_is_plain_json(values: dict[str, bool], status: str, codes: 
     assert all(type(value) in (str, int, bool, type(None)) for value in summary.values())
 
 
-def test_a_result_names_the_sinks_that_died() -> None:
-    """Whatever else it says, so that such a run is not published."""
+def test_result_names_dead_sinks() -> None:
+    """A result names every sink that failed for good and has status FAILED."""
     result = run(config_of(), Record(events=dead_from(0), metrics=dead_from(0)))
     assert result.dead_sinks == ("events.jsonl", "metrics.json")
     assert (result.accepted, result.status, result.stop_reason) == (True, "FAILED", "failed")
@@ -62,8 +62,8 @@ def test_a_result_names_the_sinks_that_died() -> None:
         ),
     ],
 )
-def test_the_text_for_people_says_how_it_ended(values: dict[str, bool], record: Record, told: str) -> None:
-    """A line each, with the reason where there is one, and nothing of the machine."""
+def test_text_explains_ending(values: dict[str, bool], record: Record, told: str) -> None:
+    """A result's text for people shows how the session ended, with code and reason where there is one."""
     result = run(config_of(**values), record)
     text = result.text()
     assert told in text

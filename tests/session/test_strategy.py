@@ -36,26 +36,26 @@ def crossings(closes: Sequence[int]) -> list[str]:
 
 
 @given(CLOSES)
-def test_sma_cross_is_long_while_the_fast_mean_is_above_the_slow_one(closes: list[int]) -> None:
-    """The running sums agree with means taken afresh at every bar."""
+def test_sma_cross_follows_means(closes: list[int]) -> None:
+    """sma_cross is long exactly while the fast mean, computed afresh at each bar, is above the slow mean."""
     assert sides(SmaCross(SETTINGS), closes) == crossings(closes)
 
 
-def test_sma_cross_decides_first_on_bar_29() -> None:
-    """A rising market is bought as soon as there are 30 closes, and sold after it turned."""
+def test_sma_cross_starts_late() -> None:
+    """sma_cross decides first on bar 29, buys a rising market and sells after the market turned."""
     done = sides(SmaCross(SETTINGS), [*range(1, 41), *range(40, 0, -1)])
     assert done.index("BUY") == 29
     assert done.index("SELL") > 40
 
 
 def test_equal_means_are_no_crossing() -> None:
-    """Above is above: on a flat market nothing is ever bought, and what was bought before it is sold."""
+    """On equal means sma_cross never buys, and sells a position that was bought before."""
     assert not any(sides(SmaCross(SETTINGS), [100] * 90))
     assert sides(SmaCross(SETTINGS), [*[100] * 30, 200, *[100] * 60]).count("SELL") == 1
 
 
-def test_strat_demo_buys_first_and_then_changes_sides() -> None:
-    """Long and flat in turn, about one bar in eight, the same for a seed whatever the prices."""
+def test_strat_demo_alternates_sides() -> None:
+    """strat_demo buys first, then alternates sides about every eighth bar, decided by the seed alone."""
     done = sides(StratDemo(SETTINGS), [100] * 800)
     traded = [side for side in done if side]
     assert done[0] == "BUY"
@@ -66,28 +66,28 @@ def test_strat_demo_buys_first_and_then_changes_sides() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
-def test_built_in_strategies_are_known_by_name(name: str) -> None:
-    """The behaviour version stands for their source."""
+def test_built_ins_have_names(name: str) -> None:
+    """Each built-in strategy is found by its name, without a source hash, and is made anew for each session."""
     source = built_in_source(name)
     assert source is not None
     assert source.facts() == {"origin": "built-in", "sha256": None}
     assert source.factory(SETTINGS).on_bar.__self__ is not source.factory(SETTINGS).on_bar.__self__  # type: ignore[attr-defined] # a method has one
 
 
-def test_nothing_else_is_built_in() -> None:
-    """Nothing is discovered."""
+def test_unknown_name_has_no_source() -> None:
+    """A name that is no built-in strategy gives no source."""
     assert built_in_source("sma") is None
 
 
-def test_a_class_or_factory_can_be_handed_over() -> None:
-    """Its source hash is kept as it is given."""
+def test_factory_becomes_object_source() -> None:
+    """A strategy class or factory becomes a source of origin object that keeps the given hash."""
     assert object_source(StratDemo, "ab" * 32) == StrategySource("object", "ab" * 32, StratDemo)
     assert object_source(lambda settings: StratDemo(settings), None).facts() == {"origin": "object", "sha256": None}
 
 
 @pytest.mark.parametrize("thing", [StratDemo(SETTINGS), "strat_demo", 5])
-def test_an_instance_or_a_name_cannot(thing: Any) -> None:
-    """An instance would carry state from run to run."""
+def test_strategy_instance_is_refused(thing: Any) -> None:
+    """An instance or a name given in place of a strategy class or factory raises ConfigError."""
     with pytest.raises(ConfigError, match="strategy: must be a class or factory"):
         object_source(thing, None)
 
@@ -103,7 +103,7 @@ class CallableStrategy:
         """Hold."""
 
 
-def test_not_even_an_instance_that_can_be_called() -> None:
-    """What has ``on_bar`` already is an instance."""
+def test_callable_instance_is_refused() -> None:
+    """A strategy instance that can be called is refused as well, since an instance would carry state over."""
     with pytest.raises(ConfigError, match="an instance would carry state over"):
         object_source(CallableStrategy(), None)

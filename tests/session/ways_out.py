@@ -1,4 +1,4 @@
-"""What really leaves a process; where a guard does not hold, a child at most comes of it."""
+"""Calls that really leave a process; without a guard, the worst result is a child process."""
 
 import _socket
 import asyncio
@@ -45,7 +45,7 @@ def start(method: Literal["fork", "spawn"]) -> None:
 
 
 def submit() -> None:
-    """Hand a task to a pool of processes."""
+    """Submit a task to a pool of processes."""
     with ProcessPoolExecutor(1) as pool:
         pool.submit(int)
 
@@ -59,7 +59,7 @@ def fork_exec() -> None:
 
 
 def another_interpreter() -> None:
-    """Make an interpreter of its own within the process, which no audit hook of this one hears."""
+    """Make an interpreter of its own within the process, whose events no audit hook of this one receives."""
     name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
     interpreters = importlib.import_module(name)
     interpreters.destroy(interpreters.create())

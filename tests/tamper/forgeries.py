@@ -10,8 +10,9 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from c2lib.core.canon import canonical_json, canonical_sha256, entry_hash, event_id
+from c2lib.core.canon import canonical_json, canonical_sha256, event_id
 from c2lib.core.vocabulary import Artifact
+from tests.record.contract_check import entry_hash
 from tests.tamper.alterations import LOGS, MANIFEST, Alteration, rebuilt
 from tests.tamper.sample import Content
 

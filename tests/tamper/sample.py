@@ -12,15 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.environment import environment_facts
 from c2lib.app.evidence import write_evidence
-from c2lib.app.runner import Job, source_of
-from c2lib.core.config import DryrunConfig
+from c2lib.app.paths import environment_facts
+from c2lib.app.runner import Job, make_manifest, source_of
+from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import StagedRun
 from c2lib.record.lines import object_line
-from c2lib.session.orchestrator import seal_config
 from c2lib.session.strategy import StrategySource
 from tests.app.sessions import Ticking
 
@@ -150,10 +149,10 @@ def publish(root: Path, name: str, variant: Variant | None = None) -> Path:
         clock.looks = changed.earlier_looks
     source = source_of(changed.strategy) if variant else STRATEGIES[name]
     inputs = RETRIED if changed.inputs is None else changed.inputs
-    job = Job(seal_config(config, None, clock), None, clock, source, inputs)
+    job = Job(seal(config, clock_injected=clock is not None), None, clock, source, inputs)
     with StagedRun(root, RUN_ID) as staged:
         session, result = job.execute(staged)
-        manifest = job.manifest(session, result, staged.seal())
+        manifest = make_manifest(session, result, staged.seal())
         staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(None)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         return staged.publish()

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from c2lib.core.canon import canonical_json, entry_hash, event_id, sha256_hex
+from c2lib.core.canon import canonical_json, event_id, sha256_hex
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import NoLiveViolationError
 from c2lib.core.model import Bar, OrderIntent, PositionView
 from c2lib.record.seal import RunFacts, build_manifest
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.session import DryrunSession
-from c2lib.witness.examine import examine
-from c2lib.witness.run import Examination
+from c2lib.witness import run as witness_run
+from tests.record.contract_check import entry_hash
 
 Line = dict[str, Any]
 """One line of an artifact, decoded."""
@@ -249,17 +249,17 @@ def retried_run() -> Run:
     return make_run(max_sink_retries=2, failing=failing)
 
 
-def examined(run: Run, parent: Path) -> Examination:
+def examined(run: Run, parent: Path) -> witness_run.Run:
     """Write a run below ``parent`` and examine it."""
-    return examine(run.write(parent))
+    return witness_run.open_run(run.write(parent))
 
 
-def forged(run: Run, parent: Path) -> Examination:
+def forged(run: Run, parent: Path) -> witness_run.Run:
     """Make ids, chain and seal of a changed run fit again, then examine it."""
     run.rehash()
     return examined(run, parent)
 
 
-def found(examination: Examination) -> set[str]:
+def found(seen: witness_run.Run) -> set[str]:
     """Return ``code file`` of everything that was found."""
-    return {f"{finding.code} {finding.file}" for finding in examination.findings}
+    return {f"{finding.code} {finding.file}" for finding in seen.findings}

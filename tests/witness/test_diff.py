@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from c2lib.core.errors import RunPathError
 from c2lib.core.model import OrderIntent
-from c2lib.witness.align import Outcome, RunDiff
-from c2lib.witness.diff import NOTE_CONFIG, NOTE_HASHES, diff_runs
+from c2lib.witness.diff import NOTE_CONFIG, NOTE_HASHES, Outcome, RunDiff, diff_runs
 from tests.witness.other_program import OtherRun
 from tests.witness.sample_runs import (
     AUDIT,
@@ -167,7 +166,7 @@ def test_another_status_is_told_with_its_path(tmp_path: Path) -> None:
     told = [field.text() for field in found.snapshots]
     assert "snapshot 3 status: COMPLETED | FAILED" in told
     assert found.phases is not None
-    assert "ERROR_REQUIRES_OPERATOR" in (found.phases.b or "")
+    assert "ERROR_REQUIRES_OPERATOR" in str(found.phases.b)
     assert found.audit_first is not None
     assert found.audit_first.name.startswith(f"{AUDIT}:")
     assert [count.text() for count in found.audit_counts if count.name.startswith("C2_ABORT")] == [

@@ -38,14 +38,14 @@ def test_the_events_of_a_session_are_counted_and_borne() -> None:
     assert log.emitted == len(run.events)
     assert log.counts["FILL"] == len(run.payloads("FILL"))
     ids = {name: [event["event_id"] for event in run.events if event["event_type"] == name] for name in log.counts}
-    assert log.bearers == {
+    assert log.references == {
         "session_start": ids["SESSION_START"][0],
         "first_fill": ids["FILL"][0],
         "last_fill": ids["FILL"][-1],
         "session_stop": ids["SESSION_STOP"][0],
     }
-    assert take(tripped_run().events)[0].bearers["rail_tripped"]
-    assert list(take(rejected_run().events)[0].bearers) == ["rejected"]
+    assert take(tripped_run().events)[0].references["rail_tripped"]
+    assert list(take(rejected_run().events)[0].references) == ["rejected"]
 
 
 def test_an_id_that_does_not_follow_from_the_event_is_found() -> None:

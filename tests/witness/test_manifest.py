@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from c2lib.core.canon import canonical_sha256, run_digest
-from c2lib.witness.examine import examine
+from c2lib.witness.run import open_run
 from tests.witness.sample_runs import (
     AUDIT,
     EVENTS,
@@ -42,7 +42,7 @@ def test_the_digest_is_recomputed(tmp_path: Path) -> None:
     folder = make_run().write(tmp_path)
     path = folder / MANIFEST
     path.write_bytes(path.read_bytes().replace(b'"seed":123', b'"seed":124'))
-    assert f"RUN_DIGEST_WRONG {MANIFEST}" in found(examine(folder))
+    assert f"RUN_DIGEST_WRONG {MANIFEST}" in found(open_run(folder))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_the_gate_may_be_open_where_that_was_audited(tmp_path: Path) -> None:
 def test_a_run_in_the_folder_of_another_is_found(tmp_path: Path) -> None:
     """A run directory is named for its run."""
     folder = make_run().write(tmp_path, "another")
-    assert [finding.text() for finding in examine(folder).findings] == [
+    assert [finding.text() for finding in open_run(folder).findings] == [
         f"WRONG_RUN {MANIFEST} expected the folder's name another, seen run_demo_001"
     ]
 
@@ -190,7 +190,7 @@ def test_the_manifest_is_one_canonical_line(tmp_path: Path) -> None:
         (b"", f"MALFORMED_LINE {MANIFEST}"),
     ):
         path.write_bytes(changed)
-        assert finding in found(examine(folder))
+        assert finding in found(open_run(folder))
 
 
 def test_a_manifest_of_one_run_does_not_seal_another(tmp_path: Path) -> None:
@@ -198,4 +198,4 @@ def test_a_manifest_of_one_run_does_not_seal_another(tmp_path: Path) -> None:
     folder = make_run().write(tmp_path)
     other = cancelled_run().contents()[MANIFEST]
     (folder / MANIFEST).write_bytes(other)
-    assert {f"DIGEST_WRONG {name}" for name in (EVENTS, AUDIT, METRICS)} <= found(examine(folder))
+    assert {f"DIGEST_WRONG {name}" for name in (EVENTS, AUDIT, METRICS)} <= found(open_run(folder))

@@ -13,8 +13,7 @@ from c2lib.core.canon import MAX_DEPTH
 from c2lib.witness import reader
 from c2lib.witness.findings import Findings
 from c2lib.witness.lines import MAX_BRACKETS, MAX_OBJECT, JsonError, strict_json
-from c2lib.witness.reader import ArtifactFile
-from c2lib.witness.run import FileFacts
+from c2lib.witness.reader import ArtifactFile, FileFacts
 
 
 @pytest.mark.parametrize(
@@ -194,10 +193,10 @@ def test_a_file_that_cannot_be_read_to_its_end_is_found(
     """A failing disk is a finding, and a file read in part has no facts."""
     (tmp_path / "f").write_bytes(b"a\nb\n")
 
-    def broken(descriptor: int, size: int) -> bytes:
+    def broken(descriptor: int, size: int, offset: int) -> bytes:
         raise OSError(errno.EIO, "the disk's own words")
 
-    monkeypatch.setattr(os, "read", broken)
+    monkeypatch.setattr(os, "pread", broken)
     assert read(directory) == ([], None, ["UNREADABLE_FILE f expected a regular file, seen EIO"])
 
 

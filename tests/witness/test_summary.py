@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from c2lib.core.canon import canonical_sha256
-from c2lib.witness.examine import examine
+from c2lib.witness.run import open_run
 from tests.witness.sample_runs import (
     AUDIT,
     EVENTS,
@@ -80,7 +80,7 @@ def test_a_rejected_run_tells_its_code_and_no_steps(tmp_path: Path) -> None:
     assert summary.reject_reason
     assert (summary.steps, summary.steps_planned, summary.cash) == (0, None, "0")
     assert summary.no_live_held is False
-    assert list(summary.bearers) == ["rejected"]
+    assert list(summary.references) == ["rejected"]
 
 
 def test_a_failed_run_tells_why(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_failed_run_tells_why(tmp_path: Path) -> None:
     )
     summary = examined(tripped_run(), tmp_path / "tripped").summary
     assert (summary.fail_code, summary.rail_trips) == ("C2_ABORT_INVARIANT", 1)
-    assert "rail_tripped" in summary.bearers
+    assert "rail_tripped" in summary.references
 
 
 def test_a_cancelled_run_tells_its_reason(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_what_is_missing_is_empty(tmp_path: Path) -> None:
     folder = make_run().write(tmp_path / "snapshots")
     for name in (EVENTS, AUDIT, METRICS, MANIFEST):
         (folder / name).unlink()
-    summary = examine(folder).summary
+    summary = open_run(folder).summary
     assert (summary.status, summary.run_id, summary.seed) == ("COMPLETED", "run_demo_001", None)
     assert summary.audit_last_hash == ""
     run = make_run()

@@ -1,0 +1,62 @@
+"""The wheel: built offline, complete, without what an editor leaves behind, and enough to run from."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("c2lib", "notebooks", "evidence_templates")
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+
+
+def run(*words: str | Path, cwd: Path, **env: str) -> str:
+    """Run a command away from the checkout and return its stdout."""
+    environ = {**os.environ, "PIP_NO_INDEX": "1", "C2LIB_OUT": str(cwd / "out"), **env}
+    done = subprocess.run(words, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel of a copy of the project in which JupyterLab has been at work, and which git does not know."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (source / name / ".ipynb_checkpoints").mkdir(exist_ok=True)
+        (source / name / ".ipynb_checkpoints" / "planted-checkpoint.ipynb").write_text("{}")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", target, source, cwd=target)
+    (made,) = target.glob("c2lib-*.whl")
+    return made
+
+
+def test_wheel_is_complete(wheel: Path) -> None:
+    """It holds the package with its type marker, the notebooks and the templates, and no checkpoint of an editor."""
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {path.relative_to(ROOT).as_posix() for path in (ROOT / "c2lib").rglob("*.py")} | {"c2lib/py.typed"}
+    for folder in FOLDERS[1:]:
+        expected |= {f"c2lib/_data/{folder}/{path.name}" for path in (ROOT / folder).iterdir() if path.is_file()}
+    assert {name for name in names if name.startswith("c2lib/")} == expected
+
+
+def test_wheel_runs_alone(wheel: Path, tmp_path: Path) -> None:
+    """Installed into an empty folder, it gives its version, a run and its evidence draft from there."""
+    place = tmp_path / "installed"
+    run(*PIP, "install", "--no-deps", "--target", place, wheel, cwd=tmp_path)
+    command = (sys.executable, "-P", "-m", "c2lib")
+    where = run(sys.executable, "-P", "-c", "import c2lib; print(c2lib.__file__)", cwd=tmp_path, PYTHONPATH=str(place))
+    assert where.strip() == str(place / "c2lib" / "__init__.py")
+    version = wheel.name.split("-")[1]
+    assert run(*command, "--version", cwd=tmp_path, PYTHONPATH=str(place)) == f"c2lib {version}\n"
+    words = ("dryrun", "--strategy-id", "strat_demo", "--seed", "7", "--run-id", "alone")
+    run(*command, *words, cwd=tmp_path, PYTHONPATH=str(place))
+    made = tmp_path / "out" / "finish_c" / "c2" / "alone"
+    run(*command, "evidence", made, "--no-plots", cwd=tmp_path, PYTHONPATH=str(place))
+    assert [path.name.endswith("-PASS.md") for path in (made / "evidence").iterdir()] == [True]

@@ -1,0 +1,157 @@
+"""The files of another program, line by line."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from c2lib.witness.run import open_run
+from c2lib.witness.snapshots import MAX_STATES
+from tests.witness.other_program import AUDIT, EVENTS, METRICS, SNAPSHOTS, OtherRun
+from tests.witness.sample_runs import found
+
+Change = Callable[[OtherRun], object]
+
+
+def findings_after(change: Change, tmp_path: Path) -> set[str]:
+    """Return what is found after a change of a sound run."""
+    run = OtherRun()
+    change(run)
+    return found(open_run(run.write(tmp_path / "run")))
+
+
+def put(run: OtherRun, kind: str, at: int) -> None:
+    """Put an event of a kind at a place, with numbers and ids that fit."""
+    run.emit(kind, {})
+    run.events.insert(at, run.events.pop())
+    for number, event in enumerate(run.events):
+        event.update(ts_sim=number, ts_utc=None)
+    run.identify()
+    for counted in (run.metrics, run.snapshots[-1]):
+        counted["events_emitted"] = len(run.events)
+
+
+WRONG: dict[str, tuple[Change, str]] = {
+    "an event id": (lambda run: run.events[2].update(event_id="0" * 64), f"EVENT_ID_WRONG {EVENTS}"),
+    "a payload": (lambda run: run.events[2]["payload"].update(price=100.5), f"EVENT_ID_WRONG {EVENTS}"),
+    "a ts_sim": (lambda run: run.events[2].update(ts_sim=7), f"SEQUENCE_BROKEN {EVENTS}"),
+    "a time": (lambda run: run.events[1].update(ts_utc="2027-01-01T00:00:00Z"), f"CLOCK_WENT_BACK {EVENTS}"),
+    "a format": (lambda run: run.events[1].update(schema_version="C2_DRYRUN_V9"), f"CONTRACT_BROKEN {EVENTS}"),
+    "a lost event": (lambda run: run.events.pop(2), f"SEQUENCE_BROKEN {EVENTS}"),
+    "a doubled event": (lambda run: run.events.insert(2, run.events[2]), f"SEQUENCE_BROKEN {EVENTS}"),
+    "events exchanged": (lambda run: run.events.insert(1, run.events.pop(2)), f"SEQUENCE_BROKEN {EVENTS}"),
+    "another run": (lambda run: run.events[2].update(run_id="other"), f"WRONG_RUN {EVENTS}"),
+    "another strategy": (lambda run: run.snapshots[1].update(strategy_id="other"), f"WRONG_RUN {SNAPSHOTS}"),
+    "another run's metrics": (lambda run: run.metrics.update(run_id="other"), f"WRONG_RUN {METRICS}"),
+    "a second start": (lambda run: put(run, "SESSION_START", 3), f"SEQUENCE_BROKEN {EVENTS}"),
+    "an event behind the stop": (lambda run: put(run, "FILL", len(run.events)), f"SEQUENCE_BROKEN {EVENTS}"),
+    "a seq": (lambda run: run.audit[1].update(seq=5), f"SEQUENCE_BROKEN {AUDIT}"),
+    "an audit time": (lambda run: run.audit[1].update(ts="2025-01-01T00:00:00Z"), f"CLOCK_WENT_BACK {AUDIT}"),
+    "a level": (lambda run: run.audit[1].update(level="LOUD"), f"CONTRACT_BROKEN {AUDIT}"),
+    "a meta that is none": (lambda run: run.audit[1].update(meta=[]), f"CONTRACT_BROKEN {AUDIT}"),
+    "a second opening": (lambda run: run.audit[1].update(code="C2_DRYRUN_START"), f"SEQUENCE_BROKEN {AUDIT}"),
+    "a late opening": (
+        lambda run: [line.update(code=code) for line, code in zip(run.audit, ("OWN", "C2_DRYRUN_START"), strict=True)],
+        f"SEQUENCE_BROKEN {AUDIT}",
+    ),
+    "a chain in one entry": (lambda run: run.audit[1].update(prev_hash="0" * 64), f"CONTRACT_BROKEN {AUDIT}"),
+    "a status that may not follow": (lambda run: run.snapshots.pop(1), f"STATUS_PATH_WRONG {SNAPSHOTS}"),
+    "a status twice": (lambda run: run.snapshots[1].update(status="INIT"), f"STATUS_PATH_WRONG {SNAPSHOTS}"),
+    "no beginning": (lambda run: run.snapshots.pop(0), f"STATUS_PATH_WRONG {SNAPSHOTS}"),
+    "a status that is none": (lambda run: run.snapshots[1].update(status="GOOD"), f"CONTRACT_BROKEN {SNAPSHOTS}"),
+    "a snapshot's number": (lambda run: run.snapshots[1].update(ts_sim=4), f"SEQUENCE_BROKEN {SNAPSHOTS}"),
+    "a count that shrinks": (lambda run: run.snapshots[1].update(events_emitted=90), f"COUNTER_WRONG {SNAPSHOTS}"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_provably_wrong_is_found(name: str, tmp_path: Path) -> None:
+    """Whatever else the program left open."""
+    change, expected = WRONG[name]
+    assert expected in findings_after(change, tmp_path)
+
+
+def test_an_event_of_its_own_may_stand_anywhere(tmp_path: Path) -> None:
+    """Before the start and behind the stop: the contract says nothing about it."""
+    run = OtherRun()
+    put(run, "BOOT", 0)
+    put(run, "BYE", len(run.events))
+    assert found(open_run(run.write(tmp_path / "run"))) == set()
+
+
+def test_the_order_of_the_keys_counts(tmp_path: Path) -> None:
+    """The canonical form is the runbook's too."""
+    place = OtherRun().write(tmp_path / "run")
+    text = (place / AUDIT).read_text()
+    (place / AUDIT).write_text(text.replace('{"code":', '{ "code":', 1))
+    assert found(open_run(place)) == {f"NOT_CANONICAL {AUDIT}"}
+
+
+@pytest.mark.parametrize(
+    ("times", "sound"),
+    [
+        (("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00Z"), True),
+        (("2026-01-01T00:00:00Z", "2025-12-31T23:59:59.999999Z"), False),
+        (("2026-01-01T01:00:00Z", None, "yesterday", "2026-01-01T00:00:00Z"), False),
+        (("2026-01-01T01:00:00Z", "", "2026-01-01T00:00:00"), True),
+    ],
+)
+def test_times_are_instants(times: tuple[str | None, ...], sound: bool, tmp_path: Path) -> None:
+    """Times are compared whatever their zone and precision; a text that names no instant is counted, not compared."""
+    run = OtherRun(ticks=0)
+    for event in run.events:
+        del event["ts_utc"]
+    for number, time in enumerate(times):
+        run.emit("NOTE", {})
+        run.events[-1]["ts_utc"] = time
+        run.events.insert(1 + number, run.events.pop())
+    for number, event in enumerate(run.events):
+        event["ts_sim"] = number
+    run.identify()
+    for counted in (run.metrics, run.snapshots[-1]):
+        counted["events_emitted"] = len(run.events)
+    seen = open_run(run.write(tmp_path / "run"))
+    assert found(seen) == (set() if sound else {f"CLOCK_WENT_BACK {EVENTS}"})
+    unread = sum(time is None or not time.endswith(("Z", "+01:00")) for time in times)
+    counted_text = f"the order of {unread} times of {EVENTS}, which are no ISO 8601 with a zone"
+    assert (counted_text in seen.unchecked) is (unread > 0)
+
+
+def moved(run: OtherRun, *pairs: tuple[str, str]) -> None:
+    """Let the audit trail tell phase moves."""
+    stop = run.audit.pop()
+    for before, after in pairs:
+        run.note("C2_PHASE_TRANSITION", {"from": before, "to": after})
+    run.note(stop["code"], stop["meta"])
+    run.metrics["audit_events"] = len(run.audit)
+
+
+PATH = (("INIT", "PREFLIGHT_OK"), ("PREFLIGHT_OK", "DRYRUN_ACTIVE"), ("DRYRUN_ACTIVE", "STOPPING"))
+
+
+def test_phases_are_followed_where_the_audit_tells_them(tmp_path: Path) -> None:
+    """By the session table, from its beginning, to the status of the end."""
+    whole = (*PATH, ("STOPPING", "STOPPED"))
+    assert findings_after(lambda run: moved(run, *whole), tmp_path / "good") == set()
+    jumped = findings_after(lambda run: moved(run, ("INIT", "STOPPED")), tmp_path / "jumped")
+    assert jumped == {f"PHASE_PATH_FORBIDDEN {AUDIT}"}
+    assert findings_after(lambda run: moved(run, *whole[1:]), tmp_path / "late") == {f"PHASE_PATH_FORBIDDEN {AUDIT}"}
+    assert findings_after(lambda run: moved(run, *PATH), tmp_path / "short") == {f"STATUS_PATH_WRONG {SNAPSHOTS}"}
+
+
+def test_phases_of_its_own_are_listed_as_unchecked(tmp_path: Path) -> None:
+    """They are no finding, and nothing is concluded from them."""
+    run = OtherRun()
+    moved(run, ("BOOT", "GO"), ("DRYRUN_ACTIVE", "STOPPING"))
+    seen = open_run(run.write(tmp_path / "run"))
+    assert seen.findings == ()
+    assert "1 phase moves, which name no phases of the contract" in seen.unchecked
+
+
+def test_snapshots_are_kept_up_to_a_bound(tmp_path: Path) -> None:
+    """Though every one is judged."""
+    run = OtherRun()
+    run.snapshots[1:1] = [dict(run.snapshots[0]) for _ in range(MAX_STATES)]
+    seen = open_run(run.write(tmp_path / "run"))
+    assert len(seen.summary.statuses) == MAX_STATES
+    assert len(seen.findings) > MAX_STATES
