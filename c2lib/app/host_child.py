@@ -33,7 +33,7 @@ from c2lib.session.nolive import _REFUSED as REFUSED
 from c2lib.session.nolive import _REFUSED_PREFIX as REFUSED_PREFIX
 from c2lib.session.nolive import _audited as audited
 from c2lib.session.nolive import network_problem
-from c2lib.session.strategy import checked_intents
+from c2lib.session.strategy import decision_of
 
 MAX_CONTROL = 4096
 """Most bytes of a message on the control socket."""
@@ -101,7 +101,7 @@ def _load(request: dict[str, Any]) -> Any:
 
 def _checked(bar_index: int, wanted: object) -> bytes:
     try:
-        return encode((bar_index, checked_intents(wanted))).encode()
+        return encode((bar_index, decision_of(wanted).intents)).encode()
     except StrategyError as error:
         return encode({"unusable": str(error)[:_MAX_TEXT]}).encode()
 
@@ -271,7 +271,7 @@ def _end_with(lifeline: int) -> None:
 
 def _hidden(handle: int) -> int:
     """Return a handle moved to a number that is not known beforehand."""
-    lowest = random.SystemRandom().randrange(64, min(os.sysconf("SC_OPEN_MAX"), 1024) - 64)
+    lowest = random.SystemRandom().randrange(16, max(17, min(os.sysconf("SC_OPEN_MAX"), 1024) - 16))
     moved = fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, lowest)
     os.close(handle)
     return moved

@@ -19,7 +19,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from functools import lru_cache
@@ -31,7 +31,7 @@ from c2lib.app.host_child import MAX_CONTROL, framed
 from c2lib.core.errors import NoLiveViolationError, OutputError, StrategyError
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.core.redaction import clean_text
-from c2lib.session.strategy import checked_intents
+from c2lib.session.strategy import decision_of
 
 START_TIMEOUT_S = 30.0
 """Seconds that a child may take until it is ready for a strategy."""
@@ -295,7 +295,7 @@ class HostedStrategy:
             try:
                 message = message[os.write(self._requests, message) :]
             except BlockingIOError:
-                if not select.select([], [self._requests], [], max(0.0, deadline - monotonic()))[1]:
+                if not _is_ready(self._requests, select.POLLOUT, deadline - monotonic()):
                     raise StrategyEndedError(EndCode.TIMEOUT, "it does not read what it is sent") from None
             except ConnectionError:
                 raise StrategyEndedError(EndCode.EXITED, "") from None
@@ -320,21 +320,27 @@ class HostedStrategy:
                     )
                 return answer
 
-    def _read_refusals(self) -> None:
-        """Count the reports of refused attempts, each of which was written before the strategy's code went on."""
-        with suppress(BlockingIOError):
-            while self._refusals.read():
-                while (report := self._refusals.take()) is not None:
-                    texts = _parsed(report)
-                    if type(texts) is not list or len(texts) != 2 or not all(type(text) is str for text in texts):
-                        raise StrategyEndedError(EndCode.PROTOCOL, "a report of a refused attempt that is none")
-                    self.attempts += 1
-                    if len(self.tried) < _MAX_TRIED:
-                        self.tried.append(Attempt(*(clean_text(text)[:_MAX_SHOWN] for text in texts)))
-            # at an end of file it would be ready for ever
-            if not self._refusals.ended:
-                self._poller.unregister(self._refusals.handle)
-                self._refusals.ended = True
+    def _read_refusals(self) -> bool:
+        """Count reports of refused attempts that have come in; return whether there can be more.
+
+        Each was written before the strategy's code went on. One read at a time, since a strategy can write on and on.
+        """
+        try:
+            more = self._refusals.read()
+        except BlockingIOError:
+            return False
+        while (report := self._refusals.take()) is not None:
+            texts = _parsed(report)
+            if type(texts) is not list or len(texts) != 2 or not all(type(text) is str for text in texts):
+                raise StrategyEndedError(EndCode.PROTOCOL, "a report of a refused attempt that is none")
+            self.attempts += 1
+            if len(self.tried) < _MAX_TRIED:
+                self.tried.append(Attempt(*(clean_text(text)[:_MAX_SHOWN] for text in texts)))
+        if not more and not self._refusals.ended:
+            # it would be ready for ever
+            self._poller.unregister(self._refusals.handle)
+            self._refusals.ended = True
+        return more
 
     def _await_canary(self) -> str | None:
         """Return what the child says of its layer; its canary's attempt must have been refused and reported."""
@@ -354,8 +360,10 @@ class HostedStrategy:
         exited = isinstance(error, StrategyEndedError) and error.code is EndCode.EXITED
         if exited:
             # killed while it is still ending, it would look as if that had ended it
-            with suppress(OSError, AttributeError), open(os.pidfd_open(self.pid), "rb", buffering=0) as ending:
-                select.select([ending], [], [], _GRACE_S)
+            with suppress(OSError, AttributeError):
+                ending = os.pidfd_open(self.pid)
+                _is_ready(ending, select.POLLIN, _GRACE_S)
+                os.close(ending)
         status = self._kill()
         if self.attempts:
             error = NoLiveViolationError(f"session code tried {self.attempts} time(s) to leave the process")
@@ -371,8 +379,10 @@ class HostedStrategy:
         self._open.remove(self._lifeline)
         os.close(self._lifeline)
         status = self._host.end(self.pid)
+        until = monotonic() + _GRACE_S
         with suppress(StrategyEndedError):
-            self._read_refusals()
+            while self._read_refusals() and monotonic() < until:
+                continue
         if status is None:
             return "its status is not known"
         code = os.waitstatus_to_exitcode(status)
@@ -407,6 +417,12 @@ class _Frames:
         return data[4:end]
 
 
+def _is_ready(handle: int, event: int, seconds: float) -> bool:
+    poller = select.poll()
+    poller.register(handle, event)
+    return bool(poller.poll(max(0.0, seconds) * 1000))
+
+
 def _parsed(message: bytes) -> Any:
     try:
         return json.loads(message)
@@ -418,7 +434,7 @@ def _parsed(message: bytes) -> Any:
 def _intents(text: bytes) -> tuple[OrderIntent | CancelIntent, ...]:
     try:
         made = [OrderIntent(*fields) if len(fields) == 7 else CancelIntent(*fields) for fields in _parsed(text)]
-        return tuple(checked_intents(made))
+        return tuple(decision_of(made).intents)
     except (TypeError, StrategyError):
         raise StrategyEndedError(EndCode.PROTOCOL, "intents that are none") from None
 
@@ -473,28 +489,25 @@ def _close_all(handles: list[int]) -> None:
         os.close(handles.pop())
 
 
-_undumpable: list[object] = []
+_prctl: Callable[..., int] = getattr(ctypes.CDLL(None), "prctl", lambda *_: 0)
+_undumpable: list[int] = []
 _undumpable_lock = threading.Lock()
 
 
 @contextmanager
 def undumpable() -> Iterator[None]:
     """Keep other processes of the same user, root aside, from tracing this one and from reading its memory."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
     with _undumpable_lock:
-        if prctl is None or (not _undumpable and prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) != 1):
-            prctl = None
-        else:
-            prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-            _undumpable.append(prctl)
+        _undumpable.append(_prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0))
+        _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     try:
         yield
     finally:
+        # the last one to leave finds what the first one found
         with _undumpable_lock:
-            if prctl is not None:
-                _undumpable.pop()
-                if not _undumpable:
-                    prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
+            before = _undumpable.pop()
+            if not _undumpable and before == 1:
+                _prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def _core_of_this_thread() -> int | None:
@@ -506,16 +519,15 @@ def _core_of_this_thread() -> int | None:
 
 
 def _clean_process(control: int) -> subprocess.Popen[bytes]:
-    # what is importable here is importable there, except from the current folder; the package itself always is
-    package = str(Path(__file__).resolve().parents[2])
-    path = [entry for entry in sys.path if entry and Path(entry).resolve() != Path.cwd()]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys([*path, package])), "PYTHONHASHSEED": "0"}
     try:
+        # what is importable here is importable there, except from the current folder; the package itself always is
+        entries = [entry for entry in sys.path if entry and Path(entry).resolve() != Path.cwd()]
+        path = os.pathsep.join(dict.fromkeys([*entries, str(Path(__file__).resolve().parents[2])]))
         return subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours
             [sys.executable, "-P", "-c", _COMMAND, str(control)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env=environment,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
             pass_fds=[control],
             start_new_session=True,
         )

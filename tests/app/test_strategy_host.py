@@ -70,7 +70,7 @@ def test_unchanged_view_stays(host: StrategyHost) -> None:
 
 def test_settings_arrive(host: StrategyHost) -> None:
     """The strategy is made with the session's settings."""
-    with pytest.raises(StrategyRaisedError, match="StrategySettings.*seed=7.*EURUSD.*0.0001"):
+    with pytest.raises(StrategyRaisedError, match=r"StrategySettings.*seed=7.*EURUSD.*0.0001"):
         hosted(host, strategy(init="raise ValueError(settings)")).__enter__()
 
 
@@ -181,9 +181,9 @@ def test_current_folder_not_searched(host: StrategyHost, tmp_path: Path, monkeyp
     (tmp_path / "sibling.py").write_text("")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("")
-    with StrategyHost() as here, here.session("hook", 20.0) as session:
-        with pytest.raises(StrategyRaisedError, match="ModuleNotFoundError: No module named 'sibling'"):
-            session.load(strategy(top="import sibling"), SETTINGS)
+    refused = pytest.raises(StrategyRaisedError, match="ModuleNotFoundError: No module named 'sibling'")
+    with StrategyHost() as here, here.session("hook", 20.0) as session, refused:
+        session.load(strategy(top="import sibling"), SETTINGS)
 
 
 def test_prints_go_to_stderr(host: StrategyHost, capfd: pytest.CaptureFixture[str]) -> None:
@@ -236,9 +236,10 @@ def test_open_network_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_core_is_restored(host: StrategyHost) -> None:
     """The caller's thread shares its child's core inside the block and has its own cores back afterwards."""
     before = os.sched_getaffinity(0)
-    with hosted(host, strategy("import os; raise ValueError(os.sched_getaffinity(0))")) as mine:
-        with pytest.raises(StrategyRaisedError) as caught, mine.bound():
-            inside = os.sched_getaffinity(0)
+    file = strategy("import os; raise ValueError(os.sched_getaffinity(0))")
+    with hosted(host, file) as mine, mine.bound():
+        inside = os.sched_getaffinity(0)
+        with pytest.raises(StrategyRaisedError) as caught:
             mine.on_bar(bar(0), FLAT)
     assert str(caught.value) == f"ValueError: {inside}"
     assert len(inside) == 1

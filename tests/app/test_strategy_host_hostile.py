@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import time
 from collections.abc import Iterator
 
@@ -18,6 +19,7 @@ PIPES = """
     def frame(value):
         text = json.dumps(value).encode()
         return len(text).to_bytes(4, "big") + text
+    def answer(bar, intents): return frame([bar.bar_index, intents])
     def handles(writing):
         found = []
         for name in os.listdir("/proc/self/fd"):
@@ -43,8 +45,7 @@ def host() -> Iterator[StrategyHost]:
 def ended(mine: HostedStrategy, bars: int = 1) -> EndCode:
     """Return the code that a strategy ends with on one of the next bars; it is the answer from then on."""
     with pytest.raises(StrategyEndedError) as caught:
-        for index in range(bars):
-            mine.on_bar(bar(index), FLAT)
+        collections.deque((mine.on_bar(bar(index), FLAT) for index in range(bars)), 0)
     with pytest.raises(StrategyEndedError) as again:
         mine.on_bar(bar(bars), FLAT)
     assert again.value is caught.value
@@ -84,7 +85,7 @@ def test_nothing_runs_at_exit(host: StrategyHost, capfd: pytest.CaptureFixture[s
 
 
 FORGED = {
-    "an answer before its own": "os.write(answers(), frame([bar.bar_index, [['BUY', 1, 'MARKET', None, None, 'GTC', None]]]))",
+    "an answer before its own": "os.write(answers(), answer(bar, [['BUY', 1, 'MARKET', None, None, 'GTC', None]]))",
     "an answer to the next bar": "os.write(answers(), frame([bar.bar_index + 1]))",
     "a bar as text": "os.write(answers(), frame([str(bar.bar_index)]))",
     "no JSON": "os.write(answers(), (3).to_bytes(4, 'big') + b'{,}')",
@@ -92,8 +93,8 @@ FORGED = {
     "deep JSON": "os.write(answers(), (50_000).to_bytes(4, 'big') + b'[' * 50_000)",
     "a number without end": "os.write(answers(), (9_000).to_bytes(4, 'big') + b'9' * 9_000)",
     "a length of 4 GiB": "os.write(answers(), b'\\xff' * 4)",
-    "an order of the wrong types": "os.write(answers(), frame([bar.bar_index, [[[], {}, 1.5, True, None, 'GTC', None]]]))",
-    "an order of no lots": "os.write(answers(), frame([bar.bar_index, [['BUY', 0, 'MARKET', None, None, 'GTC', None]]]))",
+    "an order of the wrong types": "os.write(answers(), answer(bar, [[[], {}, 1.5, True, None, 'GTC', None]]))",
+    "an order of no lots": "os.write(answers(), answer(bar, [['BUY', 0, 'MARKET', None, None, 'GTC', None]]))",
     "a short order": "os.write(answers(), frame([bar.bar_index, [['BUY', 1]]]))",
     "intents that are an object": "os.write(answers(), frame([bar.bar_index, {'a': 1}]))",
     "an error without a type": "os.write(answers(), frame({'raised': None, 'message': 1, 'lines': {}}))",
@@ -115,7 +116,8 @@ def test_forged_error_is_bounded(host: StrategyHost) -> None:
     """A forged report of an exception names lines of the file that was loaded, or none, and texts that are cleaned."""
     on_bar = """
         lines = [[1, "f"], [10 ** 9, "g"], [-1, "h"], [2, "password=hunter2hunter2" + "x" * 9999]] + [[1, "i"]] * 999
-        os.write(answers(), frame({"raised": "E\\ud800", "message": "m" * 50_000, "lines": lines})); import time; time.sleep(60)
+        os.write(answers(), frame({"raised": "E\\ud800", "message": "m" * 50_000, "lines": lines}))
+        import time; time.sleep(60)
     """
     with hosted(host, strategy(on_bar, top=PIPES)) as mine, pytest.raises(StrategyRaisedError) as caught:
         mine.on_bar(bar(0), FLAT)
@@ -150,8 +152,7 @@ def test_hanging_is_cut_off(host: StrategyHost, where: str, how: str, monkeypatc
             session.load(strategy(**{where: how}), SETTINGS).on_bar(bar(0), FLAT)
         assert time.monotonic() - begun < 5
         assert is_gone(session.pid)
-    code = None if isinstance(caught.value, NoLiveViolationError) else caught.value.code
-    assert code is (None if "socket" in how else EndCode.TIMEOUT)
+    assert getattr(caught.value, "code", None) is (None if "socket" in how else EndCode.TIMEOUT)
 
 
 def test_reading_nothing_is_cut_off(host: StrategyHost) -> None:
@@ -160,8 +161,7 @@ def test_reading_nothing_is_cut_off(host: StrategyHost) -> None:
     top = "import ctypes\ndef hold(): ctypes.PyDLL(None).sleep(60)"
     view = FLAT._replace(open_orders=tuple(f"c-{number:06}" for number in range(100_000)))
     with hosted(host, strategy(on_bar, top=top), timeout_s=0.3) as mine, pytest.raises(StrategyEndedError) as caught:
-        for index in range(3):
-            mine.on_bar(bar(index), view._replace(position=index))
+        collections.deque((mine.on_bar(bar(index), view._replace(position=index)) for index in range(3)), 0)
     assert caught.value.code is EndCode.TIMEOUT
 
 
@@ -295,8 +295,7 @@ RAISES = {
         "E: cannot say why",
     ),
     "a text of a subclass": (
-        "class S(str):\n    def __getitem__(self, key): return 7\n"
-        "class E(Exception):\n    def __str__(self): return S('mine')",
+        "class S(str): __getitem__ = None\nclass E(Exception):\n    def __str__(self): return S('mine')",
         "raise E",
         "E: mine",
     ),

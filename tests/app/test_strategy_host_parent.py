@@ -8,16 +8,21 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from c2lib.app.strategy_host import StrategyEndedError, StrategyHost
+from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import OutputError
+from c2lib.session.nolive import NoLiveGuard
+from c2lib.session.orchestrator import LiveSessionOrchestrator
+from c2lib.session.strategy import StrategySource
 from tests.app.hosted import BUYS, FLAT, bar, dumpable, hosted, is_gone, open_handles, strategy
 
 
 def test_memory_is_closed_meanwhile() -> None:
-    """A process that owns a host cannot be read by its own user's other processes while a host lives, and can afterwards."""
+    """A process that owns a host cannot be read by its user's other processes until the last host is closed."""
     assert dumpable()
     with StrategyHost(), StrategyHost():
         assert not dumpable()
@@ -98,3 +103,64 @@ def _parent_of(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
         return 0
+
+
+def test_guard_leaves_the_host_alone() -> None:
+    """What a session's own guard refuses is nothing that a host does for a strategy, its end by force among it."""
+    with StrategyHost() as one, hosted(one, strategy("while bar.bar_index: pass"), timeout_s=0.2) as mine:
+        with NoLiveGuard() as guard:
+            mine.on_bar(bar(0), FLAT)
+            with pytest.raises(StrategyEndedError):
+                mine.on_bar(bar(1), FLAT)
+            mine.close()
+        assert guard.attempts == 0
+    assert is_gone(mine.pid)
+
+
+def test_interrupt_ends_the_child() -> None:
+    """An interrupt in the middle of an answer ends the child, as the answer would be taken for the next one."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with StrategyHost() as one, hosted(one, strategy("while True: pass")) as mine:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt):
+                mine.on_bar(bar(0), FLAT)
+            assert is_gone(mine.pid)
+            with pytest.raises(StrategyEndedError):
+                mine.on_bar(bar(1), FLAT)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def run(source: StrategySource) -> tuple[list[str], str]:
+    """Return the events of a session on a strategy, and its status."""
+    events: list[str] = []
+    config = DryrunConfig(strategy_id="mine", strategy_allowlist=("mine",), run_id="r", seed=7, steps=300)
+    orchestrator = LiveSessionOrchestrator()
+    result = orchestrator.run_dryrun(
+        config, event_sink=events, state_sink=[], metrics_sink=[], audit_sink=[], strategy=source
+    )
+    return events, result.status.value
+
+
+def test_session_cannot_tell() -> None:
+    """A session on a hosted strategy writes the events that it writes on the same class in its own process."""
+    on_bar = """
+        step = bar.bar_index % 7
+        if step == 0: return [OrderIntent("BUY" if view.position < 1 else "SELL", 2, tag=str(view))]
+        if step == 3: return (OrderIntent("BUY", 1, "LIMIT", bar.low - 5, None, "GTC"),)
+        if step == 5: return [CancelIntent(order) for order in view.open_orders]
+    """
+    file = strategy(on_bar)
+    here: dict[str, Any] = {}
+    exec(file.source, here)
+    with StrategyHost() as one, one.session("hook", 20.0) as session, session.bound():
+        there = run(StrategySource("file", "0" * 64, lambda settings: session.load(file, settings)))
+        assert session.finish() == 0
+    assert there == run(StrategySource("file", "0" * 64, here["Mine"]))
+    assert there[1] == "COMPLETED"
+    assert len(there[0]) > 400
