@@ -19,19 +19,22 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from c2lib.app.host_child import MAX_CONTROL, framed
 from c2lib.core.errors import NoLiveViolationError, OutputError, StrategyError
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.core.redaction import clean_text
 from c2lib.session.strategy import decision_of
+
+T = TypeVar("T")
+Intents = tuple[OrderIntent | CancelIntent, ...]
 
 START_TIMEOUT_S = 30.0
 """Seconds that a child may take until it is ready for a strategy."""
@@ -107,14 +110,15 @@ class StrategyEndedError(StrategyError):
         super().__init__(_REASONS[code])
 
 
-class StrategyHost:
+class StrategyHost(ExitStack):
     """A clean process that forks a child for each session; started at once, ready some 60 ms later.
 
-    It belongs to one thread at a time. While it lives, other processes of the same user cannot read this one. Raises
-    :class:`OutputError` when the process cannot be started.
+    To be closed after its sessions; it belongs to one thread at a time. While it lives, other processes of the same
+    user cannot read this one. Raises :class:`OutputError` when the process cannot be started.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         with ExitStack() as stack:
             stack.enter_context(undumpable())
             self._control, theirs = socket.socketpair()
@@ -123,7 +127,7 @@ class StrategyHost:
             with theirs:
                 self._process = stack.enter_context(_clean_process(theirs.fileno()))
             stack.callback(self._process.kill)
-            self._stack = stack.pop_all()
+            self.push(stack.pop_all())
 
     def session(self, layer: str, timeout_s: float) -> HostedStrategy:
         """Fork a child for one session of a NO-LIVE layer, whose answers may take ``timeout_s`` seconds each.
@@ -137,9 +141,7 @@ class StrategyHost:
         ours = [requests[1], answers[0], refusals[0], lifeline[0], prints[0]]
         theirs = [requests[0], answers[1], refusals[1], lifeline[1], prints[1]]
         try:
-            with _host_errors():
-                socket.send_fds(self._control, [json.dumps({"layer": layer, "core": core}).encode()], theirs)
-                pid = self._answer()
+            pid = self._ask({"layer": layer, "core": core}, theirs)
         except BaseException:
             _close_all(ours)
             raise
@@ -150,59 +152,57 @@ class StrategyHost:
     def end(self, pid: int) -> int | None:
         """Kill a child with its process group and return its wait status, ``None`` when this host is gone itself."""
         # the clean process alone collects its children: while it is there, no other process has their numbers
-        if self._process.poll() is not None:
-            return None
-        for kill in (os.kill, os.killpg):
-            with suppress(ProcessLookupError, PermissionError):
-                kill(pid, signal.SIGKILL)
-        with suppress(OutputError), _host_errors():
-            self._control.sendall(json.dumps({"reap": pid}).encode())
-            return self._answer()
+        if self._process.poll() is None:
+            for kill in (os.kill, os.killpg):
+                with suppress(ProcessLookupError, PermissionError):
+                    kill(pid, signal.SIGKILL)
+            with suppress(OutputError):
+                return self._ask({"reap": pid})
         return None
 
-    @property
-    def pid(self) -> int:
-        """The clean process."""
-        return self._process.pid
-
-    def close(self) -> None:
-        """End the clean process; sessions are closed before."""
-        self._stack.close()
-
-    def __enter__(self) -> StrategyHost:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _answer(self) -> int:
-        return int(json.loads(self._control.recv(MAX_CONTROL)))
+    def _ask(self, request: dict[str, Any], handles: Sequence[int] = ()) -> int:
+        message = json.dumps(request).encode()
+        try:
+            if handles:
+                socket.send_fds(self._control, [message], handles)
+            else:  # also while a guard is entered, which refuses the other call
+                self._control.sendall(message)
+            return int(json.loads(self._control.recv(MAX_CONTROL)))
+        except (OSError, ValueError) as error:
+            raise OutputError(f"the strategy host gives no answer ({type(error).__name__})") from None
 
 
-class HostedStrategy:
+class HostedStrategy(ExitStack):
     """A strategy in a child of its own, made by :meth:`StrategyHost.session`; loaded, it is a strategy like any.
 
     ``canary_problem`` says why the NO-LIVE layer does not hold over there, ``None`` when it does; ``attempts`` counts
-    what the hook refused there since, ``tried`` names the first of it.
+    what the hook refused there since, ``tried`` names the first of it. Closing it ends the child, whatever that does.
     """
 
     def __init__(self, host: StrategyHost, pid: int, core: int | None, timeout_s: float, handles: list[int]) -> None:
+        super().__init__()
         self.pid = pid
         self.attempts = 0
         self.tried: list[Attempt] = []
         self._host, self._core, self._timeout_s = host, core, timeout_s
-        self._requests, answers, refusals, self._lifeline, prints = handles
-        self._relay = threading.Thread(target=_relay, args=(prints,), daemon=True, name="c2lib strategy prints")
-        self._relay.start()
-        self._open = [*handles[:4]]
+        self._requests, answers, refusals, lifeline, prints = handles
+        relay = threading.Thread(target=_relay, args=(prints,), daemon=True, name="c2lib strategy prints")
+        relay.start()
+        self.callback(relay.join, 1.0)
+        self.callback(_close_all, [self._requests, answers, refusals])
+        self._child = ExitStack()
+        self._child.callback(self._collect)
+        self._child.callback(os.close, lifeline)
+        self.callback(self._ended, StrategyError("the strategy's session was closed"))
         self._answers, self._refusals = _Frames(answers, MAX_ANSWER), _Frames(refusals, _MAX_REPORT)
         os.set_blocking(self._requests, False)
         os.set_blocking(refusals, False)
         self._poller = select.poll()
         self._poller.register(answers, select.POLLIN)
         self._poller.register(refusals, select.POLLIN)
-        self._file = StrategyFile("", "", b"")
+        self._source, self._bar_index = b"", -1
         self._shown: PositionView | None = None
+        self._status = "its status is not known"
         self._over: StrategyError | None = None
         self.canary_problem = self._await_canary()
 
@@ -212,48 +212,28 @@ class HostedStrategy:
         Raises :class:`StrategyRaisedError`, :class:`StrategyEndedError` or :class:`NoLiveViolationError`, each the
         end of the child.
         """
-        self._file = file
+        self._source = file.source
         source = file.source.decode("latin-1")
         request = {"file": file.name, "class": file.class_name, "source": source, "settings": settings._asdict()}
-        answer = self._ask(json.dumps(request).encode())
-        if answer != b"null":
-            raise self._ended(_error(_parsed(answer), file.source, None))
+        self._ask(json.dumps(request).encode(), self._read_null)
         return self
 
-    def on_bar(self, bar: Bar, view: PositionView) -> tuple[OrderIntent | CancelIntent, ...] | None:
+    def on_bar(self, bar: Bar, view: PositionView) -> Intents | None:
         """Return what the strategy wants; raises what :meth:`load` does, and StrategyError for an unusable answer."""
+        self._bar_index = bar.bar_index
         # what the child was shown before is not sent again
         same = view is self._shown
-        answer = self._ask(b"[%d,%d,%d,%d,%d,%d,%d]" % bar if same else _encode((*bar, view)).encode())
+        request = b"[%d,%d,%d,%d,%d,%d,%d]" % bar if same else _encode((*bar, view)).encode()
         self._shown = view
-        head = b"[%d" % bar.bar_index
-        rest = answer[len(head) :] if answer.startswith(head) else b""
-        if rest == b"]":
-            return None
-        try:
-            if rest.startswith(b","):
-                # most answers are short and come again
-                return (_intents if len(rest) < _CHUNK // 64 else _intents.__wrapped__)(rest[1:-1])
-            error = _error(_parsed(answer), self._file.source, bar.bar_index)
-        except StrategyEndedError as ended:
-            error = ended
-        raise self._ended(error)
+        return self._ask(request, self._read_intents)
 
     def finish(self) -> int:
         """Let the child flush what was printed, end it, and return how many attempts its hook refused in all."""
-        if self._over is None:
-            # what it does after its last answer decides nothing but that count
-            with suppress(StrategyError):
-                self._ask(b"null")
+        # what it does after its last answer decides nothing but that count
+        with suppress(StrategyError):
+            self._ask(b"null", self._read_null)
         self.close()
         return self.attempts
-
-    def close(self) -> None:
-        """End the child, whatever it is doing."""
-        self._over = self._over or StrategyEndedError(EndCode.EXITED, "closed")
-        self._kill()
-        _close_all(self._open)
-        self._relay.join(1.0)
 
     @contextmanager
     def bound(self) -> Iterator[None]:
@@ -266,29 +246,53 @@ class HostedStrategy:
                     stack.callback(os.sched_setaffinity, 0, before)
             yield
 
-    def __enter__(self) -> HostedStrategy:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _ask(self, request: bytes) -> bytes:
-        """Return the answer to a request; whatever goes wrong ends the child."""
+    def _ask(self, request: bytes, read: Callable[[bytes], T]) -> T:
+        """Return what is read in the answer to a request; whatever goes wrong ends the child."""
         if self._over is not None:
             raise self._over
         try:
             deadline = monotonic() + self._timeout_s
             self._send(framed(request), deadline)
             answer = self._receive(deadline)
+            if self.attempts:
+                raise StrategyError
+            return read(answer)
         except StrategyError as error:
             raise self._ended(error) from None
         except BaseException:
             # the answer that is on its way would be taken for the next one
             self.close()
             raise
-        if self.attempts:
-            raise self._ended(StrategyError())
-        return answer
+
+    def _read_null(self, answer: bytes) -> None:
+        if answer != b"null":
+            raise self._error(answer, None)
+
+    def _read_intents(self, answer: bytes) -> Intents | None:
+        head = b"[%d" % self._bar_index
+        rest = answer[len(head) :] if answer.startswith(head) else b""
+        if rest == b"]":
+            return None
+        if rest.startswith(b","):
+            # most answers are short and come again
+            return (_intents if len(rest) < _CHUNK // 64 else _intents.__wrapped__)(rest[1:-1])
+        raise self._error(answer, self._bar_index)
+
+    def _error(self, answer: bytes, bar_index: int | None) -> StrategyError:
+        """Return the error that an answer reports; the texts in it are foreign."""
+        value = _parsed(answer)
+        try:
+            if "unusable" in value:
+                return StrategyError(_clean(value["unusable"]))
+            texts = importlib.util.decode_source(self._source).split("\n") if value["lines"] else []
+            lines = tuple(
+                OwnLine(number, _clean(function)[:_MAX_SHOWN], _clean(texts[number - 1].strip())[:_MAX_SHOWN])
+                for number, function in value["lines"][:_MAX_TRIED]
+                if 0 < number <= len(texts)
+            )
+            return StrategyRaisedError(_clean(value["raised"]), _clean(value["message"]), lines, bar_index)
+        except (KeyError, TypeError, ValueError):
+            return StrategyEndedError(EndCode.PROTOCOL, "no answer to what was asked")
 
     def _send(self, message: bytes, deadline: float) -> None:
         while message:
@@ -364,29 +368,24 @@ class HostedStrategy:
                 ending = os.pidfd_open(self.pid)
                 _is_ready(ending, select.POLLIN, _GRACE_S)
                 os.close(ending)
-        status = self._kill()
+        self._child.close()
         if self.attempts:
             error = NoLiveViolationError(f"session code tried {self.attempts} time(s) to leave the process")
         elif exited:
-            error = StrategyEndedError(EndCode.EXITED, status)
-        self._over = error
-        return error
+            error = StrategyEndedError(EndCode.EXITED, self._status)
+        self._over = self._over or error
+        return self._over
 
-    def _kill(self) -> str:
-        """Kill the child and return how it ended; what its hook reported until then is still counted."""
-        if self._lifeline not in self._open:
-            return ""
-        self._open.remove(self._lifeline)
-        os.close(self._lifeline)
+    def _collect(self) -> None:
+        """Kill the child and keep how it ended; what its hook reported until then is still counted."""
         status = self._host.end(self.pid)
+        if status is not None:
+            code = os.waitstatus_to_exitcode(status)
+            self._status = f"exit code {code}" if code >= 0 else f"signal {-code}"
         until = monotonic() + _GRACE_S
         with suppress(StrategyEndedError):
             while self._read_refusals() and monotonic() < until:
                 continue
-        if status is None:
-            return "its status is not known"
-        code = os.waitstatus_to_exitcode(status)
-        return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
 
 class _Frames:
@@ -431,28 +430,12 @@ def _parsed(message: bytes) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _intents(text: bytes) -> tuple[OrderIntent | CancelIntent, ...]:
+def _intents(text: bytes) -> Intents:
     try:
         made = [OrderIntent(*fields) if len(fields) == 7 else CancelIntent(*fields) for fields in _parsed(text)]
         return tuple(decision_of(made).intents)
     except (TypeError, StrategyError):
         raise StrategyEndedError(EndCode.PROTOCOL, "intents that are none") from None
-
-
-def _error(value: Any, source: bytes, bar_index: int | None) -> StrategyError:
-    """Return the error that an answer reports; the texts in it are foreign."""
-    try:
-        if "unusable" in value:
-            return StrategyError(_clean(value["unusable"]))
-        texts = importlib.util.decode_source(source).split("\n") if value["lines"] else []
-        lines = tuple(
-            OwnLine(number, _clean(function)[:_MAX_SHOWN], _clean(texts[number - 1].strip())[:_MAX_SHOWN])
-            for number, function in value["lines"][:_MAX_TRIED]
-            if 0 < number <= len(texts)
-        )
-        return StrategyRaisedError(_clean(value["raised"]), _clean(value["message"]), lines, bar_index)
-    except (KeyError, TypeError, ValueError):
-        return StrategyEndedError(EndCode.PROTOCOL, "no answer to what was asked")
 
 
 def _clean(text: object) -> str:
@@ -474,14 +457,6 @@ def _relay(prints: int) -> None:
             left = max(0, left - len(chunk))
             with suppress(AttributeError, OSError, ValueError):  # a stderr that is closed, or none
                 sys.stderr.write(text)
-
-
-@contextmanager
-def _host_errors() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise OutputError(f"the strategy host gives no answer ({type(error).__name__})") from None
 
 
 def _close_all(handles: list[int]) -> None:

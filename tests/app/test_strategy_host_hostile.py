@@ -67,8 +67,8 @@ EXITS = {
 @pytest.mark.parametrize("where", ["top", "init", "on_bar"])
 def test_exit_is_an_end(host: StrategyHost, where: str, how: str, layer: str) -> None:
     """A strategy that ends its process, by whatever status and wherever, never looks like one that answered."""
-    if layer == "namespace" and "kill" in how:
-        pytest.skip("the first process of a PID namespace cannot kill itself")
+    if layer == "namespace":
+        how = how.replace("os.kill(os.getpid(), 9)", "os._exit(0)")  # no signal of its own ends the first process there
     file = strategy(**{where: f"import os; {how}"})
     with host.session(layer, 20.0) as session, pytest.raises(StrategyEndedError) as caught:
         session.load(file, SETTINGS).on_bar(bar(0), FLAT)

@@ -14,7 +14,7 @@ import pytest
 
 from c2lib.app.strategy_host import StrategyEndedError, StrategyHost
 from c2lib.core.config import DryrunConfig
-from c2lib.core.errors import OutputError
+from c2lib.core.errors import OutputError, StrategyError
 from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.strategy import StrategySource
@@ -35,7 +35,7 @@ def test_nothing_is_left_behind() -> None:
     with StrategyHost() as one:
         with hosted(one, BUYS) as mine:
             mine.on_bar(bar(0), FLAT)
-            pids = [mine.pid, one.pid]
+            pids = [mine.pid, one._process.pid]
         mine.close()
         assert is_gone(pids[0])
     assert is_gone(pids[1])
@@ -47,11 +47,11 @@ def test_dead_host_is_an_output_error() -> None:
     """A host whose process was killed gives no more sessions, and the one that it had ends as a strategy's exit."""
     with StrategyHost() as one, hosted(one, strategy("import os; os.kill(os.getppid(), 9)")) as mine:
         mine.on_bar(bar(0), FLAT)
-        assert is_gone(one.pid)
+        assert is_gone(one._process.pid)
         with pytest.raises(OutputError, match="the strategy host gives no answer"):
             one.session("hook", 20.0)
         mine.close()
-        with pytest.raises(StrategyEndedError):
+        with pytest.raises(StrategyError, match="closed"):
             mine.on_bar(bar(1), FLAT)
 
 
@@ -68,7 +68,7 @@ import os, sys, time
 from tests.app.hosted import BUYS, FLAT, bar, hosted, strategy
 from c2lib.app.strategy_host import StrategyHost
 with StrategyHost() as host, hosted(host, strategy({on_bar!r}), {layer!r}, 60.0) as mine:
-    print(host.pid, mine.pid, flush=True)
+    print(host._process.pid, mine.pid, flush=True)
     mine.on_bar(bar(0), FLAT)
 """
 
@@ -130,7 +130,7 @@ def test_interrupt_ends_the_child() -> None:
             with pytest.raises(KeyboardInterrupt):
                 mine.on_bar(bar(0), FLAT)
             assert is_gone(mine.pid)
-            with pytest.raises(StrategyEndedError):
+            with pytest.raises(StrategyError, match="closed"):
                 mine.on_bar(bar(1), FLAT)
     finally:
         signal.signal(signal.SIGALRM, before)
