@@ -71,8 +71,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         try:
             if type(request) is list:
                 if len(request) > bar_fields:
-                    position, open_orders = request.pop()
-                    view = PositionView(position, tuple(open_orders))
+                    view = _view(*request.pop())
                 wanted = strategy.on_bar(new(Bar, request), view)
                 answer = b"[%d]" % request[0] if wanted is None else _checked(request[0], wanted)
             elif request is None:
@@ -87,6 +86,10 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             answer = _raised(error, file)
         write(framed(answer))
         flush()
+
+
+def _view(position: int, open_orders: list[str]) -> PositionView:
+    return PositionView(position, tuple(open_orders))
 
 
 def _load(request: dict[str, Any]) -> Any:

@@ -31,10 +31,9 @@ from c2lib.app.host_child import MAX_CONTROL, framed
 from c2lib.core.errors import NoLiveViolationError, OutputError, StrategyError
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.core.redaction import clean_text
-from c2lib.session.strategy import decision_of
+from c2lib.session.strategy import Intents, decision_of
 
 T = TypeVar("T")
-Intents = tuple[OrderIntent | CancelIntent, ...]
 
 START_TIMEOUT_S = 30.0
 """Seconds that a child may take until it is ready for a strategy."""
@@ -433,7 +432,7 @@ def _parsed(message: bytes) -> Any:
 def _intents(text: bytes) -> Intents:
     try:
         made = [OrderIntent(*fields) if len(fields) == 7 else CancelIntent(*fields) for fields in _parsed(text)]
-        return tuple(decision_of(made).intents)
+        return decision_of(made).intents
     except (TypeError, StrategyError):
         raise StrategyEndedError(EndCode.PROTOCOL, "intents that are none") from None
 

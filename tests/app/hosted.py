@@ -62,6 +62,19 @@ def is_gone(pid: int, seconds: float = 5.0) -> bool:
     return False
 
 
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process started, and those that they did."""
+    parents = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                parents[int(name)] = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found = [child for child, parent in parents.items() if parent == pid]
+    return found + [each for child in found for each in descendants(child)]
+
+
 def dumpable() -> bool:
     """Whether others of the same user may read this process: then what it has under /proc belongs to that user."""
     import ctypes

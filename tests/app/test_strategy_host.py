@@ -38,7 +38,7 @@ def test_intents_come_back(host: StrategyHost) -> None:
         port: Strategy = mine
         wanted = (OrderIntent("BUY", 2, "LIMIT", 99, None, "DAY", "a tag"), CancelIntent("c-000001"))
         assert [port.on_bar(bar(index), FLAT) for index in range(12)] == [wanted] * 12
-        assert type(mine.on_bar(bar(12), FLAT)[0]) is OrderIntent  # type: ignore[index]  # a bare None would raise too
+        assert type((mine.on_bar(bar(12), FLAT) or [None])[0]) is OrderIntent
 
 
 def test_holds_are_none(host: StrategyHost) -> None:
@@ -65,7 +65,7 @@ def test_unchanged_view_stays(host: StrategyHost) -> None:
     shown, other = PositionView(1, ("a",)), PositionView(1, ("a",))
     with hosted(host, strategy(on_bar, top=top)) as mine:
         answers = [mine.on_bar(bar(index), view) for index, view in enumerate((shown, shown, other))]
-    assert [answer[0].quantity for answer in answers] == [2, 2, 1]  # type: ignore[index,union-attr]  # all are orders
+    assert answers == [(OrderIntent("BUY", quantity),) for quantity in (2, 2, 1)]
 
 
 def test_settings_arrive(host: StrategyHost) -> None:
@@ -210,10 +210,11 @@ def test_namespace_has_no_network(host: StrategyHost) -> None:
         assert (os.getpid(), os.getppid()) == (1, 0), "in sight"
     """
     with hosted(host, strategy(on_bar), "namespace") as mine:
-        if mine.canary_problem is not None:
-            pytest.skip(mine.canary_problem)
-        mine.on_bar(bar(0), FLAT)
-        assert mine.finish() == 0
+        if mine.canary_problem is None:
+            mine.on_bar(bar(0), FLAT)
+            assert mine.finish() == 0
+        else:
+            assert "the kernel refused an empty network namespace" in mine.canary_problem
 
 
 def test_refused_namespace_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ import pytest
 from c2lib.app import strategy_host
 from c2lib.app.strategy_host import EndCode, HostedStrategy, StrategyEndedError, StrategyHost, StrategyRaisedError
 from c2lib.core.errors import NoLiveViolationError, StrategyError
-from c2lib.core.model import OrderIntent
-from tests.app.hosted import FLAT, SETTINGS, bar, hosted, is_gone, strategy
+from c2lib.core.model import CancelIntent, OrderIntent
+from tests.app.hosted import FLAT, SETTINGS, bar, descendants, hosted, is_gone, strategy
 
 PIPES = """
     import fcntl, json, os, stat
@@ -334,3 +334,52 @@ def test_record_is_out_of_reach(host: StrategyHost) -> None:
     with hosted(host, strategy(top=top)) as mine:
         assert mine.on_bar(bar(0), FLAT) is None
     assert OrderIntent("BUY", 1).quantity == 1
+
+
+def test_random_answers_are_bounded(host: StrategyHost) -> None:
+    """Whatever bytes a strategy writes as answers, each is a valid answer or ends the session with a typed error."""
+    top = (
+        PIPES
+        + """
+        import random
+        good = frame([0, [["BUY", 1, "LIMIT", 5, None, "GTC", "t"], ["c-000001"]]])
+        def changed(draw):
+            data = bytearray(good if draw.random() < 0.7 else frame({"raised": "E", "message": "m", "lines": [[1, "f"]]}))
+            for _ in range(draw.randrange(4)):
+                at = draw.randrange(len(data))
+                data[at : at + draw.randrange(3)] = draw.choice([b"[", b"]", b"9", b'"', b"\\x00", b",", b"-1", b"null"])
+            return bytes(data)
+    """
+    )
+    on_bar = "os.write(answers(), changed(random.Random(NUMBER))); os._exit(0)"
+    seen = set()
+    for number in range(80):
+        with hosted(host, strategy(on_bar.replace("NUMBER", str(number)), top=top)) as mine:
+            try:
+                answer = mine.on_bar(bar(0), FLAT)
+                assert answer is None or all(type(one) in (OrderIntent, CancelIntent) for one in answer)
+                seen.add("an answer")
+            except StrategyError as error:
+                seen.add(type(error).__name__ + getattr(error, "code", ""))
+    assert seen <= {
+        "an answer",
+        "StrategyRaisedError",
+        "StrategyEndedErrorC2_ABORT_STRATEGY_EXITED",
+        "StrategyEndedErrorC2_ABORT_STRATEGY_PROTOCOL",
+    }
+
+
+def test_namespace_leaves_no_descendant(host: StrategyHost) -> None:
+    """In the layer namespace a process that native code started, in a session of its own, ends with its strategy."""
+    on_bar = """
+        import ctypes
+        libc = ctypes.CDLL(None)
+        if libc.fork() == 0:
+            libc.setsid()
+            while True: libc.pause()
+    """
+    with hosted(host, strategy(on_bar), "namespace") as mine:
+        mine.on_bar(bar(0), FLAT)
+        started = descendants(mine.pid)
+    assert mine.canary_problem is not None or len(started) == 2
+    assert all(is_gone(pid) for pid in started)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from c2lib.core.errors import OutputError, StrategyError
 from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.strategy import StrategySource
-from tests.app.hosted import BUYS, FLAT, bar, dumpable, hosted, is_gone, open_handles, strategy
+from tests.app.hosted import BUYS, FLAT, bar, descendants, dumpable, hosted, is_gone, open_handles, strategy
 
 
 def test_memory_is_closed_meanwhile() -> None:
@@ -65,7 +64,7 @@ def test_unstartable_host_is_an_output_error(monkeypatch: pytest.MonkeyPatch) ->
 
 PARENT = """
 import os, sys, time
-from tests.app.hosted import BUYS, FLAT, bar, hosted, strategy
+from tests.app.hosted import BUYS, FLAT, bar, descendants, hosted, strategy
 from c2lib.app.strategy_host import StrategyHost
 with StrategyHost() as host, hosted(host, strategy({on_bar!r}), {layer!r}, 60.0) as mine:
     print(host._process.pid, mine.pid, flush=True)
@@ -87,22 +86,11 @@ def test_children_die_with_parent(ending: signal.Signals, layer: str, on_bar: st
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root) as parent:
         assert parent.stdout is not None
         pids = [int(text) for text in parent.stdout.readline().split()]
-        inner = [pid for pid in _processes() if _parent_of(pid) in pids]
+        pids += [inner for pid in pids for inner in descendants(pid)]
         parent.send_signal(ending)
         parent.wait(10)
-    assert len(pids) == 2
-    assert all(is_gone(pid) for pid in [*pids, *inner])
-
-
-def _processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
+    assert len(set(pids)) == (2 if layer == "hook" else 3)
+    assert all(is_gone(pid) for pid in pids)
 
 
 def test_guard_leaves_the_host_alone() -> None:
