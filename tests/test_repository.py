@@ -226,6 +226,7 @@ FORBIDDEN = [
     ),
     ("run directories are written by app alone", "witness/run.py", "import c2lib.record.files"),
     ("matplotlib is imported in evidence.plots alone", "core/decimals.py", "import matplotlib"),
+    ("no modules import each other in a circle", "app/paths.py", "import c2lib.app.runner"),
 ]
 
 

@@ -1,1 +1,1 @@
-"""The composition root: everything that touches disk, terminal, papermill or the wall clock."""
+"""The use cases: a run into its directory, the same run again, verification, evidence; no front end is needed."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from c2lib.app.paths import resource
 from c2lib.app.runner import source_of
@@ -44,7 +44,7 @@ from c2lib.witness.run import Run, RunSummary, open_run
 MAX_PICTURE = 64 << 20
 """Longest picture, in bytes."""
 
-TAKEN_ON_ITS_WORD = "the evidence's word on the re-execution: taken as it stands"
+REPLAY_AS_STATED = "the evidence's word on the re-execution: taken as it stands"
 NOT_DRAWN = "pictures: not drawn again"
 
 
@@ -95,24 +95,21 @@ def write_evidence(
         report = report_on(run, replay=True, market=market, source=source)
     pictures = plot_files(run) if plots else {}
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
-    draft = _draft(run.summary, verification_of(report), date, owner, digests)
+    name, text, claims = _draft(run.summary, verification_of(report), date, owner, digests)
     place = Path(run_dir) / EVIDENCE_DIR
     with held(open_run_to_add(run_dir)) as folder:
-        _add_missing(folder, place, {**pictures, draft.name: draft.text.encode()})
-    return EvidenceDraft(str(place / draft.name), passed(draft.claims), draft.text, draft.claims, digests, report)
+        _add_missing(folder, place, {**pictures, name: text.encode()})
+    return EvidenceDraft(str(place / name), passed(claims), text, claims, digests, report)
 
 
-class _Draft(NamedTuple):
-    name: str
-    text: str
-    claims: tuple[Claim, ...]
-
-
-def _draft(summary: RunSummary, verification: Verification, date: str, owner: str, plots: Mapping[str, str]) -> _Draft:
+def _draft(
+    summary: RunSummary, verification: Verification, date: str, owner: str, plots: Mapping[str, str]
+) -> tuple[str, str, tuple[Claim, ...]]:
+    """Return file name, text and claims of the draft of a run."""
     claims = evaluate(summary, verification)
     template = (resource("evidence_templates") / TEMPLATE_NAME).read_text(encoding="utf-8")
     text = render(template, summary, claims, verification, date=date, owner=owner, plots=plots)
-    return _Draft(evidence_name(date, passed(claims)), text, claims)
+    return evidence_name(date, passed(claims)), text, claims
 
 
 def verification_of(report: VerifyReport) -> Verification:
@@ -231,20 +228,21 @@ def _compare(
     name: str, seen: Stated, run: Run, report: VerifyReport, replay: bool, findings: Findings
 ) -> tuple[str, ...]:
     """Compare a file with the draft of its run, and its pictures; return what was not checked."""
-    verification = verification_of(report) if replay else _on_its_word(report, seen.text)
+    verification = verification_of(report) if replay else _as_stated(report, seen.text)
     digests = {file: digest for file, digest in seen.pictures.items() if file in PICTURES}
     try:
-        draft = _draft(run.summary, verification, seen.date, seen.owner, digests)
+        proper, draft, _ = _draft(run.summary, verification, seen.date, seen.owner, digests)
     except ConfigError as error:
         findings.add(FindingCode.EVIDENCE_MALFORMED, name, expected="what a draft can hold", seen=str(error))
         return ()
-    if name != draft.name:
-        findings.add(FindingCode.EVIDENCE_DIFFERS, name, expected=f"the file name {draft.name}", seen=name)
-    difference(seen.text, draft.text, name, findings)
-    return (*([] if replay else [TAKEN_ON_ITS_WORD]), *_compare_pictures(run, digests, name, findings))
+    if name != proper:
+        findings.add(FindingCode.EVIDENCE_DIFFERS, name, expected=f"the file name {proper}", seen=name)
+    difference(seen.text, draft, name, findings)
+    not_drawn = _compare_pictures(run, digests, name, findings) if digests else ()
+    return not_drawn if replay else (REPLAY_AS_STATED, *not_drawn)
 
 
-def _on_its_word(report: VerifyReport, text: str) -> Verification:
+def _as_stated(report: VerifyReport, text: str) -> Verification:
     """Return what a replay would have reported, of the ways in which one can end, as the file has it."""
     verdict, findings = report.verdict, len(report.findings)
     ways = (
@@ -257,9 +255,7 @@ def _on_its_word(report: VerifyReport, text: str) -> Verification:
 
 
 def _compare_pictures(run: Run, digests: Mapping[str, str], name: str, findings: Findings) -> tuple[str, ...]:
-    """Expect all pictures or none, each with the hash that the evidence gives it and as the run draws it."""
-    if not digests:
-        return ()
+    """Compare the pictures with the hashes that the file ``name`` gives them: as they lie there, and drawn again."""
     for file in PICTURES:
         if file not in digests:
             findings.add(FindingCode.PICTURE_DIFFERS, name, expected=f"{file} beside the others", seen="none")

@@ -145,31 +145,19 @@ def _outcome_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
 
 
 def _bound_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
-    attempts = run.no_live_attempts
-    yield (
-        "min_fills",
-        f"At least {asked.min_fills} fills were applied.",
-        f"{asked.min_fills} or more",
-        f"{run.fills} fills",
-        run.fills >= asked.min_fills,
-        ("event first_fill", "event last_fill") if "first_fill" in run.references else ("file events.jsonl",),
+    fills = ("event first_fill", "event last_fill") if "first_fill" in run.references else ("file events.jsonl",)
+    rails, guard = ("event rail_tripped", "file events.jsonl"), ("file metrics.json", "file audit.jsonl")
+    attempts = "The NO-LIVE guard refused and counted at most {} attempts."
+    bounds = (
+        ("min_fills", "At least {} fills were applied.", "or more", run.fills, "fills", fills),
+        ("max_rail_trips", "At most {} rails were broken.", "or fewer", run.rail_trips, "broken", rails),
+        ("max_no_live_attempts", attempts, "or fewer", run.no_live_attempts, "refused", guard),
     )
-    yield (
-        "max_rail_trips",
-        f"At most {asked.max_rail_trips} rails were broken.",
-        f"{asked.max_rail_trips} or fewer",
-        f"{run.rail_trips} broken",
-        run.rail_trips <= asked.max_rail_trips,
-        ("event rail_tripped", "file events.jsonl"),
-    )
-    yield (
-        "max_no_live_attempts",
-        f"The NO-LIVE guard refused and counted at most {asked.max_no_live_attempts} attempts.",
-        f"{asked.max_no_live_attempts} or fewer",
-        NOT_RECORDED if attempts is None else f"{attempts} refused",
-        attempts is not None and attempts <= asked.max_no_live_attempts,
-        ("file metrics.json", "file audit.jsonl"),
-    )
+    for name, sentence, way, count, word, named in bounds:
+        bound = getattr(asked, name)
+        holds = count is not None and (count >= bound if way == "or more" else count <= bound)
+        observed = NOT_RECORDED if count is None else f"{count} {word}"
+        yield (name, sentence.format(bound), f"{bound} {way}", observed, holds, named)
 
 
 def _record_claims(run: RunSummary, sealed: Criteria | None, verification: Verification) -> Iterator[_Row]:

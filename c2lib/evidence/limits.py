@@ -6,14 +6,15 @@ run enter a sentence only encoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from c2lib.core.config import BUILT_IN_STRATEGIES
 from c2lib.core.vocabulary import EventKind, StopReason
 from c2lib.evidence.claims import Claim, Replay, Verification, failed_names
 from c2lib.evidence.markdown import Encoded, code
 from c2lib.witness.findings import Verdict
+from c2lib.witness.manifest import at
 from c2lib.witness.run import RunSummary
 
 Applies = Callable[[RunSummary, Verification], bool]
@@ -27,30 +28,21 @@ class Limit(NamedTuple):
     sentence: str
 
 
-def setting(config: Mapping[str, Any], *names: str) -> Any:
-    """Return a nested value of a sealed config, ``None`` when it is not there."""
-    value: Any = config
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
 def _always(*_: object) -> bool:
     return True
 
 
 def _set_to(expected: object, *names: str) -> Applies:
-    return lambda summary, _: setting(summary.config, *names) == expected
+    return lambda summary, _: at(summary.config, *names) == expected
 
 
 def _frictionless(summary: RunSummary, _: Verification) -> bool:
-    broker = setting(summary.config, "broker") or {}
-    return not any(setting(broker, name) for name in ("slippage_ticks", "latency_steps", "participation"))
+    return not any(at(summary.config, "broker", name) for name in ("slippage_ticks", "latency_steps", "participation"))
 
 
 def _unbounded(summary: RunSummary, _: Verification) -> bool:
-    limits = setting(summary.config, "limits") or {}
-    return any(setting(limits, name) is None for name in ("max_position", "max_order_quantity", "max_open_orders"))
+    bounds = ("max_position", "max_order_quantity", "max_open_orders")
+    return any(at(summary.config, "limits", name) is None for name in bounds)
 
 
 def _without(kind: EventKind) -> Applies:

@@ -15,6 +15,7 @@ from unicodedata import ucd_3_2_0
 from c2lib.core.contract import SHA256_PATTERN
 from c2lib.core.errors import ConfigError, DefectError
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.text import MAX_SHOWN
 from c2lib.core.vocabulary import EventKind
 from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, Run, RunSeries
 
@@ -23,9 +24,6 @@ Encoded = NewType("Encoded", str)
 
 NOTHING = Encoded("–")
 """What stands for a value that is not there."""
-
-MAX_SHOWN = 200
-"""Most characters of a value that are shown; how many more there are is said."""
 
 MAX_CELL = 120
 """Most characters of a value that a cell of an aligned table shows."""

@@ -22,9 +22,10 @@ from c2lib.core.redaction import find_secret
 from c2lib.core.text import excerpts
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, Artifact
 from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references
-from c2lib.evidence.limits import not_proven, risk_notes, setting
+from c2lib.evidence.limits import not_proven, risk_notes
 from c2lib.evidence.markdown import NOTHING, SHA256, Encoded, bullets, code, inline, short, table, visible
 from c2lib.witness.findings import FindingCode, Findings
+from c2lib.witness.manifest import at
 from c2lib.witness.run import RunSummary
 
 TEMPLATE_NAME = "EV-FINISH_C2-ORCH-DRYRUN.md"
@@ -151,15 +152,15 @@ def _facts(rows: Mapping[str, str]) -> str:
 
 def scope_section(summary: RunSummary) -> str:
     """Return what was run, on what, and what came of it."""
-    source, clock = (setting(summary.config, *path) for path in (("market", "source"), ("clock_mode",)))
+    config = summary.config
     return _facts(
         {
             "Run": code(summary.run_id),
             "Strategy": code(summary.strategy_id),
             "Seed": code(summary.seed),
-            "Market": f"{code(summary.symbol)} from source {code(source)}",
+            "Market": f"{code(summary.symbol)} from source {code(at(config, 'market', 'source'))}",
             "Market sha256": code(summary.market_sha256),
-            "Clock": f"{code(clock)} from {code(summary.started_ts)} to {code(summary.ended_ts)}",
+            "Clock": f"{code(at(config, 'clock_mode'))} from {code(summary.started_ts)} to {code(summary.ended_ts)}",
             "Steps": f"{code(summary.steps)} made, {code(summary.steps_planned)} planned",
             "Outcome": f"{code(summary.status)} for the reason {code(summary.stop_reason)}",
             "Fills": f"{code(summary.fills)} with fees of {code(summary.fees)}",
@@ -225,7 +226,7 @@ def verify_command(summary: RunSummary) -> Encoded:
     parts = ["c2lib verify", folder, "--require-sealed"]
     if SHA256.fullmatch(summary.run_digest or ""):
         parts.append(f"--expect-digest {summary.run_digest}")
-    if setting(summary.config, "market", "source") == "file":
+    if at(summary.config, "market", "source") == "file":
         parts.append("--market FILE")
     if summary.strategy_id not in BUILT_IN_STRATEGIES:
         parts.append("--strategy-file FILE.py:CLASS")
@@ -248,7 +249,7 @@ def first_event(summary: RunSummary) -> str:
 
 def safety_section(summary: RunSummary) -> str:
     """Return what kept the run from a market, each with its number."""
-    config, enabled = summary.config, setting(summary.config, "enabled")
+    config, enabled = summary.config, summary.config.get("enabled")
     held = "held" if summary.no_live_held else "not shown to hold"
     overridden = "overridden by a test" if summary.enabled_overridden else "not overridden"
     written = json.dumps(config, ensure_ascii=False, sort_keys=True, default=str)
@@ -257,9 +258,9 @@ def safety_section(summary: RunSummary) -> str:
     secrets = f"found: {', '.join(map(code, found))}" if found else "nothing found"
     return bullets(
         (
-            f"NO-LIVE layer required: {code(setting(config, 'no_live_required'))}; {held}.",
+            f"NO-LIVE layer required: {code(at(config, 'no_live_required'))}; {held}.",
             f"Attempts to leave the process, refused and counted: {code(summary.no_live_attempts)}.",
-            f"Broker: {code(setting(config, 'broker', 'kind'))}; the package has no live adapter.",
+            f"Broker: {code(at(config, 'broker', 'kind'))}; the package has no live adapter.",
             f"Gate <code>enabled</code>: {code(None if enabled is None else str(enabled).lower())}; {overridden}.",
             f"Steps bounded before the first one: {code(summary.steps_planned)}; made: {code(summary.steps)}.",
             f"Rails broken: {code(summary.rail_trips)}. Writes tried again: {code(summary.sink_retries)}.",

@@ -1,4 +1,4 @@
-"""The columns of a Feather or Parquet file as bars; the one module that needs pyarrow.
+"""The columns of a Feather or Parquet file as cells; the one module that needs pyarrow.
 
 Record batches come one at a time, and only the columns of a bar are read: memory follows the largest batch, not the
 number of bars. What pyarrow refuses is refused in words of this module, since its own may repeat what is in a file.
@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from c2lib.core.config import MAX_STEPS
 from c2lib.core.errors import MarketDataError
 from c2lib.core.text import quoted
-from c2lib.market.bars import BarBlock, BarReader, Columns, find_columns
-from c2lib.market.cells import CellError, PriceGrid, TimeCells, VolumeCells, in_range
+from c2lib.market.bars import Cells, CellTable, Columns, find_columns
+from c2lib.market.cells import CellError, TimeCells, in_range
 
 BATCH_ROWS = 8192
 """Most rows that are turned into bars at a time."""
@@ -38,11 +38,12 @@ _NUMBER_TYPES = ((*_NUMBERS, *_TEXTS), "number", "make it a float, an integer or
 Batches = Callable[[Sequence[int]], Iterator[Any]]
 """Yields record batches that hold the columns at these places of the file."""
 
+Converter = Callable[[Any], list[Any]]
+"""Returns a column of a record batch as cells."""
 
-def read_columns(
-    source: BinaryIO, file: str, is_parquet: bool, prices: PriceGrid, volumes: VolumeCells
-) -> Iterator[BarBlock]:
-    """Yield the bars of a Feather or Parquet file.
+
+def read_arrow(source: BinaryIO, file: str, *, is_parquet: bool) -> CellTable:
+    """Return the cells of a Feather or Parquet file.
 
     The time is the column named so, else the only one of a timestamp or date type, as the index that pandas stores.
 
@@ -50,31 +51,41 @@ def read_columns(
         source: The file, which nothing may change meanwhile.
         file: Its name in messages.
         is_parquet: Whether it is a Parquet file.
-        prices: The grid that the prices are put on.
-        volumes: Reads the volumes.
 
     Raises:
-        MarketDataError: A row or the file cannot be used; the row is the first one.
+        MarketDataError: It is damaged, as is seen now or later, or a column of a bar lacks or is of another type.
     """
-    row = 0
+    with _pyarrow_errors(file):
+        schema, batches = (_parquet if is_parquet else _feather)(source)
+        names = list(schema.names)
+    moments = [index for index, kind in enumerate(schema.types) if _is_one_of(_MOMENTS, kind)]
     try:
-        with _pyarrow_errors(file):
-            schema, batches = (_parquet if is_parquet else _feather)(source)
-            names = list(schema.names)
-        moments = [index for index, kind in enumerate(schema.types) if _is_one_of(_MOMENTS, kind)]
         columns = find_columns(names, moments[0] if len(moments) == 1 else None)
-        time_cells, micros = _time_column(schema, columns)
-        reader = BarReader(columns, micros, prices, volumes)
-        row = 1
-        for batch in _checked(batches, columns, file):
-            with _pyarrow_errors(file):
-                time, *numbers = (batch.column(columns.names[place]) for place in columns.places.values())
-                cells = [time_cells(time), *map(_number_cells, numbers)]
-            yield reader.read(cells)
-            row += batch.num_rows
+        for role, place in columns.places.items():
+            kinds, what, hint = _TIME_TYPES if role == "time" else _NUMBER_TYPES
+            kind = schema.types[place]
+            if not _is_one_of(kinds, kind):
+                raise CellError(f"{columns.label(role)} is of type {quoted(str(kind))}, which is no {what}", hint)
     except CellError as error:
-        raise MarketDataError(file, row and row + error.row, error.problem, hint=error.hint, unit="row") from None
-    if row == 1:
+        raise error.at(file, 0, "row") from None
+    time_cells, micros = _time_column(schema.types[columns.places["time"]])
+    return CellTable(file, columns, micros, _cells(batches, columns, time_cells, file), first=1, unit="row")
+
+
+def _cells(batches: Batches, columns: Columns, time_cells: Converter, file: str) -> Iterator[Cells]:
+    """Yield the rows of all record batches, found sound, at most :data:`BATCH_ROWS` at a time."""
+    rows = 0
+    with _pyarrow_errors(file):
+        for batch in batches(list(columns.places.values())):
+            batch.validate(full=True)
+            rows += batch.num_rows
+            if rows > MAX_ROWS:
+                raise MarketDataError(file, 0, f"the file has more than {MAX_ROWS} rows", hint="split it")
+            for first in range(0, batch.num_rows, BATCH_ROWS):
+                part = batch.slice(first, BATCH_ROWS)
+                time, *numbers = (part.column(columns.names[place]) for place in columns.places.values())
+                yield [time_cells(time), *map(_number_cells, numbers)]
+    if not rows:
         raise MarketDataError(file, 0, "the file has no row", hint="a bar is one row")
 
 
@@ -121,17 +132,8 @@ def _is_one_of(kinds: tuple[Callable[[Any], bool], ...], kind: Any) -> bool:
     return any(is_kind(kind) for is_kind in kinds)
 
 
-def _time_column(schema: Any, columns: Columns) -> tuple[Callable[[Any], list[Any]], Callable[[Any], list[int]]]:
-    """Return how the time column becomes cells, and how these become microseconds.
-
-    Raises :class:`CellError` unless every column of a bar is of a type that can be one.
-    """
-    for role, place in columns.places.items():
-        kinds, what, hint = _TIME_TYPES if role == "time" else _NUMBER_TYPES
-        kind = schema.types[place]
-        if not _is_one_of(kinds, kind):
-            raise CellError(f"{columns.label(role)} is of type {quoted(str(kind))}, which is no {what}", hint)
-    kind = schema.types[columns.places["time"]]
+def _time_column(kind: Any) -> tuple[Converter, Callable[[Any], list[int]]]:
+    """Return how a time column of a type becomes cells, and how these become microseconds."""
     if _is_one_of(_TEXTS, kind):
         return _text_cells, TimeCells().micros
     # a date of 32 bits counts days, one of 64 bits milliseconds
@@ -156,16 +158,3 @@ def _number_cells(column: Any) -> list[Any]:
     # pyarrow writes a float of 32 bits with the fewest digits that tell it from its neighbours
     cells: list[Any] = (column.cast(pa.string()) if pa.types.is_float32(column.type) else column).to_pylist()
     return ["" if cell is None else cell for cell in cells] if column.null_count else cells
-
-
-def _checked(batches: Batches, columns: Columns, file: str) -> Iterator[Any]:
-    """Yield the rows of all record batches, found sound, at most :data:`BATCH_ROWS` at a time."""
-    rows = 0
-    with _pyarrow_errors(file):
-        for batch in batches(list(columns.places.values())):
-            batch.validate(full=True)
-            rows += batch.num_rows
-            if rows > MAX_ROWS:
-                raise MarketDataError(file, 0, f"the file has more than {MAX_ROWS} rows", hint="split it")
-            for first in range(0, batch.num_rows, BATCH_ROWS):
-                yield batch.slice(first, BATCH_ROWS)

@@ -6,7 +6,7 @@ In a bar low ≤ open, close ≤ high, in ticks, and each bar lies after the one
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from operator import le, lt
@@ -77,28 +77,49 @@ class BarBlock(NamedTuple):
     columns: tuple[list[int], ...]
 
 
-@dataclass
-class BarReader:
-    """Turns the cells of one file into bars.
+class CellTable(NamedTuple):
+    """The cells of a file.
 
     Attributes:
+        file: Its name in messages.
         columns: Where the cells stand, for messages.
         micros: Returns the times of cells in microseconds; raises :class:`CellError` when one has none.
-        prices: The grid that the prices are put on.
-        volumes: Reads the volumes.
+        blocks: The cells; raises :class:`CellError` at the first row that is none.
+        first: The number of the first row in messages.
+        unit: What a row is in messages.
     """
 
+    file: str
     columns: Columns
     micros: Callable[[Any], list[int]]
+    blocks: Iterator[Cells]
+    first: int
+    unit: str
+
+
+@dataclass
+class BarReader:
+    """Turns the cells of a file into checked bars, with prices on a grid and volumes in lots."""
+
+    table: CellTable
     prices: PriceGrid
     volumes: VolumeCells
     _last_time: int = _NO_TIME
 
-    def read(self, cells: Cells) -> BarBlock:
-        """Return the next bars; raise :class:`CellError`, with its ``row``, for the first row that is none."""
+    def bars(self) -> Iterator[BarBlock]:
+        """Yield the bars; raise :class:`MarketDataError` for the first row that is none."""
+        row = self.table.first
+        try:
+            for cells in self.table.blocks:
+                yield self._read(cells)
+                row += len(cells[0])
+        except CellError as error:
+            raise error.at(self.table.file, row, self.table.unit) from None
+
+    def _read(self, cells: Cells) -> BarBlock:
         mark = self.prices.mark()
         try:
-            return self._bars(cells)
+            return self._block(cells)
         except CellError:
             self.prices.reset(mark)
         # read again row by row, since the error of a block need not be that of its first row at fault
@@ -107,20 +128,20 @@ class BarReader:
     def _row_error(self, cells: Cells, index: int) -> CellError | None:
         row = [column[index : index + 1] for column in cells]
         try:
-            self._bars(row)
+            self._block(row)
         except CellError as error:
             role = error.role
             if role == "price":
                 role = PRICE_NAMES[[str(cell) for (cell,) in row[1:5]].index(error.text)]
             (time,) = row[0]
             text = f"{quoted(time)} " if role == "time" and isinstance(time, str) else ""
-            return CellError(f"{self.columns.label(role)}: {text}{error.problem}", error.hint, row=index)
+            return CellError(f"{self.table.columns.label(role)}: {text}{error.problem}", error.hint, row=index)
         return None
 
-    def _bars(self, cells: Cells) -> BarBlock:
+    def _block(self, cells: Cells) -> BarBlock:
         time_cells, *price_cells = cells[:5]
         prices, scale = self.prices, -1
-        times = self.micros(time_cells)
+        times = self.table.micros(time_cells)
         volumes = list(map(self.volumes.__getitem__, cells[5])) if len(cells) > 5 else [0] * len(times)
         while scale != prices.scale:
             # once more when a price was finer than all before it, so that all stand at the same scale
@@ -132,15 +153,13 @@ class BarReader:
         later = list(map(lt, chain((self._last_time,), times), times))
         if not all(later):
             at = later.index(False)
-            raise _order_error(time_cells[at], times[at], (self._last_time, *times)[at])
+            last = micros_text((self._last_time, *times)[at])
+            # a text is quoted by the message anyway
+            shown = "" if isinstance(time_cells[at], str) else f"{micros_text(times[at])} "
+            hint = "sort the file by time and drop what stands twice"
+            raise CellError(f"{shown}is not after {last}, the bar before it", hint, "time")
         self._last_time = times[-1]
         return BarBlock(scale, (times, start, high, low, close, volumes))
-
-
-def _order_error(cell: object, time: int, last: int) -> CellError:
-    shown = "" if isinstance(cell, str) else f"{micros_text(time)} "
-    hint = "sort the file by time and drop what stands twice"
-    return CellError(f"{shown}is not after {micros_text(last)}, the bar before it", hint, "time")
 
 
 def _shape_error(cells: Cells, prices: tuple[int, ...]) -> CellError:

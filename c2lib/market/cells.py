@@ -9,13 +9,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from math import gcd
 from typing import Any, Literal
 
 from c2lib.core.clock import utc_micros
 from c2lib.core.decimals import MAX_DIGITS, format_scaled, parse_decimal
-from c2lib.core.errors import ConfigError
+from c2lib.core.errors import ConfigError, MarketDataError
 from c2lib.core.text import quoted
 
 MAX_DECIMALS = 18
@@ -38,12 +38,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HOUR, _SIXTIETH = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _CLOCK = re.compile(rf"(?:[T ]({_HOUR}:{_SIXTIETH}(?::{_SIXTIETH}([.,][0-9]+)?)?)(Z|[+-]{_HOUR}(?::?{_SIXTIETH})?)?)?")
 _FINEST_FRACTION = len(".000000")
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
-_DAY = 86_400_000_000
-_MICROSECOND = timedelta(microseconds=1)
 _POWERS = tuple(int(10**exponent) for exponent in range(MAX_DIGITS + 1))
-_NUMBER_HINT = "write digits and a point, as in 1.0716"
-_TIME_HINT = "write 2026-01-31 23:59:00, with +00:00 or Z behind it or without"
 _NEAREST_HINT = "or take rounding 'nearest' with a tick size"
 
 
@@ -60,6 +55,10 @@ class CellError(Exception):
     role: str = ""
     text: str = ""
     row: int = 0
+
+    def at(self, file: str, line: int, unit: str = "line") -> MarketDataError:
+        """Return the error of a file, in the block that begins at a line or row; 0 is the whole of it."""
+        return MarketDataError(file, line + self.row, self.problem, hint=self.hint, unit=unit)
 
 
 def positive_decimal(text: str, field: str) -> str:
@@ -86,7 +85,7 @@ def read_decimal(text: str, role: str) -> tuple[int, int]:
         return parse_decimal(text)
     except ValueError:
         problem = f"{quoted(text)} is not a decimal number" if text else "is empty"
-        raise CellError(problem, _NUMBER_HINT, role, text) from None
+        raise CellError(problem, "write digits and a point, as in 1.0716", role, text) from None
 
 
 class CellCache(dict[Any, int], ABC):
@@ -131,7 +130,7 @@ class _Days(CellCache):
     def read(self, cell: str) -> int:
         if not _DATE.fullmatch(cell):
             raise ValueError
-        return (date.fromisoformat(cell).toordinal() - _EPOCH_DAY) * _DAY
+        return utc_micros(datetime.fromisoformat(f"{cell}T00:00Z"))
 
 
 class _Clocks(CellCache):
@@ -153,8 +152,7 @@ class _Clocks(CellCache):
             kinds = ("has a time zone, but the times above have not", "has no time zone, but the times above have")
             raise CellError(kinds[naive], "write all times alike", "time")
         self._naive = naive
-        moment = datetime.fromisoformat(f"2000-01-01T{clock or '00:00'}{zone or 'Z'}")
-        return (moment - datetime(2000, 1, 1, tzinfo=UTC)) // _MICROSECOND
+        return utc_micros(datetime.fromisoformat(f"1970-01-01T{clock or '00:00'}{zone or 'Z'}"))
 
 
 class TimeCells:
@@ -171,7 +169,8 @@ class TimeCells:
             # dates repeat over the bars of a day, times of day from day to day
             return in_range([days[text[:_DATE_LENGTH]] + clocks[text[_DATE_LENGTH:]] for text in texts])
         except ValueError:
-            raise CellError("is not an ISO 8601 time with dashes", _TIME_HINT, "time") from None
+            hint = "write 2026-01-31 23:59:00, with +00:00 or Z behind it or without"
+            raise CellError("is not an ISO 8601 time with dashes", hint, "time") from None
 
 
 def in_range(times: list[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The text of a CSV file as rows of cells, and these as bars.
+"""The text of a CSV file as rows of cells.
 
 The first line names the columns; without a name for it the time is the first column. Every row is whole and on one
 line; cells may be quoted, and a space may stand before them.
@@ -7,13 +7,14 @@ line; cells may be quoted, and a space may stand before them.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain, repeat
 
 from c2lib.core.config import MAX_STEPS
 from c2lib.core.errors import MarketDataError
-from c2lib.market.bars import BarBlock, BarReader, Cells, find_columns
-from c2lib.market.cells import CellError, PriceGrid, TimeCells, VolumeCells
+from c2lib.market.bars import Cells, CellTable, Columns, find_columns
+from c2lib.market.cells import CellError, TimeCells
 
 MAX_LINE = 1 << 16
 """Longest line, in characters."""
@@ -22,38 +23,26 @@ MAX_LINES = MAX_STEPS + 1
 """Most lines: the header, and a bar for each step that a run may have."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_parse = partial(csv.reader, strict=True, skipinitialspace=True)
 
 
-def read_csv(blocks: Iterator[bytes], file: str, prices: PriceGrid, volumes: VolumeCells) -> Iterator[BarBlock]:
-    """Yield the bars of a CSV file.
+def read_csv(blocks: Iterator[bytes], file: str) -> CellTable:
+    """Return the cells of a CSV file.
 
     Args:
         blocks: The bytes of the file, unpacked.
         file: Its name in messages.
-        prices: The grid that the prices are put on.
-        volumes: Reads the volumes.
 
     Raises:
-        MarketDataError: A line cannot be used; it is the first one.
+        MarketDataError: A line, met now or later, is no text or too long, or the header does not name the columns.
     """
     texts = _whole_lines(blocks, file)
-    line = 1
+    header, _, rest = next(texts).partition("\n")
     try:
-        head = next(texts, None)
-        if head is None:
-            raise MarketDataError(file, 0, "the file is empty", hint="the first line names the columns")
-        header, _, rest = head.partition("\n")
         columns = find_columns(_row(header), 0)
-        reader = BarReader(columns, TimeCells().micros, prices, volumes)
-        line = 2
-        for text in chain((rest,), texts):
-            for table in _tables(text, len(columns.names)):
-                yield reader.read([table[place] for place in columns.places.values()])
-                line += len(table[0])
     except CellError as error:
-        raise MarketDataError(file, line + error.row, error.problem, hint=error.hint) from None
-    if line == 2:
-        raise MarketDataError(file, 1, "no bar follows the header", hint="a bar is one line of cells")
+        raise error.at(file, 1) from None
+    return CellTable(file, columns, TimeCells().micros, _cells(chain((rest,), texts), columns), first=2, unit="line")
 
 
 def _whole_lines(blocks: Iterator[bytes], file: str) -> Iterator[str]:
@@ -76,6 +65,10 @@ def _whole_lines(blocks: Iterator[bytes], file: str) -> Iterator[str]:
     if tail:
         hint = "the file may be cut in the middle of it; if it is whole, add one"
         raise MarketDataError(file, line, "the last line has no line end", hint=hint)
+    if line == 1:
+        raise MarketDataError(file, 0, "the file is empty", hint="the first line names the columns")
+    if line == 2:
+        raise MarketDataError(file, 1, "no bar follows the header", hint="a bar is one line of cells")
 
 
 def _text(data: bytes, file: str, first_line: int) -> str:
@@ -101,23 +94,14 @@ def _too_long(file: str, line: int) -> MarketDataError:
     return MarketDataError(file, line, f"the line is longer than {MAX_LINE} characters", hint=hint)
 
 
-def _tables(text: str, width: int) -> Iterator[Cells]:
-    """Yield the columns of whole lines; raise :class:`CellError` at the first line that is no row of that width."""
-    if not text:
-        return
-    table = _split(text, width)
-    if table is not None:
-        yield table
-        return
-    # one of the lines is no row: those before it are read first, since one of them may hold the first error
-    for line in text.removesuffix("\n").split("\n"):
-        row = _row(line)
-        if not row:
-            raise CellError("the line is empty", "remove it")
-        if len(row) != width:
-            hint = "the line is cut, or a cell holds a comma outside quotes"
-            raise CellError(f"has {len(row)} cells where the header has {width}", hint)
-        yield [[cell] for cell in row]
+def _cells(texts: Iterator[str], columns: Columns) -> Iterator[Cells]:
+    """Yield the cells of whole lines; raise :class:`CellError` at the first line that is no row."""
+    width = len(columns.names)
+    for text in filter(None, texts):
+        whole = _split(text, width)
+        # where a line is no row, those before it are read one by one, since one of them may hold the first error
+        for cells in [whole] if whole else map(_single, text.removesuffix("\n").split("\n"), repeat(width)):
+            yield [cells[place] for place in columns.places.values()]
 
 
 def _split(text: str, width: int) -> Cells | None:
@@ -125,7 +109,7 @@ def _split(text: str, width: int) -> Cells | None:
     count = text.count("\n")
     if '"' in text or "\r" in text or ", " in text or "\n " in text or text[0] == " ":
         try:
-            rows = _rows(text.removesuffix("\n").split("\n"))
+            rows = list(_parse(text.removesuffix("\n").split("\n")))
         except csv.Error:
             return None
         return list(zip(*rows, strict=True)) if {len(row) for row in rows} == {width} and len(rows) == count else None
@@ -137,13 +121,19 @@ def _split(text: str, width: int) -> Cells | None:
     return [cells[index :: width + 1] for index in range(width)]
 
 
+def _single(line: str, width: int) -> Cells:
+    row = _row(line)
+    if not row:
+        raise CellError("the line is empty", "remove it")
+    if len(row) != width:
+        hint = "the line is cut, or a cell holds a comma outside quotes"
+        raise CellError(f"has {len(row)} cells where the header has {width}", hint)
+    return [[cell] for cell in row]
+
+
 def _row(line: str) -> list[str]:
     try:
-        (row,) = _rows([line])
+        (row,) = _parse([line])
     except csv.Error as error:
         raise CellError(f"is not proper CSV: {error}", "a row stands on one line, its quotes closed") from None
     return row
-
-
-def _rows(lines: Sequence[str]) -> list[list[str]]:
-    return list(csv.reader(lines, strict=True, skipinitialspace=True))

@@ -15,8 +15,8 @@ import os
 import tempfile
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain, repeat
 from operator import floordiv
@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 from c2lib.core.errors import MarketDataError, MissingExtraError, OutputError
 from c2lib.core.model import Bar
 from c2lib.core.regular_file import NOT_REGULAR, open_regular
-from c2lib.market.bars import BarBlock
+from c2lib.market.bars import BarBlock, BarReader, CellTable
 from c2lib.market.cells import PriceGrid, Rounding, VolumeCells, positive_decimal, price_grid
 from c2lib.market.csv_file import read_csv
 
@@ -54,45 +54,6 @@ _BAR_BYTES = (len(Bar._fields) - 1) * _INTEGER_BYTES
 _make_bar = partial(tuple.__new__, Bar)
 
 
-class MarketFile:
-    """The bars of a file found good; a :class:`~c2lib.core.model.MarketData`.
-
-    It holds a temporary file open: use it in a ``with``, or call :meth:`close`.
-
-    Attributes:
-        sha256: Hash of the file's bytes as they lie on the disk.
-        tick_size: The tick that prices are counted in, as canonical decimal text.
-        lot_size: The lot that volumes are counted in, likewise.
-        bar_count: How many bars there are.
-    """
-
-    def __init__(self, sha256: str, prices: PriceGrid, lot_size: str, spill: Spill) -> None:
-        self.sha256 = sha256
-        self.tick_size = prices.tick_size
-        self.lot_size = lot_size
-        self.bar_count = spill.bar_count
-        self._prices = prices
-        self._spill = spill
-
-    def bars(self, count: int) -> Iterator[Bar]:
-        """Yield the first ``count`` bars, all of them when there are fewer, from the first one at each call.
-
-        Iterators do not disturb each other. Raises :class:`ValueError` after :meth:`close`, and
-        :class:`~c2lib.core.errors.OutputError` when the temporary file cannot be read.
-        """
-        return self._spill.bars(count, self._prices)
-
-    def close(self) -> None:
-        """Remove the temporary file; again is allowed."""
-        self._spill.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-
 def open_market_file(
     path: str | os.PathLike[str],
     *,
@@ -117,7 +78,6 @@ def open_market_file(
     """
     lot = positive_decimal(lot_size, "market.lot_size")
     prices = price_grid(tick_size, rounding)
-    volumes = VolumeCells(lot)
     path = Path(path)
     name = path.name or str(path)
     if not name.isprintable():
@@ -128,19 +88,16 @@ def open_market_file(
         *others, last = _SUFFIXES
         hint = f"supported are {', '.join(others)} and {last}"
         raise MarketDataError(name, 0, "is no kind of file that can be read", hint=hint)
-    with ExitStack() as on_failure:
-        spill = Spill()
-        on_failure.callback(spill.close)
-        with _open(path, name) as file:
-            stream = cast(BinaryIO, io.BufferedReader(file, BLOCK_BYTES))
-            if _SUFFIXES[suffix]:
-                bars = _read_binary(stream, name, _SUFFIXES[suffix], prices, volumes)
-            else:
-                text = gzip.GzipFile(fileobj=stream, mode="rb") if suffix.endswith(".gz") else stream
-                bars = read_csv(read_blocks(cast(BinaryIO, text), name), name, prices, volumes)
-            spill.fill(bars)
-        on_failure.pop_all()
-        return MarketFile(file.digest.hexdigest(), prices, lot, spill)
+    magic = _SUFFIXES[suffix]
+    with ExitStack() as opened:
+        file = opened.enter_context(_open(path, name))
+        stream = cast(BinaryIO, io.BufferedReader(file, BLOCK_BYTES))
+        if magic:
+            table = _read_binary(stream, name, magic, opened.enter_context(_temporary_file()))
+        else:
+            text = gzip.GzipFile(fileobj=stream, mode="rb") if suffix.endswith(".gz") else stream
+            table = read_csv(read_blocks(cast(BinaryIO, text), name), name)
+        return MarketFile(BarReader(table, prices, VolumeCells(lot)).bars(), prices, lot, file.digest.hexdigest)
 
 
 class _HashedFile(io.FileIO):
@@ -187,27 +144,35 @@ def read_blocks(stream: BinaryIO, file: str) -> Iterator[bytes]:
         yield block
 
 
-def _read_binary(
-    stream: BinaryIO, name: str, magic: bytes, prices: PriceGrid, volumes: VolumeCells
-) -> Iterator[BarBlock]:
-    """Yield the bars of a Feather or Parquet file, read from a copy since they are read to and fro."""
+def _read_binary(stream: BinaryIO, name: str, magic: bytes, copy: IO[bytes]) -> CellTable:
+    """Return the cells of a Feather or Parquet file, read from a copy since they are read to and fro."""
     try:
         arrow_file = importlib.import_module("c2lib.market.arrow_file")
     except ImportError:
         raise MissingExtraError("reading Feather or Parquet", "data") from None
-    with _temporary_file() as copy:
-        blocks = read_blocks(stream, name)
-        first = next(blocks, None)
-        if first is None:
-            raise MarketDataError(name, 0, "the file is empty", hint="fetch it or write it again")
-        if not first.startswith(magic):
-            kind = next((_KINDS[start] for start in _KINDS if first.startswith(start)), "something else")
-            hint = "rename it to what it is, or write it again"
-            raise MarketDataError(name, 0, f"is {kind}, not {_KINDS[magic]}", hint=hint)
+    blocks = read_blocks(stream, name)
+    first = next(blocks, None)
+    if first is None:
+        raise MarketDataError(name, 0, "the file is empty", hint="fetch it or write it again")
+    if not first.startswith(magic):
+        kind = next((_KINDS[start] for start in _KINDS if first.startswith(start)), "something else")
+        hint = "rename it to what it is, or write it again"
+        raise MarketDataError(name, 0, f"is {kind}, not {_KINDS[magic]}", hint=hint)
+    with _disk_errors("written"):
         for block in chain((first,), blocks):
             copy.write(block)
         copy.flush()
-        yield from arrow_file.read_columns(copy, name, magic == _PARQUET, prices, volumes)
+    table: CellTable = arrow_file.read_arrow(copy, name, is_parquet=magic == _PARQUET)
+    return table
+
+
+@contextmanager
+def _disk_errors(verb: str) -> Iterator[None]:
+    """Blame the machine for an :class:`OSError`; reading the market file raises none."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"the temporary file of the market data cannot be {verb}: {error.strerror}") from None
 
 
 def _temporary_file() -> IO[bytes]:
@@ -218,52 +183,76 @@ def _temporary_file() -> IO[bytes]:
         raise OutputError(f"no temporary file can be made for the market data: {error.strerror}") from None
 
 
-class Spill:
-    """Bars put away in an unnamed temporary file, so that memory does not grow with their number."""
+class MarketFile:
+    """The bars of a file found good; a :class:`~c2lib.core.model.MarketData`.
 
-    def __init__(self) -> None:
-        self._file = _temporary_file()
+    They lie in an unnamed temporary file, so that memory does not grow with their number: use it in a ``with``, or
+    call :meth:`close`.
+
+    Attributes:
+        sha256: Hash of the file's bytes as they lie on the disk.
+        tick_size: The tick that prices are counted in, as canonical decimal text.
+        lot_size: The lot that volumes are counted in, likewise.
+        bar_count: How many bars there are.
+    """
+
+    def __init__(self, blocks: Iterable[BarBlock], prices: PriceGrid, lot_size: str, digest: Callable[[], str]) -> None:
+        self._store = _temporary_file()
+        self._prices = prices
         self._blocks: list[tuple[range, int]] = []
+        self.lot_size = lot_size
         self.bar_count = 0
-
-    def fill(self, blocks: Iterable[BarBlock]) -> None:
-        """Take in all bars; raise :class:`OutputError` when they cannot be written."""
         try:
-            for scale, columns in blocks:
-                for column in columns:
-                    self._file.write(array(_INTEGER, column).tobytes())
-                first = self.bar_count
-                self.bar_count += len(columns[0])
-                self._blocks.append((range(first, self.bar_count), scale))
-            self._file.flush()
-        except OSError as error:
-            # reading the market file raises no OSError, so this one is a temporary file's
-            raise OutputError(f"the temporary file of the market data cannot be written: {error.strerror}") from None
+            with _disk_errors("written"):
+                self._fill(blocks)
+        except BaseException:
+            self.close()
+            raise
+        # known now that all of the file was read
+        self.sha256 = digest()
+        self.tick_size = prices.tick_size
 
-    def bars(self, count: int, prices: PriceGrid) -> Iterator[Bar]:
-        """Yield the first ``count`` bars, prices in ticks; raise :class:`OutputError` when the file lost some."""
+    def _fill(self, blocks: Iterable[BarBlock]) -> None:
+        for scale, columns in blocks:
+            for column in columns:
+                self._store.write(array(_INTEGER, column).tobytes())
+            first = self.bar_count
+            self.bar_count += len(columns[0])
+            self._blocks.append((range(first, self.bar_count), scale))
+        self._store.flush()
+
+    def bars(self, count: int) -> Iterator[Bar]:
+        """Yield the first ``count`` bars, all of them when there are fewer, from the first one at each call.
+
+        Iterators do not disturb each other. Raises :class:`ValueError` after :meth:`close`, and
+        :class:`~c2lib.core.errors.OutputError` when the temporary file cannot be read.
+        """
         for indices, scale in self._blocks:
             first, size = indices.start, len(indices)
             if first >= count:
                 return
             numbers = self._numbers(first * _BAR_BYTES, size * _BAR_BYTES)
             times, *grid, volumes = (numbers[at : at + size] for at in range(0, len(numbers), size))
-            factor, divisor = prices.ratio(scale)
+            factor, divisor = self._prices.ratio(scale)
             ticks = grid if factor == divisor else [_in_ticks(column, factor, divisor) for column in grid]
             yield from map(_make_bar, zip(indices[: count - first], times, *ticks, volumes, strict=False))
 
     def _numbers(self, offset: int, size: int) -> array[int]:
-        try:
-            data = os.pread(self._file.fileno(), size, offset)
-        except OSError as error:
-            raise OutputError(f"the temporary file of the market data cannot be read: {error.strerror}") from None
+        with _disk_errors("read"):
+            data = os.pread(self._store.fileno(), size, offset)
         if len(data) != size:
             raise OutputError("the temporary file of the market data is shorter than what was written to it")
         return array(_INTEGER, data)
 
     def close(self) -> None:
-        """Remove the file; again is allowed."""
-        self._file.close()
+        """Remove the temporary file; again is allowed."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def _in_ticks(column: Iterable[int], factor: int, divisor: int) -> Iterable[int]:

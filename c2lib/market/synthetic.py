@@ -1,22 +1,13 @@
 """The seeded walk that stands in for a market file.
 
-Rules kept here:
-
-* integers only, from a generator of its own that is asked for nothing but bits, so that a seed gives the
-  same bars on every machine and Python;
-* each bar takes the same number of bits, so that a longer walk begins with the shorter one;
-* no leg of a bar is wider than ``volatility_ticks``; no price lies below one tick.
-
->>> walk = SyntheticWalk(123, SyntheticMarket(), "0.01", "1", steps=2)
->>> [(bar.open, bar.close) for bar in walk.bars(2)]
-[(10000, 10001), (10001, 9994)]
+It is made of integers, from a generator that is asked for nothing but bits, so that a seed gives the same bars on every
+machine and Python. Each bar takes the same number of bits, so that a longer walk begins with the shorter one.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from c2lib.core.canon import canonical_sha256, component_seed
 from c2lib.core.clock import parse_utc, utc_micros
@@ -24,7 +15,7 @@ from c2lib.core.config import SyntheticMarket
 from c2lib.core.decimals import units_of
 from c2lib.core.errors import ConfigError
 from c2lib.core.model import Bar
-from c2lib.market.cells import positive_decimal
+from c2lib.market.cells import LAST_MOMENT, positive_decimal
 
 GENERATOR = "c2lib_synthetic_walk"
 VERSION = 1
@@ -33,45 +24,56 @@ VERSION = 1
 MAX_VOLUME = 1024
 """Largest volume of a bar, in lots."""
 
-_LAST_MOMENT = utc_micros(datetime.max.replace(tzinfo=UTC))
 _BITS_PER_BAR = 80
 _GAP_MASK = 0xF
 """A bar in sixteen opens away from the close before it."""
 
 
 class SyntheticWalk:
-    """``steps`` bars of a random walk; a :class:`~c2lib.core.model.MarketData`.
+    """Bars of a random walk; a :class:`~c2lib.core.model.MarketData`.
 
-    Raises :class:`~c2lib.core.errors.ConfigError` when the start price lies off the tick grid, when a size is
-    no positive decimal, or when the last bar would lie behind the year 9999.
+    No leg of a bar is wider than ``volatility_ticks``, and no price lies below one tick.
+
+    >>> walk = SyntheticWalk(123, SyntheticMarket(), "0.01", "1", steps=2)
+    >>> [(bar.open, bar.close) for bar in walk.bars(2)]
+    [(10000, 10001), (10001, 9994)]
     """
 
     def __init__(self, seed: int, parameters: SyntheticMarket, tick_size: str, lot_size: str, steps: int) -> None:
+        """Check what the bars follow from.
+
+        Args:
+            seed: The run's, from which the walk's own follows.
+            parameters: Start, interval and volatility of the walk.
+            tick_size: The tick that prices are counted in, a positive decimal.
+            lot_size: The lot that volumes are counted in, likewise.
+            steps: How many bars there are.
+
+        Raises:
+            ConfigError: The start price lies off the tick grid, a size is no positive decimal, or the last bar would
+                lie behind the year 9999.
+        """
         self.tick_size = positive_decimal(tick_size, "market.tick_size")
         self.lot_size = positive_decimal(lot_size, "market.lot_size")
+        self.bar_count = steps
         self._seed = seed
         self._parameters = parameters
-        self._steps = steps
         self._start_time = utc_micros(parse_utc(parameters.start_time, "market.synthetic.start_time"))
         self._interval = parameters.interval_seconds * 1_000_000
-        self._start_price = self._start_ticks()
-        if self._start_time + (steps - 1) * self._interval > _LAST_MOMENT:
+        try:
+            self._start_price = units_of(parameters.start_price, self.tick_size)
+        except ValueError:
+            raise ConfigError(
+                "market.synthetic.start_price",
+                f"{parameters.start_price} is not a multiple of the tick size {self.tick_size}",
+                hint="change one of the two",
+            ) from None
+        if self._start_time + (steps - 1) * self._interval > LAST_MOMENT:
             raise ConfigError(
                 "market.synthetic.interval_seconds",
                 f"{steps} bars would go beyond the year 9999",
                 hint="take fewer steps, a shorter interval or an earlier start_time",
             )
-
-    def _start_ticks(self) -> int:
-        price = self._parameters.start_price
-        try:
-            return units_of(price, self.tick_size)
-        except ValueError:
-            raise ConfigError(
-                "market.synthetic.start_price",
-                f"{price} is not a multiple of the tick size {self.tick_size}",
-                hint="change one of the two",
-            ) from None
 
     @property
     def sha256(self) -> str:
@@ -87,11 +89,6 @@ class SyntheticWalk:
             }
         )
 
-    @property
-    def bar_count(self) -> int:
-        """How many bars there are."""
-        return self._steps
-
     def bars(self, count: int) -> Iterator[Bar]:
         """Yield the first ``count`` bars, all of them when there are fewer, from the first one at each call."""
         generator = random.Random(component_seed(self._seed, "market"))  # noqa: S311 - a market is no secret
@@ -99,7 +96,7 @@ class SyntheticWalk:
         widest = self._parameters.volatility_ticks
         choices = 2 * widest + 1
         time, interval, close = self._start_time, self._interval, self._start_price
-        for index in range(min(count, self._steps)):
+        for index in range(min(count, self.bar_count)):
             bits = getrandbits(_BITS_PER_BAR)
             # each leg scales 16 bits of its own to its range by multiplying: no rejection, hence no extra draw
             start = close

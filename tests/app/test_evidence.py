@@ -40,7 +40,7 @@ def test_a_sound_run_gets_a_pass_draft(published: Path) -> None:
 
 
 def test_the_draft_names_its_pictures_by_hash(published: Path) -> None:
-    """What is shown can be told from a picture put there later."""
+    """A picture put there later has another hash than the one in the text."""
     made = draft(published)
     for name in PLOTS:
         assert sha256_hex((published / "evidence" / name).read_bytes()) in made.text

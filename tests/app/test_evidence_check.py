@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from c2lib.app import evidence as evidence_check
-from c2lib.app.evidence import NOT_DRAWN, TAKEN_ON_ITS_WORD, is_evidence, verify_evidence, write_evidence
+from c2lib.app.evidence import NOT_DRAWN, REPLAY_AS_STATED, is_evidence, verify_evidence, write_evidence
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import VerifyReport, verify_run
 from c2lib.core.config import DryrunConfig
@@ -63,11 +63,11 @@ def test_a_draft_as_it_was_written_is_clean(published: Path) -> None:
     assert tree(published) == before
 
 
-def test_without_a_replay_its_word_on_the_replay_is_taken_and_that_is_said(evidence: Path) -> None:
-    """The rest is compared all the same."""
+def test_replay_as_stated(evidence: Path) -> None:
+    """Without a replay, what the file says of one is left unchecked and reported; the rest is compared."""
     report = verify_evidence(evidence)
     assert (report.ok, report.replayed) == (True, False)
-    assert report.unchecked == ("re-execution: left out", TAKEN_ON_ITS_WORD)
+    assert report.unchecked == ("re-execution: left out", REPLAY_AS_STATED)
     evidence.write_text(evidence.read_text().replace("Steps | <code>64", "Steps | <code>63"))
     assert found(verify_evidence(evidence)) == [f"EVIDENCE_DIFFERS {PASS}:21"]
 
@@ -161,7 +161,7 @@ def test_what_is_known_from_elsewhere_is_asked_for_too(evidence: Path, published
 
 
 def test_a_run_on_a_market_file_needs_it_for_its_evidence(tmp_path: Path, out: Path) -> None:
-    """Without the file neither run nor evidence can be borne out."""
+    """Without the file neither run nor evidence can be confirmed."""
     market = market_csv(tmp_path / "day.csv")
     run = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN), out_dir=out, market=market)
     path = drafted(Path(str(run.path)), market=market)
@@ -337,7 +337,7 @@ def test_pictures_that_cannot_be_drawn_are_said(published: Path, monkeypatch: py
     assert any(text.startswith(f"{NOT_DRAWN}: ") and "events.jsonl cannot be read" in text for text in report.unchecked)
 
 
-def test_the_command_tells_evidence_from_runs(command: Command, published: Path, evidence: Path) -> None:
+def test_command_takes_evidence_and_runs(command: Command, published: Path, evidence: Path) -> None:
     """Side by side in one call; the JSON line has the file's path."""
     answer = command("verify", published, evidence)
     assert answer.code == 0

@@ -1,235 +1,124 @@
-"""Paths that a user can name: what is hostile is refused by name, exit 2, and nothing is written outside."""
+"""What belongs to this machine: the output root, what the package ships, and the facts that may differ."""
 
-import os
-import re
-import stat
+import getpass
+import json
+import platform
+import socket
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
-from c2lib.app import runner
-from c2lib.app.evidence import write_evidence
-from c2lib.app.runner import run_dryrun
-from c2lib.core.errors import OutputError, RunPathError
-from c2lib.core.model import StrategySettings
+from c2lib.app import paths
+from c2lib.app.paths import checkout, environment_facts, output_root, resource
+from c2lib.core.errors import InputError
 from c2lib.core.vocabulary import Artifact
-from c2lib.record.files import find_run
-from tests.app.conftest import Command
-from tests.app.runs import DEMO, RUN, market_csv, place_below, tree
-from tests.app.sessions import CONFIG, OWN, Buyer, config
-from tests.record.test_folders import umask
+from c2lib.record.lines import object_line
 
-LOOK_ALIKES = ("r\u0443n", "\uff52un", "run\u200b", "\u202erun", "e\u0301", "\u00e9")
-RESERVED = ("CON", "con", "NUL.txt", "Com1", "LPT9.tar.gz", "aux", "prn")
-TRAVERSAL = ("..", ".", "../x", "a/../b", "a\\..\\b", "%2e%2e%2fx", "..%2fx", "/etc", "C:", "~", "$HOME", "a/b")
-MALFORMED = (
-    "",
-    " run",
-    "run ",
-    "run.",
-    ".run",
-    "-run",
-    "--out",
-    "a\0b",
-    "a\nb",
-    "a\rb",
-    "a\x1b[2J",
-    "a\x7f",
-    "a" * 129,
-)
+ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("run_id", [*TRAVERSAL, *RESERVED, *LOOK_ALIKES, *MALFORMED, "a" * 300])
-def test_a_run_id_is_a_plain_name_on_every_file_system(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_id: str
+def test_the_checkout_is_found_from_the_package() -> None:
+    """The folder that holds pyproject.toml and the package is the checkout."""
+    assert checkout() == ROOT
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the package lie where no checkout is, and return its folder."""
+    package = tmp_path / "site-packages" / "c2lib"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(paths, "PACKAGE", package)
+    return package
+
+
+def test_an_installed_package_has_no_checkout(installed: Path) -> None:
+    """A folder around the package that only looks like a checkout is none."""
+    assert checkout() is None
+    (installed.parent / "pyproject.toml").write_text("")
+    assert checkout() is None
+
+
+def test_what_the_caller_says_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output root is the argument, before the environment."""
+    monkeypatch.setenv("C2LIB_OUT", "from-environment")
+    assert output_root("chosen") == Path("chosen")
+    assert output_root(Path("chosen")) == Path("chosen")
+
+
+@pytest.mark.parametrize("left_out", [None, ""])
+def test_the_environment_comes_next(monkeypatch: pytest.MonkeyPatch, left_out: str | None) -> None:
+    """An argument left out, or empty as in a notebook, lets $C2LIB_OUT decide."""
+    monkeypatch.setenv("C2LIB_OUT", "from-environment")
+    assert output_root(left_out) == Path("from-environment")
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_then_the_checkout_and_then_the_folder_at_hand(
+    monkeypatch: pytest.MonkeyPatch, installed: Path, tmp_path: Path, value: str | None
 ) -> None:
-    """Exit 2, one line that names the field, and nothing written anywhere."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", f"--run-id={run_id}", "--out", "out")
-    assert answer.code == 2
-    assert answer.complaint.startswith("run_id: ")
-    assert [path.name for path in tmp_path.rglob("*")] == ["here"]
+    """Without argument and environment it is out/ of the checkout, and without a checkout ./out."""
+    monkeypatch.delenv("C2LIB_OUT")
+    if value is not None:
+        monkeypatch.setenv("C2LIB_OUT", value)
+    monkeypatch.chdir(tmp_path)
+    assert output_root() == tmp_path / "out"
+    monkeypatch.setattr(paths, "PACKAGE", ROOT / "c2lib")
+    assert output_root() == ROOT / "out"
 
 
-@pytest.mark.parametrize("run_id", ["console", "nul1", "com10", "aux-1", "a.con", "a..b", "0", "A" * 128])
-def test_a_run_id_that_only_looks_hostile_is_taken(out: Path, run_id: str) -> None:
-    """Reserved are whole names, and two dots in the middle lead nowhere."""
-    assert run_dryrun(config(run_id=run_id, steps=1), out_dir=out).path == str(place_below(out, run_id))
+def test_resources_come_from_the_checkout() -> None:
+    """What is edited there is what is used."""
+    assert resource("notebooks") == ROOT / "notebooks"
+    assert resource("evidence_templates") == ROOT / "evidence_templates"
 
 
-def test_a_run_id_that_differs_in_letter_case_alone_is_refused(command: Command, published: Path, out: Path) -> None:
-    """Exit 2, also when it would be the same run; the one that is there stays."""
-    before = tree(out)
-    answer = command("dryrun", *DEMO, "--run-id", RUN.upper(), "--out", out)
-    assert answer.code == 2
-    assert answer.complaint.startswith(f"run_id: differs in letter case alone from {RUN}, which is there already")
-    assert tree(out) == before
-    assert published.is_dir()
+def test_resources_come_from_an_installed_package(installed: Path) -> None:
+    """Without a checkout the frozen copy in the package is used."""
+    (installed / "_data" / "notebooks").mkdir(parents=True)
+    assert resource("notebooks") == installed / "_data" / "notebooks"
 
 
-@pytest.mark.parametrize("root", ["x" * 300, "a\nb", "a\0b", "file", "file/deeper", "loop", "\ud800"])
-def test_an_output_root_that_cannot_be_one_is_refused(command: Command, tmp_path: Path, root: str) -> None:
-    """Exit 2, one line that names it, and what is there stays as it is."""
-    (tmp_path / "file").write_text("mine")
-    (tmp_path / "loop").symlink_to("loop")
-    before = tree(tmp_path)
-    answer = command("dryrun", *DEMO, "--out", f"{tmp_path}/{root}")
-    assert answer.code == 2
-    assert answer.complaint.startswith("the output root ")
-    assert tree(tmp_path) == before
+@pytest.mark.usefixtures("installed")
+def test_a_broken_installation_says_what_to_do() -> None:
+    """A resource that is not there is an error that names it."""
+    with pytest.raises(InputError, match="the folder notebooks of this installation is missing: install c2lib again"):
+        resource("notebooks")
 
 
-def test_an_output_root_may_be_reached_upwards_and_through_a_symlink(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where to write is the caller's to say; below it nothing is followed."""
-    (tmp_path / "here").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "disk")
-    (tmp_path / "disk").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    for root in ("../up", "../link", "../link/../up2", "-x"):
-        assert command("dryrun", *DEMO, f"--out={root}").code == 0
-    for root in ("up", "disk", "up2", "here/-x"):
-        assert (tmp_path / root / "finish_c" / "c2" / RUN / Artifact.MANIFEST).is_file()
+def test_it_tells_versions_and_hints() -> None:
+    """A reader learns what ran, and from which file, but not where it lies: folders bear the names of people."""
+    facts = environment_facts("/home/someone/day.csv")
+    assert facts["python"] == platform.python_version()
+    assert facts["packages"]["c2lib"]
+    assert facts["hints"] == {"market_file": "day.csv"}
+    assert "unsealed" in facts["note"]
 
 
-@pytest.mark.parametrize("mask", [0, 0o077])
-def test_what_a_run_leaves_can_be_written_by_its_owner_alone(tmp_path: Path, mask: int) -> None:
-    """Run directory and evidence, whatever the umask: no other's write bit, no setuid, nothing executable."""
-    with umask(mask):
-        path = run_dryrun(CONFIG, out_dir=tmp_path / "deep" / "out").path
-        assert path is not None
-        write_evidence(path, date="2026-02-03", owner="Q")
-    for made in (tmp_path / "deep").rglob("*"):
-        expected = (0o755 if made.is_dir() else 0o644) & ~mask
-        assert stat.S_IMODE(made.lstat().st_mode) == expected, made
+def test_it_is_an_object_that_an_artifact_can_hold() -> None:
+    """It has a canonical line, whatever bytes a file name is made of."""
+    facts = environment_facts("ol\udce9.csv")
+    assert json.loads(object_line(facts)) == facts
 
 
-class Striking(Buyer):
-    """Puts a symlink in the place of a folder while the session runs."""
-
-    target: Path
-    elsewhere: Path
-
-    def __init__(self, settings: StrategySettings) -> None:
-        super().__init__(settings)
-        target = self.target
-        if "*" in target.name:
-            (target,) = target.parent.glob(target.name)
-        target.rename(self.elsewhere.with_name("moved"))
-        target.symlink_to(self.elsewhere)
+def test_a_hint_shows_no_secret() -> None:
+    """A path that holds a password is redacted."""
+    secret = "pass" + "word=hunter2hunter2"
+    assert "hunter2" not in json.dumps(environment_facts(f"/data/{secret}.csv"))
 
 
-@pytest.mark.parametrize("which", ["finish_c", "finish_c/c2", "finish_c/c2/.staging-*"])
-def test_a_folder_that_becomes_a_symlink_during_the_run_publishes_nothing(
-    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch, which: str
-) -> None:
-    """The error says which; what the link points to stays empty."""
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.setattr(Striking, "target", out / which, raising=False)
-    monkeypatch.setattr(Striking, "elsewhere", elsewhere, raising=False)
-    with pytest.raises(OutputError, match=r"could not be published: .* is a symlink or no folder"):
-        run_dryrun(OWN, out_dir=out, strategy=Striking)
-    assert not any(elsewhere.iterdir())
-    assert not list(tmp_path.rglob(RUN))
+def test_it_names_neither_user_nor_host(published: Path) -> None:
+    """What a run leaves says nothing of who ran it where."""
+    facts = json.loads((published / Artifact.ENVIRONMENT).read_bytes())
+    words = set(json.dumps(facts).replace('"', " ").replace(",", " ").split())
+    assert not words & {getpass.getuser(), socket.gethostname()}
 
 
-def test_a_published_run_that_becomes_a_symlink_is_still_the_one_compared(
-    published: Path, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is opened once: another run that gets its place right behind that is not looked at."""
-    run_dryrun(config(seed=8), out_dir=tmp_path / "other")
+def test_a_package_that_is_not_there_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an extra the version is null."""
 
-    def then_exchanged(root: Path, run_id: str) -> int | None:
-        found = find_run(root, run_id)
-        published.rename(tmp_path / "moved")
-        published.symlink_to(place_below(tmp_path / "other"))
-        return found
+    def missing(package: str) -> str:
+        raise PackageNotFoundError(package)
 
-    monkeypatch.setattr(runner, "find_run", then_exchanged)
-    assert run_dryrun(CONFIG, out_dir=out).reproduced
-
-
-NO_FILES = {
-    "fifo": r"is no regular file",
-    "device": r"is no regular file",
-    "folder": r"is a (directory|folder)",
-    "nothing": r"no such file|No such file",
-    "NUL": r"no path can be spelled like this",
-    "half a character": r"no path can be spelled like this",
-    "300 characters": r"File name too long",
-}
-
-
-@pytest.mark.parametrize("kind", NO_FILES)
-@pytest.mark.parametrize("flag", ["--market", "--strategy-file"])
-def test_an_input_that_is_no_file_is_refused_without_waiting(
-    command: Command, tmp_path: Path, out: Path, flag: str, kind: str
-) -> None:
-    """Exit 2, one line that names it and says what it is, and nothing written."""
-    suffix, end = (".csv", "") if flag == "--market" else (".py", ":Mine")
-    names = {"NUL": f"a\0b{suffix}", "300 characters": "x" * 300 + suffix, "half a character": f"\ud800{suffix}"}
-    path = f"{tmp_path}/{names.get(kind, f'input{suffix}')}"
-    if kind == "fifo":
-        os.mkfifo(path)
-    elif kind == "folder":
-        Path(path).mkdir()
-    elif kind == "device":
-        Path(path).symlink_to("/dev/zero")
-    answer = command("dryrun", *DEMO, flag, f"{path}{end}", "--out", out)
-    assert answer.code == 2
-    assert answer.complaint.startswith(("the strategy file ", "input", "'", "x" * 300))
-    assert re.search(NO_FILES[kind], answer.complaint)
-    assert not out.exists()
-
-
-def test_an_input_may_be_reached_through_a_symlink(command: Command, tmp_path: Path, out: Path) -> None:
-    """Its bytes are what is hashed and used; the path is not sealed."""
-    (tmp_path / "link.csv").symlink_to(market_csv(tmp_path / "day.csv"))
-    first = command("dryrun", *DEMO, "--market", tmp_path / "day.csv", "--out", out)
-    again = command("dryrun", *DEMO, "--market", tmp_path / "link.csv", "--out", out)
-    assert (first.code, again.code, again.facts["reproduced"]) == (0, 0, True)
-
-
-@pytest.mark.parametrize("which", ["finish_c", "finish_c/c2", f"finish_c/c2/{RUN}"])
-def test_evidence_is_not_written_through_a_symlink(
-    command: Command, published: Path, tmp_path: Path, out: Path, which: str
-) -> None:
-    """Neither the run directory nor a folder above it may be one."""
-    (out / which).rename(tmp_path / "moved")
-    (out / which).symlink_to(tmp_path / "moved")
-    before = tree(tmp_path)
-    answer = command("evidence", published, "--date", "2026-02-03", "--no-plots")
-    assert (answer.code, f"{out / which} is a symlink" in answer.complaint) == (2, True)
-    assert tree(tmp_path) == before
-
-
-ODD = ("fifo", "symlink to itself", "symlink to a device")
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    # with anything in the folder that is no regular file the draft says FAIL
-    [(name, kind) for name in ("EV-20260203-FINISH_C2-ORCH-DRYRUN-FAIL.md", "equity.png") for kind in ODD]
-    + [("EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md", "hard link")],
-)
-def test_evidence_is_not_written_over_whatever_has_its_name(
-    published: Path, tmp_path: Path, name: str, kind: str
-) -> None:
-    """Nothing is waited for, nothing is changed, and nothing is written beside it."""
-    place = published / "evidence" / name
-    place.parent.mkdir()
-    other = tmp_path / "other"
-    other.write_text("mine")
-    if kind == "fifo":
-        os.mkfifo(place)
-    elif kind == "hard link":
-        place.hardlink_to(other)
-    else:
-        place.symlink_to(name if kind == "symlink to itself" else "/dev/zero")
-    with pytest.raises(RunPathError, match=name):
-        write_evidence(published, date="2026-02-03", owner="Q")
-    assert other.read_text() == "mine"
-    assert [path.name for path in place.parent.iterdir()] == [name]
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert set(environment_facts(None)["packages"].values()) == {None}

@@ -91,7 +91,7 @@ def test_each_broken_fact_fails_its_own_claim_and_no_other(name: str, change: di
 def test_a_verification_that_is_less_than_whole_fails_its_claim(
     name: str, change: dict[str, Any], observed: str
 ) -> None:
-    """Only a sealed, clean and reproduced run bears a PASS; what was not replayed is not claimed."""
+    """Only a sealed, clean and reproduced run is a PASS; what was not replayed is not claimed."""
     claims = evaluate(clean_summary(), replace(CLEAN, **change))
     assert failed_names(claims) == (name,)
     assert claim_of(claims, name).observed == observed

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from c2lib.evidence.claims import Replay, Verification, evaluate
-from c2lib.evidence.limits import LIMITS, not_proven, risk_notes, setting
+from c2lib.evidence.limits import LIMITS, not_proven, risk_notes
 from c2lib.witness.findings import Verdict
 from c2lib.witness.run import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, rejected_summary
@@ -97,14 +97,6 @@ def test_a_config_that_does_not_tell_counts_as_not_done() -> None:
     )
 
 
-def test_a_nested_setting_is_found_or_is_none() -> None:
-    """No config makes the look-up raise."""
-    values = {"market": {"source": "file"}, "limits": "none"}
-    assert setting(values, "market", "source") == "file"
-    assert setting(values, "market", "source", "deeper") is None
-    assert setting(values, "limits", "max_position") is None
-
-
 def notes(summary: RunSummary, verification: Verification = CLEAN) -> list[str]:
     """Return the risk notes of a run."""
     return risk_notes(summary, verification, evaluate(summary, verification))
@@ -117,7 +109,7 @@ def test_a_run_without_anything_to_weigh_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "note"),
+    ("change", "sentence"),
     [
         ({"position": "-3"}, "A position of <code>&#45;3</code> was open at the end; it was not closed."),
         ({"sink_retries": 2}, "Writes of the record that were tried again: <code>2</code>."),
@@ -132,9 +124,9 @@ def test_a_run_without_anything_to_weigh_says_so() -> None:
         ),
     ],
 )
-def test_each_risk_is_told_with_its_number(change: dict[str, Any], note: str) -> None:
+def test_each_risk_has_its_number(change: dict[str, Any], sentence: str) -> None:
     """What happened stands in the notes, encoded."""
-    assert note in notes(clean_summary(**change))
+    assert sentence in notes(clean_summary(**change))
 
 
 def test_findings_and_failed_claims_come_first() -> None:

@@ -95,7 +95,7 @@ def test_importing_the_room_loads_no_matplotlib() -> None:
 
 
 def test_drawing_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plain installation is told what to install."""
+    """The error of a plain installation says what to install."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"c2lib\[notebooks\]"):
         picture(series_of(1), "phases.png")

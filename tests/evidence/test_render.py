@@ -181,7 +181,7 @@ def test_plots_that_are_no_pictures_with_hashes_are_refused(plots: dict[str, str
 
 
 def test_a_dollar_in_a_value_is_no_placeholder() -> None:
-    """Values are set in once and never looked at again."""
+    """Values are set in once and never searched for placeholders."""
     assert "<code>&#36;claims&#36;&#123;owner&#125;</code>" in draft(clean_summary(symbol="$claims${owner}"))
 
 

@@ -12,7 +12,7 @@ from tests.evidence.test_render import PLOTS, draft
 EV = "EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS.md"
 
 
-def told(data: bytes) -> list[str]:
+def problems(data: bytes) -> list[str]:
     """Return the findings on bytes that state nothing."""
     findings = Findings()
     assert stated(data, EV, findings) is None
@@ -20,7 +20,7 @@ def told(data: bytes) -> list[str]:
 
 
 def test_a_draft_states_its_date_owner_and_pictures() -> None:
-    """The owner as it was handed over, not as it is encoded."""
+    """The owner is the one that was given, not its encoded form."""
     findings = Findings()
     seen = stated(draft(clean_summary(), owner="A. (B) <c>|ü").encode(), EV, findings)
     assert seen is not None
@@ -38,7 +38,7 @@ def test_pictures_are_those_of_the_last_section() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told_of"),
+    ("data", "expected"),
     [
         (b"", "a line - **Date:** YYYY-MM-DD, seen none"),
         (b"- **Date:** 2026-1-31\n- **Owner:** Q\n", "a line - **Date:** YYYY-MM-DD, seen none"),
@@ -48,9 +48,9 @@ def test_pictures_are_those_of_the_last_section() -> None:
         (b"a" * (MAX_EVIDENCE + 1), "at most 1048576 bytes, seen more"),
     ],
 )
-def test_bytes_that_state_nothing_are_a_finding(data: bytes, told_of: str) -> None:
-    """It says what was looked for."""
-    assert told(data) == [f"EVIDENCE_MALFORMED {EV} expected {told_of}"]
+def test_bytes_that_state_nothing_are_a_finding(data: bytes, expected: str) -> None:
+    """The finding says what a file must have."""
+    assert problems(data) == [f"EVIDENCE_MALFORMED {EV} expected {expected}"]
 
 
 @given(st.binary(max_size=400))
@@ -71,7 +71,7 @@ def test_no_bytes_are_an_error(data: bytes) -> None:
         ("a\r\nb\n", 1, "a", "a\\r"),
     ],
 )
-def test_the_first_line_that_differs_is_told(text: str, line: int, expected: str, seen: str) -> None:
+def test_first_different_line(text: str, line: int, expected: str, seen: str) -> None:
     """With both sides from shortly before the first character that differs."""
     findings = Findings()
     difference(text, "a\nb\n", EV, findings)

@@ -87,7 +87,7 @@ def test_no_references_are_a_dash() -> None:
         ),
     ],
 )
-def test_safety_is_told_in_numbers(change: dict[str, Any], line: str) -> None:
+def test_safety_in_numbers(change: dict[str, Any], line: str) -> None:
     """Each line says what was seen, and a secret is named by its kind alone."""
     lines = sections.safety_section(clean_summary(**change)).split("\n")
     assert line in lines
@@ -104,13 +104,13 @@ def test_safety_is_told_in_numbers(change: dict[str, Any], line: str) -> None:
         ({"verdict": Verdict.UNSEALED, "findings": 2}, "UNSEALED, 2 findings, every byte reproduced"),
     ],
 )
-def test_the_outcome_of_the_verification_is_told(change: dict[str, Any], outcome: str) -> None:
-    """What was looked at when the draft was made stands beside what is expected."""
+def test_verification_outcome(change: dict[str, Any], outcome: str) -> None:
+    """What the verifier reported when the draft was made stands beside what is expected."""
     assert sections.verify_outcome(replace(CLEAN, **change)) == f"<code>{outcome}</code>"
 
 
-def test_event_0_is_told_for_a_run_that_started_and_for_one_that_did_not() -> None:
-    """A rejected run announced no criteria."""
+def test_first_event() -> None:
+    """The hash of the criteria is expected in event 0 of a run that started; a rejected run announced none."""
     assert clean_summary().criteria_sha256 in sections.first_event(clean_summary())
     assert "no criteria were announced" in sections.first_event(rejected_summary())
 

@@ -1,25 +1,29 @@
-"""CSV files of bars: what is in the file comes out, exactly and in order."""
+"""Market files on a disk: what is hashed, kept and given out, and what cannot be opened, unpacked or put away."""
 
+import doctest
+import errno
 import gzip
 import hashlib
+import io
+import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from c2lib.core.clock import micros_text
-from c2lib.core.decimals import format_scaled
-from c2lib.core.errors import MarketDataError
+from c2lib.app.runner import opened_market
+from c2lib.core.config import DryrunConfig, MarketConfig
+from c2lib.core.errors import ConfigError, MarketDataError, OutputError
 from c2lib.core.model import Bar
 from c2lib.market import cells, files
-from c2lib.market.files import open_market_file
+from c2lib.market.files import open_market_file, read_blocks
 from tests.market.csv_text import FIRST, GOOD, HEADER, MINUTE, bars_of, opened, refusal, text_of
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "market-data.md"
 
-def test_bars_come_in_ticks_and_lots() -> None:
+
+def test_bars_in_ticks_and_lots() -> None:
     """Prices are counted in the proposed tick size, times from 1970, indices from 0."""
     with opened(text_of(HEADER, *GOOD)) as market:
         assert (market.tick_size, market.lot_size, market.bar_count) == ("0.5", "1", 3)
@@ -30,8 +34,8 @@ def test_bars_come_in_ticks_and_lots() -> None:
         ]
 
 
-def test_the_hash_is_of_the_bytes_on_disk() -> None:
-    """A plain file and a packed one are hashed as they lie there."""
+def test_hash_of_bytes_on_disk() -> None:
+    """A plain file and a packed one are hashed as they lie on the disk."""
     plain = text_of(HEADER, *GOOD).encode()
     packed = gzip.compress(plain)
     with opened(plain) as one, opened(packed, "day.csv.gz") as other:
@@ -40,97 +44,16 @@ def test_the_hash_is_of_the_bytes_on_disk() -> None:
         assert list(one.bars(3)) == list(other.bars(3))
 
 
-def test_a_gzip_file_of_several_members_is_one_file() -> None:
-    """Packed files joined end to end are read and hashed to the end."""
+def test_gzip_members_are_joined() -> None:
+    """A gzip file of several members is read and hashed to its end."""
     packed = gzip.compress(text_of(HEADER, GOOD[0]).encode()) + gzip.compress(text_of(*GOOD[1:]).encode())
     with opened(packed, "DAY.CSV.GZ") as market:
         assert market.bar_count == 3
         assert market.sha256 == hashlib.sha256(packed).hexdigest()
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        "date,open,high,low,close,volume",
-        ",Open,High,Low,Close,Volume",
-        "TIMESTAMP_UTC,OPEN,HIGH,LOW,CLOSE,VOLUME",
-        "Timestamp,open,high,low,close,volume",
-        "gmt time, open, high, low, close, volume",
-        "\ufeffdate,open,high,low,close,volume",
-        '"date","open","high","low","close","volume"',
-    ],
-)
-def test_headers_that_people_have_are_understood(header: str) -> None:
-    """The time is named or first, letter case, quotes and a byte order mark do not matter."""
-    assert bars_of(text_of(header, *GOOD)) == bars_of(text_of(HEADER, *GOOD))
-
-
-def test_columns_may_stand_in_any_order_among_others() -> None:
-    """Columns are found by name, and what is no part of a bar is ignored."""
-    content = text_of(",close,low,note,high,open,date", '0,1.5,1,"a, b",2,1.5,2026-01-02')
-    assert bars_of(content, tick_size="0.5") == [Bar(0, FIRST, 3, 4, 2, 3, 0)]
-
-
-def test_windows_line_ends_are_accepted() -> None:
-    """A carriage return before the line end is no part of the last cell."""
-    content = text_of(HEADER, *GOOD)
-    assert bars_of(content.replace("\n", "\r\n")) == bars_of(content)
-
-
-@pytest.mark.parametrize(
-    "time",
-    ["2026-01-02T00:00:00", "2026-01-02", "2026-01-02 00:00", "2026-01-02T00:00:00Z", "2026-01-02 01:00:00.000+01:00"],
-)
-def test_iso_times_with_and_without_zone_are_read_as_utc(time: str) -> None:
-    """The same instant comes out however it is written."""
-    assert bars_of(text_of(HEADER, f"{time},1,1,1,1,1"))[0].time == FIRST
-
-
-def test_a_price_may_have_an_exponent_or_zeros_behind() -> None:
-    """Small prices are read as pandas writes them, on a given grid too."""
-    content = text_of(HEADER, "2026-01-02,1e-05,1.2e-05,0.00001000000000000000,+0.00001,1e2")
-    for sizes in ({}, {"tick_size": "0.000001"}):
-        with opened(content, **sizes) as market:
-            bar = next(market.bars(1))
-            assert [bar.open * 2, bar.volume] == [bar.open + bar.low, 100]
-            assert bar.high * 10 == bar.open * 12
-
-
-def test_zeros_behind_do_not_push_a_price_off_its_grid() -> None:
-    """What counts is the number, not how many decimals it is written with."""
-    assert bars_of(text_of(HEADER, "2026-01-02,1.50,2.000,1.0,1.5,1"), tick_size="0.5")[0][2:6] == (3, 4, 2, 3)
-
-
-def test_a_volume_is_counted_in_whole_lots() -> None:
-    """What is left of a lot is dropped."""
-    volumes = [bar.volume for bar in bars_of(text_of(HEADER, "2026-01-02,1,1,1,1,1.2999"), lot_size="0.1")]
-    assert volumes == [12]
-
-
-def test_the_proposed_tick_holds_all_prices_however_late_the_finest_comes() -> None:
-    """Bars read before the grid was known come out on it all the same."""
-    rows = [
-        f"2026-01-{day:02},{price},{price},{price},{price},1" for day, price in enumerate(("20", "10.5", "9.75"), 1)
-    ]
-    with opened(text_of(HEADER, *rows)) as market:
-        assert market.tick_size == "0.25"
-        assert [bar.close for bar in market.bars(3)] == [80, 42, 39]
-    rows.append("2026-01-04,1.0001,9,1,1.01,1")
-    with opened(text_of(HEADER, *rows)) as market:
-        assert market.tick_size == "0.0001"
-        assert [bar.close for bar in market.bars(4)] == [200_000, 105_000, 97_500, 10_100]
-
-
-def test_a_tick_that_is_no_power_of_ten_is_found() -> None:
-    """Early coarse prices are multiplied and divided exactly."""
-    rows = ["2026-01-01,1,1,1,1,1", "2026-01-02,1.5,1.5,1.5,1.5,1", "2026-01-03,0.12,0.12,0.12,0.12,1"]
-    with opened(text_of(HEADER, *rows)) as market:
-        assert market.tick_size == "0.02"
-        assert [bar.open for bar in market.bars(3)] == [50, 75, 6]
-
-
-def test_two_iterators_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has its own place, over chunks too."""
+def test_iterators_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each iterator has its own place, over blocks too."""
     monkeypatch.setattr(files, "BLOCK_BYTES", 1)
     with opened(text_of(HEADER, *GOOD)) as market:
         first, second = market.bars(3), market.bars(2)
@@ -141,8 +64,8 @@ def test_two_iterators_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch
         assert list(market.bars(0)) == []
 
 
-def test_many_bars_over_many_blocks_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks that end within lines and forgotten cells change nothing."""
+def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks that end within lines and cells that were forgotten change no bar."""
     monkeypatch.setattr(files, "BLOCK_BYTES", 7)
     monkeypatch.setattr(cells, "CACHE_SIZE", 2)
     assert bars_of(text_of(HEADER, *GOOD)) == [
@@ -152,75 +75,131 @@ def test_many_bars_over_many_blocks_come_back(monkeypatch: pytest.MonkeyPatch) -
     ]
 
 
-def test_a_closed_market_gives_no_bars() -> None:
-    """Closing twice is fine, reading afterwards is not."""
+def test_closed_market_raises() -> None:
+    """A market file may be closed twice, and gives no bars afterwards."""
     with opened(text_of(HEADER, *GOOD)) as market:
         market.close()
         with pytest.raises(ValueError, match="closed"):
             next(market.bars(1))
 
 
-@st.composite
-def valid_files(draw: st.DrawFn) -> tuple[str, str, list[Bar]]:
-    """Draw a tick size, the text of a file on its grid, and the bars that are in it."""
-    scale = draw(st.integers(0, 6))
-    tick = draw(st.integers(1, 40))
-    time, bars = draw(st.integers(0, 4 * 10**15)), []
-    for index in range(draw(st.integers(1, 12))):
-        low, *inside, high = sorted(draw(st.lists(st.integers(1, 10**9), min_size=4, max_size=4)))
-        start, close = draw(st.permutations(inside))
-        bars.append(Bar(index, time, start, high, low, close, draw(st.integers(0, 10**12))))
-        time += draw(st.integers(1, 10**13))
-    rows = [
-        ",".join((micros_text(bar.time), *(format_scaled(price * tick, scale) for price in bar[2:6]), str(bar.volume)))
-        for bar in bars
-    ]
-    return format_scaled(tick, scale), text_of(HEADER, *rows), bars
+@pytest.mark.parametrize(("tick_size", "lot_size"), [("0", "1"), ("x", "1"), ("1e-19", "1"), ("1", "-1")])
+def test_bad_size_is_refused(tick_size: str, lot_size: str) -> None:
+    """A size that is no positive decimal is refused by its field, before the file is opened."""
+    with pytest.raises(ConfigError) as caught:
+        open_market_file("nowhere.csv", tick_size=tick_size, lot_size=lot_size)
+    assert caught.value.field == ("market.lot_size" if lot_size == "-1" else "market.tick_size")
 
 
-@settings(max_examples=100, deadline=None)
-@given(valid_files())
-def test_valid_bars_come_back_exactly(drawn: tuple[str, str, list[Bar]]) -> None:
-    """On the given grid the bars are those that were written; on the proposed one the prices are."""
-    tick_size, content, bars = drawn
-    assert bars_of(content, tick_size=tick_size) == bars
-    with opened(content) as market:
-        proposed = list(market.bars(market.bar_count))
-        given_ticks = [price for bar in bars for price in bar[2:6]]
-        found_ticks = [price for bar in proposed for price in bar[2:6]]
-    assert [a * found_ticks[0] for a in given_ticks] == [b * given_ticks[0] for b in found_ticks]
-    with opened(content, tick_size=market.tick_size) as again:
-        assert list(again.bars(again.bar_count)) == proposed
+def test_damaged_gzip_is_refused() -> None:
+    """A gzip file that is cut, overwritten, followed by garbage or no gzip at all is refused."""
+    packed = gzip.compress(text_of(HEADER, *GOOD).encode())
+    assert refusal(packed[:-9], "day.csv.gz").problem == "the gzip data ends in the middle"
+    damaged = "is no gzip data, or it is damaged"
+    for content in (packed[:20] + b"\xff" * 20 + packed[40:], packed + b"x", text_of(HEADER).encode(), packed[::-1]):
+        assert refusal(content, "day.csv.gz").problem == damaged
 
 
-@settings(max_examples=100, deadline=None)
-@given(drawn=valid_files(), data=st.data())
-def test_a_corrupted_cell_is_refused_with_its_line(drawn: tuple[str, str, list[Bar]], data: st.DataObject) -> None:
-    """Whichever cell of whichever line it is."""
-    lines = drawn[1].splitlines()
-    line = data.draw(st.integers(1, len(lines) - 1))
-    row = lines[line].split(",")
-    cell = data.draw(st.integers(0, 5))
-    row[cell] = data.draw(
-        st.sampled_from(["", "nan", "-1", "1e400", "inf", "?", row[cell] + "x", "-" + row[cell] + "1"])
-    )
-    lines[line] = ",".join(row)
-    error = refusal(text_of(*lines))
-    assert error.line == line + 1
-    assert error.problem.startswith(f"column '{HEADER.split(',')[cell]}': ")
+@pytest.mark.parametrize("name", ["day.txt", "day.feather.gz", "day.gz", "day", "csv"])
+def test_unknown_suffix_is_refused(name: str) -> None:
+    """A file of another suffix is refused with those that are supported."""
+    supported = "(supported are .csv, .csv.gz, .feather, .arrow and .parquet)"
+    assert str(refusal(text_of(HEADER, *GOOD), name)).endswith(supported)
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    st.binary(max_size=60) | st.text(alphabet='0123456789.,-:T+\r\n" e', max_size=60).map(str.encode),
-    st.sampled_from(["day.csv", "day.csv.gz"]),
-    st.booleans(),
-)
-def test_whatever_the_bytes_nothing_but_a_refusal_comes(content: bytes, name: str, headed: bool) -> None:
-    """Any content is either bars or a :class:`MarketDataError`."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, name)
-        body = (text_of(HEADER, GOOD[0]).encode() if headed else b"") + content
-        path.write_bytes(gzip.compress(body) if headed and name.endswith(".gz") else body)
-        with suppress(MarketDataError), open_market_file(path) as market:
-            assert len(list(market.bars(market.bar_count))) == market.bar_count
+def test_unreadable_path_is_refused(tmp_path: Path) -> None:
+    """A path that is missing, a folder, a pipe, a link to itself or no path is refused by its last name."""
+    (tmp_path / "folder.csv").mkdir()
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    expected = {
+        "missing.csv": "missing.csv: there is no such file (check the path)",
+        "folder.csv": "folder.csv: is a directory (name a market file)",
+        "pipe.csv": "pipe.csv: is no regular file (name a market file)",
+        "loop.csv": f"loop.csv: cannot be opened: {os.strerror(errno.ELOOP)}",
+        "a\0.csv": "'a\\x00.csv': no path can be spelled like this",
+        "a\n.csv": "'a\\n.csv': there is no such file (check the path)",
+        ".": f"{tmp_path.name}: is no kind of file that can be read "
+        "(supported are .csv, .csv.gz, .feather, .arrow and .parquet)",
+    }
+    for name, message in expected.items():
+        with pytest.raises(MarketDataError) as caught:
+            open_market_file(tmp_path / name)
+        assert str(caught.value) == message
+
+
+def test_read_error_is_named() -> None:
+    """A failing disk is named as such, not taken for a bad file."""
+
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.raises(MarketDataError, match=f"day.csv: cannot be read: {os.strerror(errno.EIO)}"):
+        next(read_blocks(cast(BinaryIO, Failing()), "day.csv"))
+
+
+def test_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A temporary file that cannot be made, written or read is no fault of the market file."""
+    path = tmp_path / "day.csv"
+    path.write_text(text_of(HEADER, *GOOD))
+    with open_market_file(path) as market:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pread", lambda *_: b"")
+            with pytest.raises(OutputError, match="is shorter than what was written"):
+                list(market.bars(1))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pread", _no_room)
+            with pytest.raises(OutputError, match="cannot be read: "):
+                list(market.bars(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", _no_room)
+        with pytest.raises(OutputError, match="no temporary file can be made"):
+            open_market_file(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", lambda prefix: FullDisk())
+        with pytest.raises(OutputError, match=f"cannot be written: {os.strerror(errno.ENOSPC)}"):
+            open_market_file(path)
+
+
+def _no_room(*_arguments: object, **_names: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class FullDisk(io.BytesIO):
+    """A file that takes nothing."""
+
+    def write(self, data: object, /) -> int:
+        """Fail."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_messages_name_no_folder(tmp_path: Path) -> None:
+    """A message names the file but not its folder, since other people read it in records."""
+    path = tmp_path / "day.csv"
+    path.write_text(text_of(HEADER, "x"))
+    with pytest.raises(MarketDataError) as caught:
+        open_market_file(path)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_run_rounds_as_sealed(tmp_path: Path) -> None:
+    """A run rounds the prices of its market file by the rule in its sealed config."""
+    path = tmp_path / "day.csv"
+    path.write_text(text_of(HEADER, "2026-01-02,1.02,1.03,1.01,1.03,1"))
+    market = MarketConfig(tick_size="0.05", rounding="nearest")
+    config = DryrunConfig(strategy_id="strat_demo", seed=1, market=market)
+    with opened_market(config, path) as data:
+        assert data is not None
+        assert [bar.close for bar in data.bars(1)] == [21]
+    refusing = config.model_copy(update={"market": MarketConfig(tick_size="0.05")})
+    with pytest.raises(MarketDataError, match=r"'1\.02' is not a multiple"), opened_market(refusing, path):
+        pass
+    assert config.canonical()["market"]["rounding"] == "nearest"
+
+
+def test_page_examples_run() -> None:
+    """The examples of the page on market data give the answers printed there."""
+    test = doctest.DocTestParser().get_doctest(PAGE.read_text(encoding="utf-8"), {}, PAGE.name, str(PAGE), 0)
+    assert len(test.examples) > 5
+    assert doctest.DocTestRunner().run(test).failed == 0

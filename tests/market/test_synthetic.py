@@ -11,8 +11,8 @@ from c2lib.core.config import MAX_STEPS, SyntheticMarket
 from c2lib.core.errors import ConfigError
 from c2lib.core.model import Bar, MarketData
 from c2lib.market.synthetic import MAX_VOLUME, SyntheticWalk
+from tests.market.csv_text import MINUTE
 
-MINUTE = 60_000_000
 START = 1_767_225_600_000_000
 
 
@@ -26,7 +26,7 @@ def all_bars(market: MarketData) -> list[Bar]:
     return list(market.bars(market.bar_count))
 
 
-def test_a_seed_gives_these_very_bars() -> None:
+def test_bars_of_a_seed() -> None:
     """The first bars of seed 123 are what they always were."""
     assert list(walk().bars(5)) == [
         (0, 1767225600000000, 10000, 10004, 9996, 10001, 856),
@@ -37,8 +37,8 @@ def test_a_seed_gives_these_very_bars() -> None:
     ]
 
 
-def test_a_seed_gives_this_very_hash() -> None:
-    """The hash of the parameters is what it always was."""
+def test_hash_of_a_seed() -> None:
+    """The hash of seed 123 is what it always was."""
     assert walk().sha256 == "5eed2445aa56db4a929b1cd97fa2e3050d04e2994a650f37ff64020305df7c8d"
 
 
@@ -51,19 +51,19 @@ def test_bars_restart_at_each_call() -> None:
     assert [*first] == [*second]
 
 
-def test_a_longer_walk_begins_with_the_shorter_one() -> None:
+def test_longer_walk_extends_shorter() -> None:
     """The number of steps decides neither the bars nor the hash."""
     short, long = walk(steps=10), walk(steps=500)
     assert all_bars(short) == list(long.bars(10))
     assert short.sha256 == long.sha256
 
 
-def test_there_are_never_more_bars_than_steps() -> None:
+def test_bars_end_with_steps() -> None:
     """Asking for more bars than there are gives those that there are."""
     assert len(list(walk(steps=3).bars(10))) == walk(steps=3).bar_count == 3
 
 
-def test_equal_parameters_hash_equally_however_they_are_written() -> None:
+def test_spelling_changes_no_hash() -> None:
     """A trailing zero or an exponent does not make another market."""
     assert walk(tick_size="1e-2").sha256 == walk(tick_size="0.010").sha256 == walk().sha256
 
@@ -78,7 +78,7 @@ def test_equal_parameters_hash_equally_however_they_are_written() -> None:
     ],
     ids=["seed", "tick size", "volatility", "lot size"],
 )
-def test_everything_that_names_a_market_is_in_its_hash(other: SyntheticWalk) -> None:
+def test_hash_covers_every_parameter(other: SyntheticWalk) -> None:
     """Another seed, parameter, tick or lot is another market."""
     assert other.sha256 != walk().sha256
 
@@ -90,7 +90,7 @@ def test_bars_lie_one_interval_apart() -> None:
     assert micros_text(bars[0].time) == "2026-01-01T00:00:00+00:00"
 
 
-def test_the_walk_wanders() -> None:
+def test_walk_wanders() -> None:
     """Over a thousand bars the price moves further than many bars are wide, and gaps now and then."""
     bars = all_bars(walk(steps=1000))
     closes = [bar.close for bar in bars]
@@ -107,7 +107,7 @@ def test_the_walk_wanders() -> None:
     volatility=st.sampled_from([1, 2, 8, 1000, 10_000]),
 )
 def test_every_bar_is_sane(seed: int, start: int, volatility: int) -> None:
-    """High and low enclose the bar, no leg is wider than allowed, no price is below a tick, no volume below a lot."""
+    """High and low enclose the bar, no leg is too wide, no price is below a tick, no volume below a lot."""
     close = start
     for bar in walk(seed, 200, "1", start_price=str(start), volatility_ticks=volatility).bars(200):
         assert 1 <= bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
@@ -117,23 +117,23 @@ def test_every_bar_is_sane(seed: int, start: int, volatility: int) -> None:
         close = bar.close
 
 
-def test_a_start_price_off_the_grid_is_refused() -> None:
-    """The error names the field and both numbers."""
+def test_start_price_off_grid() -> None:
+    """A start price off the tick grid is refused by its field, with both numbers."""
     with pytest.raises(ConfigError, match=r"100.005 is not a multiple of the tick size 0.01") as caught:
         walk(start_price="100.005")
     assert caught.value.field == "market.synthetic.start_price"
 
 
 @pytest.mark.parametrize(("tick_size", "lot_size", "field"), [("0", "1", "tick_size"), ("1", "x", "lot_size")])
-def test_a_size_that_is_no_positive_decimal_is_refused(tick_size: str, lot_size: str, field: str) -> None:
-    """The error names the size."""
+def test_bad_size_is_refused(tick_size: str, lot_size: str, field: str) -> None:
+    """A size that is no positive decimal is refused by its field."""
     with pytest.raises(ConfigError) as caught:
         SyntheticWalk(1, SyntheticMarket(), tick_size, lot_size, 1)
     assert caught.value.field == f"market.{field}"
 
 
-def test_a_walk_beyond_the_year_9999_is_refused() -> None:
-    """A bar whose time could not be written is refused before the first one is made."""
+def test_walk_beyond_calendar() -> None:
+    """A walk with a bar whose time could not be written is refused before its first bar."""
     with pytest.raises(ConfigError, match="beyond the year 9999") as caught:
         walk(steps=MAX_STEPS, interval_seconds=86_400)
     assert caught.value.field == "market.synthetic.interval_seconds"

@@ -1,4 +1,4 @@
-"""Feather and Parquet files of bars: the same bars come out as of a CSV file."""
+"""Feather and Parquet files give the bars that the same CSV file gives."""
 
 import hashlib
 from datetime import UTC, date, datetime
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.market import arrow_file as arrow_columns
+from c2lib.market import arrow_file
 from c2lib.market.files import open_market_file
 from tests.market.arrow_tables import NAMES, TIMES, content, feather, parquet, table
 from tests.market.csv_text import FIRST, GOOD, HEADER, bars_of, opened, text_of
@@ -21,8 +21,8 @@ DAYS = [date(2026, 1, 2), date(2026, 1, 3), date(2026, 1, 4)]
 
 
 @pytest.mark.parametrize("ending", NAMES)
-def test_the_bars_are_those_of_the_same_csv_file(ending: str) -> None:
-    """Tick size, count and every bar; the hash is of the bytes on disk."""
+def test_bars_equal_csv_bars(ending: str) -> None:
+    """Tick size, count and bars are those of the same CSV file; the hash is of the bytes on disk."""
     data = content(table(), ending)
     with opened(data, f"day.{ending}") as market:
         assert (market.tick_size, market.bar_count, list(market.bars(3))) == ("0.5", 3, BARS)
@@ -30,14 +30,14 @@ def test_the_bars_are_those_of_the_same_csv_file(ending: str) -> None:
 
 
 @pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
-def test_feather_files_may_be_packed(compression: str | None) -> None:
-    """As pandas and freqtrade write them."""
+def test_packed_feather(compression: str | None) -> None:
+    """Feather files may be packed as pandas and freqtrade do."""
     assert bars_of(feather(table(), compression), "DAY.FEATHER") == BARS
 
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd", "lz4", "brotli"])
-def test_parquet_files_may_be_packed(compression: str) -> None:
-    """With or without checksums of their pages."""
+def test_packed_parquet(compression: str) -> None:
+    """Parquet files may be packed, with or without checksums of their pages."""
     for checksum in (False, True):
         data = parquet(table(), compression=compression, write_page_checksum=checksum, row_group_size=2)
         assert bars_of(data, "day.parquet") == BARS
@@ -49,8 +49,8 @@ def test_parquet_files_may_be_packed(compression: str) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_numbers_may_be_of_any_exact_type(kind: Any, ending: str) -> None:
-    """Floats by their shortest text, decimals and text as they are."""
+def test_numbers_of_exact_types(kind: Any, ending: str) -> None:
+    """Floats count by their shortest text, decimals and text as they are."""
     bars = table()
     for index in range(1, 6):
         number_of = Decimal if pa.types.is_decimal(kind) else str if "string" in str(kind) else float
@@ -60,16 +60,16 @@ def test_numbers_may_be_of_any_exact_type(kind: Any, ending: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [pa.int8(), pa.int64(), pa.uint64()], ids=str)
-def test_whole_numbers_are_numbers(kind: Any) -> None:
-    """Prices and volumes of integers are exact already."""
+def test_integer_columns(kind: Any) -> None:
+    """Prices and volumes may be integers."""
     whole = {name: pa.array([3, 4, 5], kind) for name in ("open", "high", "low", "close", "volume")}
     with opened(feather(table(**whole)), "day.feather") as market:
         assert market.tick_size == "1"
         assert [(bar.close, bar.volume) for bar in market.bars(3)] == [(3, 3), (4, 4), (5, 5)]
 
 
-def test_a_float_of_32_bits_counts_as_its_own_shortest_text() -> None:
-    """The one nearest to 1.1 is 1.1, though as a float of 64 bits it is 1.10000002384185791015625."""
+def test_float32_by_shortest_text() -> None:
+    """The float of 32 bits nearest to 1.1 is 1.1, though as one of 64 bits it has more digits."""
     prices = {name: pa.array([1.1, 5.33e-05, 16777216.0], pa.float32()) for name in ("open", "high", "low", "close")}
     with opened(feather(table(**prices)), "day.feather") as market:
         assert market.tick_size == "0.0000001"
@@ -87,28 +87,28 @@ def test_a_float_of_32_bits_counts_as_its_own_shortest_text() -> None:
     ],
     ids=lambda column: str(getattr(column, "type", "text")),
 )
-def test_times_may_be_of_any_unit_with_or_without_zone(column: Any) -> None:
-    """Without a zone they are read as UTC; a zone is how a moment is shown, not another moment."""
+def test_times_of_any_unit(column: Any) -> None:
+    """Times may have any unit; a zone is how a moment is shown, and without one they are UTC."""
     for ending in ("feather", "parquet"):
         assert bars_of(content(table(date=column), ending), f"day.{ending}") == BARS
 
 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.date64()], ids=str)
-def test_dates_are_midnights_in_utc(kind: Any) -> None:
-    """Daily bars often have no time of day."""
+def test_dates_are_utc_midnights(kind: Any) -> None:
+    """Dates without a time of day are midnights in UTC."""
     bars = bars_of(feather(table(date=pa.array(DAYS, kind))), "day.feather")
     assert [bar.time - FIRST for bar in bars] == [0, 86_400_000_000, 2 * 86_400_000_000]
 
 
 @pytest.mark.parametrize("name", ["__index_level_0__", "Datetime", "timestamp", "Timestamp_UTC"])
-def test_the_time_may_be_the_index_that_pandas_stored(name: str) -> None:
-    """It stands last, under a name of its own."""
+def test_pandas_index_is_time(name: str) -> None:
+    """The time may be the index that pandas stored, last and under a name of its own."""
     moved = {"date": None, name: pa.array(TIMES, pa.timestamp("ns"))}
     assert bars_of(parquet(table(**moved)), "day.parquet") == BARS
 
 
-def test_other_columns_are_ignored_and_letter_case_does_not_matter() -> None:
-    """Whatever they hold, nested or null, even where their names begin like those of a bar."""
+def test_other_columns_are_ignored() -> None:
+    """Other columns are ignored, whatever they hold, and letter case does not matter."""
     extra = {"note": [{"open": 1}, None, {}], "open.x": ["?", None, ""], "When": pa.array(DAYS, pa.date32())}
     bars = table(**extra)
     bars = bars.rename_columns([name if name in extra else name.title() for name in bars.column_names])
@@ -117,32 +117,32 @@ def test_other_columns_are_ignored_and_letter_case_does_not_matter() -> None:
         assert bars_of(content(bars, ending), f"day.{ending}") == BARS
 
 
-def test_without_volumes_they_are_zero() -> None:
-    """As in a CSV file."""
+def test_missing_volumes_are_zero() -> None:
+    """Bars of a file without volumes have volume 0."""
     assert [bar.volume for bar in bars_of(feather(table(volume=None)), "day.feather")] == [0, 0, 0]
 
 
-def test_many_batches_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However the file and the reader cut the rows, empty batches among them."""
+def test_batches_keep_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bars come in order however the file and the reader cut the rows, empty batches among them."""
     for batch_rows, rows_at_a_time in ((1, 8192), (2, 1), (None, 2)):
-        monkeypatch.setattr(arrow_columns, "BATCH_ROWS", rows_at_a_time)
+        monkeypatch.setattr(arrow_file, "BATCH_ROWS", rows_at_a_time)
         assert bars_of(feather(table(), None, batch_rows), "day.feather") == BARS
         assert bars_of(parquet(table(), row_group_size=batch_rows), "day.parquet") == BARS
     empty = feather(pa.concat_tables([table().slice(0, 0), table()]))
     assert bars_of(empty, "day.feather") == BARS
 
 
-def test_what_happens_to_the_file_meanwhile_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bytes that are hashed are the bytes that are parsed."""
+def test_hashed_bytes_are_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is overwritten while it is read gives the bars of the bytes that were hashed."""
     path, data = tmp_path / "day.feather", feather(table())
     path.write_bytes(data)
-    read = arrow_columns.read_columns
+    read = arrow_file.read_arrow
 
-    def overwritten_first(*arguments: Any) -> Any:
+    def overwritten_first(*arguments: Any, **options: Any) -> Any:
         path.write_bytes(b"")
-        return read(*arguments)
+        return read(*arguments, **options)
 
-    monkeypatch.setattr(arrow_columns, "read_columns", overwritten_first)
+    monkeypatch.setattr(arrow_file, "read_arrow", overwritten_first)
     with open_market_file(path) as market:
         assert (market.sha256, list(market.bars(3))) == (hashlib.sha256(data).hexdigest(), BARS)
 
@@ -152,8 +152,8 @@ def test_what_happens_to_the_file_meanwhile_changes_nothing(tmp_path: Path, monk
     st.lists(st.floats(1e-12, 1e6, allow_subnormal=False), min_size=1, max_size=6),
     st.lists(st.just(0.0) | st.floats(1e-12, 1e12), min_size=6, max_size=6),
 )
-def test_any_floats_give_the_bars_that_their_shortest_text_gives(prices: list[float], volumes: list[float]) -> None:
-    """Rounded to a grid that all of them fit."""
+def test_floats_equal_their_text(prices: list[float], volumes: list[float]) -> None:
+    """Any floats give the bars that their shortest text gives in a CSV file."""
     times = [datetime(2026, 1, 2, hour, tzinfo=UTC) for hour in range(len(prices))]
     columns: dict[str, Any] = dict.fromkeys(("open", "high", "low", "close"), prices)
     data = table(date=times, volume=volumes[: len(prices)], **columns)

@@ -1,4 +1,4 @@
-"""Feather and Parquet files of bars: what cannot be meant is refused by its row and column, or as a whole."""
+"""Feather and Parquet files that cannot be used are refused by row and column, or as a whole."""
 
 import pickle
 import sys
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c2lib.core.errors import ConfigError, MarketDataError, MissingExtraError
-from c2lib.market import arrow_file as arrow_columns
+from c2lib.market import arrow_file
 from tests.market.arrow_tables import TIMES, content, feather, parquet, table
 from tests.market.csv_text import GOOD, HEADER, bars_of, refusal, text_of
 
@@ -52,8 +52,8 @@ DAMAGED = "is damaged, or encrypted"
     ],
 )
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_a_cell_that_makes_no_sense_is_refused_with_its_row(columns: Any, problem: str, ending: str) -> None:
-    """Rows count from 1, over batches."""
+def test_bad_cell_names_row(columns: Any, problem: str, ending: str) -> None:
+    """A cell that makes no sense is refused with its row, counted from 1 over batches."""
     bars = table(**columns)
     error = refusal(content(bars, ending), f"day.{ending}")
     assert str(error).startswith(f"day.{ending}, row 2: {problem}")
@@ -61,14 +61,14 @@ def test_a_cell_that_makes_no_sense_is_refused_with_its_row(columns: Any, proble
     assert refusal(feather(bars, None, 1), "day.feather").line == 2
 
 
-def test_a_price_off_the_grid_is_refused_with_its_row() -> None:
-    """As in a CSV file."""
+def test_off_grid_names_row() -> None:
+    """A price off the given grid is refused with its row."""
     error = refusal(feather(table()), "day.feather", tick_size="1")
     assert (error.line, error.problem) == (1, "column 'open': '1.5' is not a multiple of the tick size 1")
 
 
-def test_the_error_of_a_row_crosses_a_process_border() -> None:
-    """It says row, not line, on the other side too."""
+def test_row_error_is_pickled() -> None:
+    """The error of a row crosses a process border and still says row, not line."""
     error = refusal(feather(table()), "day.feather", tick_size="1")
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.unit, again.line) == (str(error), "row", 1)
@@ -89,23 +89,23 @@ def test_the_error_of_a_row_crosses_a_process_border() -> None:
         ({"timestamp": TIMES}, "columns 'date' and 'timestamp' could each be the time"),
     ],
 )
-def test_columns_that_do_not_say_what_a_bar_is_are_refused(columns: Any, problem: str) -> None:
-    """The error is about the whole file."""
+def test_bad_columns_are_refused(columns: Any, problem: str) -> None:
+    """Columns that are missing, doubled or of another type are refused for the whole file."""
     error = refusal(feather(table(**columns)), "day.feather")
     assert error.line == 0
     assert error.problem.startswith(problem)
 
 
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_a_file_without_rows_is_refused(ending: str) -> None:
-    """Columns alone are no bars."""
+def test_file_without_rows(ending: str) -> None:
+    """A file of columns without rows is refused."""
     assert refusal(content(table().slice(0, 0), ending), f"day.{ending}").problem == "the file has no row"
 
 
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_a_file_of_more_rows_than_a_run_has_steps_is_refused(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A packed file cannot fill the disk without end."""
-    monkeypatch.setattr(arrow_columns, "MAX_ROWS", 2)
+def test_too_many_rows(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A packed file cannot fill the disk without end: it has at most a row for each step."""
+    monkeypatch.setattr(arrow_file, "MAX_ROWS", 2)
     assert refusal(content(table(), ending), f"day.{ending}").problem == "the file has more than 2 rows"
 
 
@@ -122,14 +122,14 @@ def test_a_file_of_more_rows_than_a_run_has_steps_is_refused(ending: str, monkey
         (b"PAR1", "day.parquet", DAMAGED),
     ],
 )
-def test_another_kind_of_file_is_refused_by_what_it_is(data: bytes, name: str, problem: str) -> None:
-    """The first bytes count, not the name."""
+def test_other_kind_is_named(data: bytes, name: str, problem: str) -> None:
+    """A file of another kind than its name says is refused by its first bytes."""
     assert refusal(data, name).problem == problem
 
 
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_a_file_cut_anywhere_is_refused(ending: str) -> None:
-    """The end of the file holds its table of contents."""
+def test_cut_file_is_refused(ending: str) -> None:
+    """A file cut anywhere is refused, since its end holds its table of contents."""
     data = content(table(), ending)
     for keep in range(8, len(data), 7):
         assert refusal(data[:keep], f"day.{ending}").problem == DAMAGED
@@ -145,7 +145,7 @@ FILES = [("feather", feather(table(), compression, 2)) for compression in (None,
     st.sampled_from(FILES),
     st.lists(st.tuples(st.integers(8, 10_000), st.integers(0, 255)), min_size=1, max_size=4),
 )
-def test_whatever_the_bytes_nothing_but_a_refusal_comes(file: tuple[str, bytes], flips: list[tuple[int, int]]) -> None:
+def test_any_bytes_are_handled(file: tuple[str, bytes], flips: list[tuple[int, int]]) -> None:
     """Any content is either bars or a :class:`MarketDataError`."""
     ending, data = file[0], bytearray(file[1])
     for place, byte in flips:
@@ -163,10 +163,8 @@ def test_whatever_the_bytes_nothing_but_a_refusal_comes(file: tuple[str, bytes],
         (pa.ArrowException("x"), DAMAGED),
     ],
 )
-def test_whatever_pyarrow_says_is_said_in_words_of_our_own(
-    raised: Exception, problem: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its own words may repeat what is in a file."""
+def test_pyarrow_errors_are_replaced(raised: Exception, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pyarrow refuses is refused in other words, since its own may repeat what is in a file."""
 
     def failing(*_arguments: object, **_options: object) -> None:
         raise raised
@@ -177,8 +175,8 @@ def test_whatever_pyarrow_says_is_said_in_words_of_our_own(
         assert refusal(content(table(), ending), f"day.{ending}").problem == problem
 
 
-def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CSV file needs none."""
+def test_missing_pyarrow_names_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pyarrow the extra to install is named, and a CSV file needs none."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.delitem(sys.modules, "c2lib.market.arrow_file")
     with pytest.raises(
@@ -189,7 +187,7 @@ def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(bars_of(text_of(HEADER, *GOOD))) == 3
 
 
-def test_rounding_a_feather_file_needs_a_tick_size() -> None:
-    """There is no nearest tick without ticks."""
+def test_rounding_needs_tick_size() -> None:
+    """Rounding without a tick size is refused by the field to fill in."""
     with pytest.raises(ConfigError, match=r"^market\.tick_size: is left out"):
         bars_of(feather(table()), "day.feather", rounding="nearest")

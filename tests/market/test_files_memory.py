@@ -53,7 +53,7 @@ def peak(path: Path, bars: int) -> int:
 
 
 @pytest.mark.parametrize("ending", ["csv", "feather", "parquet"])
-def test_memory_does_not_grow_with_the_number_of_bars(ending: str, tmp_path: Path) -> None:
+def test_memory_stays_flat(ending: str, tmp_path: Path) -> None:
     """Ten times the bars take at most 1.15 times the memory."""
     peaks = []
     for bars in (FEW, MANY):
