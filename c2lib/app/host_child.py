@@ -121,7 +121,7 @@ def _raised(error: BaseException, file: str) -> bytes:
         trace = error.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == file:
-                own.append([trace.tb_lineno, _plain_text(trace.tb_frame.f_code.co_name, _MAX_NAME)])
+                own.append([trace.tb_lineno or 0, _plain_text(trace.tb_frame.f_code.co_name, _MAX_NAME)])
             trace = trace.tb_next
         facts["lines"] = list(own)
     return encode(facts).encode()

@@ -161,7 +161,7 @@ def test_reading_nothing_is_cut_off(host: StrategyHost) -> None:
     on_bar = "import threading; threading.Thread(target=hold).start()"
     top = "import ctypes\ndef hold(): ctypes.PyDLL(None).sleep(60)"
     view = FLAT._replace(open_orders=tuple(f"c-{number:06}" for number in range(100_000)))
-    with hosted(host, strategy(on_bar, top=top), timeout_s=0.3) as mine, pytest.raises(StrategyEndedError) as caught:
+    with hosted(host, strategy(on_bar, top=top), timeout_s=1.0) as mine, pytest.raises(StrategyEndedError) as caught:
         collections.deque((mine.on_bar(bar(index), view._replace(position=index)) for index in range(3)), 0)
     assert caught.value.code is EndCode.TIMEOUT
 
@@ -228,7 +228,7 @@ RESETS = {
 def test_attempt_cannot_be_taken_back(host: StrategyHost, how: str) -> None:
     """A refused attempt was reported before the strategy's code went on, so nothing that it does then hides it."""
     attempt = "import socket\ntry: socket.socket()\nexcept Exception: pass\n"
-    with hosted(host, strategy(attempt + RESETS[how], top=PIPES), timeout_s=0.5) as mine:
+    with hosted(host, strategy(attempt + RESETS[how], top=PIPES), timeout_s=2.0) as mine:
         with pytest.raises(NoLiveViolationError, match=r"tried 1 time"):
             mine.on_bar(bar(0), FLAT)
         assert mine.finish() == 1

@@ -95,7 +95,7 @@ def test_children_die_with_parent(ending: signal.Signals, layer: str, on_bar: st
 
 def test_guard_leaves_the_host_alone() -> None:
     """What a session's own guard refuses is nothing that a host does for a strategy, its end by force among it."""
-    with StrategyHost() as one, hosted(one, strategy("while bar.bar_index: pass"), timeout_s=0.2) as mine:
+    with StrategyHost() as one, hosted(one, strategy("while bar.bar_index: pass"), timeout_s=1.0) as mine:
         with NoLiveGuard() as guard:
             mine.on_bar(bar(0), FLAT)
             with pytest.raises(StrategyEndedError):
