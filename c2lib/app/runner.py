@@ -150,7 +150,7 @@ def run_here(
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
     with opened_market(config, market) as data:
-        sealed = seal(config, data, clock_injected=clock is not None)
+        sealed = seal(config, data, strategy=source, clock_injected=clock is not None)
         job = Job(sealed, data, clock, source, _NO_INPUTS, progress, guard)
         found = find_run(root, sealed.run_id)
         if found is not None:

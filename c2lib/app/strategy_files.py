@@ -62,7 +62,8 @@ def _source_of_file(shown: str, class_name: str, source: bytes) -> StrategySourc
         raise StrategyLoadError(f"{shown}{where}: is no valid Python ({type(error).__name__})") from None
     if class_name not in _top_level_names(tree):
         raise StrategyLoadError(f"{shown} defines no {class_name} at its top level")
-    return StrategySource("file", sha256_hex(source), _Factory(shown, class_name, source, code))
+    factory = _Factory(shown, class_name, source, code)
+    return StrategySource("file", class_name, sha256_hex(source), factory, source, shown)
 
 
 def strategy_from_object(factory: Any) -> StrategySource:

@@ -17,7 +17,7 @@ from typing import Any
 from c2lib.app.namespace import Progress, replay_in_namespace
 from c2lib.app.runner import Job, compare_with, opened_market, source_of
 from c2lib.core.clock import RecordedClock
-from c2lib.core.config import SealedConfig
+from c2lib.core.config import SealedConfig, StrategyConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.text import shown
@@ -190,7 +190,7 @@ def replay_here(
     """
     try:
         config = SealedConfig.parse(manifest["config"])
-        source = _strategy_for(manifest["strategy"], config.strategy_id, given)
+        source = _strategy_for(config.strategy, config.strategy_id, given)
         sealed = config.market.file_sha256 if config.market.source == "file" else None
         if sealed and market is None:
             return _impossible("no market file", f"--market FILE with sha256 {sealed}")
@@ -217,14 +217,14 @@ def replay_here(
     return Finding(FindingCode.REPLAY_DIVERGED, difference.file, difference.line, **sides)
 
 
-def _strategy_for(facts: Mapping[str, Any], strategy_id: str, given: StrategySource | None) -> StrategySource | None:
-    """Return the strategy that a manifest names: a built-in one, or the caller's when it has the sealed hash."""
-    if facts["origin"] in (None, "built-in"):
-        return built_in_source(strategy_id) if facts["origin"] else None
+def _strategy_for(sealed: StrategyConfig, strategy_id: str, given: StrategySource | None) -> StrategySource | None:
+    """Return the strategy that a config seals: a built-in one, or the caller's when it has the sealed hash."""
+    if sealed.origin in (None, "built-in"):
+        return built_in_source(strategy_id) if sealed.origin else None
     if given is None:
         raise StrategyLoadError(
-            f"the strategy is the caller's own: --strategy-file FILE:CLASS of sha256 {facts['sha256']}"
+            f"the strategy is the caller's own: --strategy-file FILE:CLASS of sha256 {sealed.sha256}"
         )
-    if given.sha256 is None or given.sha256 != facts["sha256"]:
-        raise StrategyLoadError(f"the strategy handed over has sha256 {given.sha256}, the run used {facts['sha256']}")
-    return replace(given, origin=facts["origin"])
+    if given.sha256 is None or given.sha256 != sealed.sha256:
+        raise StrategyLoadError(f"the strategy handed over has sha256 {given.sha256}, the run used {sealed.sha256}")
+    return replace(given, origin=sealed.origin)

@@ -6,7 +6,9 @@ raises :class:`~c2lib.core.errors.ConfigError`; *well-formed but not allowed* is
 
 from __future__ import annotations
 
+import difflib
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
@@ -18,13 +20,14 @@ from c2lib.core.clock import parse_utc, utc_text
 from c2lib.core.criteria import Criteria
 from c2lib.core.decimals import parse_decimal
 from c2lib.core.errors import ConfigError
-from c2lib.core.model import Grid, MarketFacts
+from c2lib.core.model import Grid, MarketFacts, Param, StrategyFacts
 from c2lib.core.redaction import find_secret
 from c2lib.core.sealed import (
     EmptyTuple,
     Integer,
     NonNegativeDecimal,
     NotBuilt,
+    Params,
     PositiveDecimal,
     Sealed,
     Sha256,
@@ -37,14 +40,23 @@ from c2lib.core.sealed import (
     must,
 )
 from c2lib.core.text import field_differences
+from c2lib.core.vocabulary import BEHAVIOUR_VERSION
 
-BUILT_IN_STRATEGIES = ("strat_demo", "sma_cross")
+BUILT_IN_PARAMS: Mapping[str, Mapping[str, int]] = {
+    "strat_demo": {"quantity": 1},
+    "sma_cross": {"fast": 10, "slow": 30, "quantity": 1},
+}
+"""The built-in strategies, each with its parameters and what they are when left out."""
+
+BUILT_IN_STRATEGIES = tuple(BUILT_IN_PARAMS)
+MAX_BUILT_IN_PARAM = 100_000
 DEFAULT_CLOCK_START = "2026-01-01T00:00:00+00:00"
 DEFAULT_STEPS = 64
 DEFAULT_TICK_SIZE = "0.01"
 MAX_STEPS = 100_000_000
-DERIVED_RUN_ID_PREFIX = "dry-"
+DERIVED_RUN_ID_PREFIX, MEMORY_RUN_ID_PREFIX = "dry-", "mem-"
 
+_STRATEGY_FACTS = ("origin", "class_name", "sha256")
 _SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESERVED_NAMES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.ASCII | re.IGNORECASE)
 
@@ -141,6 +153,18 @@ class BrokerConfig(Sealed):
     """How often a call of the broker that failed for now is tried again."""
 
 
+class StrategyConfig(Sealed):
+    """Which strategy: a person writes ``params``, the rest is filled in from the strategy at hand."""
+
+    origin: Literal["built-in", "file", "object"] | None = None
+    """Where it comes from; sealed as null where nothing of that name is known, which preflight rejects."""
+    class_name: Text | None = None
+    sha256: Sha256 | None = None
+    """Hash of the source; null for a built-in one, which the behaviour version stands for."""
+    params: Params = Field(default={}, max_length=64)
+    """What the strategy is given in ``StrategySettings.params``."""
+
+
 class LimitsConfig(Sealed):
     """Bounds that the rails watch; ``None`` sets no bound, and no other value is built yet."""
 
@@ -161,6 +185,7 @@ class DryrunConfig(Sealed):
     run_id: Text | None = None
     """Name of the run; left out: derived from the hash of the rest."""
     strategy_id: Text
+    strategy: StrategyConfig = StrategyConfig()
     seed: Integer
     clock_mode: Literal["fixed", "injected", "market"] = "fixed"
     clock_start: UtcTime | None = None
@@ -213,6 +238,8 @@ class SealedConfig(DryrunConfig):
         sealed = super().parse(values)
         for name, _, _ in field_differences(dict(values), sealed.canonical(), within_lists=False):
             raise ConfigError(name, "is left out, or is not what sealing makes of it")
+        if sealed.strategy.origin == "built-in":
+            _check_built_in(sealed.strategy_id, sealed.strategy.params)
         return sealed
 
     def grid(self) -> Grid:
@@ -224,7 +251,13 @@ class SealedConfig(DryrunConfig):
         return replace(grid, fee_scale=max(fee_scale, cash_scale - grid.money_scale))
 
 
-def seal(config: DryrunConfig, market: MarketFacts | None = None, *, clock_injected: bool = False) -> SealedConfig:
+def seal(
+    config: DryrunConfig,
+    market: MarketFacts | None = None,
+    *,
+    strategy: StrategyFacts | None = None,
+    clock_injected: bool = False,
+) -> SealedConfig:
     """Return the config with everything filled in that was left out; a sealed one comes back unchanged.
 
     >>> sealed = seal(DryrunConfig(strategy_id="strat_demo", seed=123))
@@ -234,25 +267,41 @@ def seal(config: DryrunConfig, market: MarketFacts | None = None, *, clock_injec
     Args:
         config: what a person wrote, or a sealed config.
         market: the market given beside it; ``None`` is the synthetic walk.
+        strategy: the strategy given beside it; ``None`` is the built-in one of that name.
         clock_injected: whether a clock is given beside it.
 
     Raises:
-        ConfigError: the config does not keep its model, or does not go with market and clock.
+        ConfigError: the config does not keep its model, or does not go with market, strategy and clock.
     """
     # a config can be changed past its model, and a given market is foreign: both are held against the model
     values = config.model_dump(warnings=False)
     if isinstance(config, SealedConfig):
         sealed = SealedConfig(**values).redacted()
+        strategy = strategy or _named(sealed)
     else:
-        sealed = _filled_in(DryrunConfig(**values), market, clock_injected=clock_injected)
+        draft = DryrunConfig(**values)
+        strategy = strategy or _named(draft)
+        sealed = _filled_in(draft, market, strategy, clock_injected=clock_injected)
+    _check_strategy(sealed, strategy)
     _check_market(sealed, market)
     _check_clock(sealed, clock_injected=clock_injected)
     return sealed
 
 
-def _filled_in(draft: DryrunConfig, market: MarketFacts | None, *, clock_injected: bool) -> SealedConfig:
-    """Return ``draft`` without secrets, and with what market and clock decide."""
+def _named(config: DryrunConfig) -> StrategyFacts:
+    return StrategyConfig(origin="built-in" if config.strategy_id in BUILT_IN_PARAMS else None)
+
+
+def _filled_in(
+    draft: DryrunConfig, market: MarketFacts | None, strategy: StrategyFacts, *, clock_injected: bool
+) -> SealedConfig:
+    """Return ``draft`` without secrets, and with what market, strategy and clock decide."""
     values = draft.model_dump()
+    for name in _STRATEGY_FACTS:
+        if values["strategy"][name] is None:
+            values["strategy"][name] = getattr(strategy, name)
+    if strategy.origin == "built-in":
+        values["strategy"]["params"] = {**BUILT_IN_PARAMS[draft.strategy_id], **draft.strategy.params}
     asked = values["market"]
     if market is not None:
         asked["source"] = "file"
@@ -265,8 +314,47 @@ def _filled_in(draft: DryrunConfig, market: MarketFacts | None, *, clock_injecte
     sealed = SealedConfig(**{**values, "run_id": draft.run_id or ""}).redacted()
     if draft.run_id is None:
         rest = {name: value for name, value in sealed.canonical().items() if name != "run_id"}
-        sealed = sealed.model_copy(update={"run_id": DERIVED_RUN_ID_PREFIX + canonical_sha256(rest)[:12]})
+        run_id = (
+            f"{DERIVED_RUN_ID_PREFIX}{canonical_sha256({'behaviour_version': BEHAVIOUR_VERSION, 'config': rest})[:12]}"
+        )
+        if strategy.origin == "object":
+            # what the bytes of such a run follow from cannot be known
+            run_id = f"{MEMORY_RUN_ID_PREFIX}{secrets.token_hex(6)}"
+        sealed = sealed.model_copy(update={"run_id": run_id})
     return sealed
+
+
+def _check_strategy(config: SealedConfig, given: StrategyFacts) -> None:
+    asked = config.strategy
+    if given.origin in ("file", "object") and config.strategy_id in BUILT_IN_PARAMS:
+        raise ConfigError(
+            "strategy_id",
+            f"{config.strategy_id!r} is the name of a strategy of c2lib's own, and another one is given",
+            hint="give yours a name of its own, and allow that: --strategy-id mine --allow mine",
+        )
+    for name in _STRATEGY_FACTS:
+        sealed, seen = getattr(asked, name), getattr(given, name)
+        if sealed != seen:
+            problem = f"is {sealed or 'null'}, but that of the strategy given is {seen or 'null'}"
+            raise ConfigError(f"strategy.{name}", problem)
+    if asked.origin == "built-in":
+        _check_built_in(config.strategy_id, asked.params)
+
+
+def _check_built_in(strategy_id: str, params: Mapping[str, Param]) -> None:
+    known = BUILT_IN_PARAMS.get(strategy_id, {})
+    for name, value in params.items():
+        field = f"strategy.params.{name}"
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(known)}"
+            raise ConfigError(field, f"{strategy_id} has no such parameter", hint=hint)
+        if type(value) is not int or not 1 <= value <= MAX_BUILT_IN_PARAM:
+            raise ConfigError(field, f"must be a whole number from 1 to {MAX_BUILT_IN_PARAM}")
+    if missing := [name for name in known if name not in params]:
+        raise ConfigError(f"strategy.params.{missing[0]}", "is missing")
+    if strategy_id == "sma_cross" and params["fast"] >= params["slow"]:  # type: ignore[operator] # checked above
+        raise ConfigError("strategy.params.fast", "must be smaller than slow")
 
 
 def _check_market(config: SealedConfig, market: MarketFacts | None) -> None:

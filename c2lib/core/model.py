@@ -6,9 +6,10 @@ makes text of them, exactly. Facts are NamedTuples, since the step loop makes on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from c2lib.core.decimals import KnownTexts, format_scaled, parse_decimal, units_of
@@ -177,6 +178,10 @@ class MarketData(MarketFacts, Protocol):
         """Yield the first ``count`` bars, from the first one at each call."""
 
 
+Param = str | int | bool
+"""A parameter of a strategy; a number with a fraction is text."""
+
+
 class StrategySettings(NamedTuple):
     """What a strategy is made with; random numbers of its own come from ``random.Random(settings.seed)``."""
 
@@ -184,6 +189,24 @@ class StrategySettings(NamedTuple):
     symbol: str
     tick_size: str
     lot_size: str
+    params: Mapping[str, Param] = MappingProxyType({})
+    """The parameters by their names, as the config has them; cannot be changed."""
+
+
+class StrategyFacts(Protocol):
+    """What the config seals of a strategy beside its name; see ``StrategyConfig`` there."""
+
+    @property
+    def origin(self) -> str | None:
+        """Where it comes from: ``built-in``, ``file``, ``object``; ``None`` when it is not known."""
+
+    @property
+    def class_name(self) -> str | None:
+        """Name of its class."""
+
+    @property
+    def sha256(self) -> str | None:
+        """Hash of its source."""
 
 
 class Strategy(Protocol):

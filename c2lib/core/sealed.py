@@ -7,7 +7,9 @@ A decimal is stored in its canonical text, so that equal configs hash equally. A
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
@@ -16,10 +18,12 @@ from c2lib.core.canon import MAX_INTEGER, canonical_sha256, text_problem
 from c2lib.core.contract import IDENTIFIER_PATTERN, SHA256_PATTERN
 from c2lib.core.decimals import MAX_DIGITS, canonical_decimal
 from c2lib.core.errors import ConfigError
-from c2lib.core.redaction import MARK_PATTERN, redact_whole
+from c2lib.core.redaction import MARK_PATTERN, find_secret, redact_whole
 
 MAX_TEXT = 1024
 """Longest text of a config field, in characters."""
+
+_PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
 MAX_NAME_SHOWN = 60
 """Most characters of a field name that a message shows."""
@@ -78,6 +82,39 @@ TextTuple = Annotated[tuple[Text, ...], _LISTED]
 EmptyTuple = Annotated[tuple[()], _LISTED]
 
 
+def _param(value: Any) -> Any:
+    if isinstance(value, float | Decimal):
+        raise ValueError("must be text where it has a fraction, such as '0.5'")
+    if type(value) not in (str, int, bool):
+        raise ValueError("must be text, a whole number, true or false")
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT:
+            raise ValueError(f"must have at most {MAX_TEXT} characters")
+        return _artifact_text(value)
+    if abs(value) > MAX_INTEGER:
+        raise ValueError("must lie below 2**53 in magnitude")
+    return value
+
+
+def _without_secrets(params: dict[str, Any]) -> dict[str, Any]:
+    for name, value in params.items():
+        if find_secret(f"{name}={value}"):
+            raise ValueError(f"{name} looks like a secret; a strategy needs none here, take it out")
+    return params
+
+
+Params = Annotated[
+    dict[
+        Annotated[str, must(lambda name: bool(_PARAM_NAME.fullmatch(name)), "must be a name of letters, digits and _")],
+        Annotated[Any, AfterValidator(_param)],
+    ],
+    # a mapping of any kind: what is given in Python may be read-only
+    BeforeValidator(lambda value: dict(value) if isinstance(value, Mapping) else value),
+    AfterValidator(_without_secrets),
+]
+"""Parameters of a strategy: each a text, a whole number, or true or false."""
+
+
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
         return redact_whole(value)
@@ -98,7 +135,7 @@ class Sealed(BaseModel):
         redacted: dict[str, Any] = _redacted(self.model_dump(mode="json"))
         return redacted
 
-    def sha256(self) -> str:
+    def digest(self) -> str:
         """Return the hash of the canonical JSON of this model."""
         return canonical_sha256(self.canonical())
 
@@ -128,7 +165,8 @@ def config_error(error: ValidationError, model: type[BaseModel]) -> ConfigError:
     """Return the first complaint of ``error`` as one that names its field."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     location = first["loc"]
-    field = ".".join(str(step) for step in location) or "config"
+    # pydantic says [key] behind a name of a mapping that is none
+    field = ".".join(str(step) for step in location if step != "[key]") or "config"
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(location[-1]), _known_fields(model, location[:-1]), n=1)
         return ConfigError(field, "unknown field", hint=f"did you mean {close[0]!r}?" if close else "remove it")

@@ -82,7 +82,8 @@ class LiveSessionOrchestrator:
         guard = (self._make_guard or GUARDS.get(config.no_live_required, NoLiveGuard))()
         # clock, market, sinks and strategy are foreign code from the first call on
         with guard:
-            sealed = seal(config, market, clock_injected=clock is not None)
+            given = _given(strategy)
+            sealed = seal(config, market, strategy=given, clock_injected=clock is not None)
             if market is None:
                 asked = sealed.market
                 market = SyntheticWalk(sealed.seed, asked.synthetic, asked.tick_size, asked.lot_size, sealed.steps)
@@ -91,7 +92,8 @@ class LiveSessionOrchestrator:
             reader = None if clock is None else _first_reading(clock)
             sinks = Sinks(event_sink, state_sink, audit_sink, metrics_sink)
             journal = Journal(sealed.run_id, sealed.strategy_id, sinks, sealed.max_sink_retries)
-            session = DryrunSession(sealed, journal, market, reader, _source_of(sealed.strategy_id, strategy), guard)
+            source = given or built_in_source(sealed.strategy_id)
+            session = DryrunSession(sealed, journal, market, reader, source, guard)
             session.begin(has_audit_sink=audit_sink is not None, enabled_override=self._enabled_override)
         return session
 
@@ -145,7 +147,5 @@ def _first_reading(clock: Clock) -> ClockReader:
     return reader
 
 
-def _source_of(strategy_id: str, strategy: Any) -> StrategySource | None:
-    if strategy is None:
-        return built_in_source(strategy_id)
-    return strategy if isinstance(strategy, StrategySource) else object_source(strategy, None)
+def _given(strategy: Any) -> StrategySource | None:
+    return strategy if strategy is None or isinstance(strategy, StrategySource) else object_source(strategy, None)

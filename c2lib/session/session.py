@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from c2lib.core.canon import component_seed
@@ -213,7 +214,9 @@ class DryrunSession:
 
     def strategy_facts(self) -> dict[str, Any]:
         """Return what the manifest says of the strategy."""
-        return self._source.facts() if self._source else {"origin": None, "sha256": None}
+        sealed, imports = self.config.strategy, self._source.imports if self._source else {}
+        facts = {"origin": sealed.origin, "class_name": sealed.class_name, "sha256": sealed.sha256}
+        return {**facts, "imports": dict(imports)}
 
     def market_facts(self) -> dict[str, Any]:
         """Return what the manifest says of the market."""
@@ -247,8 +250,8 @@ class DryrunSession:
         self._journal.event(
             EventKind.SESSION_START,
             config.clock_mode,
-            config.sha256(),
-            config.criteria.sha256(),
+            config.digest(),
+            config.criteria.digest(),
             self._market.sha256,
             config.market.symbol,
             self._steps_planned,
@@ -258,9 +261,9 @@ class DryrunSession:
 
     def _load_strategy(self) -> None:
         assert self._source is not None, "preflight lets no session pass without a strategy"
-        market = self.config.market
+        market, params = self.config.market, MappingProxyType(self.config.strategy.params)
         seed = component_seed(self.config.seed, "strategy")
-        settings = StrategySettings(seed, market.symbol, market.tick_size, market.lot_size)
+        settings = StrategySettings(seed, market.symbol, market.tick_size, market.lot_size, params)
         self._strategy = CheckedStrategy(self._source.factory, settings)
 
     def _take_steps(self, count: int) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import MAX_INTEGER
+from c2lib.core.config import BUILT_IN_PARAMS
 from c2lib.core.contract import SIDES, TIMES_IN_FORCE
 from c2lib.core.errors import C2Error, ConfigError, StrategyError
 from c2lib.core.model import BUY, SELL, Bar, CancelIntent, OrderIntent, PositionView, Strategy, StrategySettings
@@ -20,14 +21,26 @@ from c2lib.core.redaction import describe_exception
 
 Intents = Sequence[OrderIntent | CancelIntent]
 
-_BUY_ONE: Intents = (OrderIntent(BUY, 1),)
-_SELL_ONE: Intents = (OrderIntent(SELL, 1),)
 
+class _BuiltIn:
+    """A built-in strategy with its parameters, and the orders of their quantity."""
 
-class StratDemo:
-    """Buys one lot on the first bar, then changes sides between long and flat at random, one bar in eight."""
+    name: str
 
     def __init__(self, settings: StrategySettings) -> None:
+        self._params: Mapping[str, Any] = {**BUILT_IN_PARAMS[self.name], **settings.params}
+        quantity = self._params["quantity"]
+        self._buy: Intents = (OrderIntent(BUY, quantity),)
+        self._sell: Intents = (OrderIntent(SELL, quantity),)
+
+
+class StratDemo(_BuiltIn):
+    """Buys ``quantity`` lots on the first bar, then goes flat and long again at random, one bar in eight."""
+
+    name = "strat_demo"
+
+    def __init__(self, settings: StrategySettings) -> None:
+        super().__init__(settings)
         self._draw = random.Random(settings.seed).getrandbits  # noqa: S311 - a seeded walk, no secret
         self._long = False
 
@@ -37,21 +50,22 @@ class StratDemo:
         if bar.bar_index and self._draw(3):
             return None
         self._long = not self._long
-        return _BUY_ONE if self._long else _SELL_ONE
+        return self._buy if self._long else self._sell
 
 
-class SmaCross:
-    """Long one lot while the mean of the last 10 closes is above that of the last 30, else flat.
+class SmaCross(_BuiltIn):
+    """Long ``quantity`` lots while the mean of the last ``fast`` closes is above that of the last ``slow``, else flat.
 
-    The means are compared as ``fast_sum * 30 > slow_sum * 10``, by the running difference of the two sides; the first
-    decision falls on the 30th bar.
+    The means are compared as ``fast_sum * slow > slow_sum * fast``, by the running difference of the two sides; the
+    first decision falls on the bar that completes ``slow`` closes.
     """
 
-    fast, slow = 10, 30
+    name = "sma_cross"
 
     def __init__(self, settings: StrategySettings) -> None:
-        del settings
-        # closes that never were count as 0, until the 30th bar has pushed the last of them out
+        super().__init__(settings)
+        self.fast, self.slow = self._params["fast"], self._params["slow"]
+        # closes that never were count as 0, until the last of them was pushed out
         self._closes = deque([0] * self.slow, maxlen=self.slow)
         self._missing = self.slow
         self._lead = 0
@@ -72,35 +86,42 @@ class SmaCross:
         if above == self._long:
             return None
         self._long = above
-        return _BUY_ONE if above else _SELL_ONE
+        return self._buy if above else self._sell
 
 
 StrategyFactory = Callable[[StrategySettings], Strategy]
 
-BUILT_IN: Mapping[str, StrategyFactory] = {"strat_demo": StratDemo, "sma_cross": SmaCross}
+BUILT_IN: Mapping[str, StrategyFactory] = {kind.name: kind for kind in (StratDemo, SmaCross)}
 
 
 @dataclass(frozen=True, slots=True)
 class StrategySource:
-    """Where a strategy comes from: ``origin`` is ``built-in``, ``file`` or ``object``; ``sha256`` is of its source.
+    """A strategy with where it comes from.
 
-    The hash is ``None`` for the built-in ones, which the behaviour version stands for, and for an object
-    whose source cannot be had.
+    Args:
+        origin: ``built-in``, ``file`` or ``object``.
+        class_name: name of its class, where it has one.
+        sha256: of its source; ``None`` for the built-in ones, which the behaviour version stands for, and for an
+            object whose source cannot be had.
+        factory: makes the strategy of a session.
+        source: the bytes of its file, for a strategy of a file.
+        shown: name of that file, without its folder.
+        imports: the modules outside the standard library that the file imports, with their versions.
     """
 
     origin: str
+    class_name: str | None
     sha256: str | None
     factory: StrategyFactory
-
-    def facts(self) -> dict[str, Any]:
-        """Return what the manifest says of the strategy."""
-        return {"origin": self.origin, "sha256": self.sha256}
+    source: bytes | None = None
+    shown: str | None = None
+    imports: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def built_in_source(strategy_id: str) -> StrategySource | None:
     """Return the built-in strategy of that name, or ``None``."""
     factory = BUILT_IN.get(strategy_id)
-    return StrategySource("built-in", None, factory) if factory else None
+    return StrategySource("built-in", None, None, factory) if factory else None
 
 
 def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
@@ -109,7 +130,9 @@ def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
         raise ConfigError(
             "strategy", "must be a class or factory taking StrategySettings", hint="an instance would carry state over"
         )
-    return StrategySource("object", source_sha256, factory)
+    name = getattr(factory, "__name__", None)
+    known = isinstance(name, str) and name.isidentifier()
+    return StrategySource("object", name if known else None, source_sha256, factory)
 
 
 _PRICED = {"MARKET": (False, False), "LIMIT": (True, False), "STOP": (False, True), "STOP_LIMIT": (True, True)}

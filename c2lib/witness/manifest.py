@@ -86,7 +86,7 @@ class ManifestCheck:
             same(FindingCode.WRONG_RUN, f"config.{name}", manifest[name], config.get(name))
         for name, keys in (
             ("market", ("source", "sha256", "bars")),
-            ("strategy", ("origin", "sha256")),
+            ("strategy", ("origin", "class_name", "sha256", "imports")),
             ("inputs", ("cancel", "clock_readings", "sink_failures", "strategy_end")),
             ("artifacts", SEALED_BY_MANIFEST),
             ("audit", ("entries", "last_hash")),
@@ -95,6 +95,9 @@ class ManifestCheck:
                 self._findings.add(
                     FindingCode.CONTRACT_BROKEN, FILE, 1, expected=f"{name} by the contract", seen=problem
                 )
+        for name in ("origin", "class_name", "sha256"):
+            sealed, seen = at(config, "strategy", name), at(manifest["strategy"], name)
+            same(FindingCode.WRONG_RUN, f"strategy.{name}", sealed, seen)
         origin = at(manifest["strategy"], "origin")
         if origin is not None and origin not in STRATEGY_ORIGINS:
             expected = f"strategy.origin of {', '.join(STRATEGY_ORIGINS)} or null"

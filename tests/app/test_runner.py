@@ -83,7 +83,7 @@ def test_a_class_handed_over_is_sealed_and_verified(out: Path) -> None:
         report = verify_run(place, replay=True, strategy=other)
         assert [finding.code for finding in report.findings] == [FindingCode.REPLAY_IMPOSSIBLE]
         assert not report.replayed
-    with pytest.raises(RunConflictError, match=r"run_manifest\.json, line 1"):
+    with pytest.raises(RunConflictError, match=r"events\.jsonl, line 1"):
         run_dryrun(OWN, out_dir=out, strategy=type("Buyer", (Buyer,), {"__module__": "nowhere"}))
 
 

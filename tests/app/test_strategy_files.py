@@ -35,7 +35,8 @@ def test_the_hash_is_that_of_the_files_bytes(tmp_path: Path) -> None:
     """Anybody can compute it with sha256sum."""
     path = written(tmp_path, BUYER)
     source = strategy_from_file(f"{path}:Buyer")
-    assert source.facts() == {"origin": "file", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert (source.origin, source.class_name) == ("file", "Buyer")
+    assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_what_was_hashed_is_what_runs(tmp_path: Path) -> None:
@@ -121,13 +122,14 @@ def test_a_class_handed_over_is_hashed_by_its_source() -> None:
     first = lines.index("class Holder:\n")
     last = next(number for number, line in enumerate(lines) if line == '        """Do nothing."""\n')
     text = "".join(lines[first : last + 1])
-    assert source.facts() == {"origin": "object", "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    assert (source.origin, source.class_name) == ("object", "Holder")
+    assert source.sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_a_class_without_a_source_has_no_hash() -> None:
     """One made at run time can be run, and says that nobody can check it."""
     made = type("Made", (Holder,), {"__module__": "nowhere"})
-    assert strategy_from_object(made).facts() == {"origin": "object", "sha256": None}
+    assert strategy_from_object(made).sha256 is None
 
 
 def test_an_instance_is_refused() -> None:

@@ -210,7 +210,7 @@ def test_a_class_of_a_cell_is_hashed_by_its_text(cell: str) -> None:
     text = "def plain(kind): return kind\n\n@plain\nclass Mine:\n    def __init__(self, settings): pass\n\nx = 1\n"
     source = strategy_from_object(made_in_cell(cell, text)["Mine"])
     expected = "@plain\nclass Mine:\n    def __init__(self, settings): pass\n"
-    assert source.facts() == {"origin": "object", "sha256": sha256_hex(expected.encode())}
+    assert source.sha256 == sha256_hex(expected.encode())
 
 
 def test_of_two_classes_of_one_name_in_a_cell_each_has_its_own_text(cell: str) -> None:

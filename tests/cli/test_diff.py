@@ -114,7 +114,7 @@ def test_another_strategy_file_is_the_cause(command: Command, out: Path, tmp_pat
         strategy = strategy_file(tmp_path, text)
         places.append(published_again(command, root, *OWN, "--strategy-file", f"{strategy}:Buyer"))
     found = c2lib.diff_runs(*places)
-    assert [field.name for field in found.causes] == ["strategy.sha256"]
+    assert [field.name for field in found.causes] == ["config.strategy.sha256", "strategy.sha256"]
     assert found.events.first is not None
     assert "decision: BUY | HOLD" in found.events.first.text()
     assert (found.events.orders_only_a.count, found.events.orders_only_b.count) == (1, 1)

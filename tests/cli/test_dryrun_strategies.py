@@ -44,14 +44,14 @@ def test_a_name_without_a_file_is_no_strategy(command: Command, out: Path) -> No
 
 
 def test_a_strategy_file_that_changed_is_another_run(command: Command, out: Path, tmp_path: Path) -> None:
-    """The hash of the file is sealed: exit 1, and the manifest is the first file that differs."""
+    """The hash of the file is sealed: under one run_id, exit 1, and the first event differs by its config_sha256."""
     file = strategy_file(tmp_path)
     command("dryrun", *OWN, "--strategy-file", f"{file}:Buyer", "--out", out)
     before = tree(out)
     file.write_text(BUYER + "# a remark\n")
     answer = command("dryrun", *OWN, "--strategy-file", f"{file}:Buyer", "--out", out)
     assert answer.code == 1
-    assert "first in run_manifest.json, line 1" in answer.complaint
+    assert "first in events.jsonl, line 1" in answer.complaint
     assert tree(out) == before
 
 

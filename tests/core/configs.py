@@ -10,6 +10,7 @@ SECRET = "pass" + "word=hunter2hunter2"
 
 GOLDEN_CONFIG: dict[str, Any] = {
     "strategy_id": "strat_demo",
+    "strategy": {"origin": "built-in", "class_name": None, "sha256": None, "params": {"quantity": 1}},
     "seed": 123,
     "clock_mode": "fixed",
     "clock_start": "2026-01-01T00:00:00+00:00",

@@ -30,8 +30,8 @@ def complaint(**values: Any) -> ConfigError:
 def test_config_has_designed_fields() -> None:
     """DryrunConfig has exactly the fields of the design."""
     listed = (
-        "run_id, strategy_id, seed, clock_mode, clock_start, steps, max_sink_retries, strategy_allowlist, enabled, "
-        "tick_events, market, broker, limits, reconcile_every, faults, criteria, no_live_required, "
+        "run_id, strategy_id, strategy, seed, clock_mode, clock_start, steps, max_sink_retries, strategy_allowlist, "
+        "enabled, tick_events, market, broker, limits, reconcile_every, faults, criteria, no_live_required, "
         "strategy_timeout_s, keep_strategy"
     )
     assert sorted(DryrunConfig.model_fields) == sorted(listed.split(", "))

@@ -5,6 +5,7 @@ import pytest
 
 from c2lib.core.config import DryrunConfig, SealedConfig, check_run_id_for_directory, seal
 from c2lib.core.errors import ConfigError
+from c2lib.core.vocabulary import BEHAVIOUR_VERSION
 from tests.core.configs import GOLDEN_CONFIG, GOLDEN_RUN_ID, GOLDEN_SHA256, SECRET, config, plain_sha256
 
 SHA, OTHER_SHA = "a" * 64, "b" * 64
@@ -21,11 +22,12 @@ class Facts(NamedTuple):
 def test_default_config_is_pinned() -> None:
     """The sealed default config has its pinned fields, its pinned run_id and its pinned hash."""
     sealed = seal(config())
-    assert plain_sha256(GOLDEN_CONFIG)[:12] == GOLDEN_RUN_ID.removeprefix("dry-")
+    named = {"behaviour_version": BEHAVIOUR_VERSION, "config": GOLDEN_CONFIG}
+    assert plain_sha256(named)[:12] == GOLDEN_RUN_ID.removeprefix("dry-")
     assert plain_sha256({**GOLDEN_CONFIG, "run_id": GOLDEN_RUN_ID}) == GOLDEN_SHA256
     assert sealed.canonical() == {**GOLDEN_CONFIG, "run_id": GOLDEN_RUN_ID}
     assert sealed.run_id == GOLDEN_RUN_ID
-    assert sealed.sha256() == GOLDEN_SHA256
+    assert sealed.digest() == GOLDEN_SHA256
 
 
 def test_canonical_form_round_trips() -> None:
@@ -127,7 +129,8 @@ def test_sealed_null_is_meant() -> None:
     """In a sealed config null stands only for no bound or no file."""
     null = {name for name, value in leaves(seal(config()).canonical()).items() if value is None}
     bounds = {f"limits.{name}" for name in GOLDEN_CONFIG["limits"]}
-    assert null == bounds | {"broker.participation", "broker.rate_limit", "market.file_sha256"}
+    strategy = {"strategy.class_name", "strategy.sha256"}
+    assert null == bounds | strategy | {"broker.participation", "broker.rate_limit", "market.file_sha256"}
 
 
 @pytest.mark.parametrize(
@@ -168,8 +171,8 @@ def test_changed_sealed_config_is_refused(update: dict[str, Any], handed_over: d
 
 def test_secret_set_later_is_redacted() -> None:
     """A secret put into an already sealed config is redacted when the config is sealed again."""
-    later = seal(config()).model_copy(update={"strategy_id": SECRET})
-    assert seal(later).strategy_id == "[REDACTED:assignment]"
+    later = seal(config()).model_copy(update={"run_id": SECRET})
+    assert seal(later).run_id == "[REDACTED:assignment]"
 
 
 @pytest.mark.parametrize(("mode", "injected"), [("injected", True), ("fixed", True), ("market", False)])
@@ -220,9 +223,11 @@ def test_market_file_changes_run_id() -> None:
 
 
 def test_chosen_run_id_is_excluded() -> None:
-    """The derived run_id is the hash of every field of the sealed config except run_id."""
+    """The derived run_id is the hash of the behaviour version and of every field of the sealed config except run_id."""
     own = seal(config(run_id="mine")).canonical()
-    assert "dry-" + plain_sha256({name: value for name, value in own.items() if name != "run_id"})[:12] == GOLDEN_RUN_ID
+    rest = {name: value for name, value in own.items() if name != "run_id"}
+    derived = "dry-" + plain_sha256({"behaviour_version": BEHAVIOUR_VERSION, "config": rest})[:12]
+    assert derived == seal(config()).run_id == GOLDEN_RUN_ID
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class Inner(Sealed):
     """A model inside another."""
 
     symbol: Symbol = "A"
-    digest: Sha256 | None = None
+    file_hash: Sha256 | None = None
 
 
 class Outer(Sealed):
@@ -68,7 +68,10 @@ def complaint(**values: Any) -> str:
         ({"name": "n", "words": ["a", 2]}, "words.1: input should be a valid string"),
         ({"name": "n", "nothing": ["a"]}, "nothing: tuple should have at most 0 items after validation, not 1"),
         ({"name": "n", "inner": 3}, "inner: input should be a valid dictionary or instance of Inner"),
-        ({"name": "n", "inner": {"digest": "f" * 63}}, "inner.digest: string should match pattern '^[0-9a-f]{64}$'"),
+        (
+            {"name": "n", "inner": {"file_hash": "f" * 63}},
+            "inner.file_hash: string should match pattern '^[0-9a-f]{64}$'",
+        ),
         ({"name": "n", "nam": 1}, "nam: unknown field (did you mean 'name'?)"),
         ({"name": "n", "zzz": 1}, "zzz: unknown field (remove it)"),
         ({"name": "n", "inner": {"symbl": 1}}, "inner.symbl: unknown field (did you mean 'symbol'?)"),
@@ -93,7 +96,7 @@ def test_complaint_names_its_field(values: dict[str, Any], message: str) -> None
         {"name": "n", "nothing": [SECRET]},
         {"name": "n", "inner": SECRET},
         {"name": "n", "inner": {"symbol": SECRET + " "}},
-        {"name": "n", "inner": {"digest": SECRET}},
+        {"name": "n", "inner": {"file_hash": SECRET}},
         {"name": "n", "zzz": SECRET},
     ],
 )
@@ -137,7 +140,7 @@ def test_canonical_form_is_plain_json() -> None:
         "price": "1",
         "words": ["a"],
         "nothing": [],
-        "inner": {"symbol": "B", "digest": None},
+        "inner": {"symbol": "B", "file_hash": None},
     }
 
 

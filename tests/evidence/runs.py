@@ -85,7 +85,7 @@ def clean_summary(sealed: SealedConfig | None = None, **changes: Any) -> RunSumm
         },
         "config": sealed.canonical(),
         "config_sha256": digest("config"),
-        "criteria_sha256": sealed.criteria.sha256(),
+        "criteria_sha256": sealed.criteria.digest(),
         "market_sha256": digest("market"),
         "behaviour_version": 1,
         "run_digest": digest("run"),

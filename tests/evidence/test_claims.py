@@ -156,7 +156,7 @@ def test_expected_failure_can_pass() -> None:
 def test_weakened_criteria_fail() -> None:
     """Criteria whose hash differs from the hash announced in event 0 fail the claim criteria_sealed."""
     weak = criteria_config(min_fills=0)
-    summary = clean_summary(weak, fills=0, criteria_sha256=Criteria().sha256())
+    summary = clean_summary(weak, fills=0, criteria_sha256=Criteria().digest())
     assert failed_names(evaluate(summary, CLEAN)) == ("criteria_sealed",)
 
 

@@ -133,7 +133,7 @@ def test_market_object_brings_its_facts() -> None:
     session.run_n_steps(99)
     assert session.stop().steps == 2
     assert session.market_facts() == {"source": "file", "sha256": "ab" * 32, "bars": 2}
-    assert session.strategy_facts() == {"origin": "object", "sha256": None}
+    assert session.strategy_facts() == {"origin": "object", "class_name": None, "sha256": None, "imports": {}}
     assert [tick["close"] for tick in record.payloads("STRATEGY_TICK")] == ["1", "1.01"]
 
 
@@ -234,13 +234,15 @@ def test_times_are_in_utc() -> None:
 
 def test_strategy_source_is_kept() -> None:
     """A StrategySource given as the strategy keeps its origin and its hash in the strategy facts."""
-    source = StrategySource("file", "cd" * 32, answering({}))
+    source = StrategySource("file", "Mine", "cd" * 32, answering({}), imports={"numpy": "2.1.0"})
     session = open_session(own_config(), strategy=source)
-    assert session.strategy_facts() == {"origin": "file", "sha256": "cd" * 32}
+    facts = {"origin": "file", "class_name": "Mine", "sha256": "cd" * 32}
+    assert session.strategy_facts() == {**facts, "imports": {"numpy": "2.1.0"}}
+    assert session.config.strategy.canonical() == {**facts, "params": {}}
     assert session.stop().status == "COMPLETED"
 
 
 def test_missing_strategy_has_no_facts() -> None:
     """A session without a strategy has null as origin and hash in its strategy facts."""
     session = open_session(own_config())
-    assert session.strategy_facts() == {"origin": None, "sha256": None}
+    assert session.strategy_facts() == {"origin": None, "class_name": None, "sha256": None, "imports": {}}

@@ -146,7 +146,7 @@ def test_own_hashes_survive_redaction() -> None:
     record, config = Record(), seal(config_of())
     run(config, record)
     (start,) = record.payloads("SESSION_START")
-    assert (start["config_sha256"], start["criteria_sha256"]) == (config.sha256(), config.criteria.sha256())
+    assert (start["config_sha256"], start["criteria_sha256"]) == (config.digest(), config.criteria.digest())
 
 
 def test_broken_guard_closes_gate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def test_built_ins_have_names(name: str) -> None:
     """Each built-in strategy is found by its name, without a source hash, and is made anew for each session."""
     source = built_in_source(name)
     assert source is not None
-    assert source.facts() == {"origin": "built-in", "sha256": None}
+    assert (source.origin, source.class_name, source.sha256) == ("built-in", None, None)
     assert source.factory(SETTINGS).on_bar.__self__ is not source.factory(SETTINGS).on_bar.__self__  # type: ignore[attr-defined] # a method has one
 
 
@@ -80,9 +80,10 @@ def test_unknown_name_has_no_source() -> None:
 
 
 def test_factory_becomes_object_source() -> None:
-    """A strategy class or factory becomes a source of origin object that keeps the given hash."""
-    assert object_source(StratDemo, "ab" * 32) == StrategySource("object", "ab" * 32, StratDemo)
-    assert object_source(lambda settings: StratDemo(settings), None).facts() == {"origin": "object", "sha256": None}
+    """A strategy class or factory becomes a source of origin object with the class's name and the given hash."""
+    assert object_source(StratDemo, "ab" * 32) == StrategySource("object", "StratDemo", "ab" * 32, StratDemo)
+    source = object_source(lambda settings: StratDemo(settings), None)
+    assert (source.origin, source.class_name, source.sha256) == ("object", None, None)
 
 
 @pytest.mark.parametrize("thing", [StratDemo(SETTINGS), "strat_demo", 5])

@@ -142,7 +142,10 @@ def make_run(
     ``drive`` steps it, ``failing`` tells the calls, from 0, in which a sink raises, ``leaking`` the call in which one
     tries to leave the process.
     """
-    config = DryrunConfig(**{"strategy_id": "strat_demo", "run_id": "run_demo_001", "seed": 123, "steps": 8} | values)
+    named: dict[str, Any] = {"strategy_id": "strat_demo"}
+    if strategy is not None:
+        named = {"strategy_id": "own", "strategy_allowlist": ("own",)}
+    config = DryrunConfig(**{"run_id": "run_demo_001", "seed": 123, "steps": 8} | named | values)
     sinks = {name: FailingSink((failing or {}).get(name, ()), (leaking or {}).get(name)) for name in SEALED}
     session = LiveSessionOrchestrator(enabled_override_for_tests=enabled_override).open(
         config,
