@@ -172,6 +172,7 @@ def verify_evidence(
     expect_digest: str | None = None,
     market: str | os.PathLike[str] | None = None,
     strategy: Any = None,
+    require_namespace: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
     """Return the report on an evidence file and on its run: findings on the run first, then on the file.
@@ -184,6 +185,7 @@ def verify_evidence(
         expect_digest: the ``run_digest`` that is known from elsewhere.
         market: the market file that the run used, for the replay.
         strategy: the strategy that the run used, for the replay.
+        require_namespace: whether to execute a strategy file only where it has no network to reach.
         progress: called with how far it is.
 
     Raises:
@@ -198,7 +200,8 @@ def verify_evidence(
     read = partial(progress, "B") if progress else None
     folder = place.parent.parent if run is None else run
     with open_run(folder, progress=read, series=bool(seen and seen.pictures)) as opened:
-        report = report_on(opened, replay, market=market, source=source, progress=progress)
+        given: dict[str, Any] = {"market": market, "source": source, "require_namespace": require_namespace}
+        report = report_on(opened, replay, **given, progress=progress)
     unchecked = _compare(place.name, seen, opened, report, replay, findings) if seen else ()
     anchored = anchor_findings(report, require_sealed=require_sealed, expect_digest=expect_digest)
     every = (*report.findings, *anchored, *findings.all())

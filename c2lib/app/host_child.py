@@ -24,23 +24,21 @@ from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, BinaryIO, NoReturn
 
 from c2lib.core.errors import NoLiveViolationError, StrategyError
 from c2lib.core.model import Bar, PositionView, StrategySettings
-from c2lib.session.nolive import _REFUSED as REFUSED
-from c2lib.session.nolive import _REFUSED_PREFIX as REFUSED_PREFIX
-from c2lib.session.nolive import _audited as audited
-from c2lib.session.nolive import network_problem
-from c2lib.session.strategy import decision_of
+from c2lib.core.vocabulary import Artifact
+from c2lib.session.nolive import NAMESPACE, REFUSED, REFUSED_PREFIX, audited, network_problem, target_of
+from c2lib.session.strategy import BUILT_IN, MAX_LINES, decision_of
 
 MAX_CONTROL = 4096
 """Most bytes of a message on the control socket."""
 
 _HANDLES = 5
 
-_MAX_TEXT, _MAX_NAME, _MAX_LINES, _MAX_TARGET, _MAX_ITEMS = 100_000, 200, 8, 600, 16
+_MAX_TEXT, _MAX_NAME, _MAX_TARGET = 100_000, 200, 600
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 _ADVICE = (
@@ -64,7 +62,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """
     strategy: Any = None
     view: PositionView | None = None
-    file, bar_fields = "", len(Bar._fields)
+    bar_fields = len(Bar._fields)
     read, write, flush, new = requests.read, answers.write, answers.flush, tuple.__new__
     while header := read(4):
         request = decode(read(int.from_bytes(header, "big")).decode())
@@ -79,11 +77,11 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
                     stream.flush()
                 answer = b"null"
             else:
-                file, strategy = request["file"], None
-                strategy = _load(request)
+                strategy = None
+                strategy = _load(**request)
                 answer = b"null"
         except BaseException as error:  # also an exit or an interrupt that the strategy raised
-            answer = _raised(error, file)
+            answer = _raised(error)
         write(framed(answer))
         flush()
 
@@ -92,14 +90,19 @@ def _view(position: int, open_orders: list[str]) -> PositionView:
     return PositionView(position, tuple(open_orders))
 
 
-def _load(request: dict[str, Any]) -> Any:
-    source = request["source"].encode("latin-1")
-    code = compile(source, request["file"], "exec", dont_inherit=True)
-    name = f"c2lib_strategy_{sha256(source).hexdigest()[:12]}"
+def _load(name: str, text: str | None, fields: list[Any], params: dict[str, Any]) -> Any:
+    seed, symbol, tick_size, lot_size = fields
+    settings = StrategySettings(seed, symbol, tick_size, lot_size, MappingProxyType(params))
+    if text is None:
+        return BUILT_IN[name](settings)
+    source = text.encode("latin-1")
+    # whatever the file is called where it lies: the same words in every execution
+    code = compile(source, Artifact.STRATEGY.value, "exec", dont_inherit=True)
+    module_name = f"c2lib_strategy_{sha256(source).hexdigest()[:12]}"
     # dataclasses and pickle look a class's module up by name
-    module = sys.modules[name] = ModuleType(name)
+    module = sys.modules[module_name] = ModuleType(module_name)
     exec(code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
-    return getattr(module, request["class"])(StrategySettings(**request["settings"]))
+    return getattr(module, name)(settings)
 
 
 def _checked(bar_index: int, wanted: object) -> bytes:
@@ -109,19 +112,19 @@ def _checked(bar_index: int, wanted: object) -> bytes:
         return encode({"unusable": str(error)[:_MAX_TEXT]}).encode()
 
 
-def _raised(error: BaseException, file: str) -> bytes:
-    """Return the report of an exception: type, message, and the innermost lines of the strategy's own file."""
+def _raised(error: BaseException) -> bytes:
+    """Return the report of an exception: type, message, and which lines of the strategy's own file it came through."""
     facts: dict[str, Any] = {"raised": "Exception", "message": "cannot say why", "lines": []}
     # an exception is foreign code: its name, text and traceback can raise in turn
     with suppress(BaseException):
         facts["raised"] = _plain_text(type(error).__name__, _MAX_NAME)
         facts["message"] = _plain_text(str(error), _MAX_TEXT)
     with suppress(BaseException):
-        own: deque[list[Any]] = deque(maxlen=_MAX_LINES)
+        own: deque[int] = deque(maxlen=MAX_LINES)
         trace = error.__traceback__
         while trace is not None:
-            if trace.tb_frame.f_code.co_filename == file:
-                own.append([trace.tb_lineno or 0, _plain_text(trace.tb_frame.f_code.co_name, _MAX_NAME)])
+            if trace.tb_frame.f_code.co_filename == Artifact.STRATEGY:
+                own.append(trace.tb_lineno or 0)
             trace = trace.tb_next
         facts["lines"] = list(own)
     return encode(facts).encode()
@@ -144,21 +147,10 @@ def refusing_hook(report: Callable[[bytes], object]) -> Callable[[str, tuple[Any
         if event == "ctypes.dlopen" and args and args[0] is None:
             return
         with suppress(OSError):
-            report(framed(encode((event[:_MAX_NAME], _target(args)[:_MAX_TARGET])).encode()))
+            report(framed(encode((event[:_MAX_NAME], target_of(args)[:_MAX_TARGET])).encode()))
         raise NoLiveViolationError(f"refused by the NO-LIVE guard: {event}")
 
     return hook
-
-
-def _target(value: object, depth: int = 0) -> str:
-    """Return the plain values of an audit event as text; whatever has methods of its own is left out."""
-    if type(value) is str or type(value) is bytes:
-        return repr(value[:_MAX_TARGET])
-    if type(value) is int:
-        return str(value) if value.bit_length() <= 64 else ""
-    if (type(value) is tuple or type(value) is list) and depth < 3:
-        return " ".join(filter(None, (_target(item, depth + 1) for item in value[:_MAX_ITEMS])))
-    return ""
 
 
 def leave_network(libc: Any, proc: Path = Path("/proc/self")) -> str | None:
@@ -248,7 +240,7 @@ def _session(
         with suppress(OSError):
             os.sched_setaffinity(0, {core})
     problem = None
-    if layer == "namespace":
+    if layer == NAMESPACE:
         problem = leave_network(libc) or _network_left()
     sys.addaudithook(refusing_hook(partial(os.write, refusals)))
     _posixsubprocess.fork_exec = audited(_posixsubprocess.fork_exec)

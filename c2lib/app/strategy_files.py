@@ -1,7 +1,7 @@
 """A strategy of one's own: ``FILE.py:CLASS``, or a class given in Python.
 
-A file is read once, so that the bytes that are hashed are the bytes that run. Its code runs when the session makes its
-strategy, under the NO-LIVE guard, in a module named by the hash; no folder is searched, and nothing is written.
+A file is read once, so that the bytes that are hashed are the bytes that run; they do so in the strategy host alone. No
+folder is searched, and nothing is written.
 """
 
 from __future__ import annotations
@@ -9,16 +9,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
-import sys
-from collections.abc import Mapping
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from c2lib.app.paths import read_input
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
-from c2lib.core.model import Strategy, StrategySettings
+from c2lib.core.model import StrategySettings
 from c2lib.session.strategy import StrategySource, object_source
 
 MAX_SOURCE_BYTES = 1_000_000
@@ -39,31 +36,17 @@ def strategy_from_file(spec: str) -> StrategySource:
     return _source_of_file(path.name, class_name, source)
 
 
-def sendable(source: StrategySource) -> dict[str, str] | None:
-    """Return a file's strategy as plain JSON values, the very bytes that were read; ``None`` for any other."""
-    factory = source.factory
-    if not isinstance(factory, _Factory):
-        return None
-    return {"file": factory.shown, "class": factory.class_name, "text": factory.source.decode("latin-1")}
-
-
-def received(sent: Mapping[str, str] | None) -> StrategySource | None:
-    """Return the source that :func:`sendable` was asked about."""
-    return _source_of_file(sent["file"], sent["class"], sent["text"].encode("latin-1")) if sent else None
-
-
 def _source_of_file(shown: str, class_name: str, source: bytes) -> StrategySource:
     try:
         tree = ast.parse(source, filename=shown)
-        code = compile(tree, shown, "exec", dont_inherit=True)
+        compile(tree, shown, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
         raise StrategyLoadError(f"{shown}{where}: is no valid Python ({type(error).__name__})") from None
     if class_name not in _top_level_names(tree):
         raise StrategyLoadError(f"{shown} defines no {class_name} at its top level")
-    factory = _Factory(shown, class_name, source, code)
-    return StrategySource("file", class_name, sha256_hex(source), factory, source, shown)
+    return StrategySource("file", class_name, sha256_hex(source), _elsewhere, source, shown)
 
 
 def strategy_from_object(factory: Any) -> StrategySource:
@@ -105,25 +88,6 @@ def _top_level_names(tree: ast.Module) -> set[str]:
     return names
 
 
-class _Factory:
-    """Runs the file's code anew for each session and makes its strategy."""
-
-    def __init__(self, shown: str, class_name: str, source: bytes, code: CodeType) -> None:
-        self.shown = shown
-        self.class_name = class_name
-        self.source = source
-        self._code = code
-        self._module_name = f"c2lib_strategy_{sha256_hex(source)[:12]}"
-
-    def __call__(self, settings: StrategySettings) -> Strategy:
-        module = ModuleType(self._module_name)
-        # dataclasses and pickle look a class's module up by name
-        sys.modules[self._module_name] = module
-        try:
-            exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
-        except BaseException:
-            # nothing finds half a module
-            sys.modules.pop(self._module_name, None)
-            raise
-        strategy: Strategy = getattr(module, self.class_name)(settings)
-        return strategy
+def _elsewhere(settings: StrategySettings) -> NoReturn:
+    del settings
+    raise StrategyLoadError("a strategy file runs in the strategy host: give it to c2lib dryrun or c2lib.run_dryrun")

@@ -21,17 +21,24 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from c2lib.app.host_child import MAX_CONTROL, framed
-from c2lib.core.errors import NoLiveViolationError, OutputError, StrategyError
+from c2lib.core.errors import (
+    NoLiveViolationError,
+    OutputError,
+    StrategyEndedError,
+    StrategyError,
+    StrategyRaisedError,
+)
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.core.redaction import clean_text
-from c2lib.session.strategy import Intents, decision_of
+from c2lib.core.vocabulary import Artifact, FailCode
+from c2lib.session.nolive import NAMESPACE, NoLiveGuard
+from c2lib.session.strategy import MAX_LINES, Intents, decision_of, own_line
 
 T = TypeVar("T")
 
@@ -44,69 +51,12 @@ MAX_ANSWER = 1 << 20
 MAX_PRINTED = 1_000_000
 """Most bytes of a strategy's prints that are shown; what it prints beyond is read and dropped."""
 
-_MAX_REPORT, _MAX_TRIED, _MAX_SHOWN, _CHUNK = 4096, 16, 200, 1 << 16
+_MAX_REPORT, _MAX_NAME, _CHUNK = 4096, 200, 1 << 16
 _GRACE_S = 0.2
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
 _COMMAND = "import sys; from c2lib.app.host_child import main; main(int(sys.argv[1]))"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
-
-
-class StrategyFile(NamedTuple):
-    """A strategy's source, the bytes that were hashed, with the name that it is shown by and its class."""
-
-    name: str
-    class_name: str
-    source: bytes
-
-
-class Attempt(NamedTuple):
-    """A refused attempt to leave the process: the audit event's name and what it aimed at, cleaned."""
-
-    event: str
-    target: str
-
-
-class OwnLine(NamedTuple):
-    """A line of the strategy's own file in a traceback, counted from 1."""
-
-    number: int
-    function: str
-    text: str
-
-
-class StrategyRaisedError(StrategyError):
-    """The strategy raised: ``raised`` is the type's name, ``lines`` are those of its own file, innermost last.
-
-    ``bar_index`` is ``None`` where the strategy was being made.
-    """
-
-    def __init__(self, raised: str, message: str, lines: tuple[OwnLine, ...], bar_index: int | None) -> None:
-        self.raised, self.lines, self.bar_index = raised, lines, bar_index
-        super().__init__(f"{raised}: {message}" if message else raised)
-
-
-class EndCode(StrEnum):
-    """Why a strategy's process gave no answer."""
-
-    TIMEOUT = "C2_ABORT_STRATEGY_TIMEOUT"
-    EXITED = "C2_ABORT_STRATEGY_EXITED"
-    PROTOCOL = "C2_ABORT_STRATEGY_PROTOCOL"
-
-
-_REASONS = {
-    EndCode.TIMEOUT: "the strategy gave no answer within strategy_timeout_s",
-    EndCode.EXITED: "the strategy's process ended before its session",
-    EndCode.PROTOCOL: "the strategy's process sent something that is no answer",
-}
-
-
-class StrategyEndedError(StrategyError):
-    """The strategy's process gave no answer; the message depends on ``code`` alone, ``detail`` is for people."""
-
-    def __init__(self, code: EndCode, detail: str) -> None:
-        self.code, self.detail = code, detail
-        super().__init__(_REASONS[code])
 
 
 class StrategyHost(ExitStack):
@@ -148,6 +98,11 @@ class StrategyHost(ExitStack):
             _close_all(theirs)
         return HostedStrategy(self, pid, core, timeout_s, ours)
 
+    def namespace_problem(self) -> str | None:
+        """Return why there is no child without a network to be had, ``None`` when there is; runs no strategy's code."""
+        with self.session(NAMESPACE, START_TIMEOUT_S) as tried:
+            return tried.guard.problem
+
     def end(self, pid: int) -> int | None:
         """Kill a child with its process group and return its wait status, ``None`` when this host is gone itself."""
         # the clean process alone collects its children: while it is there, no other process has their numbers
@@ -174,19 +129,19 @@ class StrategyHost(ExitStack):
 class HostedStrategy(ExitStack):
     """A strategy in a child of its own, made by :meth:`StrategyHost.session`; loaded, it is a strategy like any.
 
-    ``canary_problem`` says why the NO-LIVE layer does not hold over there, ``None`` when it does; ``attempts`` counts
-    what the hook refused there since, ``tried`` names the first of it. Closing it ends the child, whatever that does.
+    ``guard`` is that of its session: it knows why the NO-LIVE layer does not hold over there, if so, and counts what is
+    refused there. Closing ends the child, whatever that does.
     """
 
     def __init__(self, host: StrategyHost, pid: int, core: int | None, timeout_s: float, handles: list[int]) -> None:
         super().__init__()
         self.pid = pid
-        self.attempts = 0
-        self.tried: list[Attempt] = []
         self._host, self._core, self._timeout_s = host, core, timeout_s
         self._requests, answers, refusals, lifeline, prints = handles
         relay = threading.Thread(target=_relay, args=(prints,), daemon=True, name="c2lib strategy prints")
         relay.start()
+        # one that knows the thread above as none of the session's
+        self.guard = NoLiveGuard()
         self.callback(relay.join, 1.0)
         self.callback(_close_all, [self._requests, answers, refusals])
         self._child = ExitStack()
@@ -203,17 +158,25 @@ class HostedStrategy(ExitStack):
         self._shown: PositionView | None = None
         self._status = "its status is not known"
         self._over: StrategyError | None = None
-        self.canary_problem = self._await_canary()
+        self._await_canary()
 
-    def load(self, file: StrategyFile, settings: StrategySettings) -> HostedStrategy:
-        """Run the file's code in the child, make its strategy and return this one; called once.
+    def load(self, name: str, source: bytes | None, settings: StrategySettings) -> HostedStrategy:
+        """Make a strategy in the child and return this one, which stands for it; called once.
 
-        Raises :class:`StrategyRaisedError`, :class:`StrategyEndedError` or :class:`NoLiveViolationError`, each the
-        end of the child.
+        Args:
+            name: its class in the source; without a source, the name of a built-in one.
+            source: the bytes of its file, which run over there.
+            settings: what it is made with.
+
+        Raises:
+            StrategyRaisedError: the file or the class raised; this and what follows is the end of the child.
+            StrategyEndedError: there was no answer.
+            NoLiveViolationError: an attempt to leave the process was refused.
         """
-        self._source = file.source
-        source = file.source.decode("latin-1")
-        request = {"file": file.name, "class": file.class_name, "source": source, "settings": settings._asdict()}
+        self._source = source or b""
+        text = None if source is None else source.decode("latin-1")
+        *fields, params = settings
+        request = {"name": name, "text": text, "fields": fields, "params": dict(params)}
         self._ask(json.dumps(request).encode(), self._read_null)
         return self
 
@@ -232,7 +195,7 @@ class HostedStrategy(ExitStack):
         with suppress(StrategyError):
             self._ask(b"null", self._read_null)
         self.close()
-        return self.attempts
+        return self.guard.attempts
 
     @contextmanager
     def bound(self) -> Iterator[None]:
@@ -253,7 +216,7 @@ class HostedStrategy(ExitStack):
             deadline = monotonic() + self._timeout_s
             self._send(framed(request), deadline)
             answer = self._receive(deadline)
-            if self.attempts:
+            if self.guard.attempts:
                 raise StrategyError
             return read(answer)
         except StrategyError as error:
@@ -285,13 +248,15 @@ class HostedStrategy(ExitStack):
                 return StrategyError(_clean(value["unusable"]))
             texts = importlib.util.decode_source(self._source).split("\n") if value["lines"] else []
             lines = tuple(
-                OwnLine(number, _clean(function)[:_MAX_SHOWN], _clean(texts[number - 1].strip())[:_MAX_SHOWN])
-                for number, function in value["lines"][:_MAX_TRIED]
+                own_line(Artifact.STRATEGY, number, texts[number - 1])
+                for number in value["lines"][:MAX_LINES]
                 if 0 < number <= len(texts)
             )
-            return StrategyRaisedError(_clean(value["raised"]), _clean(value["message"]), lines, bar_index)
+            raised, message = _clean(value["raised"])[:_MAX_NAME], _clean(value["message"])
+            description = clean_text(f"{raised}: {message}" if message else raised)
+            return StrategyRaisedError(description, raised, lines, bar_index)
         except (KeyError, TypeError, ValueError):
-            return StrategyEndedError(EndCode.PROTOCOL, "no answer to what was asked")
+            return StrategyEndedError(FailCode.STRATEGY_PROTOCOL, "no answer to what was asked")
 
     def _send(self, message: bytes, deadline: float) -> None:
         while message:
@@ -299,27 +264,27 @@ class HostedStrategy(ExitStack):
                 message = message[os.write(self._requests, message) :]
             except BlockingIOError:
                 if not _is_ready(self._requests, select.POLLOUT, deadline - monotonic()):
-                    raise StrategyEndedError(EndCode.TIMEOUT, "it does not read what it is sent") from None
+                    raise StrategyEndedError(FailCode.STRATEGY_TIMEOUT, "it does not read what it is sent") from None
             except ConnectionError:
-                raise StrategyEndedError(EndCode.EXITED, "") from None
+                raise StrategyEndedError(FailCode.STRATEGY_EXITED, "") from None
 
     def _receive(self, deadline: float) -> bytes:
         while True:
             left = deadline - monotonic()
             ready = self._poller.poll(left * 1000) if left > 0 else ()
             if not ready:
-                raise StrategyEndedError(EndCode.TIMEOUT, "killed")
+                raise StrategyEndedError(FailCode.STRATEGY_TIMEOUT, "killed")
             if len(ready) > 1 or ready[0][0] != self._answers.handle:
                 self._read_refusals()
                 if all(handle != self._answers.handle for handle, _ in ready):
                     continue
             if not self._answers.read():
-                raise StrategyEndedError(EndCode.EXITED, "")
+                raise StrategyEndedError(FailCode.STRATEGY_EXITED, "")
             answer = self._answers.take()
             if answer is not None:
                 if self._answers.data or self._refusals.ended:
                     raise StrategyEndedError(
-                        EndCode.PROTOCOL, "more than one answer, or no way left to report refusals"
+                        FailCode.STRATEGY_PROTOCOL, "more than one answer, or no way left to report refusals"
                     )
                 return answer
 
@@ -335,32 +300,30 @@ class HostedStrategy(ExitStack):
         while (report := self._refusals.take()) is not None:
             texts = _parsed(report)
             if type(texts) is not list or len(texts) != 2 or not all(type(text) is str for text in texts):
-                raise StrategyEndedError(EndCode.PROTOCOL, "a report of a refused attempt that is none")
-            self.attempts += 1
-            if len(self.tried) < _MAX_TRIED:
-                self.tried.append(Attempt(*(clean_text(text)[:_MAX_SHOWN] for text in texts)))
+                raise StrategyEndedError(FailCode.STRATEGY_PROTOCOL, "a report of a refused attempt that is none")
+            self.guard.count(*texts)
         if not more and not self._refusals.ended:
             # it would be ready for ever
             self._poller.unregister(self._refusals.handle)
             self._refusals.ended = True
         return more
 
-    def _await_canary(self) -> str | None:
-        """Return what the child says of its layer; its canary's attempt must have been refused and reported."""
+    def _await_canary(self) -> None:
+        """Read what the child says of its layer; its canary's attempt must have been refused and reported."""
         try:
             problem = _parsed(self._receive(monotonic() + START_TIMEOUT_S))
         except StrategyEndedError as error:
             self.close()
             raise OutputError(f"the strategy's process did not start: {error}") from None
-        if problem is None and self.attempts != 1:
+        if problem is None and self.guard.attempts != 1:
             problem = "the canary's loopback connection was not stopped by the audit hook"
-        self.attempts = 0
-        self.tried.clear()
-        return problem if problem is None else str(problem)
+        self.guard.attempts = 0
+        self.guard.tried.clear()
+        self.guard.problem = problem if problem is None else str(problem)
 
     def _ended(self, error: StrategyError) -> StrategyError:
         """End the child and return what is raised from now on: an attempt to leave weighs more than how it ended."""
-        exited = isinstance(error, StrategyEndedError) and error.code is EndCode.EXITED
+        exited = isinstance(error, StrategyEndedError) and error.code is FailCode.STRATEGY_EXITED
         if exited:
             # killed while it is still ending, it would look as if that had ended it
             with suppress(OSError, AttributeError):
@@ -368,10 +331,10 @@ class HostedStrategy(ExitStack):
                 _is_ready(ending, select.POLLIN, _GRACE_S)
                 os.close(ending)
         self._child.close()
-        if self.attempts:
-            error = NoLiveViolationError(f"session code tried {self.attempts} time(s) to leave the process")
+        if self.guard.attempts:
+            error = NoLiveViolationError(f"session code tried {self.guard.attempts} time(s) to leave the process")
         elif exited:
-            error = StrategyEndedError(EndCode.EXITED, self._status)
+            error = StrategyEndedError(FailCode.STRATEGY_EXITED, self._status)
         self._over = self._over or error
         return self._over
 
@@ -408,7 +371,7 @@ class _Frames:
             return None
         end = 4 + int.from_bytes(data[:4], "big")
         if end > self._most:
-            raise StrategyEndedError(EndCode.PROTOCOL, f"a message of {end} bytes; the most is {self._most}")
+            raise StrategyEndedError(FailCode.STRATEGY_PROTOCOL, f"a message of {end} bytes; the most is {self._most}")
         if len(data) < end:
             return None
         self.data = data[end:]
@@ -425,7 +388,7 @@ def _parsed(message: bytes) -> Any:
     try:
         return json.loads(message)
     except (ValueError, RecursionError):
-        raise StrategyEndedError(EndCode.PROTOCOL, "a message that is no JSON") from None
+        raise StrategyEndedError(FailCode.STRATEGY_PROTOCOL, "a message that is no JSON") from None
 
 
 @lru_cache(maxsize=64)
@@ -434,7 +397,7 @@ def _intents(text: bytes) -> Intents:
         made = [OrderIntent(*fields) if len(fields) == 7 else CancelIntent(*fields) for fields in _parsed(text)]
         return decision_of(made).intents
     except (TypeError, StrategyError):
-        raise StrategyEndedError(EndCode.PROTOCOL, "intents that are none") from None
+        raise StrategyEndedError(FailCode.STRATEGY_PROTOCOL, "intents that are none") from None
 
 
 def _clean(text: object) -> str:

@@ -89,6 +89,8 @@ def run(options: argparse.Namespace) -> int:
     for problem in (result.reject_reason, result.fail_reason):
         if problem:
             say(f"{result.status.value}: {problem}")
+    for line in result.fail_lines():
+        say(f"  {line}")
     if result.staging:
         say(f"not published; what was written is in {result.staging}")
     return 0 if result.status.value == "COMPLETED" else 1

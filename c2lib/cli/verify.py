@@ -23,19 +23,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--expect-digest", metavar="HEX", help="run_digest that the run must have")
     parser.add_argument("--market", metavar="FILE", help="market file for the replay; its hash must be the sealed one")
     parser.add_argument("--strategy-file", metavar="FILE:CLASS", help="strategy for the replay, when it was one's own")
+    parser.add_argument(
+        "--require-namespace", action="store_true", help="execute a strategy file only where it has no network"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON line per path")
 
 
 def run(options: argparse.Namespace) -> int:
     """Report on each path."""
-    from c2lib.core.errors import RunPathError
+    from c2lib.core.errors import OutputError, RunPathError
 
     codes = []
     for path in options.paths:
         try:
             with ProgressBar() as progress:
                 report = _report(path, options, progress)
-        except RunPathError as error:
+        except (OutputError, RunPathError) as error:
             say(str(error))
             codes.append(2)
             continue
@@ -56,6 +59,7 @@ def _report(path: str, options: argparse.Namespace, progress: ProgressBar) -> An
         "expect_digest": options.expect_digest,
         "market": options.market,
         "strategy": options.strategy_file or None,
+        "require_namespace": options.require_namespace,
         "progress": progress,
     }
     if is_evidence(path):

@@ -11,7 +11,7 @@ import _posixsubprocess
 import errno
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 # bound here: session code could put another get_ident into threading
 from threading import get_ident
@@ -19,8 +19,9 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from c2lib.core.errors import NoLiveViolationError
+from c2lib.core.redaction import clean_text
 
-_REFUSED = frozenset(
+REFUSED = frozenset(
     {
         "c2lib.fork_exec",
         # no audit hook is called in another interpreter of the process
@@ -40,7 +41,15 @@ _REFUSED = frozenset(
         "syslog.syslog",
     }
 )
-_REFUSED_PREFIX = "socket."
+REFUSED_PREFIX = "socket."
+
+MAX_TRIED = 10
+"""Most refused attempts that are named."""
+
+_MAX_SHOWN, _MAX_TARGET, _MAX_ITEMS = 200, 600, 16
+
+HOOK, NAMESPACE = "hook", "namespace"
+"""The values of ``no_live_required``."""
 
 _active: tuple[NoLiveGuard, ...] = ()
 # re-entrant: a garbage collection while it is held may run session code, which may be refused
@@ -49,25 +58,40 @@ _installed = False
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if not _active or not (event in _REFUSED or event.startswith(_REFUSED_PREFIX)):
+    if not _active or not (event in REFUSED or event.startswith(REFUSED_PREFIX)):
         return
     if event == "ctypes.dlopen" and args and args[0] is None:
         return
     thread = get_ident()
     own = [guard for guard in _active if guard.entered_by(thread)]
-    judges = [guard for guard in own or _active if not guard.aside and (own or guard.judges(thread))]
+    judges = [guard for guard in own or _active if own or guard.judges(thread)]
     if judges:
-        _refuse(judges, event)
+        _refuse(judges, event, args)
 
 
-def _refuse(judges: Sequence[NoLiveGuard], event: str) -> NoReturn:
+def _refuse(judges: Sequence[NoLiveGuard], event: str, args: tuple[Any, ...]) -> NoReturn:
     with _lock:
         for guard in judges:
-            guard.attempts += not guard.testing
+            if not guard.testing:
+                guard.count(event, target_of(args))
     raise NoLiveViolationError(f"refused by the NO-LIVE guard: {event}")
 
 
-def _audited(fork_exec: Callable[..., int]) -> Callable[..., int]:
+def target_of(value: object, depth: int = 0) -> str:
+    """Return the plain values of an audit event as text; whatever has methods of its own is left out."""
+    if type(value) is str or type(value) is bytes:
+        return repr(value[:_MAX_TARGET])
+    if type(value) is int:
+        return str(value) if value.bit_length() <= 64 else ""
+    if type(value) is tuple and [type(item) for item in value[:4]] in ([str, int], [str, int, int, int]):
+        host, port = value[:2]
+        return f"{repr(host[:_MAX_TARGET])[1:-1]}:{port}" if 0 <= port < 2**16 else ""
+    if (type(value) is tuple or type(value) is list) and depth < 3:
+        return " ".join(filter(None, (target_of(item, depth + 1) for item in value[:_MAX_ITEMS])))[:_MAX_TARGET]
+    return ""
+
+
+def audited(fork_exec: Callable[..., int]) -> Callable[..., int]:
     """Return ``fork_exec`` with the audit event that the standard library raises for ``subprocess`` alone."""
 
     def audited_fork_exec(*args: Any) -> int:
@@ -83,16 +107,18 @@ def _install() -> None:
         if not _installed:
             sys.addaudithook(_hook)
             # multiprocessing's spawn calls this directly, unaudited, and subprocess keeps its own name for it
-            audited = _audited(_posixsubprocess.fork_exec)
-            _posixsubprocess.fork_exec = audited
+            fork_exec = audited(_posixsubprocess.fork_exec)
+            _posixsubprocess.fork_exec = fork_exec
             if "subprocess" in sys.modules:
-                vars(sys.modules["subprocess"])["_fork_exec"] = audited
+                vars(sys.modules["subprocess"])["_fork_exec"] = fork_exec
             _installed = True
 
 
 class NoLiveGuard:
-    """Refuses and counts while entered; ``attempts`` is the count since it was made.
+    """Refuses and counts while entered; ``attempts`` is the count since it was made, ``tried`` names the first of them.
 
+    ``layer`` is the NO-LIVE layer that the strategy runs in; what its own process refuses is counted here as well.
+    ``problem`` says why that layer does not hold there, ``None`` when it does.
     Threads that were there before, such as a Jupyter kernel's, are left alone, and so is everything while no guard is
     active; a thread that runs a session of its own answers to that session's guard alone.
 
@@ -101,16 +127,23 @@ class NoLiveGuard:
     (True, 0)
     """
 
-    layer = "hook"
-
-    def __init__(self) -> None:
+    def __init__(self, layer: str = HOOK, problem: str | None = None) -> None:
         _install()
+        self.layer, self.problem = layer, problem
         self.attempts = 0
-        self.testing = self.aside = False
+        self.tried: list[str] = []
+        self.testing = False
         self._depth = 0
         self._owner = get_ident()
         known = {thread.ident: thread for thread in threading.enumerate()}
         self._bystanders = {ident: known.get(ident) for ident in sys._current_frames()}
+
+    def count(self, event: str, target: str) -> None:
+        """Count an attempt that was refused: the name of its audit event, and what it aimed at."""
+        with _lock:
+            self.attempts += 1
+            if len(self.tried) < MAX_TRIED:
+                self.tried.append(clean_text(f"{event} {target}".rstrip())[:_MAX_SHOWN])
 
     def entered_by(self, thread: int) -> bool:
         """Whether ``thread`` runs the session, which any thread may step."""
@@ -145,7 +178,7 @@ class NoLiveGuard:
                 _active = tuple(guard for guard in _active if guard is not self)
 
     def canary_problem(self) -> str | None:
-        """Try to connect to the loopback, uncounted; return ``None`` when that was stopped, else what is wrong."""
+        """Try to connect to the loopback, uncounted; return ``problem`` when that was stopped, else what is wrong."""
         import socket
 
         self.testing = True
@@ -154,36 +187,10 @@ class NoLiveGuard:
                 canary.settimeout(0.05)
                 canary.connect_ex(("127.0.0.1", 9))
         except NoLiveViolationError:
-            return None
+            return self.problem
         finally:
             self.testing = False
         return "the canary's loopback connection was not stopped by the audit hook"
-
-
-class NamespaceGuard(NoLiveGuard):
-    """The hook, in a process that has no network; ``refusal`` says why the kernel gave it no empty namespace."""
-
-    layer = "namespace"
-
-    def __init__(self, refusal: str | None = None) -> None:
-        super().__init__()
-        self._refusal = refusal
-
-    def canary_problem(self) -> str | None:
-        """Try under the hook, then with the hook aside, where the kernel must stop the connection."""
-        problem = super().canary_problem() or self._refusal
-        if problem is None:
-            self.aside = True
-            try:
-                problem = network_problem()
-            finally:
-                self.aside = False
-            if problem:
-                problem = f"no_live_required is 'namespace', but {problem}: {_WHERE_NAMESPACES_ARE}"
-        return problem
-
-
-_WHERE_NAMESPACES_ARE = "run it with c2lib dryrun or c2lib.run_dryrun, which start it in an empty network namespace"
 
 
 def network_problem() -> str | None:
@@ -196,21 +203,3 @@ def network_problem() -> str | None:
         canary.settimeout(0.05)
         answer = canary.connect_ex(("127.0.0.1", 9))
     return None if answer == errno.ENETUNREACH else "the kernel did not stop the canary's loopback connection"
-
-
-class RecordedGuard(NoLiveGuard):
-    """The hook, for executing a run of the layer ``namespace`` again: the canary's answer is the recorded one."""
-
-    layer = "namespace"
-
-    def __init__(self, problem: str | None) -> None:
-        super().__init__()
-        self._problem = problem
-
-    def canary_problem(self) -> str | None:
-        """Try under the hook, then return the recorded answer."""
-        return super().canary_problem() or self._problem
-
-
-GUARDS: Mapping[str, Callable[[], NoLiveGuard]] = {"hook": NoLiveGuard, "namespace": NamespaceGuard}
-"""The guard for each value of ``no_live_required``."""

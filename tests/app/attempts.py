@@ -13,7 +13,6 @@ import shutil
 import socket
 import stat
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from c2lib.app.runner import run_dryrun
+from c2lib.app.strategy_host import StrategyHost
 from c2lib.core.config import DryrunConfig
 from c2lib.core.model import Bar, OrderIntent, PositionView, Strategy, StrategySettings
 from c2lib.core.vocabulary import Artifact
@@ -164,10 +164,8 @@ def strategy_text(name: str, target: Target) -> str:
 @functools.cache
 def refusal_here() -> str | None:
     """Return why this machine gives no empty network namespace, ``None`` when it does; asked in a child."""
-    program = "from c2lib.app.namespace_child import leave_network; print(leave_network() or '', end='')"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
-    return done.stdout or None
+    with StrategyHost() as host:
+        return host.namespace_problem()
 
 
 class Outcome(NamedTuple):

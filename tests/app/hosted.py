@@ -8,12 +8,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from c2lib.app.strategy_host import HostedStrategy, StrategyFile, StrategyHost
+from c2lib.app.strategy_host import HostedStrategy, StrategyHost
 from c2lib.core.model import Bar, PositionView, StrategySettings
 
 SETTINGS = StrategySettings(7, "EURUSD", "0.0001", "1")
 FLAT = PositionView(0, ())
+
+
+class StrategyFile(NamedTuple):
+    """A strategy's class and the bytes of its file."""
+
+    class_name: str
+    source: bytes
 
 
 def bar(index: int) -> Bar:
@@ -32,7 +40,7 @@ def strategy(on_bar: str = "return None", init: str = "pass", top: str = "") -> 
         "    def on_bar(self, bar, view):\n"
         f"{textwrap.indent(textwrap.dedent(on_bar), '        ')}\n"
     )
-    return StrategyFile("mine.py", "Mine", text.encode())
+    return StrategyFile("Mine", text.encode())
 
 
 BUYS = strategy("return [OrderIntent('BUY', 2, 'LIMIT', 99, None, 'DAY', 'a tag'), CancelIntent('c-000001')]")
@@ -45,7 +53,7 @@ def hosted(
 ) -> Iterator[HostedStrategy]:
     """Give a strategy loaded in a child of its own."""
     with host.session(layer, timeout_s) as session:
-        yield session.load(file, SETTINGS)
+        yield session.load(*file, SETTINGS)
 
 
 def is_gone(pid: int, seconds: float = 5.0) -> bool:

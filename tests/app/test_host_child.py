@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 
 from c2lib.app.host_child import framed, leave_network, refusing_hook, serve
-from c2lib.app.strategy_host import StrategyFile
 from c2lib.core.errors import NoLiveViolationError
-from tests.app.hosted import BUYS, SETTINGS, bar, strategy
+from tests.app.hosted import BUYS, SETTINGS, StrategyFile, bar, strategy
 
 
 def load(file: StrategyFile) -> dict[str, Any]:
     """Return the request that loads a strategy."""
-    source = file.source.decode("latin-1")
-    return {"file": file.name, "class": file.class_name, "source": source, "settings": SETTINGS._asdict()}
+    text = file.source.decode("latin-1")
+    return {"name": file.class_name, "text": text, "fields": SETTINGS[:4], "params": {}}
 
 
 def answers_to(requests: Sequence[Any]) -> list[Any]:
@@ -51,7 +50,7 @@ def test_hold_is_short() -> None:
 def test_errors_are_answers() -> None:
     """Exceptions and unusable intents are answers, after which further requests are answered."""
     file = strategy("return [1] if bar.bar_index else unknown")
-    name_error = {"raised": "NameError", "message": "name 'unknown' is not defined", "lines": [[7, "on_bar"]]}
+    name_error = {"raised": "NameError", "message": "name 'unknown' is not defined", "lines": [7]}
     unusable = "on_bar returned an intent that cannot be used: int is neither OrderIntent nor CancelIntent"
     assert answers_to([load(file), [*bar(0), [0, []]], bar(1)]) == [None, name_error, {"unusable": unusable}]
 
@@ -74,7 +73,7 @@ def test_odd_exceptions_are_answers() -> None:
 def test_lines_are_the_innermost() -> None:
     """Of a long traceback the last lines of the strategy's own file are reported."""
     answers = answers_to([load(strategy("f(30)", top="def f(n): return f(n - 1) if n else 1 / 0")), bar(0)])
-    assert answers[1]["lines"] == [[2, "f"]] * 8
+    assert answers[1]["lines"] == [2] * 20
 
 
 def test_hook_reports_then_refuses() -> None:
@@ -91,7 +90,7 @@ def test_hook_reports_then_refuses() -> None:
         with pytest.raises(NoLiveViolationError, match=event):
             hook(event, args)
     assert [json.loads(report[4:]) for report in reports] == [
-        ["socket.connect", "'10.0.0.1' 443"],
+        ["socket.connect", "10.0.0.1:443"],
         ["subprocess.Popen", "'sh' 'sh' b'-c'"],
         ["socket.bind", "'" + "x" * 599],
     ]

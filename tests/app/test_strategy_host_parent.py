@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from c2lib.app.strategy_host import StrategyEndedError, StrategyHost
+from c2lib.app.strategy_host import StrategyHost
 from c2lib.core.config import DryrunConfig
-from c2lib.core.errors import OutputError, StrategyError
+from c2lib.core.errors import OutputError, StrategyEndedError, StrategyError
 from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.strategy import StrategySource
@@ -147,8 +147,8 @@ def test_session_cannot_tell() -> None:
     here: dict[str, Any] = {}
     exec(file.source, here)
     with StrategyHost() as one, one.session("hook", 20.0) as session, session.bound():
-        there = run(StrategySource("file", "0" * 64, lambda settings: session.load(file, settings)))
+        there = run(StrategySource("file", "Mine", "0" * 64, lambda settings: session.load(*file, settings)))
         assert session.finish() == 0
-    assert there == run(StrategySource("file", "0" * 64, here["Mine"]))
+    assert there == run(StrategySource("file", "Mine", "0" * 64, here["Mine"]))
     assert there[1] == "COMPLETED"
     assert len(there[0]) > 400

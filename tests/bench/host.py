@@ -50,7 +50,7 @@ def per_bar(host: StrategyHost, case: str, *, cpu: bool) -> float:
     with host.session("hook", 10.0) as session, session.bound():
         child = (~session.pid << 3) | 2  # the kernel's number for the CPU clock of a process
         both = (lambda: time.process_time() + time.clock_gettime(child)) if cpu else time.perf_counter
-        return timed(session.load(file, SETTINGS), views, both) - base
+        return timed(session.load(*file, SETTINGS), views, both) - base
 
 
 def milliseconds(layer: str, host: StrategyHost | None) -> float:
@@ -58,7 +58,7 @@ def milliseconds(layer: str, host: StrategyHost | None) -> float:
     begun = time.perf_counter()
     with ExitStack() as stack:
         one = host or stack.enter_context(StrategyHost())
-        stack.enter_context(one.session(layer, 10.0)).load(CASES["hold"][0], SETTINGS)
+        stack.enter_context(one.session(layer, 10.0)).load(*CASES["hold"][0], SETTINGS)
         return (time.perf_counter() - begun) * 1e3
 
 
