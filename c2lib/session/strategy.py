@@ -11,7 +11,6 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import MAX_INTEGER
@@ -217,7 +216,7 @@ def _raised(error: BaseException, bar_index: int | None) -> StrategyRaisedError:
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == file:
             number = trace.tb_lineno or 0
-            lines.append(own_line(PurePath(file).name, number, linecache.getline(file, number)))
+            lines.append(own_line(file.rpartition("/")[2], number, linecache.getline(file, number)))
         trace = trace.tb_next
     raised = clean_text(type(error).__name__)[:MAX_LINE]
     return StrategyRaisedError(describe_exception(error), raised, tuple(lines), bar_index)
