@@ -72,6 +72,7 @@ def write_evidence(
     owner: str,
     market: str | os.PathLike[str] | None = None,
     strategy: Any = None,
+    run_kept_strategy: bool = False,
     plots: bool = True,
 ) -> EvidenceDraft:
     """Verify a run with replay, draw it, and write the draft into its ``evidence`` folder.
@@ -82,6 +83,7 @@ def write_evidence(
         owner: the name of who answers for it.
         market: the market file that the run used, for the replay.
         strategy: the strategy that the run used, a class, ``FILE.py:CLASS`` or a source, for the replay.
+        run_kept_strategy: whether the replay may execute the ``strategy.py`` that the run keeps instead.
         plots: whether to draw the pictures.
 
     Raises:
@@ -92,7 +94,8 @@ def write_evidence(
     """
     source = source_of(strategy)
     with open_run(run_dir, series=plots) as run:
-        report = report_on(run, replay=True, market=market, source=source)
+        given: dict[str, Any] = {"market": market, "source": source, "run_kept_strategy": run_kept_strategy}
+        report = report_on(run, replay=True, **given)
     pictures = plot_files(run) if plots else {}
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
     name, text, claims = _draft(run.summary, verification_of(report), date, owner, digests)
@@ -173,6 +176,7 @@ def verify_evidence(
     market: str | os.PathLike[str] | None = None,
     strategy: Any = None,
     require_namespace: bool = False,
+    run_kept_strategy: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
     """Return the report on an evidence file and on its run: findings on the run first, then on the file.
@@ -186,6 +190,7 @@ def verify_evidence(
         market: the market file that the run used, for the replay.
         strategy: the strategy that the run used, for the replay.
         require_namespace: whether to execute a strategy file only where it has no network to reach.
+        run_kept_strategy: whether the replay may execute the one that the run keeps instead.
         progress: called with how far it is.
 
     Raises:
@@ -200,8 +205,13 @@ def verify_evidence(
     read = partial(progress, "B") if progress else None
     folder = place.parent.parent if run is None else run
     with open_run(folder, progress=read, series=bool(seen and seen.pictures)) as opened:
-        given: dict[str, Any] = {"market": market, "source": source, "require_namespace": require_namespace}
-        report = report_on(opened, replay, **given, progress=progress)
+        given: dict[str, Any] = {
+            "market": market,
+            "source": source,
+            "run_kept_strategy": run_kept_strategy,
+            "require_namespace": require_namespace,
+        }
+        report = report_on(opened, replay, progress=progress, **given)
     unchecked = _compare(place.name, seen, opened, report, replay, findings) if seen else ()
     anchored = anchor_findings(report, require_sealed=require_sealed, expect_digest=expect_digest)
     every = (*report.findings, *anchored, *findings.all())

@@ -6,6 +6,7 @@ at a time, as they were written; the first difference is kept with both sides, w
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,10 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from c2lib.core.errors import StrategyEndedError
-from c2lib.core.model import Bar, PositionView, Strategy, StrategySettings
+from c2lib.core.model import MAX_SOURCE_BYTES, Bar, PositionView, Strategy, StrategySettings
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import open_regular
-from c2lib.core.text import excerpts, first_difference
+from c2lib.core.text import excerpts, first_difference, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, FailCode
 from c2lib.record.files import BATCH_LINES
 from c2lib.record.seal import ArtifactDigest
@@ -42,6 +43,35 @@ def difference_at(file: str, line: int, published: bytes, computed: bytes) -> Di
     left, right = (redact_secrets(data.decode("utf-8", "replace")) for data in (published, computed))
     left, right = excerpts(left, right, before=30, limit=_SHOWN)
     return Difference(file, line, *(ascii(text) if text else "nothing" for text in (left, right)))
+
+
+def recorded_imports(manifest: bytes) -> dict[str, str | None]:
+    """Return the imports of the strategy that a manifest records, with their versions; none of a damaged one."""
+    try:
+        imports = json.loads(manifest)["strategy"]["imports"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return imports if isinstance(imports, dict) else {}
+
+
+def other_versions(recorded: Mapping[str, Any], imports: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Return the modules that have another version than the record says, each with both."""
+    found = []
+    for name, version in imports.items():
+        if name in recorded and recorded[name] != version:
+            found.append(f"{name} {shown(recorded[name])} then, {version or 'null'} now")
+    return tuple(found)
+
+
+def compare_kept(folder: int, source: bytes) -> Difference | None:
+    """Return where the strategy file that a run keeps differs from ``source``; raise :class:`OSError` without one."""
+    with open_published(folder, Artifact.STRATEGY) as file:
+        published = file.read(MAX_SOURCE_BYTES + 1)
+    if published == source:
+        return None
+    at = first_difference(published, source)
+    start, line = source.rfind(b"\n", 0, at) + 1, source.count(b"\n", 0, at) + 1
+    return difference_at(Artifact.STRATEGY, line, *(data[start : at + _SHOWN] for data in (published, source)))
 
 
 def open_published(folder: int, name: str) -> BinaryIO:

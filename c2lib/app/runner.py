@@ -10,27 +10,37 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from c2lib.app.paths import environment_facts, output_root
-from c2lib.app.replay import ComparedRun, Difference, difference_at, ending_again, failing_again, read_manifest
+from c2lib.app.replay import (
+    ComparedRun,
+    Difference,
+    compare_kept,
+    difference_at,
+    ending_again,
+    failing_again,
+    other_versions,
+    read_manifest,
+    recorded_imports,
+)
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.app.strategy_host import StrategyHost
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, SealedConfig, check_run_id_for_directory, seal
 from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
-from c2lib.core.model import Clock, MarketData
+from c2lib.core.model import Clock, MarketData, Param
 from c2lib.core.redaction import find_secret
 from c2lib.core.text import field_differences
 from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, run_path
 from c2lib.record.lines import object_line
-from c2lib.record.seal import build_manifest
+from c2lib.record.seal import ArtifactDigest, build_manifest
 from c2lib.session.nolive import NAMESPACE, NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
@@ -51,6 +61,17 @@ _SINKS = {
     "audit_sink": Artifact.AUDIT,
     "metrics_sink": Artifact.METRICS,
 }
+
+
+class Unrecorded:
+    """Takes the place of a record that nobody asked for; each of its sinks takes a line and drops it."""
+
+    def sink(self, _: Artifact) -> Unrecorded:
+        """Return a sink."""
+        return self
+
+    def write(self, line: str) -> None:
+        """Drop the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +101,7 @@ class Job:
     problem: str | None = None
 
     def execute(
-        self, sinks: StagedRun | ComparedRun, stop_asked: Callable[[], bool] = lambda: False
+        self, sinks: StagedRun | ComparedRun | Unrecorded, stop_asked: Callable[[], bool] = lambda: False
     ) -> tuple[DryrunSession, DryrunResult]:
         """Run the session into ``sinks``; it ends early when ``stop_asked`` says so between two chunks of steps."""
         planned, cancel, end = self.config.steps, self.inputs["cancel"], self.inputs["strategy_end"]
@@ -116,6 +137,11 @@ class Job:
         name = source.class_name or self.config.strategy_id
         return replace(source, factory=partial(child.load, name, source.source), finish=child.finish), child.guard
 
+    @property
+    def kept(self) -> bytes | None:
+        """The strategy file that the run keeps, where it keeps one."""
+        return self.source.source if self.source and self.config.keep_strategy else None
+
     def again(self, session: DryrunSession) -> Job:
         """Return the job that repeats what ``session`` met."""
         inputs = session.inputs()
@@ -130,18 +156,21 @@ def run_dryrun(
     out_dir: str | os.PathLike[str] | None = None,
     market: str | os.PathLike[str] | None = None,
     strategy: Any = None,
+    params: Mapping[str, Param] | None = None,
     clock: Clock | None = None,
     progress: Progress | None = None,
 ) -> DryrunResult:
     """Run a dry run into ``<out_dir>/finish_c/c2/<run_id>`` and return its result.
 
-    A strategy file runs in a process of its own, and so does a built-in strategy in the NO-LIVE layer ``namespace``.
+    A strategy file runs in a process of its own, and so does a built-in strategy in the NO-LIVE layer ``namespace``. A
+    run on a class given in Python leaves no directory unless ``out_dir`` asks for one: nobody could execute it again.
 
     Args:
         config: what to run.
         out_dir: the output root; left out: ``$C2LIB_OUT``, else ``out/`` of the checkout, else ``./out``.
         market: path of a market file; left out: the synthetic walk.
-        strategy: a class taking a ``StrategySettings``, or ``"FILE.py:CLASS"``; left out: the built-in one.
+        strategy: ``"FILE.py:CLASS"``, or a class taking a ``StrategySettings``; left out: the built-in one.
+        params: parameters of the strategy, each in place of the config's.
         clock: anything with ``.now()``; left out: the config's fixed clock, or the time of the bars.
         progress: called with the steps made and the steps planned, now and then.
 
@@ -161,19 +190,27 @@ def run_dryrun(
     if find_secret(os.fspath(root)):
         raise ConfigError("out_dir", "looks like a secret", hint="it stands in results and messages; write elsewhere")
     source = source_of(strategy)
-    away = config.no_live_required == NAMESPACE
-    if away and source is not None and source.origin == "object":
+    if params is not None:
+        if not isinstance(params, Mapping):
+            raise ConfigError("params", "must be a mapping of names to values")
+        values = config.model_dump(warnings=False)
+        values["strategy"]["params"] = {**values["strategy"]["params"], **params}
+        config = type(config)(**values)
+    in_memory, away = source is not None and source.origin == "object", config.no_live_required == NAMESPACE
+    if away and in_memory:
         hint = "save it in a file: strategy='FILE.py:CLASS', or --strategy-file FILE.py:CLASS"
         raise ConfigError("strategy", "is in this process, and no_live_required 'namespace' runs in another", hint=hint)
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
     with ExitStack() as stack:
         # it gets ready while the market is read
-        host = stack.enter_context(StrategyHost()) if away or (source and source.origin == "file") else None
+        host = stack.enter_context(StrategyHost()) if away or (source and source.source is not None) else None
         data = stack.enter_context(opened_market(config, market))
         sealed = seal(config, data, strategy=source, clock_injected=clock is not None)
         source = source or built_in_source(sealed.strategy_id)
         job = Job(sealed, data, clock, source, _NO_INPUTS, progress, host)
+        if in_memory and out_dir is None:
+            return job.execute(Unrecorded())[1]
         found = find_run(root, sealed.run_id)
         if found is not None:
             with held(found):
@@ -209,7 +246,10 @@ def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> D
             raise
         if result.dead_sinks or result.violated_late:
             return replace(result, staging=str(staged.path))
-        manifest = make_manifest(session, result, staged.seal())
+        artifacts = staged.seal()
+        if job.kept is not None:
+            artifacts[Artifact.STRATEGY.value] = staged.add(Artifact.STRATEGY, job.kept)
+        manifest = make_manifest(session, result, artifacts)
         staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(market)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         try:
@@ -222,18 +262,22 @@ def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> D
 
 
 def _compared(job: Job, place: Path, folder: int) -> DryrunResult:
+    if job.config.strategy.origin == "object":
+        problem = "is there already, and a run on a class given in Python is compared with none"
+        raise RunPathError(f"{place} {problem}: leave run_id out, or save the class in a file (%%writefile FILE.py)")
     difference, manifest, result = compare_with(job, place, folder)
     if difference is None:
         return replace(result, run_digest=manifest["run_digest"], path=str(place), reproduced=True)
-    try:
-        published = json.loads(read_manifest(folder))["config"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        # the directory is damaged, which the difference itself shows
-        published = {}
-    fields = tuple(name for name, _, _ in field_differences(published, manifest["config"], within_lists=False))
-    raise RunConflictError(
-        str(place), difference.file, difference.line, difference.published, difference.computed, fields
-    )
+    fields: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    # a damaged manifest is what the difference itself shows
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        data = read_manifest(folder)
+        versions = other_versions(recorded_imports(data), job.source.imports if job.source else {})
+        published = json.loads(data)["config"]
+        fields = tuple(name for name, _, _ in field_differences(published, manifest["config"], within_lists=False))
+    sides = difference.published, difference.computed
+    raise RunConflictError(str(place), difference.file, difference.line, *sides, fields, versions)
 
 
 def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
@@ -244,10 +288,17 @@ def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None,
     """
     try:
         published = read_manifest(folder)
+        recorded, source = recorded_imports(published), job.source
+        if source and recorded.keys() == source.imports.keys():
+            # versions belong to the machine: where they matter, the record itself differs
+            job = replace(job, source=replace(source, imports=recorded))
         with ComparedRun(folder) as compared:
             session, result = job.execute(compared, lambda: compared.diverged)
             difference = compared.finish()
             artifacts = compared.seal()
+        if job.kept is not None:
+            difference = difference or compare_kept(folder, job.kept)
+            artifacts[Artifact.STRATEGY.value] = ArtifactDigest.of(job.kept).facts()
     except OSError as error:
         name = Path(error.filename or place).name
         raise RunPathError(f"{place} cannot be compared: {name}: {error.strerror}") from None

@@ -1,7 +1,7 @@
 """A strategy of one's own: ``FILE.py:CLASS``, or a class given in Python.
 
-A file is read once, so that the bytes that are hashed are the bytes that run; they do so in the strategy host alone. No
-folder is searched, and nothing is written.
+A file is read once, so that the bytes that are hashed are the bytes that run and that are kept; they run in the
+strategy host alone.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
 from c2lib.app.paths import read_input
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
-from c2lib.core.model import StrategySettings
+from c2lib.core.model import MAX_SOURCE_BYTES, StrategySettings
+from c2lib.session.source import imported_modules, line_of_secret
 from c2lib.session.strategy import StrategySource, object_source
-
-MAX_SOURCE_BYTES = 1_000_000
 
 
 def strategy_from_file(spec: str) -> StrategySource:
@@ -33,20 +34,66 @@ def strategy_from_file(spec: str) -> StrategySource:
         raise StrategyLoadError(f"the strategy file {path} cannot be read: {error.strerror}") from None
     if len(source) > MAX_SOURCE_BYTES:
         raise StrategyLoadError(f"the strategy file {path} is larger than {MAX_SOURCE_BYTES} bytes")
-    return _source_of_file(path.name, class_name, source)
+    return strategy_from_source(path.name, class_name, source, path.parent)
 
 
-def _source_of_file(shown: str, class_name: str, source: bytes) -> StrategySource:
+def strategy_from_source(shown: str, class_name: str, source: bytes, folder: Path | None = None) -> StrategySource:
+    """Return the source of a class of a file that was read.
+
+    Args:
+        shown: name of the file in messages and tracebacks.
+        class_name: the class, or what else makes a strategy at the file's top level.
+        source: its bytes.
+        folder: the folder that it lies in, where there is one.
+
+    Raises:
+        StrategyLoadError: it is no Python, has no such class, holds a secret, or imports a file beside it.
+    """
     try:
         tree = ast.parse(source, filename=shown)
         compile(tree, shown, "exec", dont_inherit=True)
+        secret = line_of_secret(source, tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
         raise StrategyLoadError(f"{shown}{where}: is no valid Python ({type(error).__name__})") from None
     if class_name not in _top_level_names(tree):
         raise StrategyLoadError(f"{shown} defines no {class_name} at its top level")
-    return StrategySource("file", class_name, sha256_hex(source), _elsewhere, source, shown)
+    if secret is not None:
+        problem = "holds what looks like a secret, and a run keeps its strategy's file: take it out"
+        raise StrategyLoadError(f"{shown}, line {secret}: {problem}")
+    imports: dict[str, str | None] = {}
+    for module, line in imported_modules(tree).items():
+        version = imports[module] = _version(module)
+        if module == "." or (version is None and folder is not None and _is_beside(module, folder)):
+            problem = f"imports {'a file' if module == '.' else module} from beside it, which the run could not seal"
+            advice = "put the code into one file, or install it as a package"
+            raise StrategyLoadError(f"{shown}, line {line}: {problem} ({advice})")
+    return StrategySource("file", class_name, sha256_hex(source), _elsewhere, source, shown, imports)
+
+
+def _version(module: str) -> str | None:
+    """Return the version of the installed distribution that a module belongs to, or ``None``."""
+    try:
+        return metadata.version(module)
+    except metadata.PackageNotFoundError:
+        # this reads every distribution, so only for a module of another name than its own
+        owners = metadata.packages_distributions().get(module)
+        return metadata.version(owners[0]) if owners else None
+    except ValueError:
+        return None
+
+
+def _is_beside(module: str, folder: Path) -> bool:
+    """Return whether a module would be a file of ``folder``, or could be nothing else."""
+    if not (folder / f"{module}.py").is_file() and not (folder / module).is_dir():
+        return False
+    try:
+        found = find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    places = [found.origin, *(found.submodule_search_locations or ())] if found else []
+    return not places or any(Path(place).resolve().is_relative_to(folder.resolve()) for place in places if place)
 
 
 def strategy_from_object(factory: Any) -> StrategySource:

@@ -15,8 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from c2lib.app.replay import other_versions
 from c2lib.app.runner import Job, Progress, compare_with, opened_market, source_of
+from c2lib.app.strategy_files import strategy_from_source
 from c2lib.app.strategy_host import StrategyHost
+from c2lib.core.canon import sha256_hex
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import SealedConfig, StrategyConfig
 from c2lib.core.errors import C2Error, ConfigError, MarketDataError, OutputError, RunPathError, StrategyLoadError
@@ -85,6 +88,7 @@ def verify_run(
     market: str | os.PathLike[str] | None = None,
     strategy: Any = None,
     require_namespace: bool = False,
+    run_kept_strategy: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
     """Return the report on a run directory.
@@ -97,6 +101,7 @@ def verify_run(
         market: path of the market file, which the replay needs when the run used one.
         strategy: a class or ``"FILE.py:CLASS"``, which the replay needs when the run used one's own.
         require_namespace: whether to execute a strategy file only where it has no network to reach.
+        run_kept_strategy: whether the replay may execute the ``strategy.py`` that lies in the directory instead.
         progress: called now and then; see :data:`VerifyProgress`.
 
     Raises:
@@ -111,10 +116,10 @@ def verify_run(
         given: dict[str, Any] = {
             "market": market,
             "source": source,
+            "run_kept_strategy": run_kept_strategy,
             "require_namespace": require_namespace,
-            "progress": progress,
         }
-        return report_on(run, replay, anchored=anchored, **given)
+        return report_on(run, replay, anchored=anchored, progress=progress, **given)
 
 
 def report_on(
@@ -125,6 +130,7 @@ def report_on(
     market: str | os.PathLike[str] | None = None,
     source: StrategySource | None = None,
     require_namespace: bool = False,
+    run_kept_strategy: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
     """Return the report on a run that was read, with further findings on it; see :func:`verify_run`."""
@@ -137,13 +143,34 @@ def report_on(
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
     else:
         step = partial(progress, "step") if progress else None
-        finding, refusal = _replay(run, run.manifest, market, source, step, require_namespace)
+        try:
+            source = source or (kept_strategy(run) if run_kept_strategy else None)
+            finding, refusal = _replay(run, run.manifest, market, source, step, require_namespace)
+        except StrategyLoadError as error:
+            finding, refusal = _impossible(str(error)), None
+        if source is not None:
+            versions = other_versions(run.manifest["strategy"].get("imports", {}), source.imports)
+            unchecked.extend(f"what the strategy imports: {version}" for version in versions)
         if refusal:
             unchecked.append(f"the network while executing again: hook alone, since {refusal}")
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
         findings.extend([finding] if finding else [])
     place = redact_secrets(run.path)
     return VerifyReport(place, run.verdict, tuple(findings), tuple(unchecked), replayed, run.summary)
+
+
+def kept_strategy(run: Run) -> StrategySource | None:
+    """Return the strategy that a run keeps a file of, ``None`` for a run without its own.
+
+    Raises :class:`StrategyLoadError` when there should be one, and none of the sealed hash is there.
+    """
+    sealed = run.summary.config.get("strategy", {})
+    if sealed.get("origin") != "file":
+        return None
+    data = run.kept_strategy
+    if data is None or sha256_hex(data) != sealed.get("sha256"):
+        raise StrategyLoadError(f"the run keeps no strategy.py of sha256 {sealed.get('sha256')}: use --strategy-file")
+    return strategy_from_source(Artifact.STRATEGY, str(sealed.get("class_name")), data)
 
 
 def anchor_findings(
@@ -201,7 +228,7 @@ def _execute(
         clock = RecordedClock([(int(index), str(text)) for index, text in inputs["clock_readings"]])
     problem = run.summary.reject_reason if run.summary.reject_code == RejectCode.NO_LIVE_GUARD else None
     with ExitStack() as stack:
-        foreign = source is not None and source.origin == "file"
+        foreign = source is not None and source.source is not None
         host = stack.enter_context(StrategyHost()) if foreign else None
         folder = stack.enter_context(held(os.open(run.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)))
         data = stack.enter_context(opened_market(config, market if sealed else None))
@@ -225,9 +252,9 @@ def _strategy_for(sealed: StrategyConfig, strategy_id: str, given: StrategySourc
     if sealed.origin in (None, "built-in"):
         return built_in_source(strategy_id) if sealed.origin else None
     if given is None:
-        raise StrategyLoadError(
-            f"the strategy is the caller's own: --strategy-file FILE:CLASS of sha256 {sealed.sha256}"
-        )
+        kept = ", or --run-kept-strategy for the one that the run keeps" if sealed.origin == "file" else ""
+        problem = f"the strategy is the caller's own: --strategy-file FILE:CLASS of sha256 {sealed.sha256}{kept}"
+        raise StrategyLoadError(problem)
     if given.sha256 is None or given.sha256 != sealed.sha256:
         raise StrategyLoadError(f"the strategy handed over has sha256 {given.sha256}, the run used {sealed.sha256}")
     return replace(given, origin=sealed.origin)

@@ -56,6 +56,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="strategy that may run; may be given again; replaces the default",
     )
     fields.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameter of the strategy, such as fast=5; a whole number, true, false, or text; may be given again",
+    )
+    fields.add_argument(
         "--set",
         action="append",
         default=[],
@@ -97,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _values(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the config's fields: those of the file, then the flags, then ``--set``."""
+    """Return the config's fields: those of the file, then the flags, ``--param`` and ``--set``."""
     values: dict[str, Any] = {}
     assigned: list[tuple[str, Any]] = []
     if options.config or options.set:
@@ -110,9 +117,22 @@ def _values(options: argparse.Namespace) -> dict[str, Any]:
         value = getattr(options, field)
         if value is not None:
             set_field(values, field, value)
+    for param in options.param:
+        name, value = parse_param(param)
+        set_field(values, f"strategy.params.{name}", value)
     for field, value in assigned:
         set_field(values, field, value)
     return values
+
+
+def parse_param(text: str) -> tuple[str, int | bool | str]:
+    """Return name and value of ``NAME=VALUE``: a whole number, true or false where it reads as one, else text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise ConfigError("--param", "write NAME=VALUE, such as fast=5")
+    if value in ("true", "false"):
+        return name, value == "true"
+    return name, int(value) if re.fullmatch(r"-?(?:0|[1-9][0-9]{0,19})", value, re.ASCII) else value
 
 
 def set_field(values: dict[str, Any], field: str, value: Any) -> None:

@@ -20,6 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--owner", default="operator", help="who answers for it")
     parser.add_argument("--market", metavar="FILE", help="market file of the run, for the replay")
     parser.add_argument("--strategy-file", metavar="FILE:CLASS", help="strategy of the run, when it was one's own")
+    parser.add_argument("--run-kept-strategy", action="store_true", help="execute the strategy.py that the run keeps")
     parser.add_argument("--no-plots", action="store_true", help="leave the pictures out")
 
 
@@ -33,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
         owner=options.owner,
         market=options.market,
         strategy=options.strategy_file or None,
+        run_kept_strategy=options.run_kept_strategy,
         plots=not options.no_plots,
     )
     place = redact_secrets(draft.path)

@@ -24,6 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--market", metavar="FILE", help="market file for the replay; its hash must be the sealed one")
     parser.add_argument("--strategy-file", metavar="FILE:CLASS", help="strategy for the replay, when it was one's own")
     parser.add_argument(
+        "--run-kept-strategy", action="store_true", help="execute the strategy.py that the run keeps: code of its maker"
+    )
+    parser.add_argument(
         "--require-namespace", action="store_true", help="execute a strategy file only where it has no network"
     )
     parser.add_argument("--json", action="store_true", help="one JSON line per path")
@@ -60,6 +63,7 @@ def _report(path: str, options: argparse.Namespace, progress: ProgressBar) -> An
         "market": options.market,
         "strategy": options.strategy_file or None,
         "require_namespace": options.require_namespace,
+        "run_kept_strategy": options.run_kept_strategy,
         "progress": progress,
     }
     if is_evidence(path):

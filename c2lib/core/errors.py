@@ -86,11 +86,18 @@ class RunConflictError(InputError):
     """A run directory of this ``run_id`` exists and differs; it was left as it is.
 
     ``file`` and ``line`` (from 1) name the first difference, ``published`` and ``computed`` its two sides,
-    ``fields`` the config fields that differ.
+    ``fields`` the config fields that differ, ``versions`` the modules that the strategy imports in another version.
     """
 
     def __init__(
-        self, path: str, file: str, line: int, published: str, computed: str, fields: tuple[str, ...] = ()
+        self,
+        path: str,
+        file: str,
+        line: int,
+        published: str,
+        computed: str,
+        fields: tuple[str, ...] = (),
+        versions: tuple[str, ...] = (),
     ) -> None:
         self.path = redact_secrets(path)
         self.file = file
@@ -98,12 +105,19 @@ class RunConflictError(InputError):
         self.published = redact_secrets(published)
         self.computed = redact_secrets(computed)
         self.fields = fields
-        why = f"; the configs differ in {', '.join(fields)}" if fields else ""
+        self.versions = versions
+        named = ", ".join(f"{name}{_MEANS.get(name, '')}" for name in fields)
+        why = f"; the configs differ in {named}" if fields else "; the configs are equal"
+        why += f"; the strategy imports {', '.join(versions)}" if versions else ""
+        advice = "leave run_id out: config and strategy then name the run" if fields else _EQUAL_CONFIGS
         super().__init__(
             f"{path} exists and differs from this run, first in {file}, line {line}: "
-            f"published {published}, computed {computed}{why} "
-            "(nothing was changed; use another run_id or leave it out)"
+            f"published {published}, computed {computed}{why} (nothing was changed; {advice})"
         )
+
+
+_MEANS = {"strategy.sha256": " (the strategy file was edited)"}
+_EQUAL_CONFIGS = "c2lib verify says whether the record was altered; else a strategy that is not deterministic is why"
 
 
 class MissingExtraError(InputError):

@@ -178,6 +178,9 @@ class MarketData(MarketFacts, Protocol):
         """Yield the first ``count`` bars, from the first one at each call."""
 
 
+MAX_SOURCE_BYTES = 1_000_000
+"""Longest strategy file."""
+
 Param = str | int | bool
 """A parameter of a strategy; a number with a fraction is text."""
 

@@ -13,17 +13,30 @@ from enum import Enum
 from pydantic import ValidationError
 
 from c2lib.core.canon import canonical_sha256
+from c2lib.core.config import BUILT_IN_STRATEGIES
 from c2lib.core.criteria import Criteria
 from c2lib.core.decimals import canonical_decimal, format_scaled, parse_decimal
 from c2lib.witness.findings import Verdict
+from c2lib.witness.manifest import at
 from c2lib.witness.run import RunSummary
 
-NEEDED = ("status", "criteria_sealed", "sealed_and_clean", "reproduced", "no_live_held", "enabled_off", "accounts")
+NEEDED = (
+    "status",
+    "criteria_sealed",
+    "sealed_and_clean",
+    "reproduced",
+    "re_executable",
+    "no_live_held",
+    "enabled_off",
+    "accounts",
+)
 """Names of the claims that a PASS needs whatever the criteria are."""
 
 NO_LIVE_LAYERS = ("hook", "namespace")
 
 NOT_RECORDED = "not recorded"
+
+IN_MEMORY = "a class in memory"
 
 
 class Replay(Enum):
@@ -186,6 +199,16 @@ def _record_claims(run: RunSummary, sealed: Criteria | None, verification: Verif
         verification.replay.observed,
         verification.replay is Replay.IDENTICAL,
         ("run_digest",),
+    )
+    origin, source = (at(run.config, "strategy", name) for name in ("origin", "sha256"))
+    known = {"built-in": f"built-in {run.strategy_id}", "file": f"file of sha256 {source}", "object": IN_MEMORY}
+    yield (
+        "re_executable",
+        "The strategy can be executed again by anybody: it is built in, or a file that is sealed by its hash.",
+        "built-in or file",
+        known.get(str(origin), NOT_RECORDED),
+        (origin == "built-in" and run.strategy_id in BUILT_IN_STRATEGIES) or (origin == "file" and source is not None),
+        ("file strategy.py", "run_digest"),
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from c2lib.core.config import BUILT_IN_STRATEGIES
 from c2lib.core.vocabulary import EventKind, StopReason
 from c2lib.evidence.claims import Claim, Replay, Verification, failed_names
 from c2lib.evidence.markdown import Encoded, code
@@ -114,8 +113,20 @@ LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "own_strategy",
-        lambda summary, _: summary.strategy_id not in BUILT_IN_STRATEGIES,
-        "The strategy is not one of c2lib's own: its source is sealed by hash, and was not reviewed.",
+        _set_to("file", "strategy", "origin"),
+        "The strategy is not one of c2lib's own: its file is sealed by hash, what it imports is named with versions "
+        "and not sealed, and neither was reviewed.",
+    ),
+    Limit(
+        "object_strategy",
+        _set_to("object", "strategy", "origin"),
+        "The strategy existed in memory alone, so nobody else can execute this run again and it can be no PASS: "
+        "write it to a file, in a notebook with <code>%%writefile strategy.py</code>, and run that file.",
+    ),
+    Limit(
+        "unknown_strategy",
+        _set_to(None, "strategy", "origin"),
+        "Where the strategy came from is not recorded: its name is all that is known of it.",
     ),
     Limit("no_fill", lambda summary, _: summary.fills == 0, "Nothing was filled: fills and fees were not exercised."),
     Limit("frictionless", _frictionless, "Orders met neither slippage nor latency nor partial fills."),

@@ -16,7 +16,7 @@ from string import Template
 from typing import NamedTuple
 
 from c2lib.core.canon import text_problem
-from c2lib.core.config import BUILT_IN_STRATEGIES, check_run_id_for_directory
+from c2lib.core.config import check_run_id_for_directory
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import find_secret
 from c2lib.core.text import excerpts
@@ -36,7 +36,6 @@ MAX_EVIDENCE = 1 << 20
 MAX_OWNER = 100
 """Longest owner, in characters."""
 
-LISTED_FILES = (*SEALED_BY_MANIFEST, Artifact.MANIFEST)
 
 _PICTURE_NAME = r"[a-z0-9][a-z0-9_-]{0,40}\.png"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -112,7 +111,7 @@ def render(
         "verify_command": verify_command(summary),
         "verify_outcome": verify_outcome(verification),
         "run_digest": code(summary.run_digest),
-        "hash_command": code(" ".join(("sha256sum", *LISTED_FILES))),
+        "hash_command": code(" ".join(("sha256sum", *_sealed_files(summary)))),
         "first_event": first_event(summary),
         "safety": safety_section(summary),
         "limits": bullets(not_proven(summary, verification)),
@@ -153,10 +152,16 @@ def _facts(rows: Mapping[str, str]) -> str:
 def scope_section(summary: RunSummary) -> str:
     """Return what was run, on what, and what came of it."""
     config = summary.config
+    names = ("origin", "class_name", "sha256", "params")
+    origin, class_name, sha256, params = (at(config, "strategy", name) for name in names)
+    written = ", ".join(f"{name}={params[name]}" for name in sorted(params)) if isinstance(params, dict) else None
     return _facts(
         {
             "Run": code(summary.run_id),
-            "Strategy": code(summary.strategy_id),
+            "Strategy": f"{code(summary.strategy_id)} of origin {code(origin)}",
+            "Strategy class": code(class_name),
+            "Strategy sha256": code(sha256),
+            "Strategy params": code(written),
             "Seed": code(summary.seed),
             "Market": f"{code(summary.symbol)} from source {code(at(config, 'market', 'source'))}",
             "Market sha256": code(summary.market_sha256),
@@ -203,7 +208,7 @@ def references_section(summary: RunSummary, claims: Sequence[Claim]) -> str:
 def artifacts_section(summary: RunSummary) -> str:
     """Return the sealed files with size and hash, then the digests that hold them together."""
     rows, missing = [], (NOTHING, NOTHING, Encoded("missing"))
-    for name in LISTED_FILES:
+    for name in _sealed_files(summary):
         facts = summary.artifacts.get(name.value)
         values = (code(facts.bytes), code(facts.lines), code(facts.sha256)) if facts else missing
         rows.append((code(name.value), *values))
@@ -214,6 +219,11 @@ def artifacts_section(summary: RunSummary) -> str:
         "Last entry_hash": code(summary.audit_last_hash),
     }
     return f"{table(('File', 'Bytes', 'Lines', 'sha256'), rows)}\n\n{_facts(digests)}"
+
+
+def _sealed_files(summary: RunSummary) -> tuple[Artifact, ...]:
+    kept = (Artifact.STRATEGY,) if Artifact.STRATEGY.value in summary.artifacts else ()
+    return (*SEALED_BY_MANIFEST, *kept, Artifact.MANIFEST)
 
 
 def verify_command(summary: RunSummary) -> Encoded:
@@ -228,8 +238,11 @@ def verify_command(summary: RunSummary) -> Encoded:
         parts.append(f"--expect-digest {summary.run_digest}")
     if at(summary.config, "market", "source") == "file":
         parts.append("--market FILE")
-    if summary.strategy_id not in BUILT_IN_STRATEGIES:
-        parts.append("--strategy-file FILE.py:CLASS")
+    if at(summary.config, "strategy", "origin") == "file":
+        kept = Artifact.STRATEGY.value in summary.artifacts
+        class_name = str(at(summary.config, "strategy", "class_name"))
+        named = class_name if class_name.isidentifier() else "CLASS"
+        parts.append("--run-kept-strategy" if kept else f"--strategy-file FILE.py:{named}")
     return code(" ".join(parts), 400)
 
 

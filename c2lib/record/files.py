@@ -172,6 +172,11 @@ class FileSink:
             self.flush()
         lines.append(line)
 
+    def put(self, data: bytes) -> None:
+        """Take a whole file at once."""
+        self._pending += data
+        self._digest.update(data, data.count(b"\n"))
+
     def flush(self) -> None:
         """Give every line to the system; after an :class:`OSError` the next call goes on where this one stopped."""
         self._write_pending()
@@ -244,13 +249,13 @@ class StagedRun:
         with _output_errors(f"{self.path} could not be written to the end"):
             return {artifact.value: sink.close() for artifact, sink in self._sinks.items()}
 
-    def add(self, artifact: Artifact, text: str) -> None:
-        """Write a whole file; raises :class:`OutputError`."""
+    def add(self, artifact: Artifact, content: str | bytes) -> dict[str, Any]:
+        """Write a whole file and return what the manifest says of it; raises :class:`OutputError`."""
         with _output_errors(f"{self.path}/{artifact} could not be written"):
             sink = FileSink(self._create(artifact))
             try:
-                sink.write(text)
-                sink.close()
+                sink.put(content.encode() if isinstance(content, str) else content)
+                return sink.close()
             finally:
                 sink.abandon()
 

@@ -25,6 +25,13 @@ class ArtifactDigest:
         self._bytes += len(data)
         self._lines += lines
 
+    @classmethod
+    def of(cls, data: bytes) -> ArtifactDigest:
+        """Return the digest of a whole file."""
+        digest = cls()
+        digest.update(data, data.count(b"\n"))
+        return digest
+
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says of the file."""
         return {"sha256": self._hash.hexdigest(), "bytes": self._bytes, "lines": self._lines}
@@ -70,7 +77,7 @@ def build_manifest(
         status: what the session came to.
         config: the canonical form of the sealed config.
         market: its source, sha256 and number of bars.
-        strategy: its origin and the sha256 of its source.
+        strategy: its origin, class, the sha256 of its source, and what it imports.
         inputs: what came from outside the config: cancel, clock readings, sink failures.
         artifacts: sha256, bytes and lines of each sealed file by its name.
         audit: number of entries and last hash of the audit chain.

@@ -67,6 +67,9 @@ class ManifestCheck:
     def __init__(self, manifest: Mapping[str, Any], findings: Findings) -> None:
         self._manifest = manifest
         self._findings = findings
+        config = manifest["config"]
+        kept = at(config, "strategy", "origin") == "file" and at(config, "keep_strategy") is True
+        self.sealed = (*SEALED_BY_MANIFEST, Artifact.STRATEGY) if kept else SEALED_BY_MANIFEST
 
     def _same(self, code: FindingCode, name: str, expected: object, seen: object) -> None:
         if expected != seen or type(expected) is not type(seen):
@@ -88,7 +91,7 @@ class ManifestCheck:
             ("market", ("source", "sha256", "bars")),
             ("strategy", ("origin", "class_name", "sha256", "imports")),
             ("inputs", ("cancel", "clock_readings", "sink_failures", "strategy_end")),
-            ("artifacts", SEALED_BY_MANIFEST),
+            ("artifacts", self.sealed),
             ("audit", ("entries", "last_hash")),
         ):
             for problem in shape_problems(manifest[name], keys):
@@ -98,6 +101,9 @@ class ManifestCheck:
         for name in ("origin", "class_name", "sha256"):
             sealed, seen = at(config, "strategy", name), at(manifest["strategy"], name)
             same(FindingCode.WRONG_RUN, f"strategy.{name}", sealed, seen)
+        if Artifact.STRATEGY in self.sealed:
+            source, file = at(config, "strategy", "sha256"), at(manifest["artifacts"], Artifact.STRATEGY, "sha256")
+            same(FindingCode.DIGEST_WRONG, f"artifacts.{Artifact.STRATEGY}", source, file)
         origin = at(manifest["strategy"], "origin")
         if origin is not None and origin not in STRATEGY_ORIGINS:
             expected = f"strategy.origin of {', '.join(STRATEGY_ORIGINS)} or null"
@@ -109,7 +115,10 @@ class ManifestCheck:
 
     def files(self, measured: Mapping[str, FileFacts]) -> None:
         """Expect the files that were measured."""
-        for artifact in SEALED_BY_MANIFEST:
+        kept = Artifact.STRATEGY in self.sealed
+        if kept != (Artifact.STRATEGY in measured):
+            self._findings.add(FindingCode.MISSING_FILE if kept else FindingCode.UNEXPECTED_FILE, Artifact.STRATEGY)
+        for artifact in self.sealed:
             facts = measured.get(artifact)
             sealed = at(self._manifest["artifacts"], artifact)
             if facts is None:

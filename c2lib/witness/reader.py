@@ -267,6 +267,21 @@ class Folder:
         """Return how many bytes there are to read, as far as can be told beforehand."""
         return sum(_size(self.descriptor, name) for name in self.entries & _READ)
 
+    def small(self, name: str, limit: int, findings: Findings) -> tuple[bytes, FileFacts] | None:
+        """Return a file of at most ``limit`` bytes, whatever they are, with its facts; ``None`` without one."""
+        if name not in self.entries:
+            return None
+        try:
+            with os.fdopen(open_regular(name, self.descriptor), "rb") as file:
+                data = file.read(limit + 1)
+        except OSError as error:
+            findings.add(FindingCode.UNREADABLE_FILE, name, expected="a regular file", seen=why(error))
+            return None
+        if len(data) > limit:
+            findings.add(FindingCode.UNREADABLE_FILE, name, expected=f"at most {limit} bytes", seen="more")
+            return None
+        return data, FileFacts(hashlib.sha256(data).hexdigest(), len(data), data.count(b"\n"))
+
     @property
     def others(self) -> list[str]:
         """What is there beside the files of a run."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from c2lib.core.contract import MANIFEST_FIELDS, METRICS_FIELDS
 from c2lib.core.errors import MissingExtraError, RunPathError
+from c2lib.core.model import MAX_SOURCE_BYTES
 from c2lib.core.states import SESSION_ENDS
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind, FailCode
 from c2lib.witness.agreement import Logs, compare, make_logs
@@ -132,7 +133,7 @@ class Run:
     """What reading a run directory gave, and the rows of its log; made by :func:`open_run`.
 
     ``findings`` say what is wrong, ``unchecked`` what could not be checked; ``manifest`` and ``metrics`` are the
-    objects of those files, ``None`` where there is none that keeps the contract.
+    objects of those files, ``None`` where there is none that keeps the contract; ``kept_strategy`` is ``strategy.py``.
 
     Rows are read from the log anew each time, through the file that was read; their methods raise
     :class:`RunPathError` when it could not be read, was altered since, or was closed: at the latest after its last row.
@@ -148,6 +149,7 @@ class Run:
     metrics: Mapping[str, Any] | None
     _series: RunSeries | None = field(repr=False, compare=False)
     _log: ArtifactFile = field(repr=False, compare=False)
+    kept_strategy: bytes | None = field(default=None, repr=False)
 
     @property
     def phases(self) -> tuple[PhaseMove, ...]:
@@ -257,6 +259,7 @@ class _Reader:
         self, folder: Folder, findings: Findings, observer: Observer | None, progress: Progress | None
     ) -> None:
         self.measured: dict[str, FileFacts] = {}
+        self.kept_strategy: bytes | None = None
         self._folder = folder
         self._findings = findings
         self._observer = observer
@@ -284,6 +287,9 @@ class _Reader:
         if self._folder.has_manifest:
             check = LineCheck(Artifact.MANIFEST, MANIFEST_FIELDS, self._findings, run, MAX_OBJECT)
             manifest = self._object(Artifact.MANIFEST, check, MAX_OBJECT)
+        kept = self._folder.small(Artifact.STRATEGY, MAX_SOURCE_BYTES, self._findings)
+        if kept is not None:
+            self.kept_strategy, self.measured[Artifact.STRATEGY.value] = kept
         logs = Logs(events, audit, snapshots, metrics, frozenset(self.measured))
         return Reading(logs, manifest, run)
 
@@ -369,7 +375,8 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         None if points is None else RunSeries(summary, tuple(points.bars), tuple(points.orders), tuple(points.fills))
     )
     log = reader.file(Artifact.EVENTS)
-    return Run(folder.path, verdict, findings.all(), unchecked, summary, manifest, metrics, drawn, log)
+    kept = reader.kept_strategy
+    return Run(folder.path, verdict, findings.all(), unchecked, summary, manifest, metrics, drawn, log, kept)
 
 
 def _check_own_run(

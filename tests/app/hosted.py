@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from c2lib.app.strategy_host import HostedStrategy, StrategyHost
+from c2lib.core.errors import StrategyRaisedError
 from c2lib.core.model import Bar, PositionView, StrategySettings
+from c2lib.session.strategy import StrategySource
 
 SETTINGS = StrategySettings(7, "EURUSD", "0.0001", "1")
 FLAT = PositionView(0, ())
@@ -22,6 +24,16 @@ class StrategyFile(NamedTuple):
 
     class_name: str
     source: bytes
+
+
+def message_of(source: StrategySource) -> str:
+    """Return what a strategy file raises in a session of its own."""
+    with StrategyHost() as host, host.session("hook", 20.0) as session:
+        try:
+            session.load(source.class_name or "", source.source, SETTINGS).on_bar(bar(0), FLAT)
+        except StrategyRaisedError as error:
+            return str(error)
+    return ""
 
 
 def bar(index: int) -> Bar:

@@ -9,13 +9,13 @@ import pytest
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import verify_run
 from c2lib.core.config import DryrunConfig
-from c2lib.core.errors import ConfigError, InputError, MarketDataError, RunConflictError
+from c2lib.core.errors import ConfigError, InputError, MarketDataError, RunPathError
 from c2lib.core.model import StrategySettings
 from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import Artifact, FailCode, RejectCode
 from c2lib.session.lifecycle import Lifecycle
 from c2lib.witness.findings import FindingCode, Verdict
-from tests.app.runs import SEALED, manifest_of, market_csv, place_below, strategy_file
+from tests.app.runs import BUYER, SEALED, manifest_of, market_csv, place_below, strategy_file, tree
 from tests.app.sessions import CONFIG, OWN, Breaking, Buyer, Ticking, config
 from tests.session.ways_out import swallowing
 
@@ -33,6 +33,7 @@ def test_a_run_is_published_with_its_manifest(out: Path) -> None:
         "cancel": None,
         "clock_readings": [[0, "2026-01-01T00:00:00+00:00"]],
         "sink_failures": [],
+        "strategy_end": None,
     }
 
 
@@ -63,12 +64,13 @@ def test_a_rejected_run_is_published(out: Path) -> None:
     assert run_dryrun(config(enabled=True), out_dir=out).reproduced
 
 
-def test_a_strategy_that_breaks_ends_in_a_published_failure(out: Path) -> None:
+def test_a_strategy_that_breaks_ends_in_a_published_failure(tmp_path: Path, out: Path) -> None:
     """It fails the same way again."""
-    result = run_dryrun(OWN, out_dir=out, strategy=Breaking)
+    file = strategy_file(tmp_path, BUYER.replace("return [", "raise ValueError('no'); return ["))
+    result = run_dryrun(OWN, out_dir=out, strategy=f"{file}:Buyer")
     assert (result.status, result.fail_code) == (SessionStatus.FAILED, FailCode.EXCEPTION)
     assert result.path == str(place_below(out))
-    again = run_dryrun(OWN, out_dir=out, strategy=Breaking)
+    again = run_dryrun(OWN, out_dir=out, strategy=f"{file}:Buyer")
     assert (again.status, again.reproduced) == (SessionStatus.FAILED, True)
 
 
@@ -83,8 +85,10 @@ def test_a_class_handed_over_is_sealed_and_verified(out: Path) -> None:
         report = verify_run(place, replay=True, strategy=other)
         assert [finding.code for finding in report.findings] == [FindingCode.REPLAY_IMPOSSIBLE]
         assert not report.replayed
-    with pytest.raises(RunConflictError, match=r"events\.jsonl, line 1"):
-        run_dryrun(OWN, out_dir=out, strategy=type("Buyer", (Buyer,), {"__module__": "nowhere"}))
+    before = tree(out)
+    with pytest.raises(RunPathError, match=r"a run on a class given in Python is compared with none: leave run_id out"):
+        run_dryrun(OWN, out_dir=out, strategy=Buyer)
+    assert tree(out) == before
 
 
 def test_an_injected_clock_is_recorded_for_the_replay(out: Path) -> None:

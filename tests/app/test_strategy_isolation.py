@@ -13,14 +13,14 @@ import pytest
 
 from c2lib.app import strategy_files
 from c2lib.app.paths import read_input
-from c2lib.app.strategy_files import MAX_SOURCE_BYTES, strategy_from_file, strategy_from_object
+from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
-from c2lib.core.model import StrategySettings
+from c2lib.core.model import MAX_SOURCE_BYTES
 from tests.app.conftest import Command
+from tests.app.hosted import message_of
 from tests.app.runs import BUYER, OWN, manifest_of, place_below, strategy_file, tree
 
-SETTINGS = StrategySettings(1, "SYNTH", "0.01", "1")
 SCRIPT = Path(sys.executable).with_name("c2lib")
 TRAPS = ("json", "numpy", "yaml", "decimal", "helper", "sitecustomize", "c2lib_plugin")
 
@@ -56,12 +56,15 @@ def test_a_module_beside_the_strategy_is_not_imported(trapped: Path, tmp_path: P
     "line", ["import helper", "from helper import x", "from . import helper", "from .helper import x"]
 )
 def test_a_strategy_is_one_file(trapped: Path, tmp_path: Path, line: str) -> None:
-    """What lies beside it is not sealed, so it is not found: the session fails, and its record says why."""
+    """What lies beside it is not sealed, so it is refused, with the line and advice, and nothing is written."""
     strategy_file(trapped, f"{line}\n{BUYER}")
     done = in_script(trapped, "dryrun", *OWN, "--strategy-file", "mine.py:Buyer", "--out", str(tmp_path / "out"))
-    assert (done.returncode, json.loads(done.stdout)["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
-    assert "helper" in done.stderr or "relative import" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    named = "a file" if "." in line.partition("import")[0] else "helper"
+    assert f"mine.py, line 1: imports {named} from beside it, which the run could not seal" in done.stderr
+    assert "put the code into one file, or install it as a package" in done.stderr
     assert not (tmp_path / "sprung").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_is_discovered(trapped: Path, tmp_path: Path) -> None:
@@ -81,7 +84,7 @@ def test_loading_changes_no_search_path_and_writes_nothing(tmp_path: Path) -> No
     """Before and after: the same path, the same folder, no compiled file."""
     path = strategy_file(tmp_path)
     before, beside = list(sys.path), tree(tmp_path)
-    strategy_from_file(f"{path}:Buyer").factory(SETTINGS)
+    strategy_from_file(f"{path}:Buyer")
     assert sys.path == before
     assert tree(tmp_path) == beside
 
@@ -105,7 +108,7 @@ def test_a_file_exchanged_while_it_is_loaded_runs_as_it_was_hashed(
 
 
 def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading and making the strategy open it one time together."""
+    """Loading opens it one time, and the host gets its bytes."""
     path = strategy_file(tmp_path)
     opened: list[object] = []
     real = os.open
@@ -116,28 +119,17 @@ def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", counted)
-        strategy_from_file(f"{path}:Buyer").factory(SETTINGS)
+        strategy_from_file(f"{path}:Buyer")
     assert opened == [path]
 
 
-def test_two_files_of_one_name_share_no_module(tmp_path: Path) -> None:
-    """Each keeps its own, found by the name of its class's module, whatever the file is called."""
-    made = []
+def test_file_name_decides_nothing(tmp_path: Path) -> None:
+    """Two files of one name keep their own modules, and no module of this process is called like them."""
     for number in ("1", "2"):
         (tmp_path / number).mkdir()
-        path = strategy_file(tmp_path / number, f"{BUYER}\nSAID = {number}\n")
-        made.append(type(strategy_from_file(f"{path}:Buyer").factory(SETTINGS)))
-    assert [sys.modules[kind.__module__].SAID for kind in made] == [1, 2]
-    assert "mine" not in sys.modules
-
-
-def test_a_file_that_breaks_leaves_no_module(tmp_path: Path) -> None:
-    """Half a module is not to be found by anybody."""
-    source = strategy_from_file(f"{strategy_file(tmp_path, BUYER + 'raise RuntimeError')}:Buyer")
-    before = set(sys.modules)
-    with pytest.raises(RuntimeError):
-        source.factory(SETTINGS)
-    assert set(sys.modules) == before
+        path = strategy_file(tmp_path / number, f"{BUYER}\nSAID = {number}\nraise ValueError(SAID)\n")
+        assert message_of(strategy_from_file(f"{path}:Buyer")) == f"ValueError: {number}"
+    assert not {name for name in sys.modules if name == "mine" or name.startswith("c2lib_strategy")}
 
 
 RUBBISH = ("", "-", "/", ":", "mine.py", "mine.py:", "mine.py::", "mine.py:1", "mine.py:Buyer()", "mine.py:a.b")
@@ -173,10 +165,10 @@ def test_a_coding_that_is_none_is_refused(tmp_path: Path, coding: str) -> None:
 def test_a_declared_coding_is_kept_to(tmp_path: Path) -> None:
     """The bytes are hashed as they lie, and read as they say."""
     path = tmp_path / "mine.py"
-    path.write_bytes(b"# coding: latin-1\nclass Mine:\n    said = '\xe9'\n    def __init__(self, settings): pass\n")
+    path.write_bytes(b"# coding: latin-1\nclass Mine:\n    def __init__(self, settings): raise ValueError('\xe9')\n")
     source = strategy_from_file(f"{path}:Mine")
     assert source.sha256 == sha256_hex(path.read_bytes())
-    assert vars(type(source.factory(SETTINGS)))["said"] == "\u00e9"
+    assert message_of(source) == "ValueError: \u00e9"
 
 
 def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:

@@ -187,7 +187,12 @@ def test_forged_inputs_are_findings(published: Path, inputs: dict[str, Any]) -> 
 def test_a_cancelled_session_is_cancelled_again(published: Path) -> None:
     """A manifest that claims a cancel leads to a log with a cancel, which the published one has not."""
     start = [[0, "2026-01-01T00:00:00+00:00"]]
-    inputs = {"cancel": {"step": 5, "reason": "enough"}, "clock_readings": start, "sink_failures": []}
+    inputs = {
+        "cancel": {"step": 5, "reason": "enough"},
+        "clock_readings": start,
+        "sink_failures": [],
+        "strategy_end": None,
+    }
     forge(published, lambda manifest: manifest.update(inputs=inputs))
     report = verify_run(published, replay=True)
     assert report.replayed

@@ -103,7 +103,7 @@ def test_another_seed_under_the_same_name_is_refused(command: Command, out: Path
     answer = command("dryrun", *DEMO, "--seed", "8", "--out", out)
     assert answer.code == 1
     assert "differs from this run, first in events.jsonl, line 1: published" in answer.complaint
-    assert "the configs differ in seed (nothing was changed; use another run_id" in answer.complaint
+    assert "the configs differ in seed (nothing was changed; leave run_id out" in answer.complaint
     assert tree(out) == before
 
 

@@ -7,7 +7,6 @@ import pytest
 from tests.app.conftest import Command
 from tests.app.runs import (
     BUYER,
-    DEMO,
     OWN,
     RUN,
     place_below,
@@ -77,11 +76,12 @@ def test_code_that_leaves_the_process_while_it_is_loaded_fails(
 
 
 def test_a_strategy_that_breaks_says_so_in_one_line(command: Command, out: Path, tmp_path: Path) -> None:
-    """Exit 1, and its message cannot forge a second line."""
+    """Exit 1, its message, which cannot forge a second line, and the line of its file."""
     text = "class Buyer:\n    def __init__(self, settings):\n        raise RuntimeError('one\\ntwo')\n"
     answer = command("dryrun", *OWN, "--strategy-file", f"{strategy_file(tmp_path, text)}:Buyer", "--out", out)
     assert (answer.code, answer.facts["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
-    assert answer.err == "c2lib: FAILED: RuntimeError: one\\ntwo\n"
+    lines = ["FAILED: RuntimeError: one\\ntwo", "  strategy.py:3: raise RuntimeError('one\\ntwo')"]
+    assert answer.err.splitlines() == [f"c2lib: {line}" for line in lines]
 
 
 @pytest.mark.parametrize("what", ["raise SystemExit(0)", "import sys; sys.exit()"])
@@ -92,11 +92,10 @@ def test_a_strategy_cannot_exit_into_success(command: Command, out: Path, tmp_pa
     assert (answer.code, answer.facts["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
 
 
-def test_an_interrupt_leaves_a_staging_folder(command: Command, out: Path, tmp_path: Path) -> None:
-    """Exit 130, no result, no run directory, and the next run is not disturbed."""
+def test_raised_interrupt_is_an_exception(command: Command, out: Path, tmp_path: Path) -> None:
+    """An interrupt that a strategy raises is its exception, with its bar and line, and nobody's at the keyboard."""
     file = strategy_file(tmp_path, BUYER.replace("return [", "raise KeyboardInterrupt\n        return ["))
     answer = command("dryrun", *OWN, "--strategy-file", f"{file}:Buyer", "--out", out)
-    assert (answer.code, "interrupted" in answer.complaint) == (130, True)
-    (left,) = place_below(out).parent.iterdir()
-    assert left.name.startswith(f".staging-{RUN}-")
-    assert command("dryrun", *DEMO, "--out", out).code == 0
+    assert (answer.code, answer.facts["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
+    lines = ["FAILED: KeyboardInterrupt", "  on bar 0", "  strategy.py:9: raise KeyboardInterrupt"]
+    assert answer.err.splitlines() == [f"c2lib: {line}" for line in lines]

@@ -23,6 +23,7 @@ ALL = [
     "criteria_sealed",
     "sealed_and_clean",
     "reproduced",
+    "re_executable",
     "no_live_held",
     "enabled_off",
     "accounts",
@@ -245,3 +246,23 @@ def test_damaged_summary_never_passes(values: dict[str, Any], text: str, number:
     """A summary of arbitrary values leads to claims without an exception, and never to a PASS."""
     summary = RunSummary(status=text, position=number, cash=number, equity=number, mark_price=number, config=values)
     assert not passed(evaluate(summary, CLEAN))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "observed", "holds"),
+    [
+        ({"origin": "built-in", "sha256": None}, "built-in strat_demo", True),
+        ({"origin": "file", "sha256": "ab" * 32}, f"file of sha256 {'ab' * 32}", True),
+        ({"origin": "file", "sha256": None}, "file of sha256 None", False),
+        ({"origin": "object", "sha256": "ab" * 32}, "a class in memory", False),
+        ({"origin": None, "sha256": None}, "not recorded", False),
+        ({"origin": ["file"]}, "not recorded", False),
+        ("file", "not recorded", False),
+    ],
+)
+def test_strategy_must_be_executable_again(strategy: Any, observed: str, holds: bool) -> None:
+    """A run is a PASS on a built-in strategy or a file with a hash, and on nothing else."""
+    claims = evaluate(clean_summary(config=config().canonical() | {"strategy": strategy}), CLEAN)
+    claim = claim_of(claims, "re_executable")
+    assert (claim.observed, claim.passed) == (observed, holds)
+    assert failed_names(claims) == (() if holds else ("re_executable",))

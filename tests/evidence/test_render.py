@@ -59,7 +59,7 @@ def test_draft_has_fixed_sections() -> None:
     """A draft has one title, eight sections, and the tables and pictures that its run gives."""
     seen = outline(draft(clean_summary()))
     assert seen.headings == ["# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS", *SECTIONS]
-    assert seen.tables == [[2] * 16, [6] * 14, [3] * 12, [4] * 7, [2] * 6, [2] * 5]
+    assert seen.tables == [[2] * 19, [6] * 15, [3] * 12, [4] * 7, [2] * 6, [2] * 5]
     assert seen.tags == {"<code>", "</code>"}
     assert seen.pictures == ["![equity.png](equity.png)", "![phases.png](phases.png)", "![price.png](price.png)"]
 
@@ -68,7 +68,7 @@ def test_rejected_run_renders_fail() -> None:
     """The draft of a rejected run has FAIL in its title and names the failed claims and the reject code."""
     text = draft(rejected_summary())
     assert text.startswith("# EV-20260131-FINISH_C2-ORCH-DRYRUN-FAIL\n")
-    assert "- **Status:** DRAFT, FAIL (5 of 12 claims hold; failed: <code>status</code>, " in text
+    assert "- **Status:** DRAFT, FAIL (6 of 13 claims hold; failed: <code>status</code>, " in text
     assert "- Claims that do not hold: <code>status</code>, <code>stop_reason</code>, " in text
     assert "- Preflight rejected the run: <code>C2_REJECT_LIVE_ENABLED</code> " in text
     assert outline(text).headings[1:] == SECTIONS

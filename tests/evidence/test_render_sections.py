@@ -6,12 +6,28 @@ import pytest
 from c2lib.evidence import render as sections
 from c2lib.evidence.claims import Claim, Replay, evaluate
 from c2lib.witness.findings import Verdict
+from c2lib.witness.reader import FileFacts
 from c2lib.witness.run import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
 
 SCAN = "- Secrets scan of the sealed config, names and reasons:"
 DIGEST = f"&#45;&#45;require-sealed &#45;&#45;expect-digest {digest('run')}"
 VERIFY = f"c2lib verify out&#47;finish_c&#47;c2&#47;run_demo_001 {DIGEST}"
+
+
+def of_file(class_name: str = "Mine", **changes: Any) -> RunSummary:
+    """Return the summary of a clean run on a strategy file."""
+    strategy = {"origin": "file", "class_name": class_name, "sha256": "ab" * 32, "params": {"fast": 5, "on": True}}
+    return clean_summary(strategy_id="mine", config=config().canonical() | {"strategy": strategy}, **changes)
+
+
+def test_scope_shows_strategy() -> None:
+    """The scope shows a strategy's name with its origin, class, source hash and parameters."""
+    text = sections.scope_section(of_file())
+    assert "| Strategy | <code>mine</code> of origin <code>file</code> |" in text
+    assert "| Strategy class | <code>Mine</code> |" in text
+    assert f"| Strategy sha256 | <code>{'ab' * 32}</code> |" in text
+    assert "| Strategy params | <code>fast&#61;5, on&#61;True</code> |" in text
 
 
 @pytest.mark.parametrize(
@@ -22,10 +38,9 @@ VERIFY = f"c2lib verify out&#47;finish_c&#47;c2&#47;run_demo_001 {DIGEST}"
             clean_summary(config=config().canonical() | {"market": {"source": "file"}}),
             f"{VERIFY} &#45;&#45;market FILE",
         ),
-        (
-            clean_summary(strategy_id="mine"),
-            f"{VERIFY} &#45;&#45;strategy-file FILE.py&#58;CLASS",
-        ),
+        (of_file(), f"{VERIFY} &#45;&#45;strategy-file FILE.py&#58;Mine"),
+        (of_file(class_name="x; rm -rf ~"), f"{VERIFY} &#45;&#45;strategy-file FILE.py&#58;CLASS"),
+        (of_file(artifacts={"strategy.py": FileFacts(digest("s"), 9, 1)}), f"{VERIFY} &#45;&#45;run-kept-strategy"),
         (
             clean_summary(run_digest="x; rm -rf ~"),
             "c2lib verify out&#47;finish_c&#47;c2&#47;run_demo_001 &#45;&#45;require-sealed",
