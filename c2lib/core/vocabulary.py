@@ -109,6 +109,10 @@ class FailCode(StrEnum):
     STRATEGY_PROTOCOL = "C2_ABORT_STRATEGY_PROTOCOL"
 
 
+STRATEGY_ENDS = (FailCode.STRATEGY_TIMEOUT, FailCode.STRATEGY_EXITED, FailCode.STRATEGY_PROTOCOL)
+"""The failures that the own process of a strategy file ends a session in."""
+
+
 class AuditCode(StrEnum):
     """What an audit entry records, beside the reject and fail codes."""
 

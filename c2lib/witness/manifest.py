@@ -19,16 +19,18 @@ from typing import Any
 
 from c2lib.core.canon import sha256_hex
 from c2lib.core.contract import LIQUIDITIES
-from c2lib.core.states import SESSION_ENDS, SessionStatus
+from c2lib.core.states import SESSION_ENDS, SessionPhase, SessionStatus
 from c2lib.core.vocabulary import (
     BEHAVIOUR_VERSION,
     SEALED_BY_MANIFEST,
+    STRATEGY_ENDS,
     STRATEGY_ORIGINS,
     Artifact,
     AuditCode,
     StopReason,
 )
-from c2lib.witness.agreement import Logs
+from c2lib.witness.agreement import TRIGGER_OF_FAIL_CODE, Logs
+from c2lib.witness.audit import AuditLog
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import encode, is_decimal
 from c2lib.witness.reader import FileFacts
@@ -140,6 +142,7 @@ class ManifestCheck:
             if logs.audit.phase in SESSION_ENDS:
                 same(FindingCode.STATUS_PATH_WRONG, "status", str(logs.status), manifest["status"])
             self._failures(logs)
+            self._strategy_end(logs.audit)
         if logs.metrics is not None:
             same(FindingCode.COUNTER_WRONG, "config.seed", logs.metrics["seed"], at(manifest["config"], "seed"))
         if Artifact.EVENTS in logs.read:
@@ -159,6 +162,19 @@ class ManifestCheck:
         errors = [item[-1] for item in failures if isinstance(item, list) and item]
         retries = sum(len(item) for item in errors if isinstance(item, list))
         self._same(FindingCode.COUNTER_WRONG, "inputs.sink_failures with retries", logs.audit.retries, retries)
+
+    def _strategy_end(self, audit: AuditLog) -> None:
+        """Expect a replay to be told of the end of a strategy's process that the session failed by, and of no other."""
+        last = audit.moves[-1] if audit.moves else None
+        code = next((code for code in STRATEGY_ENDS if last and last.trigger == TRIGGER_OF_FAIL_CODE[code]), None)
+        seen = at(self._manifest["inputs"], "strategy_end")
+        expected = None
+        if last is not None and code is not None:
+            steps = audit.stop_meta.get("steps")
+            # 0 while the strategy was made, else the bar that it was shown, from 1
+            asked = steps + 1 if type(steps) is int and last.before == SessionPhase.DRYRUN_ACTIVE else 0
+            expected = {"step": asked, "code": code.value}
+        self._same(FindingCode.STATUS_PATH_WRONG, "inputs.strategy_end", expected, seen)
 
     def _start(self, start: Mapping[str, Any]) -> None:
         if not start:

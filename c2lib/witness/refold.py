@@ -100,8 +100,10 @@ class Books:
             **{kind.value: partial(self._answered, triggers) for kind, triggers in _TRIGGERS.items()},
             EventKind.ORDER_ACKNOWLEDGED.value: self._acknowledged,
             EventKind.STRATEGY_TICK.value: self._ticked,
+            EventKind.ORDER_BLOCKED.value: self._blocked,
             EventKind.ORDER_SUBMITTED.value: self._submitted,
             EventKind.FILL.value: self._filled,
+            EventKind.CANCEL_REJECTED.value: self._not_cancelled,
             EventKind.RECONCILED.value: self._reconciled,
         }
 
@@ -149,17 +151,25 @@ class Books:
         index, name, limit_price, order_type, quantity, side, stop_price, symbol, _, _ = values
         if name in self._open:
             self._report(_LEDGER, "an order of another name than the open ones", name)
+        self._terms(index, quantity, symbol, order_type, (limit_price is not None, stop_price is not None))
+        self._open[name] = OpenOrder(index, side, symbol, quantity)
+
+    def _blocked(self, values: Values) -> None:
+        index, _, limit_price, order_type, quantity, _, _, _, stop_price, symbol, _, _ = values
+        self._terms(index, quantity, symbol, order_type, (limit_price is not None, stop_price is not None))
+
+    def _terms(self, index: int, quantity: Decimal, symbol: str, order_type: str, priced: tuple[bool, bool]) -> None:
+        """Check an order's own terms; ``priced`` says whether it has a limit price, and a stop price."""
         if index != self._bar_index:
             self._at_bar(index)
         if index != self._tick_index:
             self._report(_SEQUENCE, f"bar {self._tick_index} of the last tick", index)
         if quantity <= _ZERO:
             self._report(_LEDGER, "a quantity above 0", decimal_text(quantity))
-        if (limit_price is not None, stop_price is not None) != _PRICED[order_type]:
+        if priced != _PRICED[order_type]:
             self._report(_LEDGER, f"the prices of a {order_type} order", "others")
         if symbol != self.start.get("symbol", symbol):
             self._report(_LEDGER, f"symbol {self.start['symbol']}", symbol)
-        self._open[name] = OpenOrder(index, side, symbol, quantity)
 
     def _known(self, name: str, index: int) -> OpenOrder | None:
         order = self._open.get(name)
@@ -239,11 +249,21 @@ class Books:
         return total
 
     def _reconciled(self, values: Values) -> None:
-        _, _, _, _, cash, mismatches, position = values
+        _, _, broker_cash, broker_position, cash, mismatches, position = values
         self.mismatches += len(mismatches)
-        for name, claimed, own in (("position", position, self.position), ("cash", cash, self.cash)):
-            if claimed != own:
+        for name, claimed, own in (
+            ("position", position, self.position),
+            ("cash", cash, self.cash),
+            ("broker_position", broker_position, self.position),
+            ("broker_cash", broker_cash, self.cash),
+        ):
+            # the venue's side is null where it was not asked
+            if claimed is not None and claimed != own:
                 self._report(_LEDGER, f"{name} {decimal_text(own)}", decimal_text(claimed))
+
+    def _not_cancelled(self, values: Values) -> None:
+        if values[0] != self._bar_index:
+            self._at_bar(values[0])
 
     def _stopped(self, payload: Payload) -> None:
         self.stop = payload

@@ -40,10 +40,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 EVENTS, SNAPSHOTS, AUDIT, METRICS = SEALED = "events.jsonl", "state_snapshots.jsonl", "audit.jsonl", "metrics.json"
 MANIFEST, ENVIRONMENT, EVIDENCE, STAGING = "run_manifest.json", "environment.json", "evidence", ".staging-"
+STRATEGY = "strategy.py"
 COUNTERS = {EVENTS: ("ts_sim", "ts_utc"), SNAPSHOTS: ("ts_sim", "started_ts"), AUDIT: ("seq", "ts")}
-LONGEST = {**dict.fromkeys(SEALED, 1 << 20), MANIFEST: 1 << 26}
+LONGEST = {**dict.fromkeys((*SEALED, STRATEGY), 1 << 20), MANIFEST: 1 << 26}
 """Longest line of each file in bytes, far beyond an honest one: a manifest holds every reading of an injected clock."""
-BEHAVIOUR = 1
+BEHAVIOUR = 2
 """The behaviour of c2lib that these rules are of."""
 
 CHECKS = {
@@ -66,7 +67,13 @@ FAILURES = {
     "INVARIANT_BROKEN": "C2_ABORT_INVARIANT",
     "OUTCOME_UNKNOWN": "C2_ABORT_UNKNOWN_OUTCOME",
     "NO_LIVE_VIOLATED": "C2_ABORT_NO_LIVE_VIOLATION",
+    "STRATEGY_TIMED_OUT": "C2_ABORT_STRATEGY_TIMEOUT",
+    "STRATEGY_EXITED": "C2_ABORT_STRATEGY_EXITED",
+    "STRATEGY_PROTOCOL_BROKEN": "C2_ABORT_STRATEGY_PROTOCOL",
 }
+STRATEGY_ENDS = tuple(FAILURES.values())[-3:]
+"""The failures that a strategy file's own process ends in."""
+
 START, CHECK, MOVE, STOP = "C2_DRYRUN_START", "C2_PREFLIGHT_CHECK", "C2_PHASE_TRANSITION", "C2_DRYRUN_STOP"
 RETRY, SINK_DEAD, OVERRIDDEN = "C2_SINK_WRITE_RETRY", "C2_SINK_WRITE_FAILED", "C2_LIVE_GATE_OVERRIDDEN"
 CANCEL, REFUSED, TRIPPED = "C2_CANCEL_REQUESTED", "C2_ORDER_REJECTED", "C2_RAIL_TRIPPED"
@@ -110,38 +117,50 @@ metrics.json: schema_version=C2_DRYRUN_METRICS_V1 run_id:text strategy_id:text s
     events_emitted:integer audit_events:integer sink_retries:integer orders_place_total:integer
     orders_cancel_total:integer orders_query_total:integer order_state_transitions_total:integer fills_total:integer
     reconcile_mismatches_total:integer retry_attempts_total:integer safety_rail_trips_total:integer
-    no_live_attempts_total:integer orchestrator_state=<phase> last_audit_event_ts:time? reconciler_last_ok_ts:time?
+    no_live_attempts_total:integer orders_blocked_total:integer faults_injected_total:integer orchestrator_state=<phase>
+    last_audit_event_ts:time? reconciler_last_ok_ts:time?
 run_manifest.json: schema_version=C2_RUN_MANIFEST_V1 run_id:text strategy_id:text status=<status>
     behaviour_version:integer config:object config_sha256:sha256 criteria_sha256:sha256 market:object strategy:object
     inputs:object artifacts:object audit:object run_digest:sha256
 .artifacts: events.jsonl:object state_snapshots.jsonl:object audit.jsonl:object metrics.json:object
+    strategy.py:object~
 .audit: entries:integer last_hash:sha256
 .market: source=synthetic|file sha256:sha256 bars:integer
-.strategy: origin=built-in|file|object? sha256:sha256?
-.inputs: cancel:object? clock_readings:list? sink_failures:list
+.strategy: origin=built-in|file|object? class_name:text? sha256:sha256? imports:object
+.inputs: cancel:object? clock_readings:list? sink_failures:list strategy_end:object?
 config: run_id:text strategy_id:text seed:signed clock_mode=fixed|injected|market clock_start:time? steps:integer
     enabled:boolean max_sink_retries:signed tick_events=every|decisions criteria:object market:object broker:object
-config.market: source=synthetic|file symbol:identifier tick_size:decimal lot_size:decimal file_sha256:sha256?
+    strategy:object keep_strategy:boolean strategy_timeout_s:integer no_live_required=hook|namespace limits:object
+config.strategy: origin=built-in|file|object? class_name:text? sha256:sha256? params:object
+config.limits: max_position:decimal? max_order_quantity:decimal? max_order_notional:decimal?
+    max_answer_quantity:decimal? max_open_orders:integer? max_orders_per_step:integer? max_orders:integer?
+    max_drawdown:decimal? min_equity:decimal?
+config.market: source=synthetic|file symbol:symbol tick_size:decimal lot_size:decimal file_sha256:sha256?
     synthetic:object
 config.broker: initial_cash:decimal maker_fee_rate:decimal taker_fee_rate:decimal latency_steps:integer
 SESSION_START: clock_mode=fixed|injected|market config_sha256:sha256 criteria_sha256:sha256 market_sha256:sha256
     symbol:identifier steps:integer initial_cash:decimal
 STRATEGY_TICK: bar_index:integer bar_time:time close:decimal decision:identifier
+ORDER_BLOCKED: rail:identifier expected:text seen:text symbol:identifier side=BUY|SELL
+    order_type=MARKET|LIMIT|STOP|STOP_LIMIT quantity:decimal limit_price:decimal? stop_price:decimal?
+    time_in_force=GTC|IOC|FOK|DAY bar_index:integer tag:text?
 ORDER_SUBMITTED: client_order_id:identifier symbol:identifier side=BUY|SELL order_type=MARKET|LIMIT|STOP|STOP_LIMIT
     quantity:decimal limit_price:decimal? stop_price:decimal? time_in_force=GTC|IOC|FOK|DAY bar_index:integer tag:text?
 ORDER_ACKNOWLEDGED: client_order_id:identifier broker_order_id:identifier? reason:text? bar_index:integer
 ORDER_REJECTED: client_order_id:identifier broker_order_id:identifier? reason:text? bar_index:integer
 ORDER_CANCELLED: client_order_id:identifier broker_order_id:identifier? reason:text? bar_index:integer
 ORDER_EXPIRED: client_order_id:identifier broker_order_id:identifier? reason:text? bar_index:integer
+CANCEL_REJECTED: client_order_id:identifier reason=unknown_order|too_late bar_index:integer
 FILL: fill_id:identifier client_order_id:identifier broker_order_id:identifier symbol:identifier side=BUY|SELL
     quantity:decimal price:decimal fee:decimal liquidity=MAKER|TAKER leaves_quantity:decimal bar_index:integer
 FAULT_INJECTED: fault:identifier target:identifier detail:text
 RAIL_TRIPPED: rail:identifier expected:text seen:text
-RECONCILED: mismatches:texts
+RECONCILED: mismatches:texts actions:texts as_of:integer? position:decimal cash:decimal broker_position:decimal?
+    broker_cash:decimal?
 SESSION_STOP: stop_reason=completed|cancelled|failed steps:integer position:decimal cash:decimal mark_price:decimal?
     equity:decimal
 REJECTED: code=<reject> reason:text
-C2_PREFLIGHT_CHECK: check=<check> passed:boolean
+C2_PREFLIGHT_CHECK: check=<check> passed:boolean layer=namespace~
 C2_PHASE_TRANSITION: from=<phase> to=<phase> trigger:text ts_sim:integer
 C2_SINK_WRITE_RETRY: sink=<file> retries:integer error:text
 C2_DRYRUN_STOP: stop_reason=completed|cancelled|failed? steps:integer no_live_attempts:integer
@@ -149,8 +168,10 @@ C2_CANCEL_REQUESTED: reason:text step:integer
 C2_ORDER_REJECTED: client_order_id:identifier reason:text
 C2_RECONCILE_MISMATCH: mismatch:text
 C2_RAIL_TRIPPED: rail:identifier expected:text seen:text
+C2_ABORT_EXCEPTION: exception:text~ bar_index:integer?~ lines:texts~ error:text~
+C2_ABORT_NO_LIVE_VIOLATION: attempts:integer~ tried:texts~
 """
-"""Lines, objects within the manifest, named fields of the config, payloads, metas; ``?`` allows null."""
+"""Lines, objects of the manifest, fields of the config, payloads, metas; ``?`` allows null, ``~`` to be left out."""
 
 _ROWS = dict(row.split(": ", 1) for row in TABLE.replace("\n    ", " ").strip().splitlines())
 _KINDS = tuple(name for name in _ROWS if name.isupper() and not name.startswith("C2_"))
@@ -168,6 +189,7 @@ _PATTERNS = {
     "sha256": r"[0-9a-f]{64}",
     "decimal": r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9]",
     "identifier": r"[A-Za-z0-9][A-Za-z0-9._/=:^+-]{0,127}",
+    "symbol": r"[A-Za-z0-9][A-Za-z0-9._/=:^+-]{0,127}|\[REDACTED:[a-z-]{1,40}\]",
     "time": r".{19}(?:\.[0-9]{6})?\+00:00",
 }
 _TYPES: Mapping[str, type] = {
@@ -187,8 +209,8 @@ def fits(kind: str, value: Any) -> bool:
     (False, True, True, False)
     """
     if value is None:
-        return kind.endswith("?")
-    bare = kind[1:].rstrip("?")
+        return kind.rstrip("~").endswith("?")
+    bare = kind[1:].rstrip("?~")
     if not _is_a(_TYPES.get(bare, str), value):
         return False
     if kind[0] == "=":
@@ -330,7 +352,7 @@ class Report:
     def well_formed(self, file: str, line: int, name: str, value: Any, *, more: bool = False) -> bool:
         """Whether an object has the keys and forms that the table has for ``name``; ``more`` allows other keys."""
         form, held = FORMS[name], value if type(value) is dict else {}
-        wrong = [key for key, kind in form.items() if key not in held or not fits(kind, held[key])]
+        wrong = [key for key, kind in form.items() if not (fits(kind, held[key]) if key in held else kind[-1] == "~")]
         wrong += [] if more else [key for key in held if key not in form]
         for key in wrong:
             self.add(file, line, f"{name} has a wrong, missing or unknown {_short(key)}", held.get(key, "nothing"))
@@ -354,17 +376,31 @@ class Artifact:
     lines: int = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        stream = self._opened()
+        if stream:
+            with stream:
+                yield from self._read(stream)
+
+    def measure(self) -> None:
+        """Read a file that is no lines of JSON."""
+        stream = self._opened()
+        if stream:
+            with stream:
+                data = stream.read(LONGEST[self.name] + 1)
+            if len(data) > LONGEST[self.name]:
+                self._break(0, f"is longer than {LONGEST[self.name]} bytes")
+            self.sha256, self.size, self.lines = hashlib.sha256(data).hexdigest(), len(data), data.count(b"\n")
+
+    def _opened(self) -> BinaryIO | None:
         path, flags = self.folder / self.name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
             if not stat.S_ISREG(path.lstat().st_mode):
                 self._break(0, "is not a regular file")
-                return
-            stream = os.fdopen(os.open(path, flags), "rb")
+                return None
+            return os.fdopen(os.open(path, flags), "rb")
         except OSError as error:
             self._break(0, f"cannot be read: {error.strerror}")
-            return
-        with stream:
-            yield from self._read(stream)
+            return None
 
     def _read(self, stream: BinaryIO) -> Iterator[dict[str, Any]]:
         longest, hasher, within = LONGEST[self.name], hashlib.sha256(), False
@@ -404,9 +440,9 @@ def check_names(folder: Path, report: Report) -> None:
     """Find what does not belong into a run directory."""
     for path in sorted(folder.iterdir()):
         mode, name = path.lstat().st_mode, path.name
-        if name not in (*SEALED, MANIFEST, ENVIRONMENT, EVIDENCE):
+        if name not in (*SEALED, MANIFEST, STRATEGY, ENVIRONMENT, EVIDENCE):
             report.add(name, 0, "does not belong into a run directory")
-        elif name == ENVIRONMENT and not stat.S_ISREG(mode):
+        elif name in (STRATEGY, ENVIRONMENT) and not stat.S_ISREG(mode):
             report.add(name, 0, "is not a regular file")
         elif name == EVIDENCE and not stat.S_ISDIR(mode):
             report.add(name, 0, "is not a folder")
@@ -440,15 +476,16 @@ class Manifest:
         self.same("run_digest", self.report.run_digest, manifest["run_digest"])
         config, inner = manifest["config"], [name for name in FORMS if name.startswith(".")]
         parts = {name: manifest[name[1:]] for name in inner} | {"config": config}
-        parts |= {f"config.{name}": config.get(name) for name in ("market", "broker")}
+        parts |= {name: config.get(name.removeprefix("config.")) for name in FORMS if name.startswith("config.")}
         sound = [self.report.well_formed(MANIFEST, 1, n, part, more=n not in inner) for n, part in parts.items()]
         if all(sound):
-            for name in ("config", "config.market", "config.broker"):
+            for name in [name for name in parts if name.startswith("config")]:
                 self.facts |= {f"{name}.{key}".removeprefix("config."): parts[name][key] for key in FORMS[name]}
             self.facts |= {name: manifest[name] for name in ("status", "audit", "artifacts")} | manifest["inputs"]
             self.same("behaviour_version", BEHAVIOUR, manifest["behaviour_version"])
             self.same("name of the folder", folder.resolve().name, manifest["run_id"])
             self._check_config(manifest, config, config["market"])
+            self._check_strategy(manifest["strategy"], config["strategy"])
             self._check_inputs(manifest["inputs"])
 
     def _check_config(self, manifest: dict[str, Any], config: dict[str, Any], market: dict[str, Any]) -> None:
@@ -461,11 +498,29 @@ class Manifest:
             self.same(name, facts[name], manifest[name])
         self.same("market.source", market["source"], manifest["market"]["source"])
         self.same("market.sha256", facts["market_sha256"], manifest["market"]["sha256"])
-        derived = "dry-" + digest(config, "run_id")[:12]
+        rest = {key: value for key, value in config.items() if key != "run_id"}
+        derived = "dry-" + digest({"behaviour_version": BEHAVIOUR, "config": rest})[:12]
         if re.fullmatch(r"dry-[0-9a-f]{12}", config["run_id"]) and config["run_id"] != derived:
             self.report.unchecked.append(f"whether {config['run_id']} was chosen by hand: the config gives {derived}")
         if manifest["market"]["bars"] < config["steps"]:
             self.report.add(MANIFEST, 1, "market.bars are fewer than the steps", manifest["market"]["bars"])
+
+    def _check_strategy(self, strategy: dict[str, Any], sealed: dict[str, Any]) -> None:
+        for name in ("origin", "class_name", "sha256"):
+            self.same(f"strategy.{name}", sealed[name], strategy[name])
+        named = [strategy[name] for name in ("class_name", "sha256")]
+        if strategy["origin"] == "file":
+            self.same("strategy being a class of a file", [True, True], [name is not None for name in named])
+        elif strategy["origin"] != "object":
+            self.same("strategy being c2lib's own", [None, None, {}], [*named, strategy["imports"]])
+        versions = strategy["imports"].values()
+        if not all(version is None or type(version) is str for version in versions):
+            self.report.add(MANIFEST, 1, "strategy.imports has something else than versions", strategy["imports"])
+        for name, value in sealed["params"].items():
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name) or type(value) not in (str, int, bool):
+                self.report.add(MANIFEST, 1, "strategy.params has a wrong entry", name)
+        kept = strategy["origin"] == "file" and self.facts["keep_strategy"]
+        self.same(f"{STRATEGY} being sealed", kept, STRATEGY in self.facts["artifacts"])
 
     def _check_inputs(self, inputs: dict[str, Any]) -> None:
         facts, readings, retries = self.facts, inputs["clock_readings"], 0
@@ -495,7 +550,15 @@ class Manifest:
         """Hold a file that was read against what the manifest says of it."""
         if "artifacts" in self.facts and artifact.sha256:
             seen = {"sha256": artifact.sha256, "bytes": artifact.size, "lines": artifact.lines}
-            self.report.same(artifact.name, 0, "seal", self.facts["artifacts"][artifact.name], seen)
+            self.report.same(artifact.name, 0, "seal", self.facts["artifacts"].get(artifact.name), seen)
+
+    def seal_strategy(self, folder: Path) -> None:
+        """Hold the strategy file against the config; one that no manifest seals does not belong there."""
+        if STRATEGY in self.facts.get("artifacts", ()) or os.path.lexists(folder / STRATEGY):
+            artifact = Artifact(folder, STRATEGY, self.report)
+            artifact.measure()
+            self.seal(artifact)
+            self.report.same(STRATEGY, 0, "source", self.facts.get("strategy.sha256"), artifact.sha256 or None)
 
 
 # ---- what lines tell, one after the other ----
@@ -639,8 +702,16 @@ class Events(Story):
 
     def on_order_submitted(self, payload: dict[str, Any]) -> None:
         """Open an order."""
-        kind, side, limit = payload["order_type"], payload["side"], payload["limit_price"]
         self.same("client_order_id", f"c-{self.kinds['ORDER_SUBMITTED']:06d}", payload["client_order_id"])
+        self.on_order_blocked(payload)
+        earliest = payload["bar_index"] + 1 + self.facts.get("broker.latency_steps", 0)
+        limit = payload["limit_price"]
+        order = Order(payload["side"], Fraction(payload["quantity"]), Fraction(limit) if limit else None, earliest)
+        self.orders[payload["client_order_id"]] = order
+
+    def on_order_blocked(self, payload: dict[str, Any]) -> None:
+        """Check the terms of an order, whether it was placed or not."""
+        kind, side, limit = payload["order_type"], payload["side"], payload["limit_price"]
         self.same("symbol", self.facts.get("market.symbol"), payload["symbol"])
         self.same("bar_index", self.tick["bar_index"], payload["bar_index"])
         self.require(side in self.tick["decision"].split("+"), "no decision asked for this side", side)
@@ -649,9 +720,6 @@ class Events(Story):
         self.same("stop_price being there", kind in ("STOP", "STOP_LIMIT"), payload["stop_price"] is not None)
         for key in ("quantity", "limit_price", "stop_price"):
             self._on_grid(key, payload[key])
-        earliest = payload["bar_index"] + 1 + self.facts.get("broker.latency_steps", 0)
-        order = Order(side, Fraction(payload["quantity"]), Fraction(limit) if limit else None, earliest)
-        self.orders[payload["client_order_id"]] = order
 
     def _on_grid(self, key: str, text: str | None) -> None:
         step = Fraction(self.facts.get("market.lot_size" if key == "quantity" else "market.tick_size", "0"))
@@ -710,7 +778,11 @@ class Events(Story):
         self.trails[TRIPPED].add({key: payload[key] for key in FORMS["RAIL_TRIPPED"]})
 
     def on_reconciled(self, payload: dict[str, Any]) -> None:
-        """Note the mismatches, or that there were none."""
+        """Hold the books against those refolded, and note the mismatches, or that there were none."""
+        for key, value in (("position", self.position), ("cash", self.cash)):
+            for name in (key, f"broker_{key}"):
+                known = payload[name] is not None
+                self.require(not known or Fraction(payload[name]) == value, f"{name} is another", payload[name])
         for mismatch in payload["mismatches"]:
             self.trails[MISMATCH].add({"mismatch": mismatch})
         self.reconciled_ts = self.reconciled_ts if payload["mismatches"] else self.last["ts_utc"]
@@ -797,6 +869,12 @@ class Audit(Story):
     def _check(self, meta: dict[str, Any]) -> None:
         wanted = [*CHECKS, *CHECKS][min(self.codes[CHECK], len(CHECKS)) - 1]
         self.same("check", wanted, meta["check"])
+        layer = meta.get("layer", "hook")
+        self.require("layer" not in meta or meta["check"] == "no_live_guard", "a layer of another check", meta["check"])
+        required = self.facts.get("no_live_required", layer)
+        self.require(
+            not meta["passed"] or meta["check"] != "no_live_guard" or layer == required, "another layer", layer
+        )
         fresh = self.codes[CHECK] <= len(CHECKS) and self.refused_by is None and self.phase == "INIT"
         self.require(fresh, "a check behind the end of preflight", meta["check"])
         self.refused_by = self.refused_by if meta["passed"] else CHECKS[meta["check"]]
@@ -836,6 +914,10 @@ class Audit(Story):
         if "audit" in facts:
             self.same("audit of the manifest", facts["audit"], {"entries": self.number, "last_hash": self.head})
             self.same("inputs.cancel", facts["cancel"], self.cancel)
+            code = FAILURES.get(self.trigger) if failed else None
+            asked = self.stop.get("steps", 0) + 1 if self.before == "DRYRUN_ACTIVE" else 0
+            end = {"step": asked, "code": code} if code in STRATEGY_ENDS else None
+            self.same("inputs.strategy_end", end, facts["strategy_end"])
             self.same("status of the manifest", facts["status"], STATUS[self.phase])
             self.same("retries of the manifest", facts["retries"], self.retries)
             self.same("first ts", self.manifest.reading(0, else_=self.times[0]), self.times[0])
@@ -908,6 +990,8 @@ def check_metrics(metrics: dict[str, Any], audit: Audit, events: Events) -> None
         "reconcile_mismatches_total": events.trails[MISMATCH].count,
         "retry_attempts_total": audit.codes[BROKER_RETRY],
         "safety_rail_trips_total": kinds["RAIL_TRIPPED"],
+        "orders_blocked_total": kinds["ORDER_BLOCKED"],
+        "faults_injected_total": kinds["FAULT_INJECTED"],
         "reconciler_last_ok_ts": events.reconciled_ts,
         "status": STATUS[metrics["orchestrator_state"]],
     }
@@ -983,6 +1067,7 @@ def verify(folder: Path, expect_digest: str | None = None) -> Report:
 
 def check_files(folder: Path, manifest: Manifest) -> None:
     """Read the four files and hold them against each other, as far as they could be read."""
+    manifest.seal_strategy(folder)
     report, artifact = manifest.report, Artifact(folder, METRICS, manifest.report)
     metrics = artifact.only()
     manifest.seal(artifact)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from c2lib.cli.dryrun import parse_param
 from tests.app.conftest import Command
 from tests.app.runs import (
     BUYER,
     OWN,
     RUN,
+    manifest_of,
     place_below,
     strategy_file,
     tree,
@@ -99,3 +101,86 @@ def test_raised_interrupt_is_an_exception(command: Command, out: Path, tmp_path:
     assert (answer.code, answer.facts["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
     lines = ["FAILED: KeyboardInterrupt", "  on bar 0", "  strategy.py:9: raise KeyboardInterrupt"]
     assert answer.err.splitlines() == [f"c2lib: {line}" for line in lines]
+
+
+def test_built_in_name_is_reserved(command: Command, out: Path, tmp_path: Path) -> None:
+    """A file under a built-in strategy's name is refused with exit 2, and nothing is written."""
+    file = strategy_file(tmp_path)
+    answer = command(
+        "dryrun", "--strategy-id", "sma_cross", "--strategy-file", f"{file}:Buyer", "--seed", "1", "--out", out
+    )
+    assert answer.code == 2
+    assert answer.complaint.startswith("strategy_id: 'sma_cross' is the name of a strategy of c2lib's own")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("param", "value"),
+    [
+        ("fast=5", 5),
+        ("x=-3", -3),
+        ("x=true", True),
+        ("x=false", False),
+        ("x=0.50", "0.50"),
+        ("x=", ""),
+        ("x=a=b", "a=b"),
+    ],
+)
+def test_param_keeps_its_type(param: str, value: object) -> None:
+    """A parameter of the command line is a whole number, true or false where it reads as one, else text."""
+    name, read = parse_param(param)
+    assert (name, read, type(read)) == (param.partition("=")[0], value, type(value))
+
+
+def test_params_are_sealed(command: Command, out: Path, tmp_path: Path) -> None:
+    """Parameters of the config file and of the command line are sealed, those of the command line in front."""
+    config = tmp_path / "config.yaml"
+    config.write_text("strategy: {params: {fast: 4, slow: 20}}\n")
+    words = (
+        "dryrun",
+        "--strategy-id",
+        "sma_cross",
+        "--seed",
+        "1",
+        "--config",
+        config,
+        "--param",
+        "fast=5",
+        "--out",
+        out,
+    )
+    answer = command(*words)
+    sealed = manifest_of(Path(answer.facts["path"]))["config"]["strategy"]
+    assert sealed["params"] == {"fast": 5, "slow": 20, "quantity": 1}
+
+
+@pytest.mark.parametrize(
+    ("param", "problem"),
+    [
+        ("fast", "--param: write NAME=VALUE, such as fast=5"),
+        ("a.b=1", "--param: write NAME=VALUE, such as fast=5"),
+        ("fasst=5", "strategy.params.fasst: sma_cross has no such parameter (did you mean 'fast'?)"),
+        ("fast=0.5", "strategy.params.fast: must be a whole number from 1 to 100000"),
+        ("fast=30", "strategy.params.fast: must be smaller than slow"),
+        ("api_key=abcdef123456", "strategy.params: api_key looks like a secret"),
+    ],
+)
+def test_bad_param_is_named(command: Command, out: Path, param: str, problem: str) -> None:
+    """A parameter that cannot be used is refused by its name with exit 2, and nothing is written."""
+    answer = command("dryrun", "--strategy-id", "sma_cross", "--seed", "1", "--param", param, "--out", out)
+    assert (answer.code, answer.complaint.startswith(problem)) == (2, True), answer
+    assert "abcdef" not in answer.err
+    assert not out.exists()
+
+
+def test_kept_strategy_runs_on_demand(command: Command, out: Path, tmp_path: Path) -> None:
+    """Verify executes the strategy that a run keeps when it is asked to, and reports an open end when it is not."""
+    file = strategy_file(tmp_path)
+    command("dryrun", *OWN, "--strategy-file", f"{file}:Buyer", "--out", out)
+    file.unlink()
+    assert command("verify", place_below(out)).code == 1
+    answer = command("verify", place_below(out), "--run-kept-strategy")
+    assert (answer.code, "executed again" in answer.out) == (0, True)
+    draft = command("evidence", place_below(out), "--run-kept-strategy", "--no-plots", "--date", "2026-01-31")
+    assert draft.facts["passed"]
+    assert command("verify", draft.facts["path"], "--run-kept-strategy").code == 0

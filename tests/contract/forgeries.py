@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import canonical_sha256, run_digest
-from tests.witness.sample_runs import AUDIT, EVENTS, MANIFEST, METRICS, SNAPSHOTS, Line, Run
+from tests.witness.sample_runs import AUDIT, EVENTS, MANIFEST, METRICS, SNAPSHOTS, STRATEGY, Line, Run
 
 
 class Forgery(NamedTuple):
@@ -177,6 +177,11 @@ FORGERIES: Mapping[str, Forgery] = {
     "stop doubled": Forgery("completed", EVENTS, _twice("SESSION_STOP")),
     "stop at the front": Forgery("completed", EVENTS, _last_to_the_front),
     "reconciliation deleted": Forgery("completed", EVENTS, _without("RECONCILED")),
+    "position when reconciled": Forgery("completed", EVENTS, payload("RECONCILED", position="77")),
+    "cash when reconciled": Forgery("completed", EVENTS, payload("RECONCILED", cash="77")),
+    "position of the venue": Forgery("completed", EVENTS, payload("RECONCILED", broker_position="77")),
+    "cash of the venue": Forgery("completed", EVENTS, payload("RECONCILED", broker_cash="77")),
+    "actions missing": Forgery("completed", EVENTS, lambda run: run.payloads("RECONCILED")[0].pop("actions")),
     "mismatch added": Forgery("completed", METRICS, payload("RECONCILED", mismatches=["status_mismatch:c-000001"])),
     "rail deleted": Forgery("rail tripped", AUDIT, _without("RAIL_TRIPPED")),
     "steps": Forgery("completed", EVENTS, payload("SESSION_STOP", steps=3)),
@@ -231,6 +236,8 @@ COUNTERS = (
     "reconcile_mismatches_total",
     "safety_rail_trips_total",
     "no_live_attempts_total",
+    "orders_blocked_total",
+    "faults_injected_total",
 )
 """Metrics that both refold exactly."""
 
@@ -244,7 +251,7 @@ Manifest = dict[str, Any]
 MANIFESTS: Mapping[str, Callable[[Manifest], object]] = {
     "other digest": lambda manifest: manifest.update(run_digest="0" * 64),
     "other status": lambda manifest: manifest.update(status="FAILED"),
-    "other behaviour": lambda manifest: manifest.update(behaviour_version=2),
+    "other behaviour": lambda manifest: manifest.update(behaviour_version=1),
     "other config": lambda manifest: manifest["config"].update(seed=99),
     "other config hash": lambda manifest: manifest.update(config_sha256="0" * 64),
     "other criteria hash": lambda manifest: manifest.update(criteria_sha256="0" * 64),
@@ -262,6 +269,16 @@ MANIFESTS: Mapping[str, Callable[[Manifest], object]] = {
     "other last hash": lambda manifest: manifest["audit"].update(last_hash="0" * 64),
     "audit too talkative": lambda manifest: manifest["audit"].update(path="/etc"),
     "retries not told": lambda manifest: manifest["inputs"].update(sink_failures=[[EVENTS, 0, ["OSError"]]]),
+    "other origin": lambda manifest: manifest["strategy"].update(origin="object"),
+    "class of a built-in strategy": lambda manifest: manifest["strategy"].update(class_name="StratDemo"),
+    "source of a built-in strategy": lambda manifest: manifest["strategy"].update(sha256="0" * 64),
+    "imports left out": lambda manifest: manifest["strategy"].pop("imports"),
+    "strategy that ended": lambda manifest: manifest["inputs"].update(
+        strategy_end={"step": 12, "code": "C2_ABORT_STRATEGY_EXITED"}
+    ),
+    "strategy.py that is not there": lambda manifest: manifest["artifacts"].update(
+        {STRATEGY: {"sha256": "0" * 64, "bytes": 1, "lines": 1}}
+    ),
     "input left out": lambda manifest: manifest["inputs"].pop("cancel"),
     "unknown key": lambda manifest: manifest.update(note="x"),
 }

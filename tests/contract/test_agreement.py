@@ -9,8 +9,8 @@ import verify_run
 
 from tests.contract.alterations import BYTES, FILES, FOLDERS, Change, lines_swapped
 from tests.contract.judges import assert_both_find, judged
-from tests.contract.vectors import GOOD, good_run
-from tests.witness.sample_runs import AUDIT, EVENTS, MANIFEST, METRICS, SEALED, SNAPSHOTS
+from tests.contract.vectors import GOOD, SOURCE, good_run
+from tests.witness.sample_runs import AUDIT, EVENTS, MANIFEST, METRICS, SEALED, SNAPSHOTS, STRATEGY
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -28,10 +28,10 @@ def test_unsealed_files_are_clean(tmp_path: Path, name: str) -> None:
 
 
 def test_good_runs_cover_the_contract() -> None:
-    """The good runs hold all kinds of events but injected faults, partial fills, MAKER and TAKER, all endings."""
+    """The good runs hold all events but those of later features, partial fills, MAKER and TAKER, all endings."""
     runs = [good_run(name) for name in GOOD]
     kinds = {event["event_type"] for run in runs for event in run.events}
-    assert kinds == set(verify_run.WORDS["<kind>"]) - {"FAULT_INJECTED"}
+    assert kinds == set(verify_run.WORDS["<kind>"]) - {"FAULT_INJECTED", "ORDER_BLOCKED", "CANCEL_REJECTED"}
     fills = [fill for run in runs for fill in run.payloads("FILL")]
     assert {fill["liquidity"] for fill in fills} == {"MAKER", "TAKER"}
     assert any(fill["leaves_quantity"] != "0" for fill in fills)
@@ -109,6 +109,28 @@ def test_other_runs_file_is_found(tmp_path: Path, file: str) -> None:
     folder = good_run("completed").write(tmp_path)
     (folder / file).write_bytes(good_run("ticking clock").contents()[file])
     assert_both_find(folder, file)
+
+
+@pytest.mark.parametrize("sealed_again", [False, True])
+def test_other_strategy_file_is_found(tmp_path: Path, sealed_again: bool) -> None:
+    """A kept strategy file with another byte is found by each of the two verifiers, even when sealed again."""
+    run = good_run("strategy file")
+    if sealed_again:
+        run.source = SOURCE + b"\n"
+    folder = run.write(tmp_path)
+    (folder / STRATEGY).write_bytes(SOURCE + b"\n")
+    assert_both_find(folder, "" if sealed_again else STRATEGY)
+
+
+@pytest.mark.parametrize(("base", "there"), [("strategy file", False), ("completed", True)])
+def test_misplaced_strategy_file_is_found(tmp_path: Path, base: str, there: bool) -> None:
+    """A kept strategy file that is missing, or one that no manifest seals, is found by each of the two verifiers."""
+    folder = good_run(base).write(tmp_path)
+    if there:
+        (folder / STRATEGY).write_bytes(SOURCE)
+    else:
+        (folder / STRATEGY).unlink()
+    assert_both_find(folder, STRATEGY)
 
 
 def test_socket_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

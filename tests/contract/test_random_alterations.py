@@ -2,7 +2,8 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,25 @@ from hypothesis import strategies as st
 
 from c2lib.app import verify as c2lib_verify
 from tests.contract.forgeries import with_digest
+from tests.contract.generated import COURSES, generated_run
 from tests.contract.judges import judged
 from tests.contract.vectors import GOOD, good_run
-from tests.witness.sample_runs import MANIFEST, SEALED, Line, write_files
+from tests.witness.sample_runs import MANIFEST, SEALED, Line, Run, write_files
 
 FILES = (*SEALED, MANIFEST)
 
-REPLAYABLE = ("completed", "market clock", "ticking clock", "cancelled at once", "rejected", "retried")
-"""Good runs of a built-in strategy whose sinks did nothing that a replay cannot repeat."""
+RUNS: Mapping[str, Callable[[], Run]] = {
+    **{name: partial(good_run, name) for name in GOOD},
+    **{f"generated, {name}": partial(generated_run, name, 0) for name, course in COURSES.items() if course.publishable},
+}
+"""Runs that are altered: the good ones, and one of every course that the app publishes."""
+
+REPLAYABLE = [
+    name
+    for name in RUNS
+    if RUNS[name]().config["strategy"]["origin"] in ("built-in", None) and not {"violation", "gate"} & {*name.split()}
+]
+"""Runs that a replay can execute again: of a built-in strategy or of none, and nothing else that is not repeatable."""
 
 ANY_WORD = sorted({"BUY", "SELL", "HOLD", "cancelled"}.union(*verify_run.WORDS.values()))
 
@@ -27,8 +39,8 @@ ANY_WORD = sorted({"BUY", "SELL", "HOLD", "cancelled"}.union(*verify_run.WORDS.v
 @st.composite
 def byte_edits(draw: st.DrawFn) -> tuple[str, str, bytes]:
     """Draw a run, one of its files, and other bytes for it: a slice of them is replaced."""
-    name, file = draw(st.sampled_from(sorted(GOOD))), draw(st.sampled_from(FILES))
-    data = good_run(name).contents()[file]
+    name, file = draw(st.sampled_from(sorted(RUNS))), draw(st.sampled_from(FILES))
+    data = RUNS[name]().contents()[file]
     begin = draw(st.integers(0, len(data)))
     end = draw(st.integers(begin, min(len(data), begin + 80)))
     piece = draw(st.binary(max_size=8) | st.sampled_from([data[begin : begin + 40], b"\n", b"null", b'{"a":1}\n']))
@@ -40,7 +52,7 @@ def byte_edits(draw: st.DrawFn) -> tuple[str, str, bytes]:
 def test_edited_bytes_are_judged_alike(edit: tuple[str, str, bytes]) -> None:
     """Randomly edited bytes of a file are found in that file by each of the two verifiers."""
     name, file, data = edit
-    run = good_run(name)
+    run = RUNS[name]()
     with tempfile.TemporaryDirectory() as parent:
         folder = run.write(Path(parent))
         same = (folder / file).read_bytes() == data
@@ -55,7 +67,7 @@ def test_edited_bytes_are_judged_alike(edit: tuple[str, str, bytes]) -> None:
 def test_resealed_edits_are_judged_alike(edit: tuple[str, str, bytes]) -> None:
     """After random edits under a new manifest, the second verifier finds all that the witness finds."""
     name, file, data = edit
-    run = good_run(name)
+    run = RUNS[name]()
     contents = {key: value for key, value in run.contents().items() if key != MANIFEST}
     if file != MANIFEST:
         contents[file] = data
@@ -109,7 +121,7 @@ def change_the_lines(draw: st.DrawFn, lines: list[Line]) -> None:
 def forgeries(draw: st.DrawFn) -> tuple[str, dict[str, bytes]]:
     """Draw the files of a run with a value, or the lines, of one changed and all hashes made to fit."""
     name, file = draw(st.sampled_from(REPLAYABLE)), draw(st.sampled_from(FILES))
-    run = good_run(name)
+    run = RUNS[name]()
     run_id = run.run_id
     run.manifest = run.make_manifest({key: data for key, data in run.contents().items() if key != MANIFEST})
     if file == MANIFEST:

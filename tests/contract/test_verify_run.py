@@ -168,7 +168,7 @@ class TestTables:
     @pytest.mark.parametrize("name", [*Artifact, *PAYLOADS])
     def test_fields_match_the_contract(self, name: Any) -> None:
         """The second verifier's fields have the names, kinds, words and nulls of the contract."""
-        if name == Artifact.ENVIRONMENT:
+        if name in (Artifact.ENVIRONMENT, Artifact.STRATEGY):
             assert name not in verify_run.FORMS
             return
         told = {field.name: field for field in (FIELDS.get(name) or PAYLOADS[name])}

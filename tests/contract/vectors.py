@@ -5,8 +5,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+from c2lib.core.canon import sha256_hex
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.session.session import DryrunSession
+from c2lib.session.strategy import StrategySource
 from tests.app.sessions import Ticking
 from tests.witness import sample_runs
 from tests.witness.sample_runs import BUY_ONE, METRICS, Run, make_run, scripted
@@ -57,6 +59,23 @@ def unknown_strategy() -> Run:
     return make_run(strategy_id="nobody", strategy_allowlist=("nobody",))
 
 
+SOURCE = b"""from c2lib import OrderIntent
+
+class Mine:
+    def __init__(self, settings):
+        pass
+
+    def on_bar(self, bar, view):
+        return [OrderIntent("BUY", 1)] if bar.bar_index == 2 else None
+"""
+
+
+def file_run(source: bytes) -> Run:
+    """Return a run of a strategy file of those bytes, which buys once."""
+    strategy = scripted({2: BUY_ONE})
+    return make_run(strategy=StrategySource("file", "Mine", sha256_hex(source), strategy, source, "mine.py", {}))
+
+
 GOOD: Mapping[str, Callable[[], Run]] = {
     "completed": lambda: make_run(steps=12),
     "wild, partial fills": lambda: wild_run(1, participation="0.05", slippage_ticks=2),
@@ -77,6 +96,7 @@ GOOD: Mapping[str, Callable[[], Run]] = {
     "retried": sample_runs.retried_run,
     "violation while stepping": lambda: make_run(leaking={"events.jsonl": 4}),
     "violation while closing": late_violation,
+    "strategy file": lambda: file_run(SOURCE),
     "gate overridden": lambda: make_run(enabled=True, enabled_override=True),
     "run_id derived": lambda: make_run(run_id=None),
 }

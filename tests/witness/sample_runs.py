@@ -22,7 +22,7 @@ Line = dict[str, Any]
 """One line of an artifact, decoded."""
 
 EVENTS, SNAPSHOTS, AUDIT, METRICS = "events.jsonl", "state_snapshots.jsonl", "audit.jsonl", "metrics.json"
-MANIFEST = "run_manifest.json"
+MANIFEST, STRATEGY = "run_manifest.json", "strategy.py"
 SEALED = (EVENTS, SNAPSHOTS, AUDIT, METRICS)
 
 
@@ -38,6 +38,7 @@ class Run:
     strategy_id: str
     status: str
     market_sha256: str
+    source: bytes | None = None
     sealed: bool = True
     manifest: dict[str, Any] = field(default_factory=dict)
 
@@ -83,6 +84,8 @@ class Run:
     def contents(self) -> dict[str, bytes]:
         """Return the bytes of every file."""
         files = {name: _lines(lines) for name, lines in self.lines.items()}
+        if self.source is not None and self.sealed:
+            files[STRATEGY] = self.source
         if self.sealed:
             files[MANIFEST] = _lines([self.manifest or self.make_manifest(files)])
         return files
@@ -133,23 +136,29 @@ def make_run(
     failing: Mapping[str, Sequence[int]] | None = None,
     leaking: Mapping[str, int] | None = None,
     strategy: Any = None,
+    params: Mapping[str, Any] | None = None,
     clock: Any = None,
+    data: Any = None,
+    guard: Any = None,
     enabled_override: bool = False,
     **values: Any,
 ) -> Run:
     """Run a session of 8 steps, or as ``values`` ask.
 
     ``drive`` steps it, ``failing`` tells the calls, from 0, in which a sink raises, ``leaking`` the call in which one
-    tries to leave the process.
+    tries to leave the process. ``data`` are bars given in Python, ``guard`` makes the NO-LIVE guard.
     """
     named: dict[str, Any] = {"strategy_id": "strat_demo"}
     if strategy is not None:
         named = {"strategy_id": "own", "strategy_allowlist": ("own",)}
+    if params:
+        named["strategy"] = {"params": params}
     config = DryrunConfig(**{"run_id": "run_demo_001", "seed": 123, "steps": 8} | named | values)
     sinks = {name: FailingSink((failing or {}).get(name, ()), (leaking or {}).get(name)) for name in SEALED}
-    session = LiveSessionOrchestrator(enabled_override_for_tests=enabled_override).open(
+    session = LiveSessionOrchestrator(enabled_override_for_tests=enabled_override, guard=guard).open(
         config,
         clock=clock,
+        market=data,
         event_sink=sinks[EVENTS],
         state_sink=sinks[SNAPSHOTS],
         audit_sink=sinks[AUDIT],
@@ -167,6 +176,7 @@ def make_run(
         strategy_id=result.strategy_id,
         status=result.status.value,
         market_sha256=session.market_facts()["sha256"],
+        source=getattr(strategy, "source", None) if session.config.keep_strategy else None,
     )
 
 
