@@ -1,11 +1,6 @@
 """c2lib: deterministic, bounded, NO-LIVE dry runs of a live-session orchestrator, and evidence to check them by.
 
 What stands in ``__all__`` is the public face, loaded name by name when it is first asked for; everything else may move.
-
->>> config = DryrunConfig(strategy_id="strat_demo", run_id="run_demo_001", seed=123, steps=8)
->>> events = []
->>> LiveSessionOrchestrator().run_dryrun(config, event_sink=events, audit_sink=[]).status.value
-'COMPLETED'
 """
 
 from importlib import import_module
@@ -49,7 +44,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_NAMES = {
+_EXPORTS = {
     "app.evidence": "EvidenceDraft verify_evidence write_evidence",
     "app.runner": "run_dryrun",
     "app.verify": "VerifyReport verify_run",
@@ -67,17 +62,17 @@ _NAMES = {
     "witness.diff": "RunDiff diff_runs",
     "witness.run": "Run open_run",
 }
-_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+_MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 
-__all__ = sorted(["__version__", *_HOMES])
+__all__ = sorted(["__version__", *_MODULE_OF])
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its module, or the version from the package's metadata (PEP 562)."""
     if name == "__version__":
         value = import_module("importlib.metadata").version("c2lib")
-    elif name in _HOMES:
-        value = getattr(import_module(f"c2lib.{_HOMES[name]}"), name)
+    elif name in _MODULE_OF:
+        value = getattr(import_module(f"c2lib.{_MODULE_OF[name]}"), name)
     else:
         raise AttributeError(f"module 'c2lib' has no attribute {name!r}")
     globals()[name] = value

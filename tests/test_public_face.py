@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_public_names_match_their_modules(name: str) -> None:
     """Each public name is loaded once and is the same object as in its module."""
     value = getattr(c2lib, name)
     assert vars(c2lib)[name] is value
-    assert getattr(import_module(f"c2lib.{c2lib._HOMES[name]}"), name) is value
+    assert getattr(import_module(f"c2lib.{c2lib._MODULE_OF[name]}"), name) is value
 
 
 def test_public_names_are_listed() -> None:
@@ -48,12 +49,33 @@ def test_types_and_table_agree() -> None:
         for alias in node.names
         if alias.asname == alias.name
     }
-    assert read == {(name, f"c2lib.{home}") for name, home in c2lib._HOMES.items()}
+    assert read == {(name, f"c2lib.{module}") for name, module in c2lib._MODULE_OF.items()}
 
 
 def test_version_is_the_packages() -> None:
     """c2lib.__version__ is the version in the package's metadata."""
     assert c2lib.__version__ == metadata.version("c2lib")
+
+
+def parameters(item: Any) -> list[str]:
+    """Return the names of a function's parameters, that of its object left out."""
+    return [name for name in inspect.signature(item).parameters if name != "self"]
+
+
+def test_public_functions_describe_arguments() -> None:
+    """A public function or method of several parameters describes each, or names the function that does."""
+    described = 0
+    for name in NAMES:
+        value = getattr(c2lib, name)
+        members = vars(value).values() if isinstance(value, type) and not issubclass(value, Exception) else (value,)
+        for item in filter(inspect.isfunction, members):
+            if item.__name__.startswith("_") or len(parameters(item)) < 2:
+                continue
+            text = inspect.getdoc(item) or ""
+            given, described = parameters(item), described + 1
+            assert "for the arguments" in text or all(f"{one}: " in text for one in given), (name, item.__name__)
+            assert "for the arguments" in text or "Args:" in text, (name, item.__name__)
+    assert described >= 8
 
 
 def raised(text: str | None) -> set[str]:

@@ -1,15 +1,13 @@
 """The evidence draft and its pictures: written beside a run, and compared with it later.
 
 What is in ``evidence/`` already and differs is the operator's: it is never written over, and nothing is written beside
-it, nor through a symlink. Pictures need the extra ``notebooks``.
+it. Pictures need the extra ``notebooks``.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
@@ -20,26 +18,27 @@ from c2lib.app.paths import resource
 from c2lib.app.runner import source_of
 from c2lib.app.verify import VerifyProgress, VerifyReport, anchor_findings, report_on
 from c2lib.core.canon import sha256_hex
-from c2lib.core.errors import ConfigError, MissingExtraError, OutputError, RunPathError
+from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.redaction import redact_secrets
-from c2lib.core.regular_file import open_regular
+from c2lib.core.regular_file import read_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR
 from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
 from c2lib.evidence.plots import PICTURES, plot_files
 from c2lib.evidence.render import (
     MAX_EVIDENCE,
     TEMPLATE_NAME,
-    Stated,
-    difference,
+    EvidenceText,
+    compare_evidence,
     evidence_name,
+    parse_evidence,
     render,
-    stated,
     verify_outcome,
 )
-from c2lib.record.files import FILE_MODE, NEW_FILE, held, open_below, open_run_to_add
+from c2lib.record.files import add_to_run
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.reader import why
-from c2lib.witness.run import Run, RunSummary, open_run
+from c2lib.witness.run import Run, open_run
+from c2lib.witness.summary import RunSummary
 
 MAX_PICTURE = 64 << 20
 """Longest picture, in bytes."""
@@ -100,8 +99,7 @@ def write_evidence(
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
     name, text, claims = _draft(run.summary, verification_of(report), date, owner, digests)
     place = Path(run_dir) / EVIDENCE_DIR
-    with held(open_run_to_add(run_dir)) as folder:
-        _add_missing(folder, place, {**pictures, name: text.encode()})
+    add_to_run(run_dir, EVIDENCE_DIR, {**pictures, name: text.encode()})
     return EvidenceDraft(str(place / name), passed(claims), text, claims, digests, report)
 
 
@@ -119,45 +117,6 @@ def verification_of(report: VerifyReport) -> Verification:
     """Return what a report of a run that was to be executed again says in its draft."""
     replay = Replay.IMPOSSIBLE if not report.replayed else Replay.IDENTICAL if report.ok else Replay.DIFFERENT
     return Verification(report.verdict, len(report.findings), replay)
-
-
-def _add_missing(run: int, place: Path, files: Mapping[str, bytes]) -> None:
-    """Write those of ``files`` that are not in the evidence folder of an open run directory; all of them, or none."""
-    missing = dict(files)
-    with suppress(FileNotFoundError), held(open_below(run, (place.name,), str(place.parent))) as folder:
-        missing = {name: data for name, data in files.items() if not _is_there(folder, place / name, data)}
-    if missing:
-        with held(open_below(run, (place.name,), str(place.parent), make=True)) as folder:
-            for name, data in missing.items():
-                _write(folder, place / name, data)
-
-
-def _is_there(folder: int, place: Path, data: bytes) -> bool:
-    """Return whether the same file is there; raise :class:`RunPathError` when another one is."""
-    try:
-        with os.fdopen(open_regular(place.name, folder), "rb") as file:
-            if file.read(len(data) + 1) == data:
-                return True
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        problem = "is a symlink: nothing is written through it" if error.errno == errno.ELOOP else error.strerror
-        raise RunPathError(f"{place} is there already and cannot be read: {problem}") from None
-    raise RunPathError(f"{place} is there already and differs: move it away first")
-
-
-def _write(folder: int, place: Path, data: bytes) -> None:
-    try:
-        handle = os.open(place.name, NEW_FILE, FILE_MODE, dir_fd=folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-        except OSError:
-            # half a file would be taken for the operator's
-            os.unlink(place.name, dir_fd=folder)
-            raise
-    except OSError as error:
-        raise OutputError(f"{place} cannot be written: {error.strerror}") from None
 
 
 def is_evidence(path: str | os.PathLike[str]) -> bool:
@@ -199,7 +158,7 @@ def verify_evidence(
     source = source_of(strategy)
     place = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link out of the run
     findings = Findings()
-    seen = _stated(place, findings)
+    seen = _read_evidence(place, findings)
     if run is None and place.parent.name != EVIDENCE_DIR:
         raise RunPathError(f"{place} is not in a run's {EVIDENCE_DIR} folder: name its run with --run DIR")
     read = partial(progress, "B") if progress else None
@@ -219,26 +178,20 @@ def verify_evidence(
     return replace(report, path=name, findings=every, unchecked=(*report.unchecked, *unchecked))
 
 
-def _stated(place: Path, findings: Findings) -> Stated | None:
+def _read_evidence(place: Path, findings: Findings) -> EvidenceText | None:
     """Return what an evidence file states; ``None``, with a finding, when it cannot be read."""
     try:
-        data = _bytes(place, MAX_EVIDENCE)
+        data = read_regular(place, MAX_EVIDENCE)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise RunPathError(f"{place} is not there: name a run directory, or its evidence file") from None
     except OSError as error:
         findings.add(FindingCode.UNREADABLE_FILE, place.name, expected="a regular file", seen=why(error))
         return None
-    return stated(data, place.name, findings)
-
-
-def _bytes(place: Path, limit: int) -> bytes:
-    """Return the bytes of a regular file, ``limit`` and one more of a longer one."""
-    with os.fdopen(open_regular(place), "rb") as file:
-        return file.read(limit + 1)
+    return parse_evidence(data, place.name, findings)
 
 
 def _compare(
-    name: str, seen: Stated, run: Run, report: VerifyReport, replay: bool, findings: Findings
+    name: str, seen: EvidenceText, run: Run, report: VerifyReport, replay: bool, findings: Findings
 ) -> tuple[str, ...]:
     """Compare a file with the draft of its run, and its pictures; return what was not checked."""
     verification = verification_of(report) if replay else _as_stated(report, seen.text)
@@ -250,13 +203,13 @@ def _compare(
         return ()
     if name != proper:
         findings.add(FindingCode.EVIDENCE_DIFFERS, name, expected=f"the file name {proper}", seen=name)
-    difference(seen.text, draft, name, findings)
+    compare_evidence(seen.text, draft, name, findings)
     not_drawn = _compare_pictures(run, digests, name, findings) if digests else ()
     return not_drawn if replay else (REPLAY_AS_STATED, *not_drawn)
 
 
 def _as_stated(report: VerifyReport, text: str) -> Verification:
-    """Return what a replay would have reported, of the ways in which one can end, as the file has it."""
+    """Return the outcome that the file names, of those that verifying with replay could have had; else the best one."""
     verdict, findings = report.verdict, len(report.findings)
     ways = (
         Verification(verdict, findings, Replay.DIFFERENT if findings else Replay.IDENTICAL),
@@ -288,7 +241,7 @@ def _compare_pictures(run: Run, digests: Mapping[str, str], name: str, findings:
 
 def _compare_picture(place: Path, digest: str, findings: Findings) -> None:
     try:
-        own = sha256_hex(_bytes(place, MAX_PICTURE))
+        own = sha256_hex(read_regular(place, MAX_PICTURE))
     except FileNotFoundError:
         findings.add(FindingCode.MISSING_FILE, place.name)
     except OSError as error:

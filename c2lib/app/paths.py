@@ -13,7 +13,7 @@ from typing import Any
 
 from c2lib.core.errors import InputError
 from c2lib.core.redaction import clean_value
-from c2lib.core.regular_file import NOT_REGULAR, open_regular
+from c2lib.core.regular_file import NOT_REGULAR, read_regular
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -53,22 +53,19 @@ def read_input(path: str | os.PathLike[str], bound: int) -> bytes:
     Raises :class:`OSError` for whatever cannot be read, also for what no path can be.
     """
     try:
-        handle = open_regular(path, follow=True)
+        return read_regular(path, bound, follow=True)
     except ValueError:
         raise OSError(errno.EINVAL, "no path can be spelled like this") from None
     except OSError as error:
         if error.errno in NOT_REGULAR:
             error.strerror = "it is a folder" if error.errno == errno.EISDIR else "it is no regular file"
         raise
-    with os.fdopen(handle, "rb") as file:
-        return file.read(bound + 1)
 
 
 def environment_facts(market_file: str | os.PathLike[str] | None) -> dict[str, Any]:
     """Return what ``environment.json`` holds: versions, platform, wall time, and the name of the market file as a hint.
 
-    There is no name of a user or a host in it and no environment variable, and of a path its last part alone, since
-    folders bear the names of users and worse.
+    It names no user, no host and no environment variable, and no folder, since folders are often named after users.
     """
     facts: dict[str, Any] = {
         "note": "unsealed: differs between machines, and no check relies on it",

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from c2lib.core.errors import StrategyEndedError
 from c2lib.core.model import MAX_SOURCE_BYTES, Bar, PositionView, Strategy, StrategySettings
 from c2lib.core.redaction import redact_secrets
-from c2lib.core.regular_file import open_regular
+from c2lib.core.regular_file import open_regular, read_regular
 from c2lib.core.text import excerpts, first_difference, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, FailCode
 from c2lib.record.files import BATCH_LINES
@@ -39,7 +39,7 @@ class Difference:
 
 def difference_at(file: str, line: int, published: bytes, computed: bytes) -> Difference:
     """Return the difference of two lines, as excerpts around its place that are safe to print."""
-    # before anything is cut out of them: the rest of a secret is not recognised as one
+    # before they are cut: what is left of a secret is not recognised as one
     left, right = (redact_secrets(data.decode("utf-8", "replace")) for data in (published, computed))
     left, right = excerpts(left, right, before=30, limit=_SHOWN)
     return Difference(file, line, *(ascii(text) if text else "nothing" for text in (left, right)))
@@ -65,8 +65,7 @@ def other_versions(recorded: Mapping[str, Any], imports: Mapping[str, str | None
 
 def compare_kept(folder: int, source: bytes) -> Difference | None:
     """Return where the strategy file that a run keeps differs from ``source``; raise :class:`OSError` without one."""
-    with open_published(folder, Artifact.STRATEGY) as file:
-        published = file.read(MAX_SOURCE_BYTES + 1)
+    published = read_regular(Artifact.STRATEGY, MAX_SOURCE_BYTES, folder)
     if published == source:
         return None
     at = first_difference(published, source)
@@ -74,18 +73,9 @@ def compare_kept(folder: int, source: bytes) -> Difference | None:
     return difference_at(Artifact.STRATEGY, line, *(data[start : at + _SHOWN] for data in (published, source)))
 
 
-def open_published(folder: int, name: str) -> BinaryIO:
-    """Return a file of an open run directory, to be read; raise :class:`OSError` for anything but a regular file."""
-    try:
-        return os.fdopen(open_regular(name, folder), "rb")
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, name) from None
-
-
 def read_manifest(folder: int) -> bytes:
-    """Return the bytes of a published manifest, no more than one may have and one; raise :class:`OSError`."""
-    with open_published(folder, Artifact.MANIFEST) as file:
-        return file.read(MAX_OBJECT + 1)
+    """Return the bytes of a published manifest; raise :class:`OSError` unless it is a regular file."""
+    return read_regular(Artifact.MANIFEST, MAX_OBJECT, folder)
 
 
 class ComparingSink:
@@ -115,7 +105,7 @@ class ComparingSink:
         return self._difference
 
     def finish(self) -> Difference | None:
-        """Return the first difference, a published rest among them."""
+        """Return the first difference, also where the published file goes on behind the last line."""
         if self.difference() is None:
             rest = self._file.read(_SHOWN)
             if rest:
@@ -123,7 +113,7 @@ class ComparingSink:
         return self._difference
 
     def facts(self) -> dict[str, Any]:
-        """Return what a manifest says of the computed lines, when they were finished."""
+        """Return what a manifest says of the computed lines, once :meth:`finish` was called."""
         return self._digest.facts()
 
     def _compare(self) -> None:
@@ -149,8 +139,8 @@ class ComparedRun:
     def __init__(self, folder: int) -> None:
         with ExitStack() as files:
             self._sinks = {
-                artifact: ComparingSink(artifact.value, files.enter_context(open_published(folder, artifact.value)))
-                for artifact in SEALED_BY_MANIFEST
+                name: ComparingSink(name, files.enter_context(os.fdopen(open_regular(name, folder), "rb")))
+                for name in SEALED_BY_MANIFEST
             }
             self._files = files.pop_all()
 
@@ -179,8 +169,8 @@ class ComparedRun:
         self._files.close()
 
 
-class FailingAgain:
-    """A sink in front of another that fails where a recorded one failed, and as often."""
+class _FailingSink:
+    """A sink that fails where a recorded one failed, and as often, and gives the lines to another."""
 
     def __init__(self, sink: Any, failures: Sequence[tuple[int, Sequence[str]]]) -> None:
         self._sink = sink
@@ -198,15 +188,16 @@ class FailingAgain:
     def _forward(self, call: Callable[..., object], *line: str) -> None:
         errors = self._planned.get(self._call)
         if errors:
+            # the audit names the type of an error, and nothing else of it
             raise type(str(errors.pop(0)), (Exception,), {})
         call(*line)
         self._call += 1
 
 
-def failing_again(sink: Any, artifact: Artifact, inputs: Mapping[str, Any]) -> Any:
+def repeating_failures(sink: Any, artifact: Artifact, inputs: Mapping[str, Any]) -> Any:
     """Return ``sink``, made to fail as the manifest's ``inputs`` say of ``artifact``."""
     failures = [(call, errors) for name, call, errors in inputs["sink_failures"] if name == artifact.value]
-    return FailingAgain(sink, failures) if failures else sink
+    return _FailingSink(sink, failures) if failures else sink
 
 
 class EndingAgain:

@@ -2,7 +2,7 @@
 
 Whatever is malformed is refused before the first byte is written. A directory that is there already is never written
 over: its run is executed again and compared. The manifest is written last, then one rename publishes the directory,
-unless a sink failed for good or the record says two things of its end.
+unless a sink failed for good, or something tried to leave the process while the record was being closed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from c2lib.app.replay import (
     compare_kept,
     difference_at,
     ending_again,
-    failing_again,
     other_versions,
     read_manifest,
     recorded_imports,
+    repeating_failures,
 )
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.app.strategy_host import StrategyHost
@@ -113,7 +113,7 @@ class Job:
                 clock=self.clock,
                 market=self.market,
                 strategy=ending_again(source, end) if source and end else source,
-                **{name: failing_again(sinks.sink(file), file, self.inputs) for name, file in _SINKS.items()},
+                **{name: repeating_failures(sinks.sink(file), file, self.inputs) for name, file in _SINKS.items()},
             )
             while session.steps < bound and not stop_asked():
                 if not session.run_n_steps(min(_CHUNK, bound - session.steps)):
@@ -214,14 +214,14 @@ def run_dryrun(
         found = find_run(root, sealed.run_id)
         if found is not None:
             with held(found):
-                return _compared(job, run_path(root, sealed.run_id), found)
-        return _published(job, root, market)
+                return _reproduce(job, run_path(root, sealed.run_id), found)
+        return _publish(job, root, market)
 
 
 def opened_market(
     config: DryrunConfig, path: str | os.PathLike[str] | None
 ) -> AbstractContextManager[MarketData | None]:
-    """Return what opens the market file at ``path``, read and checked, or gives ``None`` without a path."""
+    """Return a context that gives the market file at ``path``, read and checked; ``None`` without a path."""
     if path is None or not os.fspath(path):
         return nullcontext()
     asked = config.market
@@ -235,7 +235,7 @@ def source_of(strategy: Any) -> StrategySource | None:
     return strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
 
 
-def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> DryrunResult:
+def _publish(job: Job, root: Path, market: str | os.PathLike[str] | None) -> DryrunResult:
     run_id = job.config.run_id
     with StagedRun(root, run_id) as staged:
         try:
@@ -257,11 +257,11 @@ def _published(job: Job, root: Path, market: str | os.PathLike[str] | None) -> D
         except PublishedAlready:
             staged.discard()
             with held(staged.open_published()) as found:
-                return _compared(job.again(session), run_path(root, run_id), found)
+                return _reproduce(job.again(session), run_path(root, run_id), found)
         return replace(result, run_digest=manifest["run_digest"], path=str(path))
 
 
-def _compared(job: Job, place: Path, folder: int) -> DryrunResult:
+def _reproduce(job: Job, place: Path, folder: int) -> DryrunResult:
     if job.config.strategy.origin == "object":
         problem = "is there already, and a run on a class given in Python is compared with none"
         raise RunPathError(f"{place} {problem}: leave run_id out, or save the class in a file (%%writefile FILE.py)")
@@ -281,10 +281,18 @@ def _compared(job: Job, place: Path, folder: int) -> DryrunResult:
 
 
 def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
-    """Execute ``job`` against the published directory that ``folder`` is a handle of, called ``place``.
+    """Execute a session again and compare it with its published directory.
 
-    Returns the first difference or ``None``, the manifest computed, and the result. Raises
-    :class:`RunPathError` when a file of the directory cannot be read.
+    Args:
+        job: the session.
+        place: the path of the directory, for messages.
+        folder: an open handle of it.
+
+    Returns:
+        The first difference or ``None``, the manifest computed, and the result.
+
+    Raises:
+        RunPathError: a file of the directory cannot be read.
     """
     try:
         published = read_manifest(folder)

@@ -1,7 +1,7 @@
 """Both proofs in one report: the witness refolds the log, the replay executes the session again.
 
-A damaged directory is a finding, never an exception, and so is a replay that was asked for and could not be done: a
-gate must not pass for want of its tool. A manifest makes no code run and opens no path: a strategy or a market file
+A damaged directory is a finding, never an exception, and so is a replay that was asked for and could not be done: what
+was not checked does not pass. A manifest makes no code run and opens no path: a strategy or a market file
 comes from the caller and must have the sealed hash.
 """
 
@@ -30,7 +30,8 @@ from c2lib.record.files import held
 from c2lib.session.nolive import HOOK, NAMESPACE
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.findings import Finding, FindingCode, Verdict
-from c2lib.witness.run import Run, RunSummary, open_run
+from c2lib.witness.run import Run, open_run
+from c2lib.witness.summary import RunSummary
 
 VerifyProgress = Callable[[str, int, int], None]
 """Called with ``("B", bytes read, bytes in all)``, then ``("step", steps executed, steps planned)``, now and then."""
@@ -133,10 +134,21 @@ def report_on(
     run_kept_strategy: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
-    """Return the report on a run that was read, with further findings on it; see :func:`verify_run`."""
+    """Return the report on a run that was read.
+
+    Args:
+        run: what :func:`open_run` gave.
+        replay: as for :func:`verify_run`.
+        market: as for :func:`verify_run`.
+        require_namespace: as for :func:`verify_run`.
+        run_kept_strategy: as for :func:`verify_run`.
+        progress: as for :func:`verify_run`.
+        anchored: findings of :func:`anchor_findings`, to stand behind those of the run.
+        source: the strategy that the replay executes when the run used one's own.
+    """
     findings, unchecked, replayed = [*run.findings, *anchored], list(run.unchecked), False
     if not replay or run.verdict is not Verdict.SEALED:
-        unchecked.append("re-execution: " + ("left out" if not replay else "needs a manifest"))
+        unchecked.append(f"re-execution: {'needs a manifest' if replay else 'left out'}")
     elif run.manifest is None or any(
         finding.file == Artifact.MANIFEST and finding.code in _WRONG_MANIFEST for finding in run.findings
     ):
@@ -154,7 +166,8 @@ def report_on(
         if refusal:
             unchecked.append(f"the network while executing again: hook alone, since {refusal}")
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
-        findings.extend([finding] if finding else [])
+        if finding is not None:
+            findings.append(finding)
     place = redact_secrets(run.path)
     return VerifyReport(place, run.verdict, tuple(findings), tuple(unchecked), replayed, run.summary)
 

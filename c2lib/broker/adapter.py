@@ -1,4 +1,4 @@
-"""What stands between a session and a venue: counting, idempotency, retries and a rate limit.
+"""The adapter between a session and a venue: counting, idempotency, retries and a rate limit.
 
 A transient error is tried again at once. A time-out of ``place_order`` never is, since its effect is unknown until the
 venue's own report settles it. The rate limit is on placing alone: a cancel or a question must always get through.
@@ -18,8 +18,6 @@ from c2lib.core.states import OrderStatus
 AnswerT = TypeVar("AnswerT")
 
 PLACE, CANCEL, QUERY, LIST, FILLS = "place_order", "cancel_order", "query_order", "list_open_orders", "iter_fills"
-
-_MICROSECONDS = 1_000_000
 
 
 @dataclass(slots=True)
@@ -54,7 +52,7 @@ class TokenBucket:
         """
         # counted in parts of a token so small that each microsecond brings a whole number of them
         self._per_micro, scale = parse_decimal(per_second)
-        self._token = _MICROSECONDS * 10**scale
+        self._token = 1_000_000 * 10**scale
         self._full = self._level = burst * self._token
         self._micros = micros
         self._last: int | None = None
@@ -62,9 +60,9 @@ class TokenBucket:
     def take(self) -> bool:
         """Take a token, or return ``False`` when there is none."""
         now = self._micros()
-        if self._last is not None and now > self._last:
-            self._level = min(self._full, self._level + (now - self._last) * self._per_micro)
-        self._last = now if self._last is None else max(now, self._last)
+        last = now if self._last is None else self._last
+        self._last = max(now, last)
+        self._level = min(self._full, self._level + (self._last - last) * self._per_micro)
         if self._level < self._token:
             return False
         self._level -= self._token
@@ -87,7 +85,7 @@ class BrokerAdapter:
         bucket: TokenBucket | None = None,
         on_attempt: Callable[[FailedAttempt], None] | None = None,
     ) -> None:
-        """Stand in front of a venue.
+        """Set up the calls to a venue.
 
         Args:
             port: The venue.
@@ -167,18 +165,15 @@ class BrokerAdapter:
         self, call: str, error: TransientBrokerError, method: Callable[..., AnswerT], *arguments: object
     ) -> AnswerT:
         """Report a failed first attempt and make the others; raise the last one's error."""
-        attempt = 1
-        while attempt <= self._max_retries and not (call == PLACE and isinstance(error, BrokerTimeoutError)):
-            self._report(FailedAttempt(call, attempt, error, again=True))
+        for attempt in range(1, self._max_retries + 2):
+            again = attempt <= self._max_retries and not (call == PLACE and isinstance(error, BrokerTimeoutError))
+            if self._on_attempt is not None:
+                self._on_attempt(FailedAttempt(call, attempt, error, again))
+            if not again:
+                break
             self.counts.retries += 1
             try:
                 return method(*arguments)
             except TransientBrokerError as next_error:
                 error = next_error
-            attempt += 1
-        self._report(FailedAttempt(call, attempt, error, again=False))
         raise error
-
-    def _report(self, failed: FailedAttempt) -> None:
-        if self._on_attempt is not None:
-            self._on_attempt(failed)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from c2lib.broker.orders import Price, PriceRule, VenueOrder
+from c2lib.broker.orders import FillTerms, PriceRule, VenueOrder
 from c2lib.core.decimals import parse_decimal
 from c2lib.core.model import BUY, LIMIT, MAKER, MARKET, SELL, STOP, STOP_LIMIT, TAKER, Bar, Grid
 
 _LEAST_PRICE = 1
 _SIGNS = {BUY: 1, SELL: -1}
-"""Times its sign, a sale's price is worse the greater it is, like a purchase's."""
+"""A price times the sign of its side: the greater, the worse for the order."""
 
 
 class MarketRule:
@@ -24,18 +24,18 @@ class MarketRule:
     def __init__(self, slippage: int) -> None:
         self._slippage = slippage
 
-    def at_open(self, order: VenueOrder, bar: Bar, step: int) -> Price | None:
+    def at_open(self, order: VenueOrder, bar: Bar, step: int) -> FillTerms | None:
         """Return the open, slipped."""
         del order, step
         price = bar.open + self._slippage
         return (price if price > _LEAST_PRICE else _LEAST_PRICE), TAKER
 
-    def in_range(self, order: VenueOrder, bar: Bar) -> Price | None:
+    def in_range(self, order: VenueOrder, bar: Bar) -> FillTerms | None:
         """Return nothing: the open left no market order as it was."""
         del order, bar
         return None
 
-    def from_trigger(self, order: VenueOrder, price: int) -> Price | None:
+    def from_trigger(self, order: VenueOrder, price: int) -> FillTerms | None:
         """Return the fill of a stop that triggered at ``price``, slipped."""
         del order
         price += self._slippage
@@ -53,24 +53,23 @@ class LimitRule:
         self._sign = sign
         self._reach = 0 if touch_fills else 1
 
-    def at_open(self, order: VenueOrder, bar: Bar, step: int) -> Price | None:
+    def at_open(self, order: VenueOrder, bar: Bar, step: int) -> FillTerms | None:
         """Return the open when it is within the limit."""
         if not self._within(order, bar.open):
             return None
         return bar.open, TAKER if step == order.arrives else MAKER
 
-    def in_range(self, order: VenueOrder, bar: Bar) -> Price | None:
+    def in_range(self, order: VenueOrder, bar: Bar) -> FillTerms | None:
         """Return the limit when the bar trades through it."""
-        limit: int = order.request.limit_price or 0
         best = bar.low if self._sign > 0 else bar.high
-        return (limit, MAKER) if (limit - best) * self._sign >= self._reach else None
+        return (order.limit, MAKER) if (order.limit - best) * self._sign >= self._reach else None
 
-    def from_trigger(self, order: VenueOrder, price: int) -> Price | None:
+    def from_trigger(self, order: VenueOrder, price: int) -> FillTerms | None:
         """Return the fill of a stop-limit that triggered at ``price``, when that is within its limit."""
         return (price, TAKER) if self._within(order, price) else None
 
     def _within(self, order: VenueOrder, price: int) -> bool:
-        return (price - (order.request.limit_price or 0)) * self._sign <= 0
+        return (price - order.limit) * self._sign <= 0
 
 
 class StopRule:
@@ -84,20 +83,20 @@ class StopRule:
         self._sign = sign
         self._after = after
 
-    def at_open(self, order: VenueOrder, bar: Bar, step: int) -> Price | None:
+    def at_open(self, order: VenueOrder, bar: Bar, step: int) -> FillTerms | None:
         """Return the open when it gapped through the stop."""
         del step
         return self._triggered(order, bar.open) if self._reached(order, bar.open) else None
 
-    def in_range(self, order: VenueOrder, bar: Bar) -> Price | None:
+    def in_range(self, order: VenueOrder, bar: Bar) -> FillTerms | None:
         """Return the stop when the bar touches it."""
         furthest = bar.high if self._sign > 0 else bar.low
-        return self._triggered(order, order.request.stop_price or 0) if self._reached(order, furthest) else None
+        return self._triggered(order, order.stop) if self._reached(order, furthest) else None
 
     def _reached(self, order: VenueOrder, price: int) -> bool:
-        return (price - (order.request.stop_price or 0)) * self._sign >= 0
+        return (price - order.stop) * self._sign >= 0
 
-    def _triggered(self, order: VenueOrder, price: int) -> Price | None:
+    def _triggered(self, order: VenueOrder, price: int) -> FillTerms | None:
         order.rule = self._after
         return self._after.from_trigger(order, price)
 

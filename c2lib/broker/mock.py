@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Sequence
 
 from c2lib.broker.fill_models import MakerTakerFee, Participation, price_rules
-from c2lib.broker.orders import Price, SeededRejects, VenueOrder, malformation
+from c2lib.broker.orders import AT_ONCE, FillTerms, SeededRejects, VenueOrder, malformation
 from c2lib.core.canon import component_seed
+from c2lib.core.clock import MICROSECONDS_A_DAY
 from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
-from c2lib.core.model import DAY, FOK, Bar, BrokerFill, Grid, OrderReport, OrderRequest
+from c2lib.core.model import DAY, FOK, Bar, BrokerFill, Grid, OrderReport, OrderRequest, new_fact
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by
 
 KEPT_ORDERS = 1024
@@ -27,12 +28,8 @@ KEPT_FILLS = 4096
 _NO_BOUND = 1 << 200
 """More lots than any orders can ask for."""
 
-_MICROSECONDS_OF_A_DAY = 86_400_000_000
 _AFTER_PARTIAL = moves_by(ORDER_TABLE, OrderTrigger.PARTIAL_FILL)
 _AFTER_FULL = moves_by(ORDER_TABLE, OrderTrigger.FULL_FILL)
-
-_new_fill = tuple.__new__
-"""A named tuple made of a tuple, in half the time of its own constructor."""
 
 
 class MockBroker:
@@ -71,7 +68,7 @@ class MockBroker:
         self._open = self._book.open
         self._known = self._book.by_client_id
         self._log = FillLog()
-        self._cancels: deque[VenueOrder] = deque()
+        self._cancels: deque[tuple[int, VenueOrder]] = deque()
         self._days: list[VenueOrder] = []
         self._bar: Bar | None = None
         self._step = 0
@@ -84,7 +81,7 @@ class MockBroker:
         Raises :class:`OrderRejectedError` with a :class:`~c2lib.broker.orders.RejectReason`, and
         :class:`InvalidRequestError` when the client order id is that of an order still known.
         """
-        client_order_id, _, side, order_type, _, _, _, time_in_force = request
+        client_order_id, _, side, order_type, quantity, limit, stop, time_in_force = request
         if client_order_id in self._known:
             raise InvalidRequestError(f"client_order_id {client_order_id!r} was used before")
         reason = malformation(request)
@@ -94,9 +91,10 @@ class MockBroker:
             raise OrderRejectedError(reason.value)
         self._placed = number = self._placed + 1
         broker_order_id = "b-%06d" % number  # noqa: UP031 - half the time of an f-string with a width
-        order = VenueOrder(broker_order_id, request, self._rules[order_type, side], self._step + self._delay)
+        rule, arrives, is_at_once = self._rules[order_type, side], self._step + self._delay, time_in_force in AT_ONCE
+        order = VenueOrder(broker_order_id, request, rule, arrives, quantity, limit or 0, stop or 0, is_at_once)
         if time_in_force == DAY:
-            order.day = self._bar.time // _MICROSECONDS_OF_A_DAY if self._bar else None
+            order.day = self._bar.time // MICROSECONDS_A_DAY if self._bar else None
             self._days.append(order)
         self._book.add(order)
         return broker_order_id
@@ -107,8 +105,7 @@ class MockBroker:
         if order.status not in ORDER_ENDS and order.status is not OrderStatus.PENDING_CANCEL:
             order.move(OrderTrigger.CANCEL_REQUESTED)
             if self._latency:
-                order.cancel_at = self._step + self._latency
-                self._cancels.append(order)
+                self._cancels.append((self._step + self._latency, order))
             else:
                 self._end(order, OrderTrigger.CANCELLED)
         return order.status
@@ -135,14 +132,14 @@ class MockBroker:
         if not self._open:
             return
         if self._days:
-            self._expire_days(bar.time // _MICROSECONDS_OF_A_DAY)
+            self._expire_days(bar.time // MICROSECONDS_A_DAY)
         self._trade(bar)
         if self._cancels:
-            self._settle_cancels(self._step)
+            self._carry_out_cancels(self._step)
 
     def close(self) -> None:
         """Close the market: every cancel on its way takes effect."""
-        self._settle_cancels(self._step + self._latency)
+        self._carry_out_cancels(self._step + self._latency)
 
     def _trade(self, bar: Bar) -> None:
         step, share = self._step, self._participation
@@ -152,34 +149,34 @@ class MockBroker:
             if step < order.arrives:
                 continue
             rule = order.rule
-            price = rule.at_open(order, bar, step)
+            terms = rule.at_open(order, bar, step)
             if order.is_at_once:
-                budget -= self._at_once(order, bar, price, budget)
-            elif price is not None:
-                budget -= self._fill(order, bar, price, budget)
+                budget -= self._fill_or_expire(order, bar, terms, budget)
+            elif terms is not None:
+                budget -= self._fill(order, bar, terms, budget)
             elif order.rule is rule:
+                # a stop that its open triggered without a fill waits for the next bar
                 waiting.append(order)
         for order in waiting:
-            price = order.rule.in_range(order, bar)
-            if price is not None:
-                budget -= self._fill(order, bar, price, budget)
+            terms = order.rule.in_range(order, bar)
+            if terms is not None:
+                budget -= self._fill(order, bar, terms, budget)
 
-    def _at_once(self, order: VenueOrder, bar: Bar, price: Price | None, budget: int) -> int:
-        whole_or_nothing = order.request.time_in_force == FOK
-        filled = 0
-        if price is not None and not (whole_or_nothing and budget < order.leaves):
-            filled = self._fill(order, bar, price, budget)
+    def _fill_or_expire(self, order: VenueOrder, bar: Bar, terms: FillTerms | None, budget: int) -> int:
+        """Fill what an IOC or FOK order allows, let the rest expire, and return how many lots were filled."""
+        too_few = order.request.time_in_force == FOK and budget < order.leaves
+        filled = 0 if terms is None or too_few else self._fill(order, bar, terms, budget)
         if order.leaves:
             self._end(order, OrderTrigger.EXPIRED)
         return filled
 
-    def _fill(self, order: VenueOrder, bar: Bar, price: Price, budget: int) -> int:
+    def _fill(self, order: VenueOrder, bar: Bar, terms: FillTerms, budget: int) -> int:
         """Fill what the budget allows of an order and return how many lots that were."""
         request, leaves = order.request, order.leaves
         quantity = leaves if leaves <= budget else budget
         if not quantity:
             return 0
-        ticks, liquidity = price
+        ticks, liquidity = terms
         client_order_id, _, side, *_ = request
         order.leaves = leaves = leaves - quantity
         self._filled = number = self._filled + 1
@@ -195,7 +192,7 @@ class MockBroker:
             leaves,
             bar.bar_index,
         )
-        self._log.append(_new_fill(BrokerFill, fill))
+        self._log.append(new_fact(BrokerFill, fill))
         if leaves:
             order.status = _AFTER_PARTIAL[order.status]
         else:
@@ -208,18 +205,21 @@ class MockBroker:
         self._book.end(order)
 
     def _expire_days(self, day: int) -> None:
-        waiting = [order for order in self._days if order.status not in ORDER_ENDS]
-        for order in waiting:
+        orders, self._days = self._days, []
+        for order in orders:
+            if order.status in ORDER_ENDS:
+                continue
             if order.day is None:
                 order.day = day
-            elif order.day < day:
+            if order.day < day:
                 self._end(order, OrderTrigger.EXPIRED)
-        self._days = [order for order in waiting if order.status not in ORDER_ENDS]
+            else:
+                self._days.append(order)
 
-    def _settle_cancels(self, step: int) -> None:
+    def _carry_out_cancels(self, step: int) -> None:
         cancels = self._cancels
-        while cancels and cancels[0].cancel_at <= step:
-            order = cancels.popleft()
+        while cancels and cancels[0][0] <= step:
+            _, order = cancels.popleft()
             if order.status is OrderStatus.PENDING_CANCEL:
                 self._end(order, OrderTrigger.CANCELLED)
 
@@ -257,7 +257,10 @@ class OrderBook:
 
 
 class FillLog:
-    """The fills in order; the cursor of a fill is its number from 0."""
+    """The fills in order; the cursor of a fill is its number from 0.
+
+    Fills more than :data:`KEPT_FILLS` before the furthest cursor cannot be read again; so many are dropped at once.
+    """
 
     def __init__(self) -> None:
         self._fills: list[BrokerFill] = []

@@ -6,34 +6,26 @@ An order's status moves by the order table alone. Steps are the venue's own coun
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from c2lib.core.contract import SIDES, TIMES_IN_FORCE
+from c2lib.core.contract import ORDER_TYPES, PRICES_OF_TYPE, SIDES, TIMES_IN_FORCE
 from c2lib.core.decimals import parse_decimal
-from c2lib.core.model import FOK, IOC, LIMIT, MARKET, STOP, STOP_LIMIT, Bar, OrderReport, OrderRequest
+from c2lib.core.model import FOK, IOC, Bar, OrderReport, OrderRequest
 from c2lib.core.states import ORDER_TABLE, OrderStatus, OrderTrigger, next_state
 
 AT_ONCE = frozenset({IOC, FOK})
 """Times in force that end with the first open an order meets."""
 
-Price = tuple[int, str]
-"""Where an order fills: ticks, and whether it made or took liquidity."""
+FillTerms = tuple[int, str]
+"""The price of a fill in ticks, and whether the order made or took liquidity."""
 
-_BITS = 64
+_DRAW_BITS = 64
 _ACCEPTED = next_state("order", ORDER_TABLE, OrderStatus.PENDING_NEW, OrderTrigger.ACKNOWLEDGED)
-_PRICED: Mapping[str, tuple[bool, bool]] = {
-    MARKET: (False, False),
-    LIMIT: (True, False),
-    STOP: (False, True),
-    STOP_LIMIT: (True, True),
-}
-"""Whether an order of a type has a limit price, and a stop price."""
-
 _SOUND = frozenset(
     (side, order_type, time_in_force, not has_limit, not has_stop)
-    for order_type, (has_limit, has_stop) in _PRICED.items()
+    for order_type, (has_limit, has_stop) in PRICES_OF_TYPE.items()
     for side in SIDES
     for time_in_force in TIMES_IN_FORCE
     if not (has_stop and time_in_force in AT_ONCE)
@@ -61,14 +53,15 @@ def malformation(request: OrderRequest) -> RejectReason | None:
     is_sound = (side, order_type, time_in_force, limit is None, stop is None) in _SOUND
     if is_sound and quantity > 0 and (limit is None or limit > 0) and (stop is None or stop > 0):
         return None
-    has_limit, has_stop = _PRICED.get(order_type, (False, False))
+    has_limit, has_stop = PRICES_OF_TYPE.get(order_type, (False, False))
     wrong = {
         RejectReason.UNKNOWN_SIDE: side not in SIDES,
-        RejectReason.UNKNOWN_ORDER_TYPE: order_type not in _PRICED,
+        RejectReason.UNKNOWN_ORDER_TYPE: order_type not in ORDER_TYPES,
         RejectReason.UNKNOWN_TIME_IN_FORCE: time_in_force not in TIMES_IN_FORCE,
         RejectReason.UNSUPPORTED_COMBINATION: has_stop and time_in_force in AT_ONCE,
         RejectReason.QUANTITY_NOT_POSITIVE: quantity <= 0,
         RejectReason.PRICE_MISSING: (has_limit and limit is None) or (has_stop and stop is None),
+        # nothing else is left that can keep an order out of _SOUND
         RejectReason.PRICE_NOT_WANTED: not is_sound,
         RejectReason.PRICE_NOT_POSITIVE: True,
     }
@@ -80,55 +73,46 @@ class SeededRejects:
 
     def __init__(self, seed: int, rate: str) -> None:
         value, scale = parse_decimal(rate)
-        self._threshold = value << _BITS
+        self._threshold = value << _DRAW_BITS
         self._denominator = 10**scale
         self._draw = random.Random(seed).getrandbits  # noqa: S311 - a seeded fault, no secret
 
     def draw(self) -> RejectReason | None:
         """Draw for one order, and return the reason when the draw is below the rate."""
-        return RejectReason.SEEDED_REJECT if self._draw(_BITS) * self._denominator < self._threshold else None
+        return RejectReason.SEEDED_REJECT if self._draw(_DRAW_BITS) * self._denominator < self._threshold else None
 
 
 class PriceRule(Protocol):
-    """Says at which price an order fills on a bar; a stop that triggers puts its order under another rule."""
+    """Decides at which price an order fills on a bar; a stop that triggers puts its order under another rule."""
 
-    def at_open(self, order: VenueOrder, bar: Bar, step: int) -> Price | None:
-        """Return the price at the open of the bar of a step, or ``None``."""
-        ...
+    def at_open(self, order: VenueOrder, bar: Bar, step: int) -> FillTerms | None:
+        """Return the terms of a fill at the open of the bar of a step, or ``None``."""
 
-    def in_range(self, order: VenueOrder, bar: Bar) -> Price | None:
-        """Return the price within the bar of an order that the open left as it was, or ``None``."""
-        ...
+    def in_range(self, order: VenueOrder, bar: Bar) -> FillTerms | None:
+        """Return the terms of a fill within the bar, for an order that its open left as it was, or ``None``."""
 
 
+@dataclass(slots=True, eq=False)
 class VenueOrder:
-    """An accepted order.
+    """An accepted order."""
 
-    Attributes:
-        broker_order_id: The venue's id of it.
-        request: What was asked for.
-        rule: The price rule that it stands under; a stop that triggered stands under the rule that it became.
-        arrives: The step of the first bar that it meets.
-        leaves: The lots that are unfilled.
-        is_at_once: Whether it ends with the first open that it meets.
-        status: Where it stands.
-        day: The UTC day of its placing, for a DAY order; ``None`` before the first bar.
-        cancel_at: The step at which a cancel on its way takes effect.
-    """
-
-    __slots__ = ("arrives", "broker_order_id", "cancel_at", "day", "is_at_once", "leaves", "request", "rule", "status")
-
-    day: int | None
-    cancel_at: int
-
-    def __init__(self, broker_order_id: str, request: OrderRequest, rule: PriceRule, arrives: int) -> None:
-        self.broker_order_id = broker_order_id
-        self.request = request
-        self.rule = rule
-        self.arrives = arrives
-        _, _, _, _, self.leaves, _, _, time_in_force = request
-        self.is_at_once = time_in_force in AT_ONCE
-        self.status = _ACCEPTED
+    broker_order_id: str
+    request: OrderRequest
+    rule: PriceRule
+    """The price rule that it stands under; a stop that triggered stands under the rule that it became."""
+    arrives: int
+    """The step of the first bar that it meets."""
+    leaves: int
+    """The lots that are unfilled."""
+    limit: int
+    """Its limit in ticks, 0 where its type has none."""
+    stop: int
+    """Its stop in ticks, 0 where its type has none."""
+    is_at_once: bool
+    """Whether it ends with the first open that it meets."""
+    day: int | None = None
+    """The UTC day of its placing, for a DAY order; ``None`` before the first bar."""
+    status: OrderStatus = _ACCEPTED
 
     def move(self, trigger: OrderTrigger) -> None:
         """Move by the order table."""

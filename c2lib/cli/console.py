@@ -1,4 +1,4 @@
-"""Messages, results and progress, as the command line writes them.
+"""Exit codes, messages, results and progress of the command line.
 
 Each message and each result is one line, in which nothing that comes from a path, a strategy or a manifest can forge
 a second line or a colour. A closed or poor terminal never ends a command.
@@ -10,6 +10,8 @@ import sys
 from typing import Any
 
 from c2lib.core.text import one_line
+
+GOOD, NOT_GOOD, COULD_NOT = 0, 1, 2
 
 
 def say(text: str) -> None:

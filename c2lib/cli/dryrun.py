@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from c2lib.cli.console import ProgressBar, say
+from c2lib.cli.console import GOOD, NOT_GOOD, ProgressBar, say, show
 from c2lib.core.errors import ConfigError
 
 
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
             strategy=options.strategy_file or None,
             progress=partial(bar, "step"),
         )
-    print(json.dumps(result.summary()))
+    show(json.dumps(result.summary()))
     for problem in (result.reject_reason, result.fail_reason):
         if problem:
             say(f"{result.status.value}: {problem}")
@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
         say(f"  {line}")
     if result.staging:
         say(f"not published; what was written is in {result.staging}")
-    return 0 if result.status.value == "COMPLETED" else 1
+    return GOOD if result.status.value == "COMPLETED" else NOT_GOOD
 
 
 def _values(options: argparse.Namespace) -> dict[str, Any]:
@@ -136,10 +136,10 @@ def parse_param(text: str) -> tuple[str, int | bool | str]:
 
 
 def set_field(values: dict[str, Any], field: str, value: Any) -> None:
-    """Set a dotted field in nested mappings; raise :class:`ConfigError` when a part of it is no mapping."""
-    *parts, last = field.split(".")
-    for depth, part in enumerate(parts):
-        values = values.setdefault(part, {})
+    """Set a dotted field in nested mappings; raise :class:`ConfigError` when a field above it is no mapping."""
+    *above, last = field.split(".")
+    for depth, name in enumerate(above, start=1):
+        values = values.setdefault(name, {})
         if not isinstance(values, dict):
-            raise ConfigError(".".join(parts[: depth + 1]), "is no mapping")
+            raise ConfigError(".".join(above[:depth]), "is no mapping")
     values[last] = value

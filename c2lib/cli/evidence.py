@@ -9,7 +9,7 @@ import argparse
 import json
 from datetime import UTC, datetime
 
-from c2lib.cli.console import say
+from c2lib.cli.console import GOOD, NOT_GOOD, say, show
 from c2lib.core.redaction import redact_secrets
 
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         plots=not options.no_plots,
     )
     place = redact_secrets(draft.path)
-    print(json.dumps({"passed": draft.passed, "path": place, "failed_claims": list(draft.failed_claims)}))
+    show(json.dumps({"passed": draft.passed, "path": place, "failed_claims": list(draft.failed_claims)}))
     for finding in draft.report.findings:
         say(f"finding: {finding.text()}")
-    return 0 if draft.passed else 1
+    return GOOD if draft.passed else NOT_GOOD

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from importlib import import_module, metadata
 from typing import Any, NoReturn
 
-from c2lib.cli.console import say
+from c2lib.cli.console import COULD_NOT, GOOD, NOT_GOOD, say
 from c2lib.core.errors import C2Error, ConfigError, RunConflictError
 from c2lib.core.redaction import redact_secrets
 
-GOOD, NOT_GOOD, COULD_NOT, _INTERRUPTED = 0, 1, 2, 130
+_INTERRUPTED = 130
 _OPTION_NAME = re.compile(r"--?[a-z][a-z-]{0,30}", re.ASCII)
 
 _COMMANDS = {

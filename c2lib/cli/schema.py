@@ -6,7 +6,9 @@ import argparse
 import os
 from pathlib import Path
 
-from c2lib.cli.console import say, show
+from c2lib.cli.console import GOOD, NOT_GOOD, say, show
+from c2lib.core.errors import ConfigError, OutputError
+from c2lib.core.redaction import redact_secrets
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,14 +20,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write or check the schemas."""
     from c2lib.app.paths import checkout
-    from c2lib.core.errors import ConfigError, OutputError
-    from c2lib.core.redaction import redact_secrets
     from c2lib.core.schema import schema_texts
 
     root = checkout()
-    if options.out is None and root is None:
+    if options.out:
+        folder = Path(options.out)
+    elif root is not None:
+        folder = root / "docs" / "contract"
+    else:
         raise ConfigError("--out", "there is no checkout here; name a folder")
-    folder = Path(options.out) if options.out else Path(str(root)) / "docs" / "contract"
     stale = []
     try:
         for name, text in schema_texts().items():
@@ -41,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("--out", "no path can be spelled like this") from None
     for name in stale:
         say(f"stale: {redact_secrets(name)} (write it again with: c2lib schema)")
-    return 1 if stale else 0
+    return NOT_GOOD if stale else GOOD
 
 
 def _write(file: Path, text: str) -> None:

@@ -9,9 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from c2lib.cli.console import ProgressBar, say, show
+from c2lib.cli.console import COULD_NOT, GOOD, NOT_GOOD, ProgressBar, say, show
+from c2lib.core.errors import RunPathError
+
+if TYPE_CHECKING:
+    from c2lib.app.verify import VerifyReport
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,18 +47,17 @@ def run(options: argparse.Namespace) -> int:
                 report = _report(path, options, progress)
         except (OutputError, RunPathError) as error:
             say(str(error))
-            codes.append(2)
+            codes.append(COULD_NOT)
             continue
         for line in [json.dumps(report.facts())] if options.json else _lines(report):
             show(line)
-        codes.append(0 if report.ok else 1)
+        codes.append(GOOD if report.ok else NOT_GOOD)
     return max(codes)
 
 
-def _report(path: str, options: argparse.Namespace, progress: ProgressBar) -> Any:
+def _report(path: str, options: argparse.Namespace, progress: ProgressBar) -> VerifyReport:
     from c2lib.app.evidence import is_evidence, verify_evidence
     from c2lib.app.verify import verify_run
-    from c2lib.core.errors import RunPathError
 
     given: dict[str, Any] = {
         "replay": not options.no_replay,
@@ -73,7 +76,7 @@ def _report(path: str, options: argparse.Namespace, progress: ProgressBar) -> An
     return verify_run(path, **given)
 
 
-def _lines(report: Any) -> Iterator[str]:
+def _lines(report: VerifyReport) -> Iterator[str]:
     verdict = f"{report.verdict} {'OK' if report.ok else 'NOT OK'}"
     replay = "executed again" if report.replayed else "not executed again"
     yield f"{verdict}  {report.path}  ({replay}; run_digest {report.summary.run_digest})"

@@ -22,15 +22,11 @@ GENESIS_HASH = "0" * 64
 """``prev_hash`` of the first audit entry."""
 
 EVENT_ID_KIND = "c2_dryrun_event"
+"""``kind`` in what is hashed to an ``event_id``: this, run_id, strategy_id, event_type, ts_sim and payload."""
 
 
 class CanonicalFormError(ValueError):
-    """A value has no canonical form; ``path`` is where in it."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        self.path = path
-        self.problem = problem
-        super().__init__(f"{path}: {problem}")
+    """A value has no canonical form; the message begins with where in it."""
 
 
 def text_problem(text: str) -> str | None:
@@ -44,26 +40,21 @@ def text_problem(text: str) -> str | None:
     return None
 
 
-def _integer_problem(number: int) -> str | None:
-    return "integer of 2**53 or more" if abs(number) > MAX_INTEGER else None
-
-
 def _check_keys(mapping: Mapping[Any, Any], path: str) -> None:
     for key in mapping:
         problem = text_problem(key) if isinstance(key, str) else "is not text"
         if problem:
-            raise CanonicalFormError(path, f"key {key!r} {problem}")
+            raise CanonicalFormError(f"{path}: key {key!r} {problem}")
 
 
 def _check(value: Any, path: str, depth: int) -> None:
+    problem = None
     if depth > MAX_DEPTH:
-        raise CanonicalFormError(path, f"nested deeper than {MAX_DEPTH}")
-    if value is None or isinstance(value, bool):
-        return
-    if isinstance(value, int | str):
-        problem = text_problem(value) if isinstance(value, str) else _integer_problem(value)
-        if problem:
-            raise CanonicalFormError(path, problem)
+        problem = f"nested deeper than {MAX_DEPTH}"
+    elif isinstance(value, str):
+        problem = text_problem(value)
+    elif isinstance(value, int):
+        problem = "integer of 2**53 or more" if abs(value) > MAX_INTEGER else None
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             _check(item, f"{path}[{index}]", depth + 1)
@@ -71,8 +62,10 @@ def _check(value: Any, path: str, depth: int) -> None:
         _check_keys(value, path)
         for key, item in value.items():
             _check(item, f"{path}.{key}", depth + 1)
-    else:
-        raise CanonicalFormError(path, f"{type(value).__name__} has no place in an artifact")
+    elif value is not None:
+        problem = f"{type(value).__name__} has no place in an artifact"
+    if problem:
+        raise CanonicalFormError(f"{path}: {problem}")
 
 
 def canonical_json(value: Any) -> str:
@@ -96,35 +89,11 @@ def canonical_sha256(value: Any) -> str:
     return sha256_hex(canonical_json(value).encode())
 
 
-def event_id(run_id: str, strategy_id: str, event_type: str, ts_sim: int, payload: Mapping[str, Any]) -> str:
-    """Return the ``event_id`` of an event, the slow way that the encoders are held against.
-
-    >>> event_id("run_demo_001", "strat_demo", "SESSION_START", 0, {"clock_mode": "fixed"})
-    'f4c46d4318ed7fd625b8c3ce95cb0eb260ea42d163885c59e583d7da55ca1f76'
-    """
-    return canonical_sha256(
-        {
-            "kind": EVENT_ID_KIND,
-            "run_id": run_id,
-            "strategy_id": strategy_id,
-            "event_type": event_type,
-            "ts_sim": ts_sim,
-            "payload": payload,
-        }
-    )
-
-
 def run_digest(manifest: Mapping[str, Any]) -> str:
     """Return the ``run_digest`` of a manifest: over everything in it but ``run_digest`` itself."""
     return canonical_sha256({key: value for key, value in manifest.items() if key != "run_digest"})
 
 
 def component_seed(seed: int, component: str) -> int:
-    """Return the seed of one component's own generator.
-
-    The first 8 bytes, big-endian, of the SHA-256 of ``"{seed}|{component}"``.
-
-    >>> component_seed(123, "market") == component_seed(123, "strategy")
-    False
-    """
+    """Return the seed of one component's own generator: first 8 bytes, big-endian, of a SHA-256."""
     return int.from_bytes(hashlib.sha256(f"{seed}|{component}".encode()).digest()[:8], "big")

@@ -9,9 +9,11 @@ from functools import lru_cache
 from c2lib.core.errors import ConfigError, InvariantError
 from c2lib.core.model import Clock
 
+MICROSECONDS_A_DAY = 86_400_000_000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_DAY, _MINUTE = 86_400_000_000, 60_000_000
+_MINUTE = 60_000_000
 
 # the step loop writes the time of each bar, which mostly is a whole minute
 _MINUTE_TEXTS = {minute * _MINUTE: f"T{minute // 60:02d}:{minute % 60:02d}:00+00:00" for minute in range(24 * 60)}
@@ -47,7 +49,7 @@ def utc_micros(moment: datetime) -> int:
 
 def micros_text(micros: int) -> str:
     """Return microseconds since 1970-01-01 UTC as the artifacts write them."""
-    day, rest = divmod(micros, _DAY)
+    day, rest = divmod(micros, MICROSECONDS_A_DAY)
     clock = _MINUTE_TEXTS.get(rest)
     return (_EPOCH + timedelta(microseconds=micros)).isoformat() if clock is None else _date_text(day) + clock
 
@@ -65,8 +67,7 @@ class FixedClock:
     """
 
     def __init__(self, moment: str | datetime) -> None:
-        text = moment.isoformat() if isinstance(moment, datetime) else moment
-        self._moment = parse_utc(text, "clock")
+        self._moment = parse_utc(moment.isoformat() if isinstance(moment, datetime) else moment, "clock")
 
     def now(self) -> datetime:
         """Return the time at which it stands."""
@@ -74,7 +75,7 @@ class FixedClock:
 
 
 class RecordedClock:
-    """Returns what another clock returned: ``readings`` are ``(reading index, text)`` where the time changed."""
+    """Returns what another clock returned: ``readings`` are ``(index of the reading, text)`` where the time changed."""
 
     def __init__(self, readings: Sequence[tuple[int, str]]) -> None:
         self._readings = [(index, parse_utc(text, "inputs.clock_readings")) for index, text in readings]
@@ -102,7 +103,7 @@ class ClockReader:
         self.text = ""
 
     def read(self) -> str:
-        """Read once and return the text; raise :class:`InvariantError` for a naive time or one that goes back."""
+        """Read once and return the text; raise :class:`InvariantError` for a time without zone or before the last."""
         moment = self._clock.now()
         last = self._last
         if moment is last:

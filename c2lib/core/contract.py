@@ -133,8 +133,11 @@ AUDIT_CODES: tuple[str, ...] = (*AuditCode, *RejectCode, *FailCode)
 _INT, _DEC, _TIME, _SHA = FieldKind.INTEGER, FieldKind.DECIMAL, FieldKind.TIME, FieldKind.SHA256
 _ID, _CHOICE, _TEXT, _OBJ = FieldKind.IDENTIFIER, FieldKind.CHOICE, FieldKind.TEXT, FieldKind.OBJECT
 
+PRICES_OF_TYPE = {MARKET: (False, False), LIMIT: (True, False), STOP: (False, True), STOP_LIMIT: (True, True)}
+"""Whether an order of a type has a limit price, and a stop price."""
+
 SIDES = (BUY, SELL)
-ORDER_TYPES = (MARKET, LIMIT, STOP, STOP_LIMIT)
+ORDER_TYPES = tuple(PRICES_OF_TYPE)
 TIMES_IN_FORCE = (GTC, IOC, FOK, DAY)
 LIQUIDITIES = (MAKER, TAKER)
 CLOCK_MODES = ("fixed", "injected", "market")

@@ -17,7 +17,7 @@ MAX_DIGITS = 60
 """Most digits that a decimal may have, as given and in canonical text: far beyond any price, cheap to refuse."""
 
 MOST_KNOWN = 4096
-"""Most texts that :class:`KnownTexts` remembers."""
+"""Most texts that :class:`KnownTexts` keeps."""
 
 _LOOSE = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?", re.ASCII)
 
@@ -33,10 +33,11 @@ def parse_decimal(text: str) -> tuple[int, int]:
     match = _LOOSE.fullmatch(text)
     if match is None:
         raise ValueError(f"{quoted(text)} is not a decimal number")
-    sign, whole, fraction, exponent = match.group(1), match.group(2), match.group(3) or "", match.group(4)
-    if len(whole) + len(fraction) > MAX_DIGITS or abs(int(exponent or 0)) > MAX_DIGITS:
+    sign, whole, fraction, exponent = match.groups("")
+    power = int(exponent or 0)
+    if len(whole) + len(fraction) > MAX_DIGITS or abs(power) > MAX_DIGITS:
         raise ValueError(f"{quoted(text)} has more than {MAX_DIGITS} digits")
-    value, scale = int(whole + fraction), len(fraction) - int(exponent or 0)
+    value, scale = int(whole + fraction), len(fraction) - power
     if scale < 0:
         value, scale = value * 10**-scale, 0
     while scale and value % 10 == 0:
@@ -57,13 +58,10 @@ def format_scaled(value: int, scale: int) -> str:
 
 
 class KnownTexts(dict[int, str]):
-    """The texts of numbers, made by ``text_of`` and remembered: ``texts[number]`` takes one dict look-up.
+    """The texts of numbers, made by ``text_of`` and kept, at most :data:`MOST_KNOWN`: memory must not grow with a run.
 
-    At most :data:`MOST_KNOWN` are kept, so that memory does not grow with a run.
-
-    >>> texts = KnownTexts(lambda ticks: format_scaled(ticks, 2))
-    >>> texts[10125], len(texts)
-    ('101.25', 1)
+    >>> KnownTexts(lambda ticks: format_scaled(ticks, 2))[10125]
+    '101.25'
     """
 
     def __init__(self, text_of: Callable[[int], str]) -> None:

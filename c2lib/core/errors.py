@@ -1,22 +1,18 @@
-"""Every error of c2lib: one root, and below it one root per culprit.
+"""Every error of c2lib: one root, and below it one base class per cause.
 
-They are the caller (:class:`InputError`), the strategy (:class:`StrategyError`), the venue (:class:`BrokerError`), the
-machine (:class:`OutputError`) and c2lib itself (:class:`DefectError`). A message says what to do, and holds no secret
-where it can quote a name or a path; an error carries the field, file or line that it is about.
+Causes are the caller (:class:`InputError`), the strategy (:class:`StrategyError`), the venue (:class:`BrokerError`),
+the machine (:class:`OutputError`) and c2lib itself (:class:`DefectError`). A message says what to do, and is redacted
+where it can quote a name or a path.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.vocabulary import FailCode
-
-
-def _rebuilt(kind: type[C2Error], args: tuple[Any, ...], fields: dict[str, Any]) -> C2Error:
-    error = kind.__new__(kind, *args)
-    error.__dict__.update(fields)
-    return error
 
 
 class C2Error(Exception):
@@ -24,7 +20,7 @@ class C2Error(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own way calls the constructor with the message alone, which breaks a process pool
-        return _rebuilt, (type(self), self.args, self.__dict__)
+        return Exception.__new__, (type(self), *self.args), self.__dict__
 
 
 class InputError(C2Error):
@@ -39,10 +35,12 @@ class InputError(C2Error):
 
 
 class _NamingError(InputError):
-    """An error whose message is a name, a colon and a problem, cleaned apart: ``secret: is missing`` is no secret."""
+    """An error of something named; redacted piece by piece, since ``secret: is missing`` as a whole looks like one."""
 
     def __init__(self, where: str, problem: str, hint: str) -> None:
-        Exception.__init__(self, f"{where}: {problem}" + (f" ({hint})" if hint else ""))
+        self.problem = redact_secrets(problem)
+        self.hint = redact_secrets(hint)
+        Exception.__init__(self, f"{where}: {self.problem}" + (f" ({self.hint})" if hint else ""))
 
 
 class ConfigError(_NamingError):
@@ -54,9 +52,7 @@ class ConfigError(_NamingError):
 
     def __init__(self, field: str, problem: str, *, hint: str = "") -> None:
         self.field = redact_secrets(field)
-        self.problem = redact_secrets(problem)
-        self.hint = redact_secrets(hint)
-        super().__init__(self.field, self.problem, self.hint)
+        super().__init__(self.field, problem, hint)
 
 
 class MarketDataError(_NamingError):
@@ -68,10 +64,8 @@ class MarketDataError(_NamingError):
     def __init__(self, file: str, line: int, problem: str, *, hint: str = "", unit: str = "line") -> None:
         self.file = redact_secrets(file)
         self.line = line
-        self.problem = redact_secrets(problem)
         self.unit = unit
-        where = f"{self.file}, {unit} {line}" if line else self.file
-        super().__init__(where, self.problem, redact_secrets(hint))
+        super().__init__(f"{self.file}, {unit} {line}" if line else self.file, problem, hint)
 
 
 class StrategyLoadError(InputError):
@@ -129,7 +123,7 @@ class MissingExtraError(InputError):
 
 
 class StrategyError(C2Error):
-    """The strategy answered with something that is no decision."""
+    """The strategy returned something that is no decision."""
 
 
 class StrategyRaisedError(StrategyError):
@@ -164,7 +158,7 @@ class NoLiveViolationError(StrategyError):
 
 
 class BrokerError(C2Error):
-    """The venue did not do what was asked."""
+    """The venue did not do what was asked; trying again cannot help, unless it is a :class:`TransientBrokerError`."""
 
 
 class TransientBrokerError(BrokerError):
@@ -183,15 +177,11 @@ class RateLimitedError(TransientBrokerError):
     """Too many requests; the request had no effect."""
 
 
-class PermanentBrokerError(BrokerError):
-    """Trying again cannot help."""
-
-
-class InvalidRequestError(PermanentBrokerError):
+class InvalidRequestError(BrokerError):
     """The request is malformed or names something that the venue does not know."""
 
 
-class OrderRejectedError(PermanentBrokerError):
+class OrderRejectedError(BrokerError):
     """The venue understood the order and refused it; ``reason`` is the venue's word."""
 
     def __init__(self, reason: str) -> None:
@@ -200,10 +190,19 @@ class OrderRejectedError(PermanentBrokerError):
 
 
 class OutputError(C2Error):
-    """The machine failed us: a disk, a file system, a sink."""
+    """The machine failed: a disk, a file system, a sink."""
 
     def __init__(self, message: str) -> None:
         super().__init__(redact_secrets(message))
+
+
+@contextmanager
+def output_errors(problem: str) -> Iterator[None]:
+    """Turn an :class:`OSError` into an :class:`OutputError` that begins with ``problem``."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{problem}: {error.strerror}") from None
 
 
 class SinkWriteError(OutputError):
@@ -224,9 +223,6 @@ class ForbiddenTransitionError(DefectError):
     """A state machine was asked for a move that its table does not have; the state is unchanged."""
 
     def __init__(self, machine: str, state: str, trigger: str) -> None:
-        self.machine = machine
-        self.state = state
-        self.trigger = trigger
         super().__init__(f"{machine}: no transition from {state} on {trigger}")
 
 

@@ -20,6 +20,9 @@ MARKET, LIMIT, STOP, STOP_LIMIT = "MARKET", "LIMIT", "STOP", "STOP_LIMIT"
 GTC, IOC, FOK, DAY = "GTC", "IOC", "FOK", "DAY"
 MAKER, TAKER = "MAKER", "TAKER"
 
+new_fact = tuple.__new__
+"""``new_fact(BrokerFill, fields)`` makes a fact of a plain tuple, in half the time of its own constructor."""
+
 
 class Bar(NamedTuple):
     """One bar: ``bar_index`` from 0, ``time`` in microseconds of epoch, prices in ticks, volume in whole lots."""
@@ -100,9 +103,8 @@ class BrokerFill(NamedTuple):
 class Grid:
     """The units of a run.
 
-    A tick is ``tick_value`` times ten to the minus ``tick_scale``, a lot likewise. Money is counted in
-    units of ten to the minus ``money_scale``, fine enough that no price times quantity times fee rate
-    ever needs rounding; ``notional_unit`` money units are one tick times one lot.
+    A tick is ``tick_value`` times ten to the minus ``tick_scale``, a lot likewise; a money unit is ten to the minus
+    ``money_scale``, fine enough that no price times quantity times fee rate ever needs rounding.
 
     >>> Grid.of("0.0001", "1").price_text(10716)
     '1.0716'

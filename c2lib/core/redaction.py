@@ -1,7 +1,7 @@
 r"""Secrets are taken out of free text, and free text is made fit for an artifact.
 
-A detector is a name, a pattern in linear time and the public source of the shape that it knows; nothing here guesses
-from entropy, so that hashes, ids, prices and dates are left alone. What is found is replaced whole, and redacting again
+A detector has a pattern in linear time and the public source of the shape that it knows; nothing here guesses from
+entropy, so that hashes, ids, prices and dates are left alone. What is found is replaced whole, and redacting again
 changes nothing. ``docs/secrets.md`` says what is detected, and what was measured.
 """
 
@@ -19,7 +19,6 @@ class Detector(NamedTuple):
     Whatever the pattern matches holds one of ``hints``, in any letter case: a text without them is not scanned.
     """
 
-    name: str
     hints: tuple[str, ...]
     pattern: str
     source: str
@@ -59,67 +58,57 @@ _WITH_DIGIT = r"(?=[A-Za-z._~+/-]*[0-9=])"
 _WITH_BOTH_CASES = r"(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])"
 
 # unbounded are only repetitions behind which nothing can fail, so that no text is scanned twice for one start
-DETECTORS: tuple[Detector, ...] = (
-    Detector(
-        "private-key",
+DETECTORS: Mapping[str, Detector] = {
+    "private-key": Detector(
         ("private key",),
         r"-{4,5} ?BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)? ?-{4,5}[^-]*(?:-(?!-{3,4} ?END)[^-]*)*"
         r"(?:-{4,5} ?END [A-Z0-9 ]{0,60}-{0,5})?",
         "RFC 7468 (PEM), RFC 4716 (SSH2), RFC 9580 section 6.2 (OpenPGP), OpenSSH PROTOCOL.key",
     ),
-    Detector(
-        "aws-key-id",
+    "aws-key-id": Detector(
         ("akia", "asia", "abia", "acca"),
         _START + r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?![A-Za-z0-9])"
         r"(?:[\s,:;|\"'\\]{1,6}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))?",
         "AWS IAM User Guide, IAM identifiers, unique identifiers; a secret access key right behind it goes too",
     ),
-    Detector(
-        "github-token",
+    "github-token": Detector(
         ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
         _START + r"(?:gh[pousr]_[A-Za-z0-9_]{20,}|github_pat_[A-Za-z0-9_]{20,})",
         "GitHub Docs, About authentication to GitHub, token formats",
     ),
-    Detector(
-        "gitlab-token",
+    "gitlab-token": Detector(
         ("gl",),
         _START + r"gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct)-[A-Za-z0-9_.-]{20,}",
         "GitLab Docs, GitLab token overview, token prefixes",
     ),
-    Detector(
-        "slack-token",
+    "slack-token": Detector(
         ("xox", "xapp-", "hooks.slack.com"),
         _START + r"(?:xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}|xapp-[0-9]-[A-Za-z0-9-]{10,}"
         r"|hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_+-]{20,})",
         "Slack API documentation, token types and incoming webhooks",
     ),
-    Detector(
-        "api-key",
+    "api-key": Detector(
         ("sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "whsec_"),
         _START + r"(?:(?:sk|pk|rk)[-_](?:live|test|proj|ant|svcacct|admin|or)[-_][A-Za-z0-9_-]{10,}"
         r"|sk-[A-Za-z0-9]{32,}|whsec_[A-Za-z0-9+/=]{16,})",
         "Stripe API keys; OpenAI and Anthropic API references, as gitleaks' public rules record their prefixes",
     ),
-    Detector(
-        "google-key",
+    "google-key": Detector(
         ("aiza", "gocspx-", "ya29."),
         _START + r"(?:AIza[A-Za-z0-9_-]{35,}|GOCSPX-[A-Za-z0-9_-]{20,}|ya29\.[A-Za-z0-9_-]{20,})",
         "Google Cloud documentation, API keys and OAuth 2.0; detect-secrets and gitleaks record the same prefixes",
     ),
-    Detector(
-        "telegram-token",
+    "telegram-token": Detector(
         (":a",),
         _START + r"(?:bot)?[0-9]{6,12}:A[A-Za-z0-9_-]{34,}",
         "Telegram Bot API, authorizing your bot",
     ),
-    Detector(
-        "json-web-token",
+    "json-web-token": Detector(
         ("eyj",),
         _START + r"eyJ[A-Za-z0-9_-]{17,}(?:\.[A-Za-z0-9_-]*){0,4}",
         "RFC 7515 and RFC 7516, compact serialization: base64url of a JSON object, also when cut short",
     ),
-    Detector(
-        "bearer",
+    "bearer": Detector(
         ("authorization", "bearer", "basic"),
         rf"(?i:{_START}authorization"
         r"[\"'\\]{0,4}\s{0,4}[:=]\s{0,4}[\"'\\]{0,4}"
@@ -130,8 +119,7 @@ DETECTORS: tuple[Detector, ...] = (
         r"|[A-Za-z0-9+/]{14,200}={1,2})",
         "RFC 6750 and RFC 9110 section 11 (token68), RFC 7617; outside a header only what has a token's shape",
     ),
-    Detector(
-        "connection-string",
+    "connection-string": Detector(
         ("@",),
         _START + r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}:/{1,3}(?:[^\s/:@?#]{0,200}:(?![0-9]{1,5}[/?#])[^\s@]{1,300}"
         r"|(?=[A-Za-z._~%-]{0,300}[0-9])[A-Za-z0-9._~%-]{16,300})@\S+"
@@ -141,22 +129,19 @@ DETECTORS: tuple[Detector, ...] = (
         "RFC 3986 section 3.2.1 (userinfo), also where a path lost a slash; PostgreSQL libpq, go-sql-driver/mysql and "
         "Oracle JDBC connection strings",
     ),
-    Detector(
-        "netrc",
+    "netrc": Detector(
         ("password",),
         r"(?i:(?<![a-z0-9])(?:machine\s{1,8}\S{1,255}|default)\s{1,8}(?:(?:login|account)\s{1,8}\S{1,255}\s{1,8}){0,2}"
         r"password\s{1,8}\S+)",
         "GNU inetutils manual, the .netrc file",
     ),
-    Detector(
-        "command-line",
+    "command-line": Detector(
         ("-u", "--user", *_NAME_HINTS),
         rf"(?i:(?<![A-Za-z0-9-])--?(?:{_SECRET_NAMES}|{_PHRASE_NAMES}|pass|token)[ \t]{{1,4}}(?!-)\S{{3,}}"
         r"|(?<![A-Za-z0-9-])(?:-u|--user)[ =][^\s:]{1,64}:\S{3,})",
         "GNU Coding Standards, long options; curl manual, -u, --user",
     ),
-    Detector(
-        "assignment",
+    "assignment": Detector(
         (*_NAME_HINTS, "auth"),
         rf"(?i:(?<!\[REDACTED:)(?:(?:{_SECRET_NAMES})s?(?:[_-]?(?:[0-9]{{1,3}}|value|base64|hex|pem|prod|live|test)\b)?"
         rf"{_IS}{_VALUE}|(?:{_PHRASE_NAMES}){_IS}{_PHRASE_VALUE}"
@@ -164,9 +149,9 @@ DETECTORS: tuple[Detector, ...] = (
         r"|\"auth\"\s{0,4}:\s{0,4}\"[A-Za-z0-9+/]{12,}={0,2}\"?)",
         "names as in detect-secrets' keyword plugin and in the exchanges' own API documentation",
     ),
-)
+}
 
-_COMPILED = tuple((item.name, item.hints, re.compile(item.pattern, re.ASCII)) for item in DETECTORS)
+_COMPILED = tuple((name, item.hints, re.compile(item.pattern, re.ASCII)) for name, item in DETECTORS.items())
 
 MARK_PATTERN = r"\[REDACTED:[a-z-]{1,40}\]"
 """What stands where something was taken out."""
@@ -174,6 +159,15 @@ MARK_PATTERN = r"\[REDACTED:[a-z-]{1,40}\]"
 _MARK = re.compile(MARK_PATTERN, re.ASCII)
 _WITHHELD = "[REDACTED:text]"
 _MOST_PASSES = 10
+_CUT_MARK = "…[cut]"
+_OWN_HASH_NAMES = ("sha256", "_hash", "run_digest", "event_id")
+"""Ends of the names of fields that hold a hash which c2lib made."""
+
+MAX_FREE_TEXT = 2000
+"""Longest free text in an artifact, in characters; what is beyond is cut and marked."""
+
+FOREIGN = (Exception, SystemExit)
+"""What strategies, sinks and clocks may raise; a ``sys.exit`` of theirs must not look like a success."""
 
 
 def _candidates(text: str) -> list[tuple[str, re.Pattern[str]]]:
@@ -189,10 +183,7 @@ def _candidates(text: str) -> list[tuple[str, re.Pattern[str]]]:
 
 def find_secret(text: str) -> str | None:
     """Return the name of the first detector that finds something in ``text``, or ``None``."""
-    for name, pattern in _candidates(text):
-        if pattern.search(text):
-            return name
-    return None
+    return next((name for name, pattern in _candidates(text) if pattern.search(text)), None)
 
 
 def redact_secrets(text: str) -> str:
@@ -227,16 +218,6 @@ def is_redacted(text: str) -> bool:
     return _MARK.search(text) is not None
 
 
-MAX_FREE_TEXT = 2000
-"""Longest free text in an artifact, in characters; what is beyond is cut and marked."""
-
-FOREIGN = (Exception, SystemExit)
-"""What strategies, sinks and clocks may raise; a ``sys.exit`` of theirs must not look like a success."""
-
-_CUT_MARK = "…[cut]"
-_OWN_HASH_SUFFIXES = ("_sha256", "sha256", "_hash", "run_digest", "event_id")
-
-
 def clean_text(text: str) -> str:
     """Return ``text`` as an artifact may hold it."""
     if not text.isascii():
@@ -263,15 +244,10 @@ def describe_exception(error: BaseException) -> str:
     return clean_text(f"{kind}: {message}" if message else kind)
 
 
-def is_own_hash(field: str) -> bool:
-    """Whether a field of this name holds a hash that c2lib made."""
-    return field.endswith(_OWN_HASH_SUFFIXES)
-
-
 def clean_value(value: Any, field: str = "") -> Any:
     """Return a JSON value with every text in it cleaned, own hashes excepted."""
     if isinstance(value, str):
-        return value if is_own_hash(field) else clean_text(value)
+        return value if field.endswith(_OWN_HASH_NAMES) else clean_text(value)
     if isinstance(value, Mapping):
         return {clean_text(key): clean_value(item, key) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -282,7 +258,7 @@ def clean_value(value: Any, field: str = "") -> Any:
 def secret_field(value: Any, field: str = "") -> str | None:
     """Return the dotted name of the first field of a JSON value that holds a secret, or did, or ``None``."""
     if isinstance(value, str):
-        return field if not is_own_hash(field) and (is_redacted(value) or find_secret(value)) else None
+        return field if not field.endswith(_OWN_HASH_NAMES) and (is_redacted(value) or find_secret(value)) else None
     items: Iterable[tuple[str, Any]] = ()
     if isinstance(value, Mapping):
         items = ((f"{field}.{key}" if field else key, item) for key, item in value.items())

@@ -21,25 +21,14 @@ from c2lib.core.contract import (
 )
 from c2lib.core.vocabulary import Artifact
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-SCHEMA_FILES: Mapping[Artifact, str] = {
-    Artifact.EVENTS: "event.schema.json",
-    Artifact.SNAPSHOTS: "state_snapshot.schema.json",
-    Artifact.AUDIT: "audit_entry.schema.json",
-    Artifact.METRICS: "metrics.schema.json",
-    Artifact.MANIFEST: "run_manifest.schema.json",
+SCHEMA_OF: Mapping[Artifact, tuple[str, tuple[Field, ...]]] = {
+    Artifact.EVENTS: ("event.schema.json", EVENT_FIELDS),
+    Artifact.SNAPSHOTS: ("state_snapshot.schema.json", SNAPSHOT_FIELDS),
+    Artifact.AUDIT: ("audit_entry.schema.json", AUDIT_FIELDS),
+    Artifact.METRICS: ("metrics.schema.json", METRICS_FIELDS),
+    Artifact.MANIFEST: ("run_manifest.schema.json", MANIFEST_FIELDS),
 }
-"""Which schema a line of a ``.jsonl`` artifact, or the object of a ``.json`` artifact, fits."""
-
-FIELDS: Mapping[Artifact, tuple[Field, ...]] = {
-    Artifact.EVENTS: EVENT_FIELDS,
-    Artifact.SNAPSHOTS: SNAPSHOT_FIELDS,
-    Artifact.AUDIT: AUDIT_FIELDS,
-    Artifact.METRICS: METRICS_FIELDS,
-    Artifact.MANIFEST: MANIFEST_FIELDS,
-}
-"""The table behind each schema."""
+"""File name and fields of the schema that a line of a ``.jsonl`` or the object of a ``.json`` artifact fits."""
 
 
 def _object(fields: tuple[Field, ...], *, closed: bool) -> dict[str, Any]:
@@ -52,7 +41,7 @@ def _object(fields: tuple[Field, ...], *, closed: bool) -> dict[str, Any]:
 
 
 def _payload_rules() -> dict[str, Any]:
-    """Return what holds the payload of an event to the fields of its kind; it may carry more."""
+    """Return the rules that give an event's payload the fields of its kind; it may carry more."""
     return {
         "$defs": {kind.value: _object(fields, closed=False) for kind, fields in PAYLOADS.items()},
         "allOf": [
@@ -66,17 +55,13 @@ def _payload_rules() -> dict[str, Any]:
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """Return every schema by its file name.
-
-    >>> schemas()["event.schema.json"]["additionalProperties"]
-    False
-    """
+    """Return every schema by its file name."""
     found = {}
-    for artifact, name in SCHEMA_FILES.items():
+    for artifact, (name, fields) in SCHEMA_OF.items():
         unit = "A line" if artifact.value.endswith(".jsonl") else "The object"
-        head = {"$schema": DIALECT, "title": f"{unit} of {artifact.value}"}
+        head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"{unit} of {artifact.value}"}
         rules = _payload_rules() if artifact is Artifact.EVENTS else {}
-        found[name] = {**head, **_object(FIELDS[artifact], closed=True), **rules}
+        found[name] = {**head, **_object(fields, closed=True), **rules}
     return found
 
 

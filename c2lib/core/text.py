@@ -18,7 +18,7 @@ ABSENT = object()
 """Stands for the side of a difference that has no such field."""
 
 _CUT = "..."
-# a secret that begins where it would be shown is known by its beginning
+# searched for secrets: more than is shown, since one may begin within that and end behind it
 _SEARCHED = 8 * MAX_SHOWN
 
 
@@ -32,13 +32,12 @@ def shown(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    text = redact_secrets((value if isinstance(value, str) else str(value))[:_SEARCHED])[: MAX_SHOWN + 1]
-    text = text.encode("unicode_escape").decode("ascii")
+    text = redact_secrets(str(value)[:_SEARCHED])[: MAX_SHOWN + 1].encode("unicode_escape").decode("ascii")
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - len(_CUT)] + _CUT
 
 
 def quoted(text: str) -> str:
-    """Return what a caller wrote as a message repeats it: in quotes, escaped, cut behind :data:`MAX_QUOTED`."""
+    """Return a text of the caller's in quotes, escaped, cut behind :data:`MAX_QUOTED` characters."""
     return repr(text[:MAX_QUOTED]) + ("…" if len(text) > MAX_QUOTED else "")
 
 

@@ -18,7 +18,26 @@ from c2lib.core.criteria import Criteria
 from c2lib.core.decimals import canonical_decimal, format_scaled, parse_decimal
 from c2lib.witness.findings import Verdict
 from c2lib.witness.manifest import at
-from c2lib.witness.run import RunSummary
+from c2lib.witness.summary import RunSummary
+
+CLAIMS = {
+    "status": "The session ended with status {status}.",
+    "stop_reason": "Stepping ended for the reason {stop_reason}.",
+    "steps_as_planned": "The session made the steps that were planned before the first one, no more and no fewer.",
+    "min_fills": "At least {min_fills} fills were applied.",
+    "max_rail_trips": "At most {max_rail_trips} rails were broken.",
+    "max_no_live_attempts": "The NO-LIVE guard refused and counted at most {max_no_live_attempts} attempts.",
+    "criteria_sealed": "Event 0 carries the hash of these criteria, so they were fixed before the first step.",
+    "sealed_and_clean": "The record is sealed and the verifier finds nothing wrong with it.",
+    "reproduced": "Running the session again from its sealed config and inputs gives the same bytes.",
+    "re_executable": (
+        "The strategy can be executed again by anybody: it is built in, or a file that is sealed by its hash."
+    ),
+    "no_live_held": "The NO-LIVE layer that the config requires was there and held.",
+    "enabled_off": "The gate to live trading stayed shut.",
+    "accounts": "Equity is cash plus position times mark price, exactly.",
+}
+"""The sentence of each claim, in the order of evidence; what stands in braces is a field of the criteria."""
 
 NEEDED = (
     "status",
@@ -30,7 +49,7 @@ NEEDED = (
     "enabled_off",
     "accounts",
 )
-"""Names of the claims that a PASS needs whatever the criteria are."""
+"""The claims that a PASS needs whatever the criteria are."""
 
 NO_LIVE_LAYERS = ("hook", "namespace")
 
@@ -40,7 +59,7 @@ IN_MEMORY = "a class in memory"
 
 
 class Replay(Enum):
-    """How executing the session again ended: as its claim observes it, and as the verifier reports it."""
+    """How executing the session again ended, in the words of the claim ``reproduced`` and of the verifier's outcome."""
 
     IMPOSSIBLE = ("replay was not possible", "replay not possible")
     IDENTICAL = ("every byte identical", "every byte reproduced")
@@ -72,8 +91,8 @@ class Claim:
     references: tuple[str, ...]
 
 
-_Row = tuple[str, str, str, str, bool, tuple[str, ...]]
-"""A claim whose references are still names, as :func:`references` names them."""
+_Row = tuple[str, str, str, bool, tuple[str, ...]]
+"""A claim before it has its sentence and hashes: name, expected, observed, passed, names of its references."""
 
 
 def evaluate(summary: RunSummary, verification: Verification) -> tuple[Claim, ...]:
@@ -94,7 +113,12 @@ def evaluate(summary: RunSummary, verification: Verification) -> tuple[Claim, ..
         *_record_claims(summary, sealed, verification),
         *_control_claims(summary),
     )
-    return tuple(Claim(*row[:5], tuple(dict.fromkeys(filter(None, map(found.get, row[5]))))) for row in rows)
+    claims = []
+    for name, expected, observed, holds, named in rows:
+        sentence = CLAIMS[name].format_map(asked.model_dump())
+        hashes = dict.fromkeys(found[reference] for reference in named if found.get(reference))
+        claims.append(Claim(name, sentence, expected, observed, holds, tuple(hashes)))
+    return tuple(claims)
 
 
 def passed(claims: Sequence[Claim]) -> bool:
@@ -108,7 +132,7 @@ def failed_names(claims: Sequence[Claim]) -> tuple[str, ...]:
 
 
 def references(summary: RunSummary) -> dict[str, str]:
-    """Return the hashes that a claim can refer to, by what each is: an event, a file, the end of the audit, the run."""
+    """Return the hashes that a claim can refer to, by the name of what each belongs to."""
     named = {f"event {name}": event_id for name, event_id in summary.references.items()}
     named |= {f"file {name}": facts.sha256 for name, facts in summary.artifacts.items()}
     return named | {"last audit entry": summary.audit_last_hash, "run_digest": summary.run_digest or ""}
@@ -129,120 +153,70 @@ def _last_event(run: RunSummary) -> str:
 def _outcome_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
     reasons = ((run.reject_code, run.reject_reason), (run.fail_code, run.fail_reason))
     ended = [run.status or NOT_RECORDED, *(f"{code}: {text or NOT_RECORDED}" for code, text in reasons if code)]
-    yield (
-        "status",
-        f"The session ended with status {asked.status}.",
-        asked.status,
-        ", ".join(ended),
-        run.status == asked.status,
-        (_last_event(run), "file state_snapshots.jsonl"),
-    )
+    named = (_last_event(run), "file state_snapshots.jsonl")
+    yield "status", asked.status, ", ".join(ended), run.status == asked.status, named
     if asked.stop_reason is not None:
-        yield (
-            "stop_reason",
-            f"Stepping ended for the reason {asked.stop_reason}.",
-            asked.stop_reason,
-            run.stop_reason or NOT_RECORDED,
-            run.stop_reason == asked.stop_reason,
-            (_last_event(run),),
-        )
+        holds = run.stop_reason == asked.stop_reason
+        yield "stop_reason", asked.stop_reason, run.stop_reason or NOT_RECORDED, holds, (_last_event(run),)
     if asked.steps_as_planned:
-        yield (
-            "steps_as_planned",
-            "The session made the steps that were planned before the first one, no more and no fewer.",
-            "as many as planned" if run.steps_planned is None else f"{run.steps_planned} steps",
-            f"{run.steps} steps",
-            run.steps == run.steps_planned,
-            ("event session_start", _last_event(run)),
-        )
+        planned = "as many as planned" if run.steps_planned is None else f"{run.steps_planned} steps"
+        named, holds = ("event session_start", _last_event(run)), run.steps == run.steps_planned
+        yield "steps_as_planned", planned, f"{run.steps} steps", holds, named
 
 
 def _bound_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
     fills = ("event first_fill", "event last_fill") if "first_fill" in run.references else ("file events.jsonl",)
-    rails, guard = ("event rail_tripped", "file events.jsonl"), ("file metrics.json", "file audit.jsonl")
-    attempts = "The NO-LIVE guard refused and counted at most {} attempts."
+    rails, attempts = ("event rail_tripped", "file events.jsonl"), ("file metrics.json", "file audit.jsonl")
     bounds = (
-        ("min_fills", "At least {} fills were applied.", "or more", run.fills, "fills", fills),
-        ("max_rail_trips", "At most {} rails were broken.", "or fewer", run.rail_trips, "broken", rails),
-        ("max_no_live_attempts", attempts, "or fewer", run.no_live_attempts, "refused", guard),
+        ("min_fills", "or more", run.fills, "fills", fills),
+        ("max_rail_trips", "or fewer", run.rail_trips, "broken", rails),
+        ("max_no_live_attempts", "or fewer", run.no_live_attempts, "refused", attempts),
     )
-    for name, sentence, way, count, word, named in bounds:
+    for name, way, count, word, named in bounds:
         bound = getattr(asked, name)
         holds = count is not None and (count >= bound if way == "or more" else count <= bound)
-        observed = NOT_RECORDED if count is None else f"{count} {word}"
-        yield (name, sentence.format(bound), f"{bound} {way}", observed, holds, named)
+        yield name, f"{bound} {way}", NOT_RECORDED if count is None else f"{count} {word}", holds, named
 
 
 def _record_claims(run: RunSummary, sealed: Criteria | None, verification: Verification) -> Iterator[_Row]:
     expected = canonical_sha256(run.config["criteria"]) if sealed else "criteria in the sealed config"
-    verdict, findings = verification.verdict, verification.findings
-    yield (
-        "criteria_sealed",
-        "Event 0 carries the hash of these criteria, so they were fixed before the first step.",
-        expected,
-        announced_criteria(run) or NOT_RECORDED,
-        sealed is not None and announced_criteria(run) == expected,
-        ("event session_start",) if "session_start" in run.references else ("event rejected",),
-    )
-    yield (
-        "sealed_and_clean",
-        "The record is sealed and the verifier finds nothing wrong with it.",
-        f"{Verdict.SEALED.value}, 0 findings",
-        f"{verdict.value}, {findings} findings",
-        verdict is Verdict.SEALED and findings == 0 and run.run_digest is not None,
-        ("run_digest", "last audit entry"),
-    )
-    yield (
-        "reproduced",
-        "Running the session again from its sealed config and inputs gives the same bytes.",
-        Replay.IDENTICAL.observed,
-        verification.replay.observed,
-        verification.replay is Replay.IDENTICAL,
-        ("run_digest",),
-    )
+    announced = announced_criteria(run)
+    first = "event session_start" if "session_start" in run.references else "event rejected"
+    holds = sealed is not None and announced == expected
+    yield "criteria_sealed", expected, announced or NOT_RECORDED, holds, (first,)
+    verdict, findings, replay = verification.verdict, verification.findings, verification.replay
+    expected, observed = f"{Verdict.SEALED.value}, 0 findings", f"{verdict.value}, {findings} findings"
+    holds = verdict is Verdict.SEALED and findings == 0 and run.run_digest is not None
+    yield "sealed_and_clean", expected, observed, holds, ("run_digest", "last audit entry")
+    yield "reproduced", Replay.IDENTICAL.observed, replay.observed, replay is Replay.IDENTICAL, ("run_digest",)
     origin, source = (at(run.config, "strategy", name) for name in ("origin", "sha256"))
     known = {"built-in": f"built-in {run.strategy_id}", "file": f"file of sha256 {source}", "object": IN_MEMORY}
-    yield (
-        "re_executable",
-        "The strategy can be executed again by anybody: it is built in, or a file that is sealed by its hash.",
-        "built-in or file",
-        known.get(str(origin), NOT_RECORDED),
-        (origin == "built-in" and run.strategy_id in BUILT_IN_STRATEGIES) or (origin == "file" and source is not None),
-        ("file strategy.py", "run_digest"),
-    )
+    built_in = origin == "built-in" and run.strategy_id in BUILT_IN_STRATEGIES
+    holds = built_in or (origin == "file" and source is not None)
+    observed = known.get(str(origin), NOT_RECORDED)
+    yield "re_executable", "built-in or file", observed, holds, ("file strategy.py", "run_digest")
 
 
 def _control_claims(run: RunSummary) -> Iterator[_Row]:
     layer, required = run.no_live_required, run.config.get("no_live_required")
-    held = run.no_live_held and layer == required and layer in NO_LIVE_LAYERS
+    holds = run.no_live_held and layer == required and layer in NO_LIVE_LAYERS
+    expected = f"layer {required} held" if required else "a layer required by the sealed config"
+    observed = f"layer {layer} {'held' if holds else 'not shown to hold'}" if layer else NOT_RECORDED
+    yield "no_live_held", expected, observed, holds, ("last audit entry", "file audit.jsonl")
     enabled = run.config.get("enabled", NOT_RECORDED)
-    yield (
-        "no_live_held",
-        "The NO-LIVE layer that the config requires was there and held.",
-        f"layer {required} held" if required else "a layer required by the sealed config",
-        f"layer {layer} {'held' if held else 'not shown to hold'}" if layer else NOT_RECORDED,
-        held,
-        ("last audit entry", "file audit.jsonl"),
-    )
-    yield (
-        "enabled_off",
-        "The gate to live trading stayed shut.",
-        "enabled is false",
-        "the gate was overridden by a test" if run.enabled_overridden else f"enabled is {enabled}".lower(),
-        enabled is False and not run.enabled_overridden,
-        ("event session_start", "file audit.jsonl"),
-    )
+    holds = enabled is False and not run.enabled_overridden
+    observed = "the gate was overridden by a test" if run.enabled_overridden else f"enabled is {enabled}".lower()
+    yield "enabled_off", "enabled is false", observed, holds, ("event session_start", "file audit.jsonl")
     try:
-        equity = _worth(run.position, run.cash, run.mark_price)
-        holds = equity == canonical_decimal(run.equity)
+        expected = _equity(run.position, run.cash, run.mark_price)
+        holds = expected == canonical_decimal(run.equity)
         observed = f"{run.equity} = {run.cash} + {run.position} x {run.mark_price or '(no price)'}"
     except ValueError as error:
-        equity, holds, observed = "decimal numbers", False, str(error)
-    sentence = "Equity is cash plus position times mark price, exactly."
-    yield ("accounts", sentence, equity, observed, holds, (_last_event(run),))
+        expected, holds, observed = "decimal numbers", False, str(error)
+    yield "accounts", expected, observed, holds, (_last_event(run),)
 
 
-def _worth(position: str, cash: str, mark_price: str | None) -> str:
+def _equity(position: str, cash: str, mark_price: str | None) -> str:
     (held, held_scale), (money, money_scale) = parse_decimal(position), parse_decimal(cash)
     if mark_price is None and held:
         raise ValueError(f"a position of {position} without a mark price")

@@ -1,7 +1,7 @@
 """What a run does not prove, and what its reviewer should weigh.
 
-Each sentence has the fact of the run that brings it in; what the config does not say counts as not done. Values of a
-run enter a sentence only encoded.
+A table pairs each sentence with the fact of the run that brings it in; what the config does not say counts as not done.
+Values of a run stand in a sentence only encoded.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from c2lib.core.vocabulary import EventKind, StopReason
 from c2lib.evidence.claims import Claim, Replay, Verification, failed_names
-from c2lib.evidence.markdown import Encoded, code
+from c2lib.evidence.markdown import code
 from c2lib.witness.findings import Verdict
 from c2lib.witness.manifest import at
-from c2lib.witness.run import RunSummary
+from c2lib.witness.summary import RunSummary
 
 Applies = Callable[[RunSummary, Verification], bool]
 
@@ -169,13 +169,14 @@ def risk_notes(summary: RunSummary, verification: Verification, claims: Sequence
     """Return what a reviewer should read first; one sentence says so when there is nothing."""
     failed = failed_names(claims)
     rejected_orders = summary.event_counts.get(EventKind.ORDER_REJECTED.value, 0)
-    rejected = Encoded(f"{code(summary.reject_code)} {code(summary.reject_reason)}")
-    stopped = Encoded(f"{code(summary.fail_code)} {code(summary.fail_reason)}")
     risks: tuple[tuple[object, str], ...] = (
         (failed, f"Claims that do not hold: {', '.join(map(code, failed))}."),
         (verification.findings, f"The verifier reports {code(verification.findings)} findings: read them first."),
-        (summary.reject_code, f"Preflight rejected the run: {rejected}."),
-        (summary.fail_code, f"The session needs its operator: {stopped}."),
+        (
+            summary.reject_code,
+            f"Preflight rejected the run: {code(summary.reject_code)} {code(summary.reject_reason)}.",
+        ),
+        (summary.fail_code, f"The session needs its operator: {code(summary.fail_code)} {code(summary.fail_reason)}."),
         (summary.enabled_overridden, "A test overrode the gate to live trading: this run can never bear a PASS."),
         (summary.rail_trips, f"Rails broken: {code(summary.rail_trips)}."),
         (summary.no_live_attempts, f"Attempts to leave the process: {code(summary.no_live_attempts)}, all refused."),

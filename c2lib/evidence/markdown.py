@@ -8,7 +8,8 @@ numeric entity, and a table takes :data:`Encoded` cells alone, so that no row ca
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from typing import NewType
 from unicodedata import ucd_3_2_0
 
@@ -17,7 +18,7 @@ from c2lib.core.errors import ConfigError, DefectError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.text import MAX_SHOWN
 from c2lib.core.vocabulary import EventKind
-from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, Run, RunSeries
+from c2lib.witness.run import Run
 
 Encoded = NewType("Encoded", str)
 """Text that may stand in markdown as it is: one line, no structure of its own."""
@@ -32,7 +33,8 @@ SHA256 = re.compile(SHA256_PATTERN, re.ASCII)
 
 _ALNUM = "[A-Za-z0-9]"
 
-# a dot behind a w stays no dot: renderers make a link of www.
+# only the group becomes an entity: the alternatives before it are characters that are harmless where they stand and
+# stay readable; a dot behind a w is not, since renderers make a link of www.
 _ENTITIES = re.compile(
     rf"(?<={_ALNUM})(?:[-_]|(?<![wW])\.)(?={_ALNUM})"
     r"|(?<=[0-9])[:+](?=[0-9])|(?<=[A-Za-z])\.(?= |$)"
@@ -118,8 +120,15 @@ def _cell(text: str) -> str:
     return short(text) if SHA256.fullmatch(text) else visible(text, MAX_CELL) or "-"
 
 
+_DETAILS = {
+    EventKind.STRATEGY_TICK: "{bar_time} close {close} {decision}",
+    EventKind.ORDER_SUBMITTED: "{side} {quantity} {client_order_id}",
+    EventKind.FILL: "{side} {quantity} at {price}, fee {fee}, {client_order_id}",
+}
+
+
 def events_table(run: Run, limit: int = 20) -> str:
-    """Return the first ``limit`` bars, orders and fills of a run, opened with ``series``, in the order of their events.
+    """Return the first ``limit`` bars, orders and fills of a run, in the order of the log.
 
     Raises:
         ConfigError: for a limit below 1.
@@ -127,21 +136,10 @@ def events_table(run: Run, limit: int = 20) -> str:
     """
     if limit < 1:
         raise ConfigError("limit", "must be 1 or more")
-    # the sort is stable, so that events which a damaged log numbers alike keep their places
-    rows = sorted(_event_rows(run.series), key=lambda row: row[0].ts_sim)
-    text = aligned(
-        ("ts_sim", "bar", "event", "detail"),
-        [(str(point.ts_sim), str(point.bar_index), kind.value, detail) for point, kind, detail in rows[:limit]],
-    )
-    more = len(rows) - limit
+    rows = []
+    for event in islice((event for event in run.events() if event.event_type in _DETAILS), limit):
+        detail = _DETAILS[EventKind(event.event_type)].format(**event.payload)
+        rows.append((str(event.ts_sim), str(event.payload["bar_index"]), event.event_type, detail))
+    more = sum(run.summary.event_counts.get(kind, 0) for kind in _DETAILS) - len(rows)
+    text = aligned(("ts_sim", "bar", "event", "detail"), rows)
     return f"{text}\n... {more} more" if more > 0 else text
-
-
-def _event_rows(series: RunSeries) -> Iterator[tuple[BarPoint | OrderPoint | FillPoint, EventKind, str]]:
-    for bar in series.bars:
-        yield bar, EventKind.STRATEGY_TICK, f"{bar.bar_time} close {bar.close} {bar.decision}"
-    for order in series.orders:
-        yield order, EventKind.ORDER_SUBMITTED, f"{order.side} {order.quantity} {order.client_order_id}"
-    for fill in series.fills:
-        detail = f"{fill.side} {fill.quantity} at {fill.price}, fee {fill.fee}, {fill.client_order_id}"
-        yield fill, EventKind.FILL, detail

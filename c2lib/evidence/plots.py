@@ -1,14 +1,13 @@
 """Pictures of a run: the same series gives the same bytes, whoever draws them and wherever.
 
 matplotlib is imported here alone, and only when something is drawn; the user's settings of it neither change a picture
-nor are changed. Texts of a run are shown character by character. Decimals become binary floats here, for drawing, and
-nowhere else.
+nor are changed. No character of a run's texts is markup. Decimals become binary floats here, for drawing, and nowhere
+else.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -16,7 +15,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from c2lib.core.errors import MissingExtraError
 from c2lib.core.model import BUY, SELL
 from c2lib.evidence.markdown import visible
-from c2lib.witness.run import Run, RunSeries, RunSummary
+from c2lib.witness.run import Run
+from c2lib.witness.series import RunSeries
+from c2lib.witness.summary import RunSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +55,7 @@ BAND_COLOURS = {
 
 
 class Mark(NamedTuple):
-    """How a side is drawn: its shape's tip touches the price from ``shift`` sizes away, so that none hides another."""
+    """How a side is drawn: ``shift`` sizes from the price, so that the shape's tip touches it and hides no other."""
 
     colour: str
     shape: str
@@ -81,15 +82,16 @@ def event_total(summary: RunSummary) -> int:
 
 def bands(summary: RunSummary) -> dict[str, list[Band]]:
     """Return the bands of the phases, one for the first phase and each move, and of the statuses, one a snapshot."""
-    moves = summary.phases
+    moves, last = summary.phases, event_total(summary)
     phases = [(move.after, move.ts_sim, f"{move.trigger} at ts_sim {move.ts_sim}") for move in moves]
     if moves:
         phases.insert(0, (moves[0].before, 0, ""))
     statuses = [(status, events, f"at ts_sim {events}") for status, events in summary.statuses]
-    return {"phase": _end_to_end(phases, event_total(summary)), "status": _end_to_end(statuses, event_total(summary))}
+    return {"phase": _bands(phases, last), "status": _bands(statuses, last)}
 
 
-def _end_to_end(starts: Sequence[tuple[str, int, str]], last: int) -> list[Band]:
+def _bands(starts: Sequence[tuple[str, int, str]], last: int) -> list[Band]:
+    """Return the bands of labels, starts and causes; each ends where the next one starts."""
     ends = [*(start for _, start, _ in starts[1:]), last]
     return [Band(label, start, end, cause) for (label, start, cause), end in zip(starts, ends, strict=False)]
 
@@ -135,7 +137,7 @@ def picture(series: RunSeries, name: str) -> bytes:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, color=INK)
         draw(figure, series)
         figure.align_ylabels()
-        # all that writing a PNG asks of a file; this package's evidence opens none
+        # matplotlib writes a PNG to anything with a write; this folder opens no file
         file = SimpleNamespace(write=pieces.append)
         canvas.print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call] # matplotlib has no types here
     return b"".join(pieces)
@@ -201,17 +203,15 @@ def _draw_price(figure: Figure, series: RunSeries) -> None:
     axes = figure.subplots()
     indices = [bar.bar_index for bar in series.bars]
     closes = [_number(bar.close) for bar in series.bars]
-    label = f"close ({len(indices)})"
+    label = f"close ({series.totals['bars']})"
     axes.plot(indices, closes, color=LINE_COLOUR, linewidth=0.9, marker=_dot(series), label=label, zorder=2)
     crowd = max(len(series.orders), len(series.fills))
     size = 8.0 if crowd <= 40 else 5.0 if crowd <= 400 else 3.0
     for side, mark in SIDES.items():
-        ordered = [order.bar_index for order in series.orders if order.side == side]
-        # with ticks of decisions only, bars are missing: an order lies on the last close that is not after it
-        orders = [(index, closes[max(bisect_right(indices, index) - 1, 0)]) for index in ordered]
+        orders = [(order.bar_index, _number(order.close)) for order in series.orders if order.side == side]
         fills = [(fill.bar_index, _number(fill.price)) for fill in series.fills if fill.side == side]
-        _draw_marks(axes, orders, f"{side} ordered", mark, size, filled=False)
-        _draw_marks(axes, fills, f"{side} filled", mark, size, filled=True)
+        _draw_marks(axes, orders, f"{side} ordered ({series.totals[f'{side} orders']})", mark, size, filled=False)
+        _draw_marks(axes, fills, f"{side} filled ({series.totals[f'{side} fills']})", mark, size, filled=True)
     axes.set_ylabel(_fitted(f"price of {series.summary.symbol}", 60))
     _grid(axes)
     _bar_axis(axes, series)
@@ -233,7 +233,7 @@ def _draw_marks(
         markerfacecolor=mark.colour if filled else "none",
         markeredgecolor=mark.colour,
         markeredgewidth=min(1.1, size / 8),
-        label=f"{label} ({len(points)})",
+        label=label,
         zorder=4 if filled else 3,
     )
 

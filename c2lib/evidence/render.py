@@ -1,7 +1,7 @@
 """An evidence draft: a template filled with the facts of a run; and a file compared with the draft it should be.
 
 A draft is a pure function of its arguments: no disk, no clock, no environment. A template uses every placeholder and no
-other, so that no part of a draft can be left out.
+other, so that no section of a draft can be left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from c2lib.evidence.limits import not_proven, risk_notes
 from c2lib.evidence.markdown import NOTHING, SHA256, Encoded, bullets, code, inline, short, table, visible
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.manifest import at
-from c2lib.witness.run import RunSummary
+from c2lib.witness.summary import RunSummary
 
 TEMPLATE_NAME = "EV-FINISH_C2-ORCH-DRYRUN.md"
 
@@ -227,23 +227,23 @@ def _sealed_files(summary: RunSummary) -> tuple[Artifact, ...]:
 
 
 def verify_command(summary: RunSummary) -> Encoded:
-    """Return the command that checks that it is this run, and runs it again with what that needs."""
+    """Return the command that checks this run and executes it again, with the files that it needs left open."""
     folder = "/".join(("out", *RUN_SUBDIRS, summary.run_id))
     try:
         check_run_id_for_directory(summary.run_id)
     except ConfigError:
         folder = "RUN_DIRECTORY"
-    parts = ["c2lib verify", folder, "--require-sealed"]
+    words = ["c2lib verify", folder, "--require-sealed"]
     if SHA256.fullmatch(summary.run_digest or ""):
-        parts.append(f"--expect-digest {summary.run_digest}")
+        words.append(f"--expect-digest {summary.run_digest}")
     if at(summary.config, "market", "source") == "file":
-        parts.append("--market FILE")
+        words.append("--market FILE")
     if at(summary.config, "strategy", "origin") == "file":
         kept = Artifact.STRATEGY.value in summary.artifacts
         class_name = str(at(summary.config, "strategy", "class_name"))
         named = class_name if class_name.isidentifier() else "CLASS"
-        parts.append("--run-kept-strategy" if kept else f"--strategy-file FILE.py:{named}")
-    return code(" ".join(parts), 400)
+        words.append("--run-kept-strategy" if kept else f"--strategy-file FILE.py:{named}")
+    return code(" ".join(words), 400)
 
 
 def verify_outcome(verification: Verification) -> Encoded:
@@ -300,7 +300,7 @@ def plots_section(plots: Mapping[str, str]) -> str:
     return f"{table(('File', 'sha256'), rows)}\n\n{pictures}"
 
 
-class Stated(NamedTuple):
+class EvidenceText(NamedTuple):
     """What an evidence file says of itself: its text, date, owner, and the hash of each picture by its name."""
 
     text: str
@@ -309,8 +309,8 @@ class Stated(NamedTuple):
     pictures: Mapping[str, str]
 
 
-def stated(data: bytes, name: str, findings: Findings) -> Stated | None:
-    """Return what the evidence file ``name`` states; ``None``, with a finding, when that cannot be read."""
+def parse_evidence(data: bytes, name: str, findings: Findings) -> EvidenceText | None:
+    """Return what the evidence file ``name`` states; ``None``, with a finding, when it has not the form of a draft."""
 
     def malformed(expected: str, seen: str) -> None:
         findings.add(FindingCode.EVIDENCE_MALFORMED, name, expected=expected, seen=seen)
@@ -329,11 +329,11 @@ def stated(data: bytes, name: str, findings: Findings) -> Stated | None:
         return None
     _, _, plots = text.rpartition("\n## Plots\n")
     rows = filter(None, map(_PICTURE_ROW.fullmatch, plots.split("\n")))
-    return Stated(text, date[1], html.unescape(owner[1]), {row[1]: row[2] for row in rows})
+    return EvidenceText(text, date[1], html.unescape(owner[1]), {row[1]: row[2] for row in rows})
 
 
-def difference(text: str, draft: str, name: str, findings: Findings) -> None:
-    """Record the first line of the evidence file ``name`` that is not that of the draft."""
+def compare_evidence(text: str, draft: str, name: str, findings: Findings) -> None:
+    """Record as a finding the first line of the evidence file ``name`` that differs from the draft's."""
     lines = zip_longest(draft.split("\n"), text.split("\n"), fillvalue="no line")
     for number, (expected, seen) in enumerate(lines, start=1):
         if expected != seen:

@@ -1,7 +1,7 @@
 """How papermill talks to a kernel here: over IPC, without timing, with joined streams.
 
-Apart from :mod:`c2lib.jupyter.engine`, since importing papermill's engines loads every registered engine, and that one
-is among them.
+A module of its own, since importing papermill's engines loads every registered engine, :mod:`c2lib.jupyter.engine`
+among them.
 """
 
 from __future__ import annotations

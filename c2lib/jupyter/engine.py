@@ -28,7 +28,7 @@ class RefusedParameterError(click.ClickException):
 
 
 class UnfinishedNotebookError(click.ClickException):
-    """A cell of the notebook never ran to its end, whatever the notebook looks like."""
+    """A cell of the notebook never ran to its end, although papermill may take the notebook for a success."""
 
 
 def parameter_names(notebook: Any) -> set[str]:
@@ -110,7 +110,7 @@ def _papermill() -> Any:
 
 
 def _unfinished(notebook: Any) -> str | None:
-    """Return why an executed notebook is no success although papermill may take it for one, or ``None``."""
+    """Return which cell never ran to its end and why; ``None`` for a success or an error that papermill reports."""
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
@@ -118,7 +118,6 @@ def _unfinished(notebook: Any) -> str | None:
         if "SystemExit" in errors:
             return f"cell {number} left with SystemExit: what stands behind it never ran"
         if errors:
-            # papermill reports it better
             return None
         if cell.metadata.get("papermill", {}).get("exception"):
             return f"cell {number} failed without saying how"

@@ -11,20 +11,21 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from c2lib.core.errors import ConfigError, OutputError, RunPathError
+from c2lib.core.errors import ConfigError, OutputError, RunPathError, output_errors
+from c2lib.core.regular_file import read_regular
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
 from c2lib.record.seal import ArtifactDigest
 
 BATCH_LINES = 64
 """Lines that a file sink gathers before it gives them to the system."""
 
-FILE_MODE, FOLDER_MODE = 0o644, 0o755
-NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -76,7 +77,7 @@ def open_root(root: str | os.PathLike[str], *, make: bool = False) -> int:
 
 def _make(name: str | os.PathLike[str], parent: int | None = None) -> None:
     with contextlib.suppress(FileExistsError):
-        os.mkdir(name, FOLDER_MODE, dir_fd=parent)
+        os.mkdir(name, _FOLDER_MODE, dir_fd=parent)
 
 
 def open_below(parent: int, names: Iterable[str], shown: str, *, make: bool = False) -> int:
@@ -156,6 +157,53 @@ def open_run_to_add(path: str | os.PathLike[str]) -> int:
         raise RunPathError(f"{os.fspath(path)} is not there: name a run directory") from None
 
 
+def add_to_run(path: str | os.PathLike[str], folder: str, files: Mapping[str, bytes]) -> None:
+    """Write those of ``files`` that are missing in a folder of a published run directory: all of them, or none.
+
+    Args:
+        path: the run directory.
+        folder: the folder's name; it is made when it is missing.
+        files: the bytes of each file by its name.
+
+    Raises:
+        RunPathError: there is no run, a symlink is on the way, or a different file of that name is there already.
+        OutputError: the disk refused a file.
+    """
+    place = Path(path, folder)
+    with (
+        held(open_run_to_add(path)) as run,
+        held(open_below(run, (folder,), str(place.parent), make=True)) as handle,
+    ):
+        missing = {name: data for name, data in files.items() if not _is_there(handle, place / name, data)}
+        for name, data in missing.items():
+            _add(handle, place / name, data)
+
+
+def _is_there(folder: int, place: Path, data: bytes) -> bool:
+    """Return whether the same file is there; raise :class:`RunPathError` when another one is."""
+    try:
+        if read_regular(place.name, len(data), folder) == data:
+            return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        problem = "is a symlink: nothing is written through it" if error.errno == errno.ELOOP else error.strerror
+        raise RunPathError(f"{place} is there already and cannot be read: {problem}") from None
+    raise RunPathError(f"{place} is there already and differs: move it away first")
+
+
+def _add(folder: int, place: Path, data: bytes) -> None:
+    with output_errors(f"{place} cannot be written"):
+        handle = os.open(place.name, _NEW_FILE, _FILE_MODE, dir_fd=folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+        except OSError:
+            # half a file would be taken for the operator's
+            os.unlink(place.name, dir_fd=folder)
+            raise
+
+
 class FileSink:
     """A sink that writes lines to one file, in batches; ``close`` returns what the manifest says of it."""
 
@@ -207,15 +255,6 @@ class FileSink:
             self._pending = self._pending[written:]
 
 
-@contextlib.contextmanager
-def _output_errors(problem: str) -> Iterator[None]:
-    """Turn an :class:`OSError` into an :class:`OutputError` that begins with ``problem``."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{problem}: {error.strerror}") from None
-
-
 class StagedRun:
     """A run directory in the making; leaving the context without :meth:`publish` leaves the staging folder."""
 
@@ -229,7 +268,7 @@ class StagedRun:
         try:
             self._top = open_root(root, make=True)
             self._parent = open_below(self._top, RUN_SUBDIRS, os.fspath(root), make=True)
-            os.mkdir(self._name, FOLDER_MODE, dir_fd=self._parent)
+            os.mkdir(self._name, _FOLDER_MODE, dir_fd=self._parent)
             self._folder = open_below(self._parent, (self._name,), str(self.path.parent))
             for artifact in SEALED_BY_MANIFEST:
                 self._sinks[artifact] = FileSink(self._create(artifact))
@@ -246,12 +285,12 @@ class StagedRun:
 
     def seal(self) -> dict[str, Any]:
         """Close the four files and return what the manifest says of each; raises :class:`OutputError`."""
-        with _output_errors(f"{self.path} could not be written to the end"):
+        with output_errors(f"{self.path} could not be written to the end"):
             return {artifact.value: sink.close() for artifact, sink in self._sinks.items()}
 
     def add(self, artifact: Artifact, content: str | bytes) -> dict[str, Any]:
         """Write a whole file and return what the manifest says of it; raises :class:`OutputError`."""
-        with _output_errors(f"{self.path}/{artifact} could not be written"):
+        with output_errors(f"{self.path}/{artifact} could not be written"):
             sink = FileSink(self._create(artifact))
             try:
                 sink.put(content.encode() if isinstance(content, str) else content)
@@ -277,7 +316,7 @@ class StagedRun:
                 raise PublishedAlready(f"a run {self._run_id} is there already") from None
             raise OutputError(f"{self.path} could not be published: {error.strerror}") from None
         place = run_path(self._root, self._run_id)
-        with _output_errors(f"{place} is published, but the disk did not confirm it"):
+        with output_errors(f"{place} is published, but the disk did not confirm it"):
             os.fsync(self._parent)
         self._check_place(self._run_id, "is published, but not where it belongs")
         return place
@@ -288,7 +327,7 @@ class StagedRun:
 
     def discard(self) -> None:
         """Remove the staging folder, for a run that needs none; raises :class:`OutputError`."""
-        with _output_errors(f"{self.path} could not be removed"):
+        with output_errors(f"{self.path} could not be removed"):
             for name in os.listdir(self._folder):
                 os.unlink(name, dir_fd=self._folder)
             os.rmdir(self._name, dir_fd=self._parent)
@@ -309,7 +348,7 @@ class StagedRun:
         self.close()
 
     def _create(self, artifact: Artifact) -> int:
-        return os.open(artifact.value, NEW_FILE, FILE_MODE, dir_fd=self._folder)
+        return os.open(artifact.value, _NEW_FILE, _FILE_MODE, dir_fd=self._folder)
 
     def _check_place(self, name: str, problem: str) -> None:
         """Raise :class:`OutputError` unless the folder of that name, reached from the root, is the one written."""

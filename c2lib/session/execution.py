@@ -21,7 +21,17 @@ from c2lib.core.errors import (
     RateLimitedError,
     SinkWriteError,
 )
-from c2lib.core.model import GTC, Bar, BrokerFill, CancelIntent, OrderIntent, OrderRequest, PositionView, Texts
+from c2lib.core.model import (
+    GTC,
+    Bar,
+    BrokerFill,
+    CancelIntent,
+    OrderIntent,
+    OrderRequest,
+    PositionView,
+    Texts,
+    new_fact,
+)
 from c2lib.core.redaction import clean_text, describe_exception
 from c2lib.core.states import OrderStatus
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
@@ -29,10 +39,11 @@ from c2lib.record.journal import Journal
 from c2lib.session.ledger import Books, Ledger
 from c2lib.session.reconcile import Mismatch, compare
 
-_ENDS_WITHOUT_FILL = {OrderStatus.CANCELLED: EventKind.ORDER_CANCELLED, OrderStatus.EXPIRED: EventKind.ORDER_EXPIRED}
-
-_new_request = tuple.__new__
-"""A named tuple made of a tuple, in half the time of its own constructor."""
+_ENDS_WITHOUT_FILL = {
+    OrderStatus.CANCELLED: (EventKind.ORDER_CANCELLED, Ledger.cancel),
+    OrderStatus.EXPIRED: (EventKind.ORDER_EXPIRED, Ledger.expire),
+}
+"""The event and the move of the ledger that record an end."""
 
 
 class Execution:
@@ -117,13 +128,14 @@ class Execution:
         """Compare both sides, record the differences, and return how many orders are of unknown outcome."""
         found = compare(self.ledger.open_orders.values(), self._adapter.list_open_orders())
         self._mismatches += len(found)
+        texts = [f"{mismatch}:{client_order_id}" for mismatch, client_order_id in found]
         position, cash = self.books()[:2]
-        self._journal.event(EventKind.RECONCILED, list(found), [], None, position, cash, None, None)
-        for mismatch in found:
-            self._journal.audit(AuditLevel.ERROR, AuditCode.RECONCILE_MISMATCH, mismatch, {"mismatch": mismatch})
+        self._journal.event(EventKind.RECONCILED, texts, [], None, position, cash, None, None)
+        for text in texts:
+            self._journal.audit(AuditLevel.ERROR, AuditCode.RECONCILE_MISMATCH, text, {"mismatch": text})
         if not found:
             self._reconciled_ts = self._journal.ts
-        return sum(mismatch.startswith(f"{Mismatch.UNKNOWN_OUTCOME}:") for mismatch in found)
+        return sum(mismatch is Mismatch.UNKNOWN_OUTCOME for mismatch, _ in found)
 
     def books(self) -> Books:
         """Return position and money as the last event shows them, marked at the last bar's close."""
@@ -196,7 +208,7 @@ class Execution:
             self._watched[client_order_id] = time_in_force
         request = (client_order_id, self._symbol, side, order_type, quantity, limit, stop, time_in_force)
         try:
-            broker_order_id = self._adapter.place_order(_new_request(OrderRequest, request))
+            broker_order_id = self._adapter.place_order(new_fact(OrderRequest, request))
         except OrderRejectedError as error:
             self._reject(client_order_id, clean_text(error.reason))
         except RateLimitedError:
@@ -244,8 +256,8 @@ class Execution:
     def _end(self, client_order_id: str, broker_order_id: str, status: OrderStatus, reason: str) -> None:
         self._view = None
         self._forget(client_order_id)
-        (self.ledger.expire if status is OrderStatus.EXPIRED else self.ledger.cancel)(client_order_id)
-        kind = _ENDS_WITHOUT_FILL[status]
+        kind, move = _ENDS_WITHOUT_FILL[status]
+        move(self.ledger, client_order_id)
         self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
 
     def _forget(self, client_order_id: str) -> None:

@@ -5,6 +5,7 @@ Memory follows the open orders: an order that ended is dropped, and with it the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 from c2lib.core.errors import ForbiddenTransitionError
@@ -25,20 +26,18 @@ class Books(NamedTuple):
     equity: str
 
 
+@dataclass(slots=True, eq=False)
 class LocalOrder:
     """An order as the session believes it; quantities in lots."""
 
-    __slots__ = ("broker_order_id", "client_order_id", "fill_ids", "filled", "quantity", "side", "status")
-
-    def __init__(self, client_order_id: str, side: str, quantity: int) -> None:
-        self.client_order_id = client_order_id
-        self.broker_order_id: str | None = None
-        self.side = side
-        self.quantity = quantity
-        self.filled = 0
-        # most orders have one fill, which none can repeat
-        self.fill_ids: set[str] | None = None
-        self.status = OrderStatus.PENDING_NEW
+    client_order_id: str
+    side: str
+    quantity: int
+    broker_order_id: str | None = None
+    filled: int = 0
+    fill_ids: set[str] | None = None
+    """The ids of its partial fills; most orders have one fill, which none can repeat."""
+    status: OrderStatus = OrderStatus.PENDING_NEW
 
 
 class Ledger:
@@ -77,7 +76,7 @@ class Ledger:
     def request_cancel(self, client_order_id: str) -> None:
         """Record a cancel that the broker took in and did not carry out yet.
 
-        It counts as a move once the order is cancelled: the log, which shows no request, then gives the same count.
+        The request is counted only when the order is cancelled: the log shows no request that a fill overtook.
         """
         self._move(self._open(client_order_id), OrderTrigger.CANCEL_REQUESTED)
         self.transitions -= 1

@@ -7,6 +7,7 @@ flush, audit, metrics, flush, final snapshot, flush, and only then does the phas
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -166,7 +167,7 @@ class Lifecycle:
             self._metrics,
             lambda: flush(Artifact.AUDIT),
             lambda: flush(Artifact.METRICS),
-            lambda: self._snapshot(self._end()[0], self.journal.ts),
+            lambda: self._snapshot(self._last_move()[0], self.journal.ts),
             lambda: flush(Artifact.SNAPSHOTS),
             lambda: flush(Artifact.AUDIT),
         )
@@ -179,7 +180,7 @@ class Lifecycle:
                 # the record says two things of the end now: such a run is never published
                 self.violated_late = True
                 self._fail_late(NoLiveViolationError())
-        self.phase = self._end()[0]
+        self.phase = self._last_move()[0]
 
     def audit_dead_sink(self, error: SinkWriteError) -> None:
         """Audit that a sink failed for good, once: a write that was refused since then (no attempts) adds nothing."""
@@ -187,7 +188,7 @@ class Lifecycle:
             meta = {"sink": error.sink, "attempts": error.attempts, "error": error.cause}
             self.journal.audit(AuditLevel.ERROR, AuditCode.SINK_WRITE_FAILED, str(error), meta)
 
-    def _end(self) -> tuple[SessionPhase, SessionTrigger]:
+    def _last_move(self) -> tuple[SessionPhase, SessionTrigger]:
         by = self.failure.trigger if self.failure else self._trigger
         return next_state("session", SESSION_TABLE, self.phase, by), by
 
@@ -195,15 +196,13 @@ class Lifecycle:
         """Let what went wrong while closing count, and record it where that is still possible."""
         self.fail(failure_of(error, self._counters()["no_live_attempts_total"]))
         self.stop_reason = StopReason.FAILED
-        try:
+        # when the audit sink fails as well, the result in memory is what is left
+        with suppress(SinkWriteError):
             if isinstance(error, SinkWriteError):
                 self.audit_dead_sink(error)
             if self._end_written:
                 self._audit_end()
                 self.journal.flush(Artifact.AUDIT)
-        except SinkWriteError:
-            # the audit sink failed as well: the result in memory is what is left
-            return
 
     def _last_event(self, books: Books) -> None:
         if self.journal.is_dead(Artifact.EVENTS):
@@ -215,7 +214,7 @@ class Lifecycle:
             self.journal.event(EventKind.SESSION_STOP, reason.value, self.steps, *books)
 
     def _audit_end(self) -> None:
-        after, trigger = self._end()
+        after, trigger = self._last_move()
         meta = {
             "stop_reason": self.stop_reason.value if self.stop_reason else None,
             "steps": self.steps,
@@ -242,7 +241,7 @@ class Lifecycle:
     def _metrics(self) -> None:
         if self._metrics_written or self.journal.is_dead(Artifact.METRICS):
             return
-        counters, phase = self._counters(), self._end()[0]
+        counters, phase = self._counters(), self._last_move()[0]
         outcome = {"seed": self._seed, "status": STATUS_OF_PHASE[phase].value, "orchestrator_state": phase.value}
         self.journal.metrics({**counters, **outcome})
         self._metrics_written = True

@@ -11,12 +11,12 @@ import _posixsubprocess
 import errno
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 # bound here: session code could put another get_ident into threading
 from threading import get_ident
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
 from c2lib.core.errors import NoLiveViolationError
 from c2lib.core.redaction import clean_text
@@ -60,21 +60,18 @@ _installed = False
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if not _active or not (event in REFUSED or event.startswith(REFUSED_PREFIX)):
         return
+    # importing ctypes opens the process itself, which is no foreign library
     if event == "ctypes.dlopen" and args and args[0] is None:
         return
     thread = get_ident()
-    own = [guard for guard in _active if guard.entered_by(thread)]
-    judges = [guard for guard in own or _active if own or guard.judges(thread)]
-    if judges:
-        _refuse(judges, event, args)
-
-
-def _refuse(judges: Sequence[NoLiveGuard], event: str, args: tuple[Any, ...]) -> NoReturn:
-    with _lock:
-        for guard in judges:
+    # a thread that runs a session of its own answers to that session's guard alone
+    responsible = [guard for guard in _active if guard.entered_by(thread)]
+    responsible = responsible or [guard for guard in _active if guard.covers(thread)]
+    if responsible:
+        for guard in responsible:
             if not guard.testing:
                 guard.count(event, target_of(args))
-    raise NoLiveViolationError(f"refused by the NO-LIVE guard: {event}")
+        raise NoLiveViolationError(f"refused by the NO-LIVE guard: {event}")
 
 
 def target_of(value: object, depth: int = 0) -> str:
@@ -120,7 +117,7 @@ class NoLiveGuard:
     ``layer`` is the NO-LIVE layer that the strategy runs in; what its own process refuses is counted here as well.
     ``problem`` says why that layer does not hold there, ``None`` when it does.
     Threads that were there before, such as a Jupyter kernel's, are left alone, and so is everything while no guard is
-    active; a thread that runs a session of its own answers to that session's guard alone.
+    active. ``testing`` leaves refusals uncounted: it is for the canary.
 
     >>> guard = NoLiveGuard()
     >>> guard.canary_problem() is None, guard.attempts
@@ -136,7 +133,7 @@ class NoLiveGuard:
         self._depth = 0
         self._owner = get_ident()
         known = {thread.ident: thread for thread in threading.enumerate()}
-        self._bystanders = {ident: known.get(ident) for ident in sys._current_frames()}
+        self._older_threads = {ident: known.get(ident) for ident in sys._current_frames()}
 
     def count(self, event: str, target: str) -> None:
         """Count an attempt that was refused: the name of its audit event, and what it aimed at."""
@@ -149,13 +146,13 @@ class NoLiveGuard:
         """Whether ``thread`` runs the session, which any thread may step."""
         return thread == self._owner
 
-    def judges(self, thread: int) -> bool:
+    def covers(self, thread: int) -> bool:
         """Whether ``thread`` runs the session or was started since the guard was made."""
-        if thread == self._owner or thread not in self._bystanders:
+        if thread == self._owner or thread not in self._older_threads:
             return True
         # the number of a thread that ended is given to the next one started
-        bystander = self._bystanders[thread]
-        return bystander is not None and not bystander.is_alive()
+        older = self._older_threads[thread]
+        return older is not None and not older.is_alive()
 
     def __enter__(self) -> NoLiveGuard:
         global _active
@@ -179,13 +176,10 @@ class NoLiveGuard:
 
     def canary_problem(self) -> str | None:
         """Try to connect to the loopback, uncounted; return ``problem`` when that was stopped, else what is wrong."""
-        import socket
-
         self.testing = True
         try:
-            with self, socket.socket() as canary:
-                canary.settimeout(0.05)
-                canary.connect_ex(("127.0.0.1", 9))
+            with self:
+                _connect_to_loopback()
         except NoLiveViolationError:
             return self.problem
         finally:
@@ -193,13 +187,20 @@ class NoLiveGuard:
         return "the canary's loopback connection was not stopped by the audit hook"
 
 
+def _connect_to_loopback() -> int:
+    """Try to connect to a port of the loopback; return the error number, 0 when somebody listened."""
+    import socket
+
+    with socket.socket() as canary:
+        canary.settimeout(0.05)
+        return canary.connect_ex(("127.0.0.1", 9))
+
+
 def network_problem() -> str | None:
-    """Return what network this process has, ``None`` when it has none; to be called with the hook aside."""
+    """Return what network this process has, ``None`` when it has none; to be called where no hook refuses it."""
     import socket
 
     if {name for _, name in socket.if_nameindex()} - {"lo"}:
         return "this process has a network interface beside lo"
-    with socket.socket() as canary:
-        canary.settimeout(0.05)
-        answer = canary.connect_ex(("127.0.0.1", 9))
-    return None if answer == errno.ENETUNREACH else "the kernel did not stop the canary's loopback connection"
+    stopped = _connect_to_loopback() == errno.ENETUNREACH
+    return None if stopped else "the kernel did not stop the canary's loopback connection"

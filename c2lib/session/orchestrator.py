@@ -111,7 +111,7 @@ class LiveSessionOrchestrator:
     ) -> DryrunResult:
         """Open a session, take all its steps, stop it: exactly these calls, in this order.
 
-        The arguments are those of :meth:`open`.
+        See :meth:`open` for the arguments.
 
         Returns:
             The outcome. A run that was rejected or failed is a result with its code, not an exception.

@@ -20,22 +20,22 @@ class Mismatch(StrEnum):
     UNKNOWN_OUTCOME = "unknown_outcome"
 
 
-def compare(local_orders: Iterable[LocalOrder], reports: Iterable[OrderReport]) -> tuple[str, ...]:
-    """Return the differences between the open orders of both sides, each as ``name:client_order_id``.
+def compare(local_orders: Iterable[LocalOrder], reports: Iterable[OrderReport]) -> list[tuple[Mismatch, str]]:
+    """Return the differences between the open orders of both sides, each with its ``client_order_id``.
 
     An order whose outcome is unknown is named so, never taken for a rejection.
     """
     reported = {report.client_order_id: report for report in reports}
     found = []
     for local in local_orders:
-        mismatch = _between(local, reported.pop(local.client_order_id, None))
+        mismatch = _mismatch(local, reported.pop(local.client_order_id, None))
         if mismatch:
-            found.append(f"{mismatch}:{local.client_order_id}")
-    found.extend(f"{Mismatch.GHOST_BROKER_ORDER}:{client_order_id}" for client_order_id in reported)
-    return tuple(found)
+            found.append((mismatch, local.client_order_id))
+    found.extend((Mismatch.GHOST_BROKER_ORDER, client_order_id) for client_order_id in reported)
+    return found
 
 
-def _between(local: LocalOrder, report: OrderReport | None) -> Mismatch | None:
+def _mismatch(local: LocalOrder, report: OrderReport | None) -> Mismatch | None:
     if local.status is OrderStatus.PENDING_NEW:
         return Mismatch.UNKNOWN_OUTCOME
     if report is None:

@@ -52,7 +52,7 @@ class DryrunResult:
 
     def text(self) -> str:
         """Return the outcome for people, without what differs from machine to machine."""
-        words = [
+        lines = [
             f"run_id      {self.run_id}",
             f"status      {self.status.value}" + (f" ({self.stop_reason.value})" if self.stop_reason else ""),
             f"steps       {self.steps}",
@@ -62,11 +62,11 @@ class DryrunResult:
             f"run_digest  {self.run_digest}",
         ]
         if self.reject_code:
-            words.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
+            lines.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
         if self.fail_code:
-            words.append(f"failed      {self.fail_code.value}: {self.fail_reason}")
-            words.extend(f"            {line}" for line in self.fail_lines())
-        return "\n".join(words)
+            lines.append(f"failed      {self.fail_code.value}: {self.fail_reason}")
+            lines.extend(f"            {line}" for line in self.fail_lines())
+        return "\n".join(lines)
 
     def fail_lines(self) -> list[str]:
         """Return where a failure came from: the bar and the strategy's own lines, or what session code tried."""

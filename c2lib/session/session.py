@@ -8,7 +8,7 @@ does so too and is raised again, since half a step cannot be continued.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
@@ -52,7 +52,6 @@ class DryrunSession:
         guard: NoLiveGuard,
     ) -> None:
         self.config = config
-        self._steps_planned = config.steps
         self._journal = journal
         self._market = market
         self._bars: Iterator[Bar] = iter(())
@@ -82,11 +81,15 @@ class DryrunSession:
     def begin(self, *, has_audit_sink: bool, enabled_override: bool) -> None:
         """Open the record, run preflight and load the strategy; called once, by the orchestrator, under the guard.
 
+        Args:
+            has_audit_sink: whether the audit is written anywhere; preflight rejects a session without.
+            enabled_override: whether a test lets a config with ``enabled`` pass.
+
         Raises:
             ConfigError: the market has no bar; whatever else reading its first bar raises goes through as it is.
         """
         first = next(iter(self._market.bars(1)), None)
-        self._bars = iter(self._market.bars(self._steps_planned))
+        self._bars = iter(self._market.bars(self.config.steps))
         if first is None:
             raise ConfigError("market", "has no bars")
         started_ts = self._clock.text if self._clock else micros_text(first.time)
@@ -99,7 +102,7 @@ class DryrunSession:
                 self._lifecycle.move(SessionTrigger.PREFLIGHT_PASSED)
                 self._announce()
                 self._load_strategy()
-                self._refuse_attempts()
+                self._raise_on_attempts()
 
     def step(self) -> bool:
         """Take one step.
@@ -125,7 +128,7 @@ class DryrunSession:
             raise ConfigError("count", "must be a whole number, 0 or more")
         lifecycle = self._lifecycle
         before = lifecycle.steps
-        count = min(count, self._steps_planned - before)
+        count = min(count, self.config.steps - before)
         if count < 1 or lifecycle.phase not in _STEPPABLE:
             return 0
         with self._ending_on_errors(), self._guard:
@@ -165,13 +168,13 @@ class DryrunSession:
             The outcome, whatever it is: a session that failed or was rejected raises nothing here.
         """
         lifecycle = self._lifecycle
-        if lifecycle.steps < self._steps_planned:
+        if lifecycle.steps < self.config.steps:
             self.cancel(STOPPED_EARLY)
         if not lifecycle.ended:
             with self._ending_on_errors():
                 with self._guard:
                     self._wind_down()
-                self._refuse_attempts()
+                self._raise_on_attempts()
         if not lifecycle.ended:
             self._close(SessionTrigger.CLOSED)
         return self.result()
@@ -256,7 +259,7 @@ class DryrunSession:
             config.criteria.digest(),
             self._market.sha256,
             config.market.symbol,
-            self._steps_planned,
+            self.config.steps,
             books.cash,
         )
         self._lifecycle.announced = True
@@ -286,9 +289,9 @@ class DryrunSession:
                 execution.act(intents)
             lifecycle.steps += 1
         if lifecycle.steps < last:
-            trip(Rail.BAR_COUNT, f"{self._steps_planned} bars", f"{lifecycle.steps}")
+            trip(Rail.BAR_COUNT, f"{self.config.steps} bars", f"{lifecycle.steps}")
 
-    def _refuse_attempts(self) -> None:
+    def _raise_on_attempts(self) -> None:
         """Raise for an attempt to leave the process that session code swallowed."""
         if self._guard.attempts:
             raise NoLiveViolationError
@@ -357,12 +360,10 @@ class DryrunSession:
             self._lifecycle.audit_dead_sink(error)
 
     def _audit_second(self, error: BaseException) -> None:
-        try:
+        # that the audit sink is dead is recorded when closing
+        with suppress(SinkWriteError):
             if isinstance(error, SinkWriteError):
                 self._lifecycle.audit_dead_sink(error)
             else:
                 meta = {"error": describe_exception(error)}
                 self._journal.audit(AuditLevel.ERROR, FailCode.EXCEPTION, "while ending a failed session", meta)
-        except SinkWriteError:
-            # the audit sink is dead, and closing records that
-            return

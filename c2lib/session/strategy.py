@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import MAX_INTEGER
-from c2lib.core.contract import SIDES, TIMES_IN_FORCE
+from c2lib.core.contract import ORDER_TYPES, PRICES_OF_TYPE, SIDES, TIMES_IN_FORCE
 from c2lib.core.errors import ConfigError, StrategyError, StrategyRaisedError
 from c2lib.core.model import (
     BUILT_IN_PARAMS,
@@ -147,10 +147,8 @@ def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
     return StrategySource("object", name if known else None, source_sha256, factory)
 
 
-_PRICED = {"MARKET": (False, False), "LIMIT": (True, False), "STOP": (False, True), "STOP_LIMIT": (True, True)}
-"""Whether an order of a type has a limit price, and a stop price."""
-
 _MOST_KNOWN = 64
+"""Most answers that are known again."""
 
 
 class Decision(NamedTuple):
@@ -247,11 +245,11 @@ def _problem_of(intent: object) -> str | None:
     side, quantity, order_type, limit, stop, time_in_force, tag = intent
     # only plain texts have a hash and an equality that can be trusted
     plain = type(side) is type(order_type) is type(time_in_force) is str
-    if not (plain and side in SIDES and order_type in _PRICED and time_in_force in TIMES_IN_FORCE):
+    if not (plain and side in SIDES and order_type in ORDER_TYPES and time_in_force in TIMES_IN_FORCE):
         return "side, order_type or time_in_force is none of the known words"
     if not _is_whole(quantity):
         return "quantity must be a whole number of lots, 1 to 2**53 - 1"
-    priced = (limit is not None, stop is not None) == _PRICED[order_type]
+    priced = (limit is not None, stop is not None) == PRICES_OF_TYPE[order_type]
     if not (priced and (limit is None or _is_whole(limit)) and (stop is None or _is_whole(stop))):
         return f"a {order_type} order has the wrong prices; they are whole ticks, 1 to 2**53 - 1"
     return None if tag is None or type(tag) is str else "tag is not text"

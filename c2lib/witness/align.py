@@ -1,4 +1,4 @@
-"""The events of two runs, side by side bar by bar and order by order, and where they differ.
+"""The events of two runs, side by side bar by bar, and within a bar order by order.
 
 An order is known by its bar and its terms, not by its name: after one order more in one run, the later orders of both
 still stand beside each other. Memory follows the events of one bar and the open orders, not the length of the runs.
@@ -6,24 +6,15 @@ still stand beside each other. Memory follows the events of one bar and the open
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from c2lib.core.text import ABSENT, field_differences, first_difference, shown
 from c2lib.core.vocabulary import EventKind
-from c2lib.witness.foreign import count_name, text_of
-
-MAX_EXAMPLES = 10
-"""Most examples of anything that are kept."""
-
-MAX_FIELDS = 20
-"""Most differing fields of one object that are kept."""
+from c2lib.witness.foreign import text_of
 
 MAX_EVENTS = 1000
 """Most events of one part of a step."""
@@ -36,58 +27,43 @@ MAX_OPEN = 100_000
 
 _MAX_NAME = 128
 _TERMS = ("symbol", "side", "order_type", "quantity", "limit_price", "stop_price", "time_in_force", "tag")
-_NAMES = ("client_order_id", "broker_order_id", "fill_id")
 _ENDS = (EventKind.ORDER_REJECTED, EventKind.ORDER_CANCELLED, EventKind.ORDER_EXPIRED)
-_IN_SHORT = ("decision", "close", "client_order_id", "side", "quantity", "price", "reason", "stop_reason", "code")
-_COMPARED_APART = frozenset({"payload", "event_id", "ts_sim", "ts_utc", "event_type"})
-_GROUPS: Mapping[str, str] = {EventKind.ORDER_SUBMITTED: "orders", EventKind.FILL: "fills"}
-_ASIDES = ("ids", "names", "numbers", "times")
-_ID_FIRST = b'{"event_id":"'
-_ID_END = len(_ID_FIRST) + 64
 
 
 class Line(NamedTuple):
-    """A line of a file: its number from 1, the object in it, and its bytes."""
+    """An event or audit entry: its number from 1, type or code, object, payload, and the bytes that are compared."""
 
     number: int
+    kind: str
     value: Mapping[str, Any]
+    payload: Mapping[str, Any]
     data: bytes
 
-
-class Event(NamedTuple):
-    """A line that is an event; ``bar_index`` is the bar that it names."""
-
-    line: Line
-    kind: str
-    bar_index: int | None
-    payload: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, line: Line) -> Event:
-        """Return the event of a line."""
-        payload = line.value["payload"]
-        bar = payload.get("bar_index")
-        return cls(line, line.value["event_type"], bar if type(bar) is int else None, payload)
+    @property
+    def bar_index(self) -> int | None:
+        """The bar that an event names."""
+        bar = self.payload.get("bar_index")
+        return bar if type(bar) is int else None
 
 
-Pair = tuple[Event | None, Event | None]
+Pair = tuple[Line | None, Line | None]
 """Two events that stand for each other, or one without a counterpart."""
 
-Step = tuple[tuple[int, int, int], Sequence[Event]]
+Step = tuple[tuple[int, int, int], Sequence[Line]]
 """Stage, bar and part of the bar, and the events that happened there."""
 
 _START, _BAR, _CLOSE = 0, 1, 2
 _NO_STEP: Step = ((3, 0, 0), ())
 
 
-def steps(events: Iterable[Event]) -> Iterator[Step]:
+def steps(events: Iterable[Line]) -> Iterator[Step]:
     """Yield the events of a run bar by bar, in parts of bounded size, in the order of their keys.
 
     An event that names no bar belongs to the bar before it, or to the close when no bar follows.
     """
     key = (_START, 0, 0)
-    here: list[Event] = []
-    waiting: list[Event] = []
+    here: list[Line] = []
+    waiting: list[Line] = []
     size = ticks = 0
     for event in events:
         bar = event.bar_index
@@ -108,7 +84,7 @@ def steps(events: Iterable[Event]) -> Iterator[Step]:
                 yield key, here
                 key, here, size = (_BAR, bar, 0), [], 0
             here.append(event)
-        size += len(event.line.data)
+        size += len(event.data)
         if len(here) + len(waiting) >= MAX_EVENTS or size > MAX_BYTES:
             yield key, here + waiting
             key, here, waiting, size = (key[0], key[1], key[2] + 1), [], [], 0
@@ -119,7 +95,7 @@ def steps(events: Iterable[Event]) -> Iterator[Step]:
         yield key, here
 
 
-def side_by_side(a: Iterator[Step], b: Iterator[Step]) -> Iterator[tuple[Sequence[Event], Sequence[Event]]]:
+def side_by_side(a: Iterator[Step], b: Iterator[Step]) -> Iterator[tuple[Sequence[Line], Sequence[Line]]]:
     """Yield the events of two runs step by step; a side that has no such step has no events."""
     left, right = next(a, _NO_STEP), next(b, _NO_STEP)
     while left is not _NO_STEP or right is not _NO_STEP:
@@ -135,7 +111,7 @@ class Alignment:
     def __init__(self) -> None:
         self._known_as: dict[str | None, Hashable] = {}
 
-    def pairs(self, a: Sequence[Event], b: Sequence[Event]) -> list[Pair]:
+    def pairs(self, a: Sequence[Line], b: Sequence[Line]) -> list[Pair]:
         """Return the events of one step in pairs, in the order in which they happened."""
         if len(a) == len(b) == 1 and a[0].kind == b[0].kind == EventKind.STRATEGY_TICK:
             return [(a[0], b[0])]
@@ -146,7 +122,7 @@ class Alignment:
                 self._known_as.pop(_order(event), None)
         return found
 
-    def _match_orders(self, a: Sequence[Event], b: Sequence[Event]) -> None:
+    def _match_orders(self, a: Sequence[Line], b: Sequence[Line]) -> None:
         """Match the new orders: those of the same terms, then those of the same direction."""
         left, right = ([event for event in side if event.kind == EventKind.ORDER_SUBMITTED] for side in (a, b))
         for fields in (_TERMS, ("side",)):
@@ -160,7 +136,7 @@ class Alignment:
         for other in right:
             self._open(other, (_order(other),))
 
-    def _open(self, event: Event, known_as: Hashable) -> None:
+    def _open(self, event: Line, known_as: Hashable) -> None:
         name = _order(event)
         if name is None:
             return
@@ -169,7 +145,7 @@ class Alignment:
             del self._known_as[next(iter(self._known_as))]
 
 
-def _order(event: Event) -> str | None:
+def _order(event: Line) -> str | None:
     """Return the name of the order that an event is about, as a digest where it is long."""
     name = event.payload.get("client_order_id")
     if not isinstance(name, str):
@@ -177,20 +153,20 @@ def _order(event: Event) -> str | None:
     return name if len(name) <= _MAX_NAME else sha256(name.encode()).hexdigest()
 
 
-def _about(known_as: Mapping[str | None, Hashable], event: Event) -> Hashable:
+def _about(known_as: Mapping[str | None, Hashable], event: Line) -> Hashable:
     order = _order(event)
     return event.kind, known_as.get(order, order)
 
 
-def _asked(fields: Iterable[str], event: Event) -> Hashable:
+def _asked(fields: Iterable[str], event: Line) -> Hashable:
     return tuple(text_of(event.payload.get(name)) for name in fields)
 
 
 def _matched(
-    a: Sequence[Event], b: Sequence[Event], key_a: Callable[[Event], Hashable], key_b: Callable[[Event], Hashable]
+    a: Sequence[Line], b: Sequence[Line], key_a: Callable[[Line], Hashable], key_b: Callable[[Line], Hashable]
 ) -> list[Pair]:
     """Pair the n-th event of a key with the n-th of the same key; return all in the order of their places."""
-    waiting: defaultdict[Hashable, deque[tuple[int, Event]]] = defaultdict(deque)
+    waiting: defaultdict[Hashable, deque[tuple[int, Line]]] = defaultdict(deque)
     for place, event in enumerate(b):
         waiting[key_b(event)].append((place, event))
     found: list[tuple[int, Pair]] = []
@@ -199,236 +175,3 @@ def _matched(
         found.append((place, (event, same.popleft()[1] if same else None)))
     found += [(place, (None, event)) for left in waiting.values() for place, event in left]
     return [pair for _, pair in sorted(found, key=itemgetter(0))]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldDifference:
-    """What two sides have in a field, ``None`` for nothing; or how many of a kind each has."""
-
-    name: str
-    a: str | int | None
-    b: str | int | None
-
-    def text(self) -> str:
-        """Return the difference as one line for people."""
-        a, b = ("(nothing)" if side is None else side for side in (self.a, self.b))
-        return f"{self.name}: {a} | {b}"
-
-
-def side_text(value: Any) -> str:
-    """Return a value as one bounded line."""
-    return shown(value if isinstance(value, str) else text_of(value))
-
-
-def first_differences(a: Any, b: Any) -> tuple[FieldDifference, ...]:
-    """Return the first fields in which two values differ, at most :data:`MAX_FIELDS`."""
-    found = []
-    for name, *pair in islice(field_differences(a, b, within_lists=True), MAX_FIELDS):
-        left, right = (None if value is ABSENT else side_text(value) for value in pair)
-        if left == right and all(isinstance(value, str) for value in pair):
-            # the first difference may be within a secret: its place is reported, and not a piece of it
-            at = first_difference(*pair)
-            left, right = (f"{shown(text)} ({len(text)} characters, another from {at} on)" for text in pair)
-        found.append(FieldDifference(shown(name), left, right))
-    return tuple(found)
-
-
-def counts_of(a: Counter[str], b: Counter[str]) -> tuple[FieldDifference, ...]:
-    """Return every name that was counted, with both counts."""
-    return tuple(FieldDifference(shown(name), a[name], b[name]) for name in sorted(a.keys() | b.keys()))
-
-
-@dataclass(frozen=True, slots=True)
-class EventFact:
-    """One event: the number of its line, from 1, and what it says in short."""
-
-    line: int
-    kind: str
-    ts_sim: int
-    bar_index: int | None
-    event_id: str
-    facts: Mapping[str, str] = field(default_factory=dict)
-
-    def text(self) -> str:
-        """Return the event as one line for people."""
-        bar = "" if self.bar_index is None else f" bar {self.bar_index}"
-        facts = "".join(f" {name}={value}" for name, value in self.facts.items())
-        return f"{self.kind}{bar} (ts_sim {self.ts_sim}, line {self.line}){facts}"
-
-
-@dataclass(frozen=True, slots=True)
-class EventDifference:
-    """Two events that stand for each other and differ, or one that has no counterpart."""
-
-    a: EventFact | None
-    b: EventFact | None
-    fields: tuple[FieldDifference, ...] = ()
-
-    def text(self) -> str:
-        """Return the difference as one line for people."""
-        sides = {"A": self.a, "B": self.b}
-        a, b = (f"{name} {side.text()}" if side else f"nothing in {name}" for name, side in sides.items())
-        fields = "; ".join(difference.text() for difference in self.fields)
-        return f"{a} | {b}" + (f"; {fields}" if fields else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """How many there are of something, and the first of them."""
-
-    count: int = 0
-    first: tuple[EventDifference, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EventComparison:
-    """The events of two runs, aligned.
-
-    ``first`` is the first difference, ``counts`` are by kind. ``asides`` are differences that change no decision and
-    no trade: ``times``, ``names`` of orders and fills, ``numbers`` (``ts_sim``), ``ids``. ``quiet_ticks`` counts ticks
-    without a decision that one side does not record at all.
-    """
-
-    aligned: int = 0
-    differing: int = 0
-    first: EventDifference | None = None
-    counts: tuple[FieldDifference, ...] = ()
-    orders_differing: Examples = Examples()
-    orders_only_a: Examples = Examples()
-    orders_only_b: Examples = Examples()
-    fills_differing: Examples = Examples()
-    fills_only_a: Examples = Examples()
-    fills_only_b: Examples = Examples()
-    others_only_a: Examples = Examples()
-    others_only_b: Examples = Examples()
-    quiet_ticks: FieldDifference = FieldDifference("ticks without a decision", 0, 0)
-    asides: Mapping[str, Examples] = field(default_factory=dict)
-
-    @property
-    def same(self) -> bool:
-        """Whether nothing differs, the asides included."""
-        return self.first is None and self.quiet_ticks.a == self.quiet_ticks.b == 0 and not self.asides
-
-
-class Names(NamedTuple):
-    """What a run calls itself and its strategy."""
-
-    run_id: str
-    strategy_id: str
-
-    def left_out_of(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an object without the names of its run and strategy, where they are these."""
-        own = self._asdict()
-        return {name: item for name, item in value.items() if name not in own or item != own[name]}
-
-
-def _fact(event: Event | None) -> EventFact | None:
-    if event is None:
-        return None
-    facts = {name: side_text(event.payload[name]) for name in _IN_SHORT if event.payload.get(name) is not None}
-    value = event.line.value
-    return EventFact(event.line.number, shown(event.kind), value["ts_sim"], event.bar_index, value["event_id"], facts)
-
-
-def _parts(event: Event, names: Names) -> dict[str, dict[str, Any]]:
-    """Return what an event says: under ``""`` what counts, else by the aside that a difference in it is."""
-    value, payload = event.line.value, event.payload
-    envelope = {name: item for name, item in value.items() if name not in _COMPARED_APART}
-    compared = {name: item for name, item in payload.items() if name not in _NAMES}
-    return {
-        "": compared | {f"({name})": item for name, item in names.left_out_of(envelope).items()},
-        "times": {"ts_utc": value.get("ts_utc")},
-        "numbers": {"ts_sim": value["ts_sim"]},
-        "names": {name: payload.get(name) for name in _NAMES},
-        "ids": {"event_id": value["event_id"]},
-    }
-
-
-class EventDiff:
-    """The comparison so far; ``start`` holds the fields in which the two ``SESSION_START`` differ."""
-
-    def __init__(self, a: Names, b: Names) -> None:
-        self.start: tuple[FieldDifference, ...] = ()
-        self._a, self._b = a, b
-        self._own_a, self._own_b = (f'"run_id":{text_of(names.run_id)},'.encode() for names in (a, b))
-        self._alignment = Alignment()
-        self._kinds: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-        self._quiet, self._quiet_alone = [0, 0], [0, 0]
-        self._aligned = self._differing = 0
-        self._counts: Counter[str] = Counter()
-        self._examples: defaultdict[str, list[EventDifference]] = defaultdict(list)
-
-    def take(self, a: Sequence[Event], b: Sequence[Event]) -> None:
-        """Compare the events of the next step."""
-        for left, right in self._alignment.pairs(a, b):
-            quiet = False
-            for side, event in enumerate((left, right)):
-                if event:
-                    count_name(self._kinds[side], event.kind)
-                    quiet = event.kind == EventKind.STRATEGY_TICK and event.payload.get("decision") == "HOLD"
-                    self._quiet[side] += quiet
-            if not (left and right):
-                self._alone((left, right), quiet=quiet)
-                continue
-            self._aligned += 1
-            if not self._is_same_line(left.line.data, right.line.data):
-                self._compare(left, right)
-
-    def _is_same_line(self, a: bytes, b: bytes) -> bool:
-        """Whether two lines are the same but for the own name of each run and the id that follows from it.
-
-        This is for speed alone: a comparison by fields finds no difference in such lines either.
-        """
-        if self._a == self._b:
-            return a == b
-        if self._a.strategy_id != self._b.strategy_id or not (a.startswith(_ID_FIRST) and b.startswith(_ID_FIRST)):
-            return False
-        return a[_ID_END:].replace(self._own_a, self._own_b) == b[_ID_END:]
-
-    def _alone(self, pair: Pair, *, quiet: bool) -> None:
-        self._keep("first", pair)
-        for side, event in enumerate(pair):
-            if event and quiet:
-                self._quiet_alone[side] += 1
-            elif event:
-                self._keep("first_but_quiet", pair)
-                self._keep(f"{_GROUPS.get(event.kind, 'others')}_only_{'ab'[side]}", pair)
-
-    def _compare(self, a: Event, b: Event) -> None:
-        left, right = _parts(a, self._a), _parts(b, self._b)
-        found = {part: first_differences(left[part], right[part]) for part in left}
-        if self._a != self._b or found[""] or found["numbers"] or found["names"]:
-            # an id that follows from another difference is none of its own
-            found["ids"] = ()
-        fields = found.pop("")
-        for aside, differences in found.items():
-            if differences:
-                self._keep(aside, (a, b), differences)
-        if fields and a.kind == EventKind.SESSION_START and not self.start:
-            self.start = fields
-        elif fields:
-            self._differing += 1
-            groups = [f"{_GROUPS[a.kind]}_differing"] if a.kind in _GROUPS else []
-            for name in ("first", "first_but_quiet", *groups):
-                self._keep(name, (a, b), fields)
-
-    def _keep(self, name: str, pair: Pair, fields: tuple[FieldDifference, ...] = ()) -> None:
-        self._counts[name] += 1
-        if self._counts[name] <= MAX_EXAMPLES:
-            self._examples[name].append(EventDifference(_fact(pair[0]), _fact(pair[1]), fields))
-
-    def result(self) -> EventComparison:
-        """Return what came out."""
-        quiet = [0, 0] if all(self._quiet) else self._quiet_alone
-        examples = {name: Examples(self._counts[name], tuple(found)) for name, found in self._examples.items()}
-        first, first_but_quiet = (examples.pop(name, Examples()).first[:1] for name in ("first", "first_but_quiet"))
-        asides = {name: examples.pop(name) for name in _ASIDES if name in examples}
-        return EventComparison(
-            aligned=self._aligned,
-            differing=self._differing,
-            first=next(iter(first_but_quiet if any(quiet) else first), None),
-            counts=counts_of(*self._kinds),
-            quiet_ticks=FieldDifference("ticks without a decision", *quiet),
-            asides=asides,
-            **examples,
-        )

@@ -1,16 +1,8 @@
 """``audit.jsonl``, line by line: form, chain, and the path of phases.
 
-Rules kept here:
-
-* ``entry_hash`` is recomputed, ``prev_hash`` is that of the entry before, ``seq`` grows by one from 0;
-* a phase moves by the session table alone; the first entry opens the run, the last move reaches an end;
-* after that move stand only entries of writes tried again: they came while closing;
-* where a sink died late, or the NO-LIVE guard refused something while closing, the closing entries stand twice,
-  and the last move counts.
-
->>> log = AuditLog(Findings())
->>> log.phase.value, log.moves
-('INIT', [])
+A phase moves by the session table alone; after the last move stand only entries of writes tried again, which came while
+closing. Where a sink died late, or the NO-LIVE guard refused something while closing, the closing entries stand twice,
+and the last move counts.
 """
 
 from __future__ import annotations
@@ -27,7 +19,6 @@ from c2lib.core.vocabulary import NO_LIVE_CHECK, Artifact, AuditCode, FailCode
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import LineCheck, encode
 
-FILE = Artifact.AUDIT.value
 HOOK_LAYER = "hook"
 """The NO-LIVE layer of a canary check that names none."""
 
@@ -36,6 +27,9 @@ MAX_MOVES = 100
 
 MAX_TAIL = 100_000
 """Most retry entries after the last move that are kept; a session's bound on retries allows far fewer."""
+
+_CHAIN, _FORM = FindingCode.CHAIN_BROKEN, FindingCode.CONTRACT_BROKEN
+_PATH, _SEQUENCE = FindingCode.PHASE_PATH_FORBIDDEN, FindingCode.SEQUENCE_BROKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +50,22 @@ class RetryEntry(NamedTuple):
     retries: int
 
 
-class AuditLog:
+class AuditLog(LineCheck):
     """The audit trail so far.
 
-    ``entries`` counts lines; ``end_entries``, ``end_retries`` and ``end_ts`` tell entries, retries and time at
-    the last phase move, ``tail`` what came after it; ``canary_layer`` is the NO-LIVE layer that the canary found to
-    hold, ``None`` when it found none; ``dead_sinks`` names the sinks that failed for good;
+    ``entries`` and ``retries`` count lines and writes tried again; ``end_entries``, ``end_retries`` and ``end_ts`` are
+    those and the time at the last phase move, ``tail`` is what came after it. ``canary_layer`` is the NO-LIVE layer
+    that the canary found to hold, ``None`` when it found none; ``dead_sinks`` names the sinks that failed for good;
     ``closed_twice`` says that a NO-LIVE violation came late.
+
+    >>> log = AuditLog(Findings())
+    >>> log.phase.value, log.moves
+    ('INIT', [])
     """
 
     def __init__(self, findings: Findings) -> None:
-        self.entries = 0
+        super().__init__(Artifact.AUDIT.value, AUDIT_FIELDS, findings)
+        self.entries = self.retries = 0
         self.last_hash = GENESIS_HASH
         self.counts: Counter[str] = Counter()
         self.phase = SessionPhase.INIT
@@ -80,11 +79,7 @@ class AuditLog:
         self.end_entries = self.end_retries = 0
         self.end_ts: str | None = None
         self.tail: list[RetryEntry] = []
-        self._retries = 0
-        self._findings = findings
-        self._check = LineCheck(FILE, AUDIT_FIELDS, findings)
         self._before_end = SessionPhase.INIT
-        self._number = 0
         self._next_seq = 0
         self._last_ts = ""
         self._known_hash: str | None = GENESIS_HASH
@@ -92,69 +87,56 @@ class AuditLog:
             AuditCode.PHASE_TRANSITION: self._moved,
             AuditCode.SINK_WRITE_RETRY: self._retried,
             AuditCode.SINK_WRITE_FAILED: self._sink_failed,
-            FailCode.NO_LIVE_VIOLATION: self._violated,
             AuditCode.PREFLIGHT_CHECK: self._preflight,
-            AuditCode.DRYRUN_STOP: self._stopping,
         }
-
-    @property
-    def retries(self) -> int:
-        """How many writes were tried again, over all entries."""
-        return self._retries
 
     def take(self, number: int, data: bytes) -> None:
         """Take the next line in."""
         self.entries += 1
-        self._number = number
-        entry = self._check.value(number, data)
+        entry = self.value(number, data)
         if entry is None:
             self._next_seq += 1
             self._known_hash = None
             return
-        self._chain(entry)
+        claimed, code = entry["entry_hash"], entry["code"]
+        body = {key: value for key, value in entry.items() if key != "entry_hash"}
+        self.same(_CHAIN, "entry_hash", sha256_hex(encode(body).encode()), claimed)
+        if self._known_hash is not None:
+            self.same(_CHAIN, "prev_hash", self._known_hash, entry["prev_hash"])
+        self.last_hash = self._known_hash = claimed
         self._order(entry)
-        code = entry["code"]
         self.counts[code] += 1
-        handler = self._handlers.get(code)
-        if handler is not None:
-            handler(entry)
+        if code == AuditCode.DRYRUN_STOP:
+            self.stop_meta = entry["meta"]
+        elif code == FailCode.NO_LIVE_VIOLATION:
+            self.closed_twice = self.closed_twice or self.phase in SESSION_ENDS
+        elif code in self._handlers:
+            self._handlers[code](entry)
 
     def finish(self) -> None:
-        """Say what only the end of the file shows."""
-        if self.phase not in SESSION_ENDS:
-            self._report(FindingCode.PHASE_PATH_FORBIDDEN, "a path that reaches an end phase", self.phase.value)
-        stops = 1 + self.closed_twice
-        if self.counts[AuditCode.DRYRUN_STOP] != stops and not self.dead_sinks:
-            seen = self.counts[AuditCode.DRYRUN_STOP]
-            self._report(FindingCode.SEQUENCE_BROKEN, f"{stops} C2_DRYRUN_STOP", seen)
-
-    def _report(self, code: FindingCode, expected: object, seen: object) -> None:
-        self._findings.add(code, FILE, self._number, expected=expected, seen=seen)
-
-    def _chain(self, entry: Mapping[str, Any]) -> None:
-        claimed = entry["entry_hash"]
-        body = {key: value for key, value in entry.items() if key != "entry_hash"}
-        expected = sha256_hex(encode(body).encode())
-        if claimed != expected:
-            self._report(FindingCode.CHAIN_BROKEN, f"entry_hash {expected}", claimed)
-        if self._known_hash is not None and entry["prev_hash"] != self._known_hash:
-            self._report(FindingCode.CHAIN_BROKEN, f"prev_hash {self._known_hash}", entry["prev_hash"])
-        self.last_hash = self._known_hash = claimed
+        """Report what only the end of the file shows."""
+        self.require(self.phase in SESSION_ENDS, _PATH, "a path that reaches an end phase", self.phase)
+        expected, seen = 1 + self.closed_twice, self.counts[AuditCode.DRYRUN_STOP]
+        self.require(expected == seen or bool(self.dead_sinks), _SEQUENCE, f"{expected} C2_DRYRUN_STOP", seen)
 
     def _order(self, entry: Mapping[str, Any]) -> None:
-        seq, ts, code = entry["seq"], entry["ts"], entry["code"]
-        if seq != self._next_seq:
-            self._report(FindingCode.SEQUENCE_BROKEN, f"seq {self._next_seq}", seq)
+        seq, ts, code, first = entry["seq"], entry["ts"], entry["code"], self.line == 1
+        self.require(seq == self._next_seq, _SEQUENCE, f"seq {self._next_seq}", seq)
         self._next_seq = seq + 1
-        if ts < self._last_ts:
-            self._report(FindingCode.CLOCK_WENT_BACK, f"a ts not before {self._last_ts}", ts)
+        self.require(ts >= self._last_ts, FindingCode.CLOCK_WENT_BACK, f"a ts not before {self._last_ts}", ts)
         self._last_ts = ts
-        if (code == AuditCode.DRYRUN_START) is not (self._number == 1):
-            self._report(FindingCode.SEQUENCE_BROKEN, "C2_DRYRUN_START as the first entry and no other", code)
-        if self._number == 1:
-            self.first_ts = ts
-        if self.phase in SESSION_ENDS and not self._may_follow_the_end(code):
-            self._report(FindingCode.SEQUENCE_BROKEN, "only writes tried again after the last phase move", code)
+        self.first_ts = ts if first else self.first_ts
+        opens = code == AuditCode.DRYRUN_START
+        self.require(opens is first, _SEQUENCE, "C2_DRYRUN_START as the first entry and no other", code)
+        in_place = self.phase not in SESSION_ENDS or self._may_follow_the_end(code)
+        self.require(in_place, _SEQUENCE, "only writes tried again after the last phase move", code)
+
+    def _may_follow_the_end(self, code: str) -> bool:
+        if self.dead_sinks or code in (AuditCode.SINK_WRITE_RETRY, AuditCode.SINK_WRITE_FAILED):
+            return True
+        if not self.closed_twice:
+            return code == FailCode.NO_LIVE_VIOLATION
+        return code in (AuditCode.DRYRUN_STOP, AuditCode.PHASE_TRANSITION)
 
     def _moved(self, entry: Mapping[str, Any]) -> None:
         meta = entry["meta"]
@@ -164,71 +146,51 @@ class AuditLog:
         except (KeyError, ValueError):
             ts_sim = None
         if type(ts_sim) is not int or ts_sim < 0:
-            self._report(FindingCode.CONTRACT_BROKEN, "meta with the phases from and to, trigger and ts_sim", meta)
+            self.add(_FORM, "meta with the phases from and to, trigger and ts_sim", meta)
             return
         self._follow(before, after, trigger)
         self.phase = after
-        self.end_entries, self.end_retries, self.end_ts = self.entries, self._retries, entry["ts"]
+        self.end_entries, self.end_retries, self.end_ts = self.entries, self.retries, entry["ts"]
         self.tail.clear()
-        if self.moves and ts_sim < self.moves[-1].ts_sim:
-            self._report(FindingCode.SEQUENCE_BROKEN, f"ts_sim {self.moves[-1].ts_sim} or more", ts_sim)
+        last = self.moves[-1].ts_sim if self.moves else 0
+        self.require(ts_sim >= last, _SEQUENCE, f"ts_sim {last} or more", ts_sim)
         if len(self.moves) < MAX_MOVES:
-            move = PhaseMove(before.value, after.value, trigger.value, ts_sim, entry["entry_hash"])
-            self.moves.append(move)
+            self.moves.append(PhaseMove(before.value, after.value, trigger.value, ts_sim, entry["entry_hash"]))
 
     def _follow(self, before: SessionPhase, after: SessionPhase, trigger: SessionTrigger) -> None:
-        current = self.phase
+        current, checks, failed = self.phase, self.counts[AuditCode.PREFLIGHT_CHECK], self.failed_checks
         if current in SESSION_ENDS and (self.dead_sinks or self.closed_twice):
             # the move that was written before things went wrong was never made
             current = self._before_end
         if before is not current:
-            self._report(FindingCode.PHASE_PATH_FORBIDDEN, f"a move from {current.value}", f"from {before.value}")
+            self.add(_PATH, f"a move from {current}", f"from {before}")
         elif SESSION_TABLE.get((before, trigger)) is not after:
-            path = f"{before.value} to {after.value} on {trigger.value}"
-            self._report(FindingCode.PHASE_PATH_FORBIDDEN, "a move of the session table", path)
-        elif after is SessionPhase.PREFLIGHT_OK and (self.failed_checks or not self.counts[AuditCode.PREFLIGHT_CHECK]):
-            seen = f"{self.failed_checks} of {self.counts[AuditCode.PREFLIGHT_CHECK]} failed"
-            self._report(FindingCode.PHASE_PATH_FORBIDDEN, "preflight checks before it, all passed", seen)
+            self.add(_PATH, "a move of the session table", f"{before} to {after} on {trigger}")
+        elif after is SessionPhase.PREFLIGHT_OK and (failed or not checks):
+            self.add(_PATH, "preflight checks before it, all passed", f"{failed} of {checks} failed")
         self._before_end = before
 
     def _retried(self, entry: Mapping[str, Any]) -> None:
         retries = entry["meta"].get("retries")
         if type(retries) is not int or retries < 1:
-            self._report(FindingCode.CONTRACT_BROKEN, "meta.retries of 1 or more", retries)
+            self.add(_FORM, "meta.retries of 1 or more", retries)
             retries = 1
-        self._retries += retries
+        self.retries += retries
         if self.phase in SESSION_ENDS and len(self.tail) < MAX_TAIL:
             self.tail.append(RetryEntry(entry["ts"], retries))
 
     def _sink_failed(self, entry: Mapping[str, Any]) -> None:
         sink = entry["meta"].get("sink")
-        name = sink if isinstance(sink, str) and sink in set(Artifact) else FILE
+        name = sink if isinstance(sink, str) and sink in set(Artifact) else self.file
         if name not in self.dead_sinks:
             self.dead_sinks[name] = None
-            self._findings.add(
-                FindingCode.INCOMPLETE_RUN,
-                name,
-                expected="a sink that took every line",
-                seen="one that failed for good",
-            )
-
-    def _violated(self, entry: Mapping[str, Any]) -> None:
-        del entry
-        self.closed_twice = self.closed_twice or self.phase in SESSION_ENDS
+            expected, seen = "a sink that took every line", "one that failed for good"
+            self.findings.add(FindingCode.INCOMPLETE_RUN, name, expected=expected, seen=seen)
 
     def _preflight(self, entry: Mapping[str, Any]) -> None:
-        passed = entry["meta"].get("passed") is True
+        meta = entry["meta"]
+        passed = meta.get("passed") is True
         self.failed_checks += not passed
-        if entry["meta"].get("check") == NO_LIVE_CHECK:
-            layer = entry["meta"].get("layer", HOOK_LAYER)
+        if meta.get("check") == NO_LIVE_CHECK:
+            layer = meta.get("layer", HOOK_LAYER)
             self.canary_layer = layer if passed and isinstance(layer, str) else None
-
-    def _stopping(self, entry: Mapping[str, Any]) -> None:
-        self.stop_meta = entry["meta"]
-
-    def _may_follow_the_end(self, code: str) -> bool:
-        if self.dead_sinks or code in (AuditCode.SINK_WRITE_RETRY, AuditCode.SINK_WRITE_FAILED):
-            return True
-        if not self.closed_twice:
-            return code == FailCode.NO_LIVE_VIOLATION
-        return code in (AuditCode.DRYRUN_STOP, AuditCode.PHASE_TRANSITION)

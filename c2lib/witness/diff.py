@@ -1,4 +1,4 @@
-"""Where and why two runs differ.
+"""Whether two runs are the same, where they first differ, why, and what follows from it.
 
 The name of a run, and every id and hash that follows from it, is no difference. Nothing is verified here, and no hash
 of a manifest is believed: what is compared is what the files say. Both runs are read once and side by side.
@@ -7,68 +7,121 @@ of a manifest is believed: what is compared is what the files say. Both runs are
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from itertools import chain, islice, zip_longest
-from typing import Any
+from hashlib import sha256
+from itertools import islice
+from typing import Any, NamedTuple
 
 from c2lib.core.contract import EVENT_FIELDS
 from c2lib.core.errors import RunPathError
-from c2lib.core.text import shown
-from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, AuditCode
-from c2lib.witness.align import (
-    MAX_FIELDS,
-    Event,
-    EventComparison,
-    EventDiff,
-    FieldDifference,
-    Line,
-    Names,
-    counts_of,
-    first_differences,
-    side_by_side,
-    side_text,
-    steps,
-)
-from c2lib.witness.audit import MAX_MOVES
+from c2lib.core.text import ABSENT, field_differences, first_difference, shown
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, EventKind
+from c2lib.witness.align import Alignment, Line, side_by_side, steps
 from c2lib.witness.findings import Findings, Verdict
-from c2lib.witness.foreign import OWN_AUDIT_FIELDS, RunbookFile, count_name
+from c2lib.witness.foreign import RunbookFile, count_name, text_of
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, canonical_object, problems
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder
 from c2lib.witness.snapshots import MAX_STATES
 
-
-@lru_cache(maxsize=16)
-def _own_event(data: bytes) -> Mapping[str, Any] | None:
-    """Return the event of a line that has c2lib's own fields; two runs bring the same lines at nearly the same time."""
-    value = canonical_object(data)
-    return None if value is None or any(problems(EVENT_FIELDS, value, closed=True)) else value
-
-
 MAX_DAMAGE = 10
 """Most lines that are listed one by one because they cannot be compared."""
 
-NOTE_CONFIG = "the config_sha256 differ, as other run_ids alone make them: whether the configs differ else is not known"
+MAX_FIELDS = 20
+"""Most differing fields of one object that are kept."""
+
 NOTE_HASHES = "event ids and the audit chain are not compared between runs of other names; c2lib verify checks each"
 
-_TIMES = frozenset({"ts", "started_ts", "ended_ts"})
-_CAUSES = ("behaviour_version", "market", "strategy", "inputs")
+_CAUSES = ("behaviour_version", "config", "market", "strategy", "inputs")
+_IN_SHORT = ("decision", "close", "client_order_id", "side", "quantity", "price", "reason", "stop_reason", "code")
+_KIND = {Artifact.EVENTS: "event_type", Artifact.AUDIT: "code"}
+
+_HASHES = frozenset({"event_id", "prev_hash", "entry_hash"})
+
+_OF_THE_NAME = _HASHES | {"config_sha256"}
+"""Fields that differ wherever the names of two runs do."""
+
+_NAMED_HASH = re.compile(f'"(?:{"|".join(_OF_THE_NAME)})":"[0-9a-f]{{64}}"'.encode())
+
+_LESSER = _HASHES | {"seq", "ts_sim", "ts_utc", "ts", "client_order_id", "broker_order_id", "fill_id"}
+"""Fields of an event or audit entry that make no line differ, and are named where nothing else differs."""
 
 
 class Outcome(StrEnum):
-    """How far two runs are the same.
-
-    ``IDENTICAL``: the four files, byte for byte, and what the manifests say. ``SAME_BUT_FOR_RUN_ID``: two names of one
-    session; nothing differs but ``run_id`` and the hashes that follow from it.
-    """
+    """How far two runs are the same; ``SAME_BUT_FOR_RUN_ID`` are two names of one session."""
 
     IDENTICAL = "IDENTICAL"
     SAME_BUT_FOR_RUN_ID = "SAME_BUT_FOR_RUN_ID"
     DIFFERENT = "DIFFERENT"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDifference:
+    """What two sides have in a field, ``None`` for nothing."""
+
+    name: str
+    a: str | None
+    b: str | None
+
+    def text(self) -> str:
+        """Return the difference as one line for people."""
+        a, b = ("(nothing)" if side is None else side for side in (self.a, self.b))
+        return f"{self.name}: {a} | {b}"
+
+
+@dataclass(frozen=True, slots=True)
+class LineDifference:
+    """Two events, or audit entries, that stand for each other and differ, or one that has no counterpart.
+
+    ``line_a`` and ``line_b`` are the numbers of their lines, from 1; ``facts`` what they say in short.
+    """
+
+    kind: str
+    bar_index: int | None
+    line_a: int | None
+    line_b: int | None
+    facts: Mapping[str, str]
+    fields: tuple[FieldDifference, ...]
+
+    def text(self) -> str:
+        """Return the difference as one line for people."""
+        sides = (("A", self.line_a), ("B", self.line_b))
+        lines = ", ".join(f"{name} line {line}" if line else f"nothing in {name}" for name, line in sides)
+        bar = "" if self.bar_index is None else f" bar {self.bar_index}"
+        facts = "".join(f" {name}={value}" for name, value in self.facts.items())
+        return f"{self.kind}{bar} ({lines}){facts}" + "".join(f"; {field.text()}" for field in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many lines of a kind say the same, say something else, or have no counterpart."""
+
+    kind: str
+    same: int
+    differing: int
+    only_a: int
+    only_b: int
+
+    def text(self) -> str:
+        """Return the counts as one line for people."""
+        only = f"{self.only_a} only in A, {self.only_b} only in B"
+        return f"{self.kind}: {self.same} the same, {self.differing} differ, {only}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The events or audit entries of two runs: the first difference, and the counts of all and then of each kind.
+
+    Times, numbers, ids, and names of orders and fills count for ``first`` only where nothing else differs.
+    """
+
+    first: LineDifference | None
+    counts: tuple[Tally, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +132,26 @@ class RunSide:
     verdict: Verdict
     run_id: str
     strategy_id: str
-    run_digest: str | None
+    status: str | None
     damage: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RunDiff:
-    """Where and why two runs differ.
+    """Whether, where and why two runs differ, and what follows from it.
 
-    ``causes`` are the fields of config, market, strategy, inputs and behaviour version that differ, and those of
-    ``SESSION_START`` that no cause of the manifests explains. ``files`` are files that differ as such, ``notes`` say
-    what could not be compared.
+    ``causes`` are the fields of config, market, strategy, inputs and behaviour version that differ, or those of
+    ``SESSION_START`` where a manifest is missing. ``ending`` compares stop reason, books, codes, statuses and metrics.
+    ``files`` are those that are not the same, ``notes`` say what could not be compared.
     """
 
     a: RunSide
     b: RunSide
     outcome: Outcome
     causes: tuple[FieldDifference, ...]
-    events: EventComparison
-    snapshots: tuple[FieldDifference, ...]
-    phases: FieldDifference | None
-    audit_first: FieldDifference | None
-    audit_counts: tuple[FieldDifference, ...]
-    metrics: tuple[FieldDifference, ...]
+    events: Comparison
+    audit: Comparison
+    ending: tuple[FieldDifference, ...]
     files: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -115,70 +165,186 @@ class RunDiff:
         return {"same": self.same, **asdict(self)}
 
 
-class _Side:
-    """One run directory, its files read as they are asked for; ``facts`` are of those that were read to their end."""
+def first_differences(a: Any, b: Any) -> tuple[FieldDifference, ...]:
+    """Return the first fields in which two values differ, at most :data:`MAX_FIELDS`."""
+    found = []
+    for name, *pair in islice(field_differences(a, b, within_lists=True), MAX_FIELDS):
+        left, right = (None if value is ABSENT else _shown(value) for value in pair)
+        if left == right and all(isinstance(value, str) for value in pair):
+            # the first difference may be within a secret: its place is reported, and not a piece of it
+            at = first_difference(*pair)
+            left, right = (f"{shown(text)} ({len(text)} characters, another from {at} on)" for text in pair)
+        found.append(FieldDifference(shown(name), left, right))
+    return tuple(found)
 
-    def __init__(self, folder: Folder) -> None:
-        self.folder = folder
-        self.facts: dict[str, FileFacts] = {}
+
+def _shown(value: Any) -> str:
+    return shown(value if isinstance(value, str) else text_of(value))
+
+
+class Names(NamedTuple):
+    """What a run calls itself and its strategy."""
+
+    run_id: str
+    strategy_id: str
+
+    def left_out_of(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an object without the names of its run and strategy, where they are these."""
+        own = self._asdict()
+        return {name: item for name, item in value.items() if name not in own or item != own[name]}
+
+
+def _difference(line: Line, a: Line | None, b: Line | None, fields: tuple[FieldDifference, ...] = ()) -> LineDifference:
+    facts = {name: _shown(line.payload[name]) for name in _IN_SHORT if line.payload.get(name) is not None}
+    return LineDifference(shown(line.kind), line.bar_index, a and a.number, b and b.number, facts, fields)
+
+
+class LineDiff:
+    """Compares the events, or the audit entries, of two runs.
+
+    ``start`` holds the fields in which the first two ``SESSION_START`` differ: what caused it stands there, so that the
+    events differ first where something follows from it.
+    """
+
+    def __init__(self, a: Names, b: Names) -> None:
+        self.start: tuple[FieldDifference, ...] = ()
+        self._names = a, b
+        self._of_the_name = _OF_THE_NAME if a.run_id != b.run_id else frozenset[str]()
+        self._first: LineDifference | None = None
+        self._first_lesser: LineDifference | None = None
+
+    def compare(self, a: Iterable[Line], b: Iterable[Line]) -> Comparison:
+        """Return what comparing two files to their ends gives."""
+        alignment = Alignment()
+        same, differing, only_a, only_b = counts = [Counter[str]() for _ in range(4)]
+        for step in side_by_side(steps(a), steps(b)):
+            for left, right in alignment.pairs(*step):
+                if left and right:
+                    count_name(differing if self._differ(left, right) else same, left.kind)
+                elif line := left or right:
+                    count_name(only_a if left else only_b, line.kind)
+                    self._first = self._first or _difference(line, left, right)
+        kinds = sorted(set().union(*counts))
+        every = Tally("all", *(count.total() for count in counts))
+        each = (Tally(shown(kind), *(count[kind] for count in counts)) for kind in kinds)
+        return Comparison(self._first or self._first_lesser, (every, *each))
+
+    def _differ(self, a: Line, b: Line) -> bool:
+        """Whether two lines differ in more than lesser fields."""
+        if a.data == b.data:
+            return False
+        fields = self._fields(a, b, self._of_the_name | _LESSER)
+        if a.kind == EventKind.SESSION_START and not self.start:
+            self.start, fields = fields, ()
+        if fields:
+            self._first = self._first or _difference(a, a, b, fields)
+        elif not (self._first or self._first_lesser) and (lesser := self._fields(a, b, self._of_the_name)):
+            self._first_lesser = _difference(a, a, b, lesser)
+        return bool(fields)
+
+    def _fields(self, a: Line, b: Line, left_out: frozenset[str]) -> tuple[FieldDifference, ...]:
+        """Return the fields in which two lines differ, without those ``left_out`` and the names of the runs."""
+        sides = []
+        for line, names in zip((a, b), self._names, strict=True):
+            side = {name: item for name, item in names.left_out_of(line.value).items() if name not in left_out}
+            for inner in side.keys() & {"payload", "meta"}:
+                if isinstance(side[inner], dict):
+                    side[inner] = {name: item for name, item in side[inner].items() if name not in left_out}
+            sides.append(side)
+        return tuple(replace(found, name=found.name.removeprefix("payload.")) for found in first_differences(*sides))
+
+
+@lru_cache(maxsize=16)
+def _own_event(data: bytes) -> Mapping[str, Any] | None:
+    """Return the event of a line that has c2lib's own fields; two runs bring the same lines at nearly the same time."""
+    value = canonical_object(data)
+    return None if value is None or any(problems(EVENT_FIELDS, value, closed=True)) else value
+
+
+def _opened(folder: Folder, artifact: Artifact, findings: Findings) -> tuple[ArtifactFile, LineCheck]:
+    check, limit = LineCheck(artifact, (), findings, limit=MAX_OBJECT), MAX_OBJECT
+    if artifact is not Artifact.MANIFEST:
+        check, limit = RunbookFile(artifact, findings), MAX_LINE
+    return ArtifactFile(folder.descriptor, artifact, findings, limit), check
+
+
+def _names(folder: Folder) -> Names:
+    """Return the names in the first line of the first file whose line can be read and has them."""
+    for artifact in (Artifact.EVENTS, Artifact.MANIFEST, Artifact.METRICS, Artifact.SNAPSHOTS):
+        file, check = _opened(folder, artifact, Findings())
+        value = check.value(*next(file.lines(), (1, b""))) or {}
+        run_id, strategy_id = (value.get(name) for name in Names._fields)
+        if isinstance(run_id, str) and isinstance(strategy_id, str):
+            return Names(run_id, strategy_id)
+    return Names("", "")
+
+
+class _Side:
+    """One run directory, its files read as they are asked for.
+
+    ``contents`` stands for each file that was read to its end: equal where the bytes are the same or, between runs of
+    other names (``renamed``), where they are the same but for the name and the hashes that follow from it.
+    """
+
+    def __init__(self, folder: Folder, names: Names, *, renamed: bool) -> None:
+        self.folder, self.names = folder, names
+        self.contents: dict[str, FileFacts | str] = {}
+        self._stop: Mapping[str, Any] = {}
         self._findings = Findings()
+        self._renamed = renamed
+        self._own = f'"run_id":{text_of(names.run_id)}'.encode()
         self.manifest = self._object(Artifact.MANIFEST)
         self.metrics = self._object(Artifact.METRICS)
-        self.snapshots = [line.value for line in self.lines(Artifact.SNAPSHOTS, most=MAX_STATES)]
-        events = self.lines(Artifact.EVENTS)
-        first = list(islice(events, 1))
-        self._events = chain(first, events)
-        self.names = Names("", "")
-        for value in (
-            *(line.value for line in first if line.number == 1),
-            self.manifest,
-            self.metrics,
-            *self.snapshots,
-        ):
-            names = [(value or {}).get(name) for name in Names._fields]
-            if all(isinstance(name, str) for name in names):
-                self.names = Names(*map(str, names))
-                break
+        snapshots = [line.value for line in self.lines(Artifact.SNAPSHOTS, most=MAX_STATES)]
+        self.last = snapshots[-1] if snapshots else {}
+        self._statuses = shown(", ".join(snapshot["status"] for snapshot in snapshots))
 
     def _object(self, artifact: Artifact) -> Mapping[str, Any] | None:
         lines = list(self.lines(artifact, most=1))
         return lines[0].value if lines else None
 
-    def events(self) -> Iterator[Event]:
-        """Yield the events that can be compared; raise :class:`RunPathError` when the file cannot be read."""
-        yield from map(Event.of, self._events)
-        if Artifact.EVENTS not in self.facts:
-            raise RunPathError(f"{self.folder.path}: {Artifact.EVENTS} cannot be read: name a run directory")
-
     def lines(self, artifact: Artifact, most: int = sys.maxsize) -> Iterator[Line]:
         """Yield the lines of a file that can be compared, none beyond the number ``most``."""
         if artifact not in self.folder.entries:
             return
-        own = artifact is Artifact.MANIFEST
-        check = (
-            LineCheck(artifact, (), self._findings, limit=MAX_OBJECT) if own else RunbookFile(artifact, self._findings)
-        )
-        file = ArtifactFile(self.folder.descriptor, artifact, self._findings, MAX_OBJECT if own else MAX_LINE)
+        (file, check), digest = _opened(self.folder, artifact, self._findings), sha256()
         for number, data in file.lines():
             value = _own_event(data) if artifact is Artifact.EVENTS else None
             if value is None and number <= most:
                 value = check.value(number, data)
+            if self._renamed:
+                data = _NAMED_HASH.sub(b"#", data).replace(self._own, b"#")
+                digest.update(data + b"\n")
             if value is not None:
-                yield Line(number, value, data)
+                kind = value[_KIND[artifact]] if artifact in _KIND else ""
+                payload = value["payload"] if artifact is Artifact.EVENTS else {}
+                self._stop = payload if kind == EventKind.SESSION_STOP else self._stop
+                yield Line(number, kind, value, payload, data)
         if file.facts is not None:
-            self.facts[artifact] = file.facts
+            self.contents[artifact] = digest.hexdigest() if self._renamed else file.facts
+
+    def ending(self) -> dict[str, Any]:
+        """Return how the run ended: stop reason, books, codes and statuses."""
+        codes = {name: self.last.get(name) for name in ("reject_code", "fail_code")}
+        return {**self._stop, **codes, "statuses": self._statuses}
+
+    def deciding(self) -> dict[str, Any]:
+        """Return what the manifest says of the causes, without the name of the run."""
+        found = {name: item for name, item in (self.manifest or {}).items() if name in _CAUSES}
+        if isinstance(config := found.get("config"), dict) and config.get("run_id") == self.names.run_id:
+            found["config"] = {name: item for name, item in config.items() if name != "run_id"}
+        return found
 
     def report(self) -> RunSide:
         """Return the side as a fact."""
         damage = [finding.text() for finding in self._findings.all()]
         more = [f"{len(damage) - MAX_DAMAGE} more"] if len(damage) > MAX_DAMAGE else []
-        digest = (self.manifest or {}).get("run_digest")
         return RunSide(
             path=self.folder.path,
             verdict=self.folder.verdict,
             run_id=shown(self.names.run_id),
             strategy_id=shown(self.names.strategy_id),
-            run_digest=shown(digest) if isinstance(digest, str) else None,
+            status=self.last.get("status"),
             damage=(*damage[:MAX_DAMAGE], *more),
         )
 
@@ -194,171 +360,54 @@ def diff_runs(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> RunDiff:
         RunPathError: One of them is no directory, or its events cannot be read at all.
     """
     with Folder(a) as folder_a, Folder(b) as folder_b:
-        left, right = _Side(folder_a), _Side(folder_b)
-        events = EventDiff(left.names, right.names)
-        for pair in side_by_side(steps(left.events()), steps(right.events())):
-            events.take(*pair)
-        compared = events.result()
-        audit = AuditDiff(with_times="times" not in compared.asides)
-        audit.read(left.lines(Artifact.AUDIT), right.lines(Artifact.AUDIT))
-    both = left.facts.keys() & right.facts.keys()
-    if Artifact.AUDIT not in both:
-        audit = AuditDiff(with_times=audit.with_times)
-    causes, notes = _causes(left, right, events.start)
-    if left.names.run_id != right.names.run_id:
-        notes.append(NOTE_HASHES)
-    snapshots = [[side.names.left_out_of(snapshot) for snapshot in side.snapshots] for side in (left, right)]
-    metrics = [side.names.left_out_of(side.metrics or {}) for side in (left, right)]
+        names = _names(folder_a), _names(folder_b)
+        renamed = names[0].run_id != names[1].run_id
+        left, right = (
+            _Side(folder, own, renamed=renamed) for folder, own in zip((folder_a, folder_b), names, strict=True)
+        )
+        line_diff = LineDiff(*names)
+        events = line_diff.compare(left.lines(Artifact.EVENTS), right.lines(Artifact.EVENTS))
+        for side in (left, right):
+            if Artifact.EVENTS not in side.contents:
+                raise RunPathError(f"{side.folder.path}: {Artifact.EVENTS} cannot be read: name a run directory")
+        audit = LineDiff(*names).compare(left.lines(Artifact.AUDIT), right.lines(Artifact.AUDIT))
+    causes, notes = _causes(left, right, line_diff.start, renamed=renamed)
+    metrics = ({"metrics": side.metrics and side.names.left_out_of(side.metrics)} for side in (left, right))
     found = RunDiff(
         a=left.report(),
         b=right.report(),
-        outcome=Outcome.DIFFERENT,
+        outcome=Outcome.SAME_BUT_FOR_RUN_ID if renamed else Outcome.IDENTICAL,
         causes=tuple(causes),
-        events=compared,
-        snapshots=snapshot_differences(*snapshots, with_times=audit.with_times) if Artifact.SNAPSHOTS in both else (),
-        phases=audit.phases(),
-        audit_first=audit.first,
-        audit_counts=audit.counts(),
-        metrics=first_differences(*metrics) if Artifact.METRICS in both else (),
-        files=_files(left, right),
+        events=events,
+        audit=audit,
+        ending=first_differences(left.ending(), right.ending()) + first_differences(*metrics),
+        files=tuple(_files(left, right, renamed=renamed)),
         notes=tuple(notes),
     )
-    return _judged(found, left, right)
+    unknown = renamed and (found.a.damage or found.b.damage)
+    return replace(found, outcome=Outcome.DIFFERENT) if found.causes or found.files or unknown else found
 
 
-def _judged(found: RunDiff, left: _Side, right: _Side) -> RunDiff:
-    """Return the comparison with its outcome; where names and words are the same, the bytes must be too."""
-    differs = found.causes or found.snapshots or found.phases or found.audit_first or found.metrics or found.files
-    sealed = (Artifact.MANIFEST,) if left.manifest and right.manifest else ()
-    other = _other_bytes(left, right, (*SEALED_BY_MANIFEST, *sealed))
-    if not differs and not other:
-        return replace(found, outcome=Outcome.IDENTICAL)
-    if differs or not found.events.same or found.audit_counts or found.a.damage or found.b.damage:
-        return found
-    if left.names.run_id != right.names.run_id:
-        return replace(found, outcome=Outcome.SAME_BUT_FOR_RUN_ID)
-    return replace(found, files=tuple(f"{name}: other bytes, though they say the same" for name in other))
+def _files(left: _Side, right: _Side, *, renamed: bool) -> Iterator[str]:
+    """Yield which files are not the same; of manifests of other names, or of one alone, the causes are compared."""
+    sealed = left.folder.has_manifest and right.folder.has_manifest and not renamed
+    for name in (*SEALED_BY_MANIFEST, *([Artifact.MANIFEST] if sealed else [])):
+        a, b = left.contents.get(name), right.contents.get(name)
+        if a != b:
+            yield f"{name}: " + ("not the same" if a and b else f"can be read in {'A' if a else 'B'} alone")
 
 
-def _other_bytes(left: _Side, right: _Side, names: Iterable[Artifact]) -> list[Artifact]:
-    """Return which of the files are not the same, byte for byte."""
-    return [name for name in names if left.facts.get(name) != right.facts.get(name)]
-
-
-def _files(left: _Side, right: _Side) -> tuple[str, ...]:
-    """Return which of the four files only one side has, and whose manifest cannot be read."""
-    only = [name for name in SEALED_BY_MANIFEST if (name in left.facts) is not (name in right.facts)]
-    unread = [name for name, side in (("A", left), ("B", right)) if side.folder.has_manifest and side.manifest is None]
-    return (
-        *(f"{name}: only in {'A' if name in left.facts else 'B'}" for name in only),
-        *(f"{Artifact.MANIFEST}: cannot be read in {name}" for name in unread),
-    )
-
-
-class AuditDiff:
-    """The comparison of two audit trails; ``first`` is the first difference. Times can be left out of it."""
-
-    def __init__(self, *, with_times: bool = True) -> None:
-        self.with_times = with_times
-        self.first: FieldDifference | None = None
-        self._codes: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-        self._moves: tuple[list[str], list[str]] = ([], [])
-        self._same_so_far = True
-
-    def read(self, a: Iterable[Line], b: Iterable[Line]) -> None:
-        """Read both trails to their ends."""
-        for pair in zip_longest(a, b):
-            for codes, moves, line in zip(self._codes, self._moves, pair, strict=True):
-                if line is not None:
-                    count_name(codes, line.value["code"])
-                    if line.value["code"] == AuditCode.PHASE_TRANSITION and len(moves) < MAX_MOVES:
-                        to, ts_sim = (side_text(line.value["meta"].get(name)) for name in ("to", "ts_sim"))
-                        moves.append(f"{to} at {ts_sim}")
-            if self.first is None:
-                self.first = self._difference(*pair)
-
-    def _difference(self, a: Line | None, b: Line | None) -> FieldDifference | None:
-        line = a or b
-        name = f"{Artifact.AUDIT}:{line.number} {shown(line.value['code'])}" if line else ""
-        if a is None or b is None:
-            return FieldDifference(name, a and "there", b and "there")
-        if a.data == b.data:
-            return None
-        fields = first_differences(self._compared(a.value), self._compared(b.value))
-        if not fields and self._same_so_far and self._moves[0] == self._moves[1] and self.with_times:
-            fields = first_differences(a.value, b.value)
-        self._same_so_far = False
-        return replace(fields[0], name=f"{name} {fields[0].name}") if fields else None
-
-    def _compared(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an entry without what follows from other differences."""
-        left_out = OWN_AUDIT_FIELDS | (frozenset() if self.with_times else _TIMES)
-        kept = {name: item for name, item in value.items() if name not in left_out}
-        if value["code"] == AuditCode.PHASE_TRANSITION:
-            kept["meta"] = {name: item for name, item in value["meta"].items() if name != "ts_sim"}
-        return kept
-
-    def phases(self) -> FieldDifference | None:
-        """Return the two paths of phases when they differ."""
-        a, b = self._moves
-        return None if a == b else FieldDifference("phases", shown(", ".join(a)), shown(", ".join(b)))
-
-    def counts(self) -> tuple[FieldDifference, ...]:
-        """Return the codes of which the two sides have another number of entries."""
-        return tuple(count for count in counts_of(*self._codes) if count.a != count.b)
-
-
-def snapshot_differences(
-    a: Iterable[Mapping[str, Any]], b: Iterable[Mapping[str, Any]], *, with_times: bool
-) -> tuple[FieldDifference, ...]:
-    """Return where the snapshots of two runs differ, the n-th beside the n-th."""
-    found: list[FieldDifference] = []
-    for number, (left, right) in enumerate(zip_longest(a, b), start=1):
-        name = f"snapshot {number}"
-        if left is None or right is None:
-            sides = [None if side is None else side_text(side["status"]) for side in (left, right)]
-            found.append(FieldDifference(name, *sides))
-        else:
-            compared = ({key: side[key] for key in side if with_times or key not in _TIMES} for side in (left, right))
-            found += (replace(field, name=f"{name} {field.name}") for field in first_differences(*compared))
-    return tuple(found[:MAX_FIELDS])
-
-
-def _causes(left: _Side, right: _Side, start: Iterable[FieldDifference]) -> tuple[list[FieldDifference], list[str]]:
+def _causes(
+    left: _Side, right: _Side, start: Iterable[FieldDifference], *, renamed: bool
+) -> tuple[list[FieldDifference], list[str]]:
     """Return why two runs differ, and what is not known of it; ``start`` is where the two ``SESSION_START`` differ."""
-    (a, names_a), (b, names_b) = ((side.manifest, side.names) for side in (left, right))
-    same_name = names_a.run_id == names_b.run_id
-    found: list[FieldDifference] = []
-    notes: list[str] = []
-    if a is None or b is None:
-        without = " and ".join(name for name, manifest in (("A", a), ("B", b)) if manifest is None)
+    notes = [NOTE_HASHES] if renamed else []
+    without = " and ".join(name for name, side in (("A", left), ("B", right)) if side.manifest is None)
+    if without:
         notes.append(f"no {Artifact.MANIFEST} that can be read in {without}: configs are not compared")
+        found = [replace(field, name=f"SESSION_START {field.name}") for field in start]
     else:
-        found += first_differences(_config(a, names_a), _config(b, names_b))
-        found += first_differences(*({name: one[name] for name in _CAUSES if name in one} for one in (a, b)))
-        if same_name and not found and not _other_bytes(left, right, SEALED_BY_MANIFEST):
-            found += first_differences({"manifest": _seal(a)}, {"manifest": _seal(b)})
-    known = [cause.name for cause in found]
-    if names_a.strategy_id != names_b.strategy_id and "config.strategy_id" not in known:
-        found.append(FieldDifference("strategy_id", shown(names_a.strategy_id), shown(names_b.strategy_id)))
-    for field in start:
-        if any(field.name.split("_")[0] in name for name in known):
-            # as market_sha256 follows from config.market or market.sha256
-            continue
-        if field.name != "config_sha256" or same_name:
-            found.append(replace(field, name=f"SESSION_START {field.name}"))
-        elif notes:
-            notes.append(NOTE_CONFIG)
+        found = list(first_differences(left.deciding(), right.deciding()))
+    if left.names.strategy_id != right.names.strategy_id and "config.strategy_id" not in [one.name for one in found]:
+        found += first_differences(*({"strategy_id": side.names.strategy_id} for side in (left, right)))
     return found, notes
-
-
-def _config(manifest: Mapping[str, Any], names: Names) -> dict[str, Any]:
-    config = manifest.get("config")
-    if isinstance(config, dict) and config.get("run_id") == names.run_id:
-        config = {name: item for name, item in config.items() if name != "run_id"}
-    return {"config": config}
-
-
-def _seal(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a manifest says of itself and of its files."""
-    return {name: item for name, item in manifest.items() if name not in ("config", *_CAUSES)}

@@ -1,8 +1,7 @@
 """The run of another program that keeps the runbook's contract: no chain, no phases, payloads of its own.
 
 What the runbook names must be there in its form; what it leaves open may be there, and is then held to its form.
-A float is emitted as its own text: which text of a number is the canonical one is not for us to say. Whatever stays
-unchecked is listed, so that it never looks like a pass.
+A float stands as it was written. Whatever stays unchecked is listed, so that it never looks like a pass.
 """
 
 from __future__ import annotations
@@ -39,10 +38,8 @@ from c2lib.witness.snapshots import MAX_STATES
 _EVENTS, _SNAPSHOTS, _AUDIT, _METRICS = Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS
 _COUNTER, _SEQUENCE, _STATUS = FindingCode.COUNTER_WRONG, FindingCode.SEQUENCE_BROKEN, FindingCode.STATUS_PATH_WRONG
 
-OWN_AUDIT_FIELDS = frozenset({"prev_hash", "entry_hash"})
-"""Fields of an audit entry that only c2lib's own contract has."""
-
-_OWN_SNAPSHOT_FIELDS = frozenset({"schema_version", "phase"})
+_OWN_FIELDS = {_AUDIT: frozenset({"prev_hash", "entry_hash"}), _SNAPSHOTS: frozenset({"schema_version", "phase"})}
+"""Fields that only c2lib's own contract has."""
 
 _KINDS = frozenset(EventKind)
 _STEPPING = (EventKind.STRATEGY_TICK, EventKind.ORDER_SUBMITTED, EventKind.FILL)
@@ -53,8 +50,7 @@ _KIND_OF_TOTAL = {
 }
 
 _ENDS = sorted(STATUS_OF_PHASE[phase] for phase in SESSION_ENDS)
-_PATHS = {(STATUS_OF_PHASE[before], STATUS_OF_PHASE[after]) for (before, _), after in SESSION_TABLE.items()}
-_FOLLOWING = {path for path in _PATHS if path[0] is not path[1]}
+_MOVES = {(STATUS_OF_PHASE[before], STATUS_OF_PHASE[after]) for (before, _), after in SESSION_TABLE.items()}
 
 NOT_CHECKED_RUNBOOK = (
     "the files keep the runbook's contract, not c2lib's: there is no manifest, no audit chain and no phase",
@@ -70,22 +66,25 @@ _CLOSED_WORDS = frozenset({"schema_version", "status", "level"})
 """Choices that are the runbook's own; of every other choice another program may have words of its own."""
 
 
-def _runbook_fields(required: str, fields: Iterable[Field], own: frozenset[str] = frozenset()) -> tuple[Field, ...]:
+def _runbook_fields(artifact: Artifact, fields: Iterable[Field], required: str) -> tuple[Field, ...]:
     """Return the fields without c2lib's own names, forms and words: the required ones, then the nullable others."""
     loose = []
     for field in fields:
         if field.kind is FieldKind.TIME or (field.kind is FieldKind.CHOICE and field.name not in _CLOSED_WORDS):
             field = replace(field, kind=FieldKind.TEXT, choices=())
-        if field.name not in own:
+        if field.name not in _OWN_FIELDS.get(artifact, ()):
             loose.append(replace(field, nullable=field.name not in required.split()))
     return tuple(sorted(loose, key=lambda field: field.nullable))
 
 
-_FIELDS: Mapping[Artifact, tuple[Field, ...]] = {
-    _EVENTS: _runbook_fields("event_id run_id strategy_id event_type ts_sim payload", EVENT_FIELDS),
-    _SNAPSHOTS: _runbook_fields("run_id strategy_id status", SNAPSHOT_FIELDS, _OWN_SNAPSHOT_FIELDS),
-    _AUDIT: _runbook_fields("seq ts level code message meta", AUDIT_FIELDS, OWN_AUDIT_FIELDS),
-    _METRICS: _runbook_fields("run_id strategy_id", METRICS_FIELDS),
+_FIELDS = {
+    artifact: _runbook_fields(artifact, fields, required)
+    for artifact, fields, required in (
+        (_EVENTS, EVENT_FIELDS, "event_id run_id strategy_id event_type ts_sim payload"),
+        (_SNAPSHOTS, SNAPSHOT_FIELDS, "run_id strategy_id status"),
+        (_AUDIT, AUDIT_FIELDS, "seq ts level code message meta"),
+        (_METRICS, METRICS_FIELDS, "run_id strategy_id"),
+    )
 }
 
 MAX_NAMES = 100
@@ -143,11 +142,11 @@ def _floats_in(value: Any) -> int:
 def keeps_runbook_contract(audit: bytes | None, snapshot: bytes | None) -> bool:
     """Whether the first lines of two files, where there are any, have no field that only c2lib's contract has."""
     own = []
-    for data, fields in ((audit, OWN_AUDIT_FIELDS), (snapshot, _OWN_SNAPSHOT_FIELDS)):
+    for artifact, data in ((_AUDIT, audit), (_SNAPSHOTS, snapshot)):
         with suppress(JsonError):
             value = strict_json(data or b"", MAX_LINE, _DECODER)
             if isinstance(value, dict) and value:
-                own.append(bool(value.keys() & fields))
+                own.append(bool(value.keys() & _OWN_FIELDS[artifact]))
     return bool(own) and not any(own)
 
 
@@ -166,7 +165,7 @@ class RunbookFile(LineCheck):
     def __init__(self, artifact: Artifact, findings: Findings, run: RunName | None = None) -> None:
         super().__init__(artifact.value, _FIELDS[artifact], findings, run)
         self.counts: Counter[str] = Counter()
-        self._known = {field.name for field in _FIELDS[artifact]}
+        self.known = {field.name for field in _FIELDS[artifact]}
         self._absent = {field.name: None for field in _FIELDS[artifact] if field.nullable}
         self._seen: set[str] = set()
         self._strange: Counter[str] = Counter()
@@ -177,8 +176,8 @@ class RunbookFile(LineCheck):
 
     def well_formed(self, fields: Iterable[Field], value: Mapping[str, Any], *, closed: bool) -> bool:
         """Whether an object has its fields; also counts what :meth:`unchecked` lists."""
-        self._seen |= value.keys() & self._known
-        for name in sorted(value.keys() - self._known):
+        self._seen |= value.keys() & self.known
+        for name in sorted(value.keys() - self.known):
             count_name(self._strange, name)
         self._floats += _floats_in(value)
         return super().well_formed(fields, {**self._absent, **value}, closed=closed)
@@ -199,31 +198,25 @@ class RunbookFile(LineCheck):
     def _fold(self, value: Mapping[str, Any]) -> None:
         """Fold one line in."""
 
-    def same_known(self, name: str, expected: object, seen: object) -> None:
+    def same_known(self, code: FindingCode, name: str, expected: object, seen: object) -> None:
         """Require what was ``seen`` in a field to be as ``expected``, where both are known."""
-        code = _STATUS if name == "status" else _COUNTER
-        self.require(None in (expected, seen) or expected == seen, code, f"{name} {expected}", seen)
-
-    def within(self, name: str, most: int, tail: int, seen: int | None) -> None:
-        """Require a count of ``most``, or less by up to ``tail``: the last entries come after it was written."""
-        good = seen is None or most - tail <= seen <= most
-        self.require(good, _COUNTER, f"{name} {most - tail} to {most}", seen)
+        if expected is not None and seen is not None:
+            self.same(code, name, expected, seen)
 
     def _time(self, name: str, text: str | None) -> None:
         """Require a time not before the last one; what is no ISO 8601 text with a zone is counted, not compared."""
-        moment = None
         with suppress(ValueError):
             moment = datetime.fromisoformat(text or "")
-        if text is None or moment is None or moment.tzinfo is None:
-            self._unread_times += 1
-            return
-        last, last_text = self._last_time or (moment, text)
-        self.require(moment >= last, FindingCode.CLOCK_WENT_BACK, f"a {name} not before {last_text}", text)
-        self._last_time = moment, text
+            if text is not None and moment.tzinfo is not None:
+                last, last_text = self._last_time or (moment, text)
+                self.require(moment >= last, FindingCode.CLOCK_WENT_BACK, f"a {name} not before {last_text}", text)
+                self._last_time = moment, text
+                return
+        self._unread_times += 1
 
     def unchecked(self) -> Iterator[str]:
         """Yield what could not be checked for want of a field, or of a contract for it."""
-        missing = self._known - self._seen
+        missing = self.known - self._seen
         if missing and self._seen:
             yield f"{self.file} has no {', '.join(sorted(missing))}"
         if self._strange:
@@ -270,7 +263,7 @@ class _Audit(RunbookFile):
     def _fold(self, value: Mapping[str, Any]) -> None:
         code, meta = value["code"], value["meta"]
         self._time("ts", value["ts"])
-        for name in sorted(OWN_AUDIT_FIELDS):
+        for name in sorted(_OWN_FIELDS[_AUDIT]):
             expected, seen = f"{name} in every entry or in none", f"{name} in this one"
             self.require(name not in value, FindingCode.CONTRACT_BROKEN, expected, seen)
         if code == AuditCode.DRYRUN_START and not self.counts[code]:
@@ -283,8 +276,8 @@ class _Audit(RunbookFile):
         else:
             self.tail += 1
         if code == AuditCode.SINK_WRITE_RETRY:
-            retries = meta.get("retries")
-            retries = retries if type(retries) is int and retries > 0 else 1
+            claimed = meta.get("retries")
+            retries = claimed if type(claimed) is int and claimed > 0 else 1
             self.retries += retries
             self.tail_retries += retries
         if code == AuditCode.PHASE_TRANSITION:
@@ -313,7 +306,8 @@ class _Snapshots(RunbookFile):
         if before is None:
             self.require(status == SessionStatus.INIT, _STATUS, "INIT first", status)
         else:
-            self.require((before, status) in _FOLLOWING, _STATUS, f"a status that may follow {before}", status)
+            follows = before != status and (before, status) in _MOVES
+            self.require(follows, _STATUS, f"a status that may follow {before}", status)
         for name in ("step", "events_emitted", "sink_retries"):
             known, seen = self.last.get(name), value.get(name)
             if known is not None and seen is not None:
@@ -340,57 +334,54 @@ class RunbookRun:
         self.snapshots = _Snapshots(_SNAPSHOTS, findings, run)
         self.audit = _Audit(_AUDIT, findings)
         self.metrics = RunbookFile(_METRICS, findings, run)
+        self._files = self._events_file, self.snapshots, self.audit, self.metrics
         self.logs = {_EVENTS: self.events, _SNAPSHOTS: self.snapshots, _AUDIT: self.audit}
 
     def compare(self, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]) -> None:
         """Compare the files that were read to their end."""
-        for file in (self._events_file, self.snapshots, self.audit, self.metrics):
+        for file in self._files:
             # what is found from here on is about a file as a whole
             file.line, file.event_id = 0, None
         dead, expected = self.audit.counts[AuditCode.SINK_WRITE_FAILED], "sinks that took every line"
         self.audit.require(not dead, FindingCode.INCOMPLETE_RUN, expected, "a sink that failed for good")
         if dead:
             return
+        last = self.snapshots.last
         if _SNAPSHOTS in measured:
-            self._last_snapshot(measured)
-        if _SNAPSHOTS in measured and _EVENTS in measured:
-            self._outcome()
+            self._ending(last, measured)
         if metrics is not None:
-            self._totals(metrics, measured)
+            self.metrics.same_known(_STATUS, "status", last.get("status"), metrics.get("status"))
+            self._counts(self.metrics, metrics, measured)
 
-    def _last_snapshot(self, measured: Mapping[str, FileFacts]) -> None:
-        audit, file, last = self.audit, self.snapshots, self.snapshots.last
-        status = last.get("status")
+    def _ending(self, last: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
+        audit, file, events, status = self.audit, self.snapshots, self.events, last.get("status")
         file.require(status in _ENDS, _STATUS, f"one of {', '.join(_ENDS)} as the last status", status or "none")
-        if _EVENTS in measured:
-            file.same_known("events_emitted", self.events.emitted, last.get("events_emitted"))
+        self._counts(file, last, measured)
         if _AUDIT in measured:
-            file.within("sink_retries", audit.retries, audit.tail_retries, last.get("sink_retries"))
             if audit.phase is not None and not audit.unread_moves:
-                file.same_known("status", STATUS_OF_PHASE[audit.phase], status)
+                file.same_known(_STATUS, "status", STATUS_OF_PHASE[audit.phase], status)
             for name in ("reject_code", "fail_code"):
                 known = last.get(name) is None or audit.counts[last[name]] or audit.counts[OTHERS]
                 file.require(bool(known), _STATUS, f"a {name} that the audit has", last.get(name))
-
-    def _outcome(self) -> None:
-        status, counts, kind = self.snapshots.last.get("status"), self.events.counts, self.events.last_kind
-        if status == SessionStatus.COMPLETED:
-            expected = "SESSION_STOP as the last event of a completed run"
+        if _EVENTS in measured and status == SessionStatus.COMPLETED:
+            expected, kind = "SESSION_STOP as the last event of a completed run", events.last_kind
             self._events_file.require(kind == EventKind.SESSION_STOP, _SEQUENCE, expected, kind or "none")
-        if status == SessionStatus.REJECTED:
-            step = next((kind for kind in _STEPPING if counts[kind]), None)
+        if _EVENTS in measured and status == SessionStatus.REJECTED:
+            step = next((kind for kind in _STEPPING if events.counts[kind]), None)
             self._events_file.require(step is None, _STATUS, "no step of a rejected run", step)
 
-    def _totals(self, metrics: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
-        audit, file, seen = self.audit, self.metrics, metrics.get
-        file.same_known("status", self.snapshots.last.get("status"), seen("status"))
-        if _EVENTS in measured:
-            file.same_known("events_emitted", self.events.emitted, seen("events_emitted"))
-            for name, kind in _KIND_OF_TOTAL.items():
-                file.same_known(name, self.events.counts[kind], seen(name))
-        if _AUDIT in measured:
-            file.within("sink_retries", audit.retries, audit.tail_retries, seen("sink_retries"))
-            file.within("audit_events", audit.emitted, audit.tail, seen("audit_events"))
+    def _counts(self, file: RunbookFile, value: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
+        """Compare those of the counts that a file has; the last audit entries may come after it was written."""
+        kinds, audit = self.events.counts, self.audit
+        of_events = {"events_emitted": self.events.emitted}
+        of_events |= {name: kinds[kind] for name, kind in _KIND_OF_TOTAL.items()}
+        of_audit = {"sink_retries": (audit.retries, audit.tail_retries), "audit_events": (audit.emitted, audit.tail)}
+        for name, count in of_events.items():
+            if _EVENTS in measured and name in file.known:
+                file.same_known(_COUNTER, name, count, value.get(name))
+        for name, (most, tail) in of_audit.items():
+            if _AUDIT in measured and name in file.known and (seen := value.get(name)) is not None:
+                file.require(most - tail <= seen <= most, _COUNTER, f"{name} {most - tail} to {most}", seen)
 
     def unchecked(self, other_files: Iterable[str]) -> Iterator[str]:
         """Yield everything that could not be checked; ``other_files`` are those beside the four."""
@@ -400,7 +391,7 @@ class RunbookRun:
             strange = self.events.counts.keys() - _KINDS
             if strange:
                 yield f"events of types that the contract does not have: {_listed(strange)}"
-        for file in (self._events_file, self.snapshots, self.audit, self.metrics):
+        for file in self._files:
             yield from file.unchecked()
         if self.audit.unread_moves:
             yield f"{self.audit.unread_moves} phase moves, which name no phases of the contract"

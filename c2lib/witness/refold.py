@@ -13,7 +13,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import partial
 from typing import Any
 
-from c2lib.core.contract import LIQUIDITIES
+from c2lib.core.contract import LIQUIDITIES, PRICES_OF_TYPE
 from c2lib.core.model import BUY
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
 from c2lib.core.vocabulary import EventKind, StopReason
@@ -31,8 +31,6 @@ _EXACT = Context(prec=2400, traps=[Inexact, InvalidOperation])
 _add, _subtract, _multiply = _EXACT.add, _EXACT.subtract, _EXACT.multiply
 
 _ZERO = Decimal(0)
-_PRICED = {"MARKET": (False, False), "LIMIT": (True, False), "STOP": (False, True), "STOP_LIMIT": (True, True)}
-"""Whether an order of a type has a limit price, and a stop price."""
 
 # plain texts, since the hash of an enum's member costs more than all else of a move
 _AFTER = {(before.value, trigger.value): after.value for (before, trigger), after in ORDER_TABLE.items()}
@@ -166,7 +164,7 @@ class Books:
             self._report(_SEQUENCE, f"bar {self._tick_index} of the last tick", index)
         if quantity <= _ZERO:
             self._report(_LEDGER, "a quantity above 0", decimal_text(quantity))
-        if priced != _PRICED[order_type]:
+        if priced != PRICES_OF_TYPE[order_type]:
             self._report(_LEDGER, f"the prices of a {order_type} order", "others")
         if symbol != self.start.get("symbol", symbol):
             self._report(_LEDGER, f"symbol {self.start['symbol']}", symbol)

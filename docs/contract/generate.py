@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from c2lib.core.contract import AUDIT_CODES, IDENTIFIER_PATTERN, PAYLOADS, Field, FieldKind
 from c2lib.core.decimals import DECIMAL_PATTERN
-from c2lib.core.schema import FIELDS, SCHEMA_FILES, schema_texts
+from c2lib.core.schema import SCHEMA_OF, schema_texts
 from c2lib.core.states import (
     ORDER_ENDS,
     ORDER_TABLE,
@@ -122,8 +122,7 @@ def fields_page() -> str:
         _table(("kind", "form"), ((kind.value, form) for kind, form in _FORMS.items())),
         "## Artifacts\n",
     ]
-    for artifact, fields in FIELDS.items():
-        schema = SCHEMA_FILES[artifact]
+    for artifact, (schema, fields) in SCHEMA_OF.items():
         parts += [f"### `{artifact}`\n", f"Exactly these keys. Schema: [{schema}]({schema}).\n", _fields_table(fields)]
     parts += [
         "## Events\n",

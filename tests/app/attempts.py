@@ -1,4 +1,4 @@
-"""Attempts to leave that go around an audit hook, as a strategy file can make them, and somebody to reach.
+"""Attempts to leave that go around an audit hook, as a strategy file can make them, and a listener to reach.
 
 Run as a module, it writes the table of ``docs/no-live.md`` again; what the table says is measured, row by row.
 """

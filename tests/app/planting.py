@@ -87,7 +87,7 @@ Plant = Callable[[Ground], list[str]]
 
 
 def dotted_fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yield the dotted name of every field of a config, those of optional parts too."""
+    """Yield the dotted name of every field of a config, those of optional models too."""
     for name, field in model.model_fields.items():
         yield prefix + name
         for kind in (field.annotation, *get_args(field.annotation)):
@@ -192,13 +192,13 @@ class Sink:
 
 
 class Clock:
-    """A clock that raises at its third look."""
+    """A clock that raises after a number of readings."""
 
     def __init__(self, error: BaseException, looks: int) -> None:
         self._error, self._looks = error, looks
 
     def now(self) -> Any:
-        """Tell the time twice."""
+        """Return the time, or raise."""
         from datetime import UTC, datetime
 
         self._looks -= 1

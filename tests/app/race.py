@@ -65,7 +65,7 @@ def race(words: Sequence[Sequence[str]], roots: Sequence[Path]) -> list[list[Ans
 
 
 def outcome(answer: Answer) -> str:
-    """Return what one racer came to, in a word."""
+    """Return how one process ended: published, reproduced, refused, or its error."""
     if answer.code == 0:
         return "reproduced" if answer.facts["reproduced"] else "published"
     refused = answer.code == 1 and f"{RUN} exists and differs from this run" in answer.complaint

@@ -1,4 +1,4 @@
-"""What the tests of the runner share: a config, strategies and a clock handed over in Python."""
+"""What the tests of the runner share: a config, strategies and a clock given in Python."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,13 +37,13 @@ class Breaking(Buyer):
 
 
 class Ticking:
-    """A clock that is a second later at each look."""
+    """A clock that is a second later at each reading."""
 
     def __init__(self) -> None:
         self.looks = 0
 
     def now(self) -> datetime:
-        """Return the time of this look."""
+        """Return the time of this reading."""
         self.looks += 1
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.looks, microseconds=1)
 

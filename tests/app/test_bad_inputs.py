@@ -1,4 +1,4 @@
-"""What a hostile run directory can hold: a finding or a clear error each, never a traceback, a wait or much memory."""
+"""Hostile run directories: each is a finding or a clear error, without a traceback, a wait or much memory."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from tests.app.runs import SEALED, Answer
 FILES = (*SEALED, Artifact.ENVIRONMENT)
 GIB = 1 << 30
 MOST_KIB = 200 << 10
-"""Most memory that a look at an endless line may take: less than the shortest of them has."""
+"""Most memory that reading an endless line may take: less than the shortest of these lines has."""
 
 Spoil = Callable[[Path], object]
 """Makes something bad of the file at a path."""
@@ -116,7 +116,7 @@ NO_FILE: dict[str, Spoil] = {
 
 
 def tried(command: Command, *words: str | Path) -> Answer:
-    """Run a command and expect its manners: nothing odd on the terminal, and no end without a word."""
+    """Run a command; expect nothing odd on the terminal, and a message where there is an error."""
     answer = command(*words)
     assert "Traceback" not in answer.err
     assert answer.out.isascii()
@@ -127,10 +127,8 @@ def tried(command: Command, *words: str | Path) -> Answer:
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("bad", [*IN_A_LINE, *IN_A_FILE, *NO_FILE])
-def test_a_bad_file_is_a_finding_in_every_command(
-    bad: str, file: str, command: Command, published: Path, tmp_path: Path
-) -> None:
-    """It names the file; without the seal something is found too."""
+def test_hostile_content_is_a_finding(bad: str, file: str, command: Command, published: Path, tmp_path: Path) -> None:
+    """Verify and diff report a hostile file of a run by name, sealed or not, without a traceback."""
     if file == Artifact.ENVIRONMENT and bad not in NO_FILE:
         # its bytes are outside the seal: nobody reads them
         return
@@ -148,8 +146,8 @@ def test_a_bad_file_is_a_finding_in_every_command(
 
 
 @pytest.mark.parametrize("file", SEALED)
-def test_a_file_that_may_not_be_read_is_a_finding(file: str, command: Command, published: Path) -> None:
-    """Root may read everything, and finds nothing wrong."""
+def test_unreadable_file_is_a_finding(file: str, command: Command, published: Path) -> None:
+    """A sealed file without read permission is an UNREADABLE_FILE finding, except to a user who may read all."""
     (published / file).chmod(0)
     readable = os.access(published / file, os.R_OK)
     answer = tried(command, "verify", published)
@@ -158,10 +156,10 @@ def test_a_file_that_may_not_be_read_is_a_finding(file: str, command: Command, p
 
 
 @pytest.mark.parametrize("file", SEALED)
-def test_a_file_that_grows_while_it_is_read_comes_to_an_end(
+def test_growing_file_reading_ends(
     file: str, command: Command, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However fast it grows: no more is read than it had, and one chunk."""
+    """Verify reads no more than the first size and one chunk of a file that grows, and reports the growth."""
     read = os.pread
     descriptor = os.open(published / file, os.O_WRONLY | os.O_APPEND)
     grown = os.fstat(descriptor).st_ino
@@ -198,8 +196,8 @@ def peak_of(*words: str | Path) -> tuple[int, int, str]:
     return int(code), int(peak), said
 
 
-def test_an_endless_line_takes_no_more_memory_than_a_short_one(published: Path, tmp_path: Path) -> None:
-    """1 GiB of one in the events, a quarter of it in each other file; the files have holes, and take no disk."""
+def test_endless_line_needs_little_memory(published: Path, tmp_path: Path) -> None:
+    """Verify and diff report a line of up to 1 GiB as malformed and take less than 200 MiB of memory."""
     places = {file: Path(shutil.copytree(published, tmp_path / file / published.name)) for file in SEALED}
     for file, place in places.items():
         os.truncate(place / file, GIB if file == Artifact.EVENTS else GIB // 4)

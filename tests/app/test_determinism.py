@@ -85,28 +85,26 @@ def made(other: Other, tmp_path: Path) -> tuple[Any, int, str]:
 
 
 @pytest.mark.parametrize("what", ALONE)
-def test_one_thing_of_the_machine_changes_no_byte(what: str, tmp_path: Path) -> None:
-    """Neither of a sealed file, nor of the draft, nor the digest: those of the golden vector."""
+def test_one_environment_change_keeps_bytes(what: str, tmp_path: Path) -> None:
+    """One changed setting of the process changes no byte of a sealed file, of a draft or of the run digest."""
     assert made(ALONE[what], tmp_path) == (GOLDEN, 0, "")
 
 
-def test_all_of_it_together_changes_no_byte(tmp_path: Path) -> None:
-    """Nor do they change one between them."""
+def test_combined_changes_keep_bytes(tmp_path: Path) -> None:
+    """All changed settings of the process together change no byte of the golden vector."""
     assert made(TOGETHER, tmp_path) == (GOLDEN, 0, "")
 
 
 @pytest.mark.parametrize("cut", [1, 7])
-def test_how_many_steps_are_taken_at_a_time_changes_no_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
-) -> None:
-    """One by one, or in parts that do not come out even."""
+def test_step_size_keeps_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
+    """The number of steps taken at a time changes no byte of the golden vector."""
     monkeypatch.setattr(runner, "_CHUNK", cut)
     assert made_in(tmp_path, "day.csv") == GOLDEN
 
 
 @pytest.mark.parametrize("mask", [0, 0o077])
-def test_a_umask_changes_no_byte(tmp_path: Path, mask: int) -> None:
-    """Wide or narrow, it changes who may read, not what."""
+def test_umask_keeps_bytes(tmp_path: Path, mask: int) -> None:
+    """A wide or a narrow umask changes no byte of the golden vector."""
     with umask(mask):
         assert made_in(tmp_path, "day.csv") == GOLDEN
 
@@ -114,15 +112,15 @@ def test_a_umask_changes_no_byte(tmp_path: Path, mask: int) -> None:
 @pytest.mark.parametrize(
     ("folder", "market"), [("ein Ordner, größer 日本", "day.csv"), ("here", "Zürich bars (2).CSV"), ("a/b/c", "x.csv")]
 )
-def test_names_of_folder_and_market_file_change_no_byte(tmp_path: Path, folder: str, market: str) -> None:
-    """With blanks, beyond ASCII, deeper."""
+def test_names_keep_bytes(tmp_path: Path, folder: str, market: str) -> None:
+    """The names of the output folder and of the market file change no byte of the golden vector."""
     place = tmp_path / folder
     place.mkdir(parents=True)
     assert made_in(place, market) == GOLDEN
 
 
-def test_the_order_of_a_folder_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a file system gives it, or from its end."""
+def test_listing_order_keeps_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order in which a file system lists a folder changes no byte of the golden vector."""
     monkeypatch.setattr(os, "listdir", os.listdir)
     monkeypatch.setattr(os, "scandir", os.scandir)
     turn_listings_round()
@@ -130,7 +128,7 @@ def test_the_order_of_a_folder_changes_no_byte(tmp_path: Path, monkeypatch: pyte
 
 
 def test_findings_have_one_order(published: Path) -> None:
-    """That of their names, the folder ``evidence`` among the files, whatever order they are listed in."""
+    """Findings on unexpected files are sorted by name, whatever order the folder is listed in."""
     for name in "hcagbfde":
         (published / f"{name}.txt").touch()
         (published / "evidence" / name).mkdir(parents=True)
@@ -139,21 +137,21 @@ def test_findings_have_one_order(published: Path) -> None:
     assert len(found) == 16
 
 
-def test_the_command_makes_the_run_that_the_call_makes(command: Command, out: Path, tmp_path: Path) -> None:
-    """Who asks changes no byte: all of them are in the digest."""
+def test_command_matches_python_call(command: Command, out: Path, tmp_path: Path) -> None:
+    """The command line makes a run with the same digest as the Python call with the same config."""
     words = ("--strategy-id", "sma_cross", "--run-id", "vector_file", "--seed", "7", "--clock-mode", "market")
     answer = command("dryrun", *words, "--market", market_csv(tmp_path / "day.csv"), "--out", out)
     assert answer.facts["run_digest"] == GOLDEN["file"]["run_digest"]
     assert answer.facts["fills"] > 0
 
 
-def test_the_golden_vector_pins_the_behaviour_version() -> None:
-    """Other digests in the vector are another version of the behaviour."""
+def test_vector_pins_behaviour_version() -> None:
+    """The behaviour version is the one for which the golden digests were recorded."""
     assert BEHAVIOUR_VERSION == GOLDEN_BEHAVIOUR_VERSION
 
 
-def test_a_folder_listed_from_its_end_is_another_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the vector turns round is turned round, for either way of listing."""
+def test_reversed_listing_reverses_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The helper that reverses folder listings does reverse os.listdir and os.scandir."""
     for name in "abc":
         (tmp_path / name).touch()
     before = os.listdir(tmp_path)
@@ -176,13 +174,11 @@ class Buyer:
     def on_bar(self, bar, view):
         return [OrderIntent("BUY", 1)] if bar.bar_index == 2 and os.environ["TZ"] == "UTC" else None
 """
-"""A strategy that asks the machine where it is."""
+"""A strategy that reads the time zone of the machine."""
 
 
-def test_a_strategy_that_asks_the_machine_is_told_by_its_replay(
-    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The promise ends at the strategy: on a machine that answers otherwise, the replay says so."""
+def test_machine_dependent_strategy_diverges(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strategy that reads the machine's time zone is REPLAY_DIVERGED on a machine with another time zone."""
     spec = f"{strategy_file(tmp_path, ASKING)}:Buyer"
     monkeypatch.setenv("TZ", "UTC")
     path = Path(runner.run_dryrun(OWN, out_dir=out, strategy=spec).path or "")
@@ -192,20 +188,20 @@ def test_a_strategy_that_asks_the_machine_is_told_by_its_replay(
 
 
 def sections(text: str) -> dict[str, str]:
-    """Return the parts of the page by their headings."""
+    """Return the sections of the page by their headings."""
     return {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
 
 
-def test_every_test_that_the_page_names_exists() -> None:
-    """A test that was renamed takes its line on the page along."""
+def test_named_tests_exist() -> None:
+    """Every test that docs/determinism.md names exists."""
     text = PAGE.read_text(encoding="utf-8")
     assert len(named(text)) > 20
     assert not missing(named(text))
 
 
 @pytest.mark.parametrize("part", ["What is promised", "Over what", "How it is kept"])
-def test_no_promise_stands_without_a_test(part: str) -> None:
-    """Each row of these tables names at least one, and nothing that only looks like one."""
+def test_every_promise_names_tests(part: str) -> None:
+    """Each table row of docs/determinism.md names at least one test, and names tests in one form only."""
     rows = [line for line in sections(PAGE.read_text(encoding="utf-8"))[part].splitlines() if line.startswith("| ")]
     assert len(rows) > 3
     for row in rows[1:]:
@@ -213,7 +209,7 @@ def test_no_promise_stands_without_a_test(part: str) -> None:
         assert row.count("::") == len(named(row)), row
 
 
-def test_every_process_of_the_matrix_is_on_the_page() -> None:
-    """What is varied alone is named there in bold, and nothing else is."""
+def test_every_variation_is_documented() -> None:
+    """The bold names under "Over what" in docs/determinism.md are exactly the settings that are varied alone."""
     bold = re.findall(r"\*\*(.+?)\*\*", sections(PAGE.read_text(encoding="utf-8"))["Over what"])
     assert sorted(bold) == sorted(ALONE)

@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("value", ["true", "True"])
-def test_a_yaml_file_cannot_open_it(command: Command, out: Path, tmp_path: Path, value: str) -> None:
-    """Whichever way YAML has of saying yes."""
+def test_yaml_true_is_rejected(command: Command, out: Path, tmp_path: Path, value: str) -> None:
+    """A YAML config with enabled true is rejected before the first step with C2_REJECT_LIVE_ENABLED."""
     file = tmp_path / "run.yaml"
     file.write_text(f"strategy_id: strat_demo\nseed: 7\nrun_id: {RUN}\nenabled: {value}\n")
     answer = command("dryrun", "--config", file, "--out", out)
@@ -40,8 +40,8 @@ def test_a_yaml_file_cannot_open_it(command: Command, out: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize("value", ['"true"', "yes", "on", "ON", "1", "1.0", "y", "[true]", "!!bool true"])
-def test_a_file_that_only_looks_like_yes_is_refused(command: Command, out: Path, tmp_path: Path, value: str) -> None:
-    """The model takes a truth value and nothing that could be read as one."""
+def test_yaml_lookalike_is_refused(command: Command, out: Path, tmp_path: Path, value: str) -> None:
+    """A YAML value of enabled that is no plain boolean is an error with exit 2, and nothing is written."""
     file = tmp_path / "run.yaml"
     file.write_text(f"strategy_id: strat_demo\nseed: 7\nenabled: {value}\n")
     answer = command("dryrun", "--config", file, "--out", out)
@@ -51,8 +51,8 @@ def test_a_file_that_only_looks_like_yes_is_refused(command: Command, out: Path,
 
 
 @pytest.mark.parametrize("words", [("--set", "enabled=true"), ("--set", "enabled=true", "--no-live", "namespace")])
-def test_a_flag_cannot_open_it(command: Command, out: Path, words: tuple[str, ...]) -> None:
-    """It asks before it asks for the NO-LIVE layer, so the code is the same in the child process."""
+def test_set_flag_is_rejected(command: Command, out: Path, words: tuple[str, ...]) -> None:
+    """A run with --set enabled=true is rejected with C2_REJECT_LIVE_ENABLED under each NO-LIVE layer."""
     answer = command("dryrun", *DEMO, *words, "--out", out)
     assert (answer.code, answer.facts["reject_code"]) == (1, RejectCode.LIVE_ENABLED)
 
@@ -71,17 +71,15 @@ def test_a_flag_cannot_open_it(command: Command, out: Path, words: tuple[str, ..
         ("--set", "market.enabled=true"),
     ],
 )
-def test_there_is_no_flag_for_it(command: Command, out: Path, words: tuple[str, ...]) -> None:
-    """Nor for the override."""
+def test_no_flag_opens_gate(command: Command, out: Path, words: tuple[str, ...]) -> None:
+    """The command line has no flag for enabled or for its override, and refuses lookalikes with exit 2."""
     answer = command("dryrun", *DEMO, *words, "--out", out)
     assert (answer.code, answer.out, out.exists()) == (2, "", False)
 
 
 @pytest.mark.parametrize("layer", ["hook", "namespace"])
-def test_no_environment_variable_opens_it(
-    command: Command, out: Path, monkeypatch: pytest.MonkeyPatch, layer: str
-) -> None:
-    """None is looked at, here or in the child process."""
+def test_no_variable_opens_gate(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch, layer: str) -> None:
+    """No environment variable sets enabled, under the hook layer or in the child process of the namespace layer."""
     for name in ("ENABLED", "enabled", "C2LIB_ENABLED", "C2_ENABLED", "DRYRUN_ENABLED", "PYDANTIC_ENABLED"):
         monkeypatch.setenv(name, "true")
     command("dryrun", *DEMO, "--no-live", layer, "--out", out)
@@ -89,8 +87,8 @@ def test_no_environment_variable_opens_it(
     assert '"meta":{"enabled":false}' in (place_below(out) / Artifact.AUDIT).read_text()
 
 
-def test_no_notebook_parameter_opens_it(tmp_path: Path) -> None:
-    """Papermill stops before a cell runs, and the model inside the notebook would not take it either."""
+def test_no_notebook_parameter_opens_gate(tmp_path: Path) -> None:
+    """The parameter enabled is refused by the notebook engine before a cell runs, and by NotebookParameters."""
     target = tmp_path / "out.ipynb"
     words = [str(ROOT / "notebooks" / "01_dryrun.ipynb"), str(target), "--engine", "c2lib", "-p", "enabled", "true"]
     answer = CliRunner().invoke(papermill, words)
@@ -135,8 +133,8 @@ OBJECTS: dict[str, Callable[[], DryrunConfig]] = {
 
 
 @pytest.mark.parametrize("how", OBJECTS)
-def test_no_config_object_opens_it(how: str, out: Path) -> None:
-    """However it came to say so, preflight reads what it says."""
+def test_no_config_object_opens_gate(how: str, out: Path) -> None:
+    """Preflight rejects every config object with enabled true, however the object was made."""
     result = run_dryrun(OBJECTS[how](), out_dir=out)
     assert (result.reject_code, result.steps) == (RejectCode.LIVE_ENABLED, 0)
     in_memory = LiveSessionOrchestrator().run_dryrun(OBJECTS[how](), audit_sink=[])
@@ -144,8 +142,8 @@ def test_no_config_object_opens_it(how: str, out: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["yes", 1, None, [True]])
-def test_a_config_object_that_only_looks_like_yes_is_refused(value: object, out: Path) -> None:
-    """What was built past the model is held against it."""
+def test_config_lookalike_is_refused(value: object, out: Path) -> None:
+    """A config object whose enabled is no boolean raises a ConfigError that names enabled."""
     strange = DryrunConfig.model_construct(**{**dict(CONFIG), "enabled": value})
     with pytest.raises(ConfigError, match="enabled"):
         run_dryrun(strange, out_dir=out)
@@ -153,14 +151,14 @@ def test_a_config_object_that_only_looks_like_yes_is_refused(value: object, out:
         LiveSessionOrchestrator().run_dryrun(strange, audit_sink=[])
 
 
-def test_a_frozen_config_cannot_be_set() -> None:
-    """The ordinary way is shut."""
+def test_frozen_config_cannot_be_set() -> None:
+    """Assigning to enabled of a config raises ValueError, because the model is frozen."""
     with pytest.raises(ValueError, match="frozen"):
         CONFIG.enabled = True  # type: ignore[misc]  # the point of the test
 
 
-def test_a_strategy_cannot_open_it_from_within(out: Path) -> None:
-    """What a config says is sealed when the session opens; setting it later changes no line."""
+def test_strategy_cannot_open_gate(out: Path) -> None:
+    """A strategy that sets enabled on its config during a session changes nothing in the sealed config."""
     config = OWN.model_copy()
 
     class Opening(Buyer):
@@ -185,31 +183,31 @@ class TestOverride:
         assert run.status == "COMPLETED"
         return run.write(tmp_path)
 
-    def test_it_is_not_there_where_runs_are_published(self) -> None:
-        """``run_dryrun`` does not take it."""
+    def test_published_runs_take_no_override(self) -> None:
+        """The public run_dryrun takes no argument enabled_override_for_tests."""
         with pytest.raises(TypeError, match="enabled_override_for_tests"):
             run_dryrun(CONFIG, enabled_override_for_tests=True)  # type: ignore[call-arg]  # the point of the test
 
-    def test_it_is_audited(self, overridden: Path) -> None:
-        """The record says so itself, and is in order otherwise."""
+    def test_override_is_recorded(self, overridden: Path) -> None:
+        """A run whose gate a test overrode is sealed and clean, and its record names the override."""
         seen = open_run(overridden)
         assert (seen.verdict, seen.findings, seen.summary.enabled_overridden) == (Verdict.SEALED, (), True)
 
-    def test_its_replay_is_rejected(self, overridden: Path) -> None:
-        """Whoever executes it again has no override."""
+    def test_override_replay_is_rejected(self, overridden: Path) -> None:
+        """Verifying a run whose gate a test overrode reports REPLAY_DIVERGED, because a replay has no override."""
         codes = [finding.code for finding in verify_run(overridden, replay=True).findings]
         assert codes == [FindingCode.REPLAY_DIVERGED]
 
-    def test_its_evidence_is_a_fail(self, overridden: Path) -> None:
-        """The draft's name says it, and the claim that the gate stayed shut does not hold."""
+    def test_override_evidence_is_fail(self, overridden: Path) -> None:
+        """The evidence of a run whose gate a test overrode is a FAIL that names the claim enabled_off."""
         draft = write_evidence(overridden, date="2026-01-01", owner="ops", plots=False)
         assert (draft.passed, "enabled_off" in draft.failed_claims) == (False, True)
         assert draft.path.endswith("-FAIL.md")
         assert "overridden by a test" in draft.text
         assert "A test overrode the gate to live trading: this run can never bear a PASS." in draft.text
 
-    def test_its_evidence_is_a_fail_even_if_all_else_held(self, overridden: Path) -> None:
-        """Had a verifier found nothing wrong, this one claim would be enough."""
+    def test_override_alone_causes_fail(self, overridden: Path) -> None:
+        """The override of the gate makes the evidence a FAIL also when the verifier finds nothing wrong."""
         summary = open_run(overridden).summary
         best = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
         claims = evaluate(summary, best)

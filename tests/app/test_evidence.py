@@ -29,8 +29,8 @@ def draft(place: Path, **options: Any) -> EvidenceDraft:
     return write_evidence(place, **({"date": "2026-02-03", "owner": "Q"} | options))
 
 
-def test_a_sound_run_gets_a_pass_draft(published: Path) -> None:
-    """The draft and its pictures lie in the run's evidence folder, and the run stays clean."""
+def test_sound_run_gets_pass(published: Path) -> None:
+    """A sound run gets a PASS draft with pictures in its evidence folder, and still verifies clean."""
     made = draft(published)
     folder = published / "evidence"
     assert (made.passed, made.failed_claims, made.path) == (True, (), str(folder / PASS))
@@ -39,15 +39,15 @@ def test_a_sound_run_gets_a_pass_draft(published: Path) -> None:
     assert verify_run(published, replay=True).ok
 
 
-def test_the_draft_names_its_pictures_by_hash(published: Path) -> None:
-    """A picture put there later has another hash than the one in the text."""
+def test_draft_names_picture_hashes(published: Path) -> None:
+    """A draft contains the SHA-256 of each of its pictures."""
     made = draft(published)
     for name in PLOTS:
         assert sha256_hex((published / "evidence" / name).read_bytes()) in made.text
 
 
-def test_the_same_draft_again_changes_nothing(published: Path) -> None:
-    """It is a pure function of the run, the date and the owner."""
+def test_same_draft_changes_nothing(published: Path) -> None:
+    """Writing the same draft again changes no file, and another date is a second draft."""
     first = draft(published)
     before = tree(published)
     assert draft(published).text == first.text
@@ -57,7 +57,7 @@ def test_the_same_draft_again_changes_nothing(published: Path) -> None:
 
 
 def test_evidence_reads_once(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Claims, text and pictures come from one reading of the run, when evidence is written and when it is compared."""
+    """Writing or checking evidence opens each file of the run once."""
     opened: Counter[str] = Counter()
 
     def counting(name: str, directory: int) -> int:
@@ -74,8 +74,8 @@ def test_evidence_reads_once(published: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("name", "kind"), [(PASS, "file"), ("phases.png", "file"), ("phases.png", "symlink"), ("phases.png", "folder")]
 )
-def test_what_is_there_and_differs_is_the_operators(published: Path, name: str, kind: str) -> None:
-    """It is not written over, and nothing is written beside it."""
+def test_existing_files_are_kept(published: Path, name: str, kind: str) -> None:
+    """A different file, link or folder in the place of a draft or picture is an error, and nothing is written."""
     place = published / "evidence" / name
     place.parent.mkdir()
     if kind == "file":
@@ -91,8 +91,8 @@ def test_what_is_there_and_differs_is_the_operators(published: Path, name: str, 
 
 
 @pytest.mark.parametrize("dangling", [True, False])
-def test_nothing_is_written_through_a_symlink(published: Path, tmp_path: Path, *, dangling: bool) -> None:
-    """An evidence folder that is a link is refused."""
+def test_symlinked_folder_is_refused(published: Path, tmp_path: Path, *, dangling: bool) -> None:
+    """An evidence folder that is a symlink is refused, and nothing is written to its target."""
     elsewhere = tmp_path / "elsewhere"
     if not dangling:
         elsewhere.mkdir()
@@ -103,15 +103,15 @@ def test_nothing_is_written_through_a_symlink(published: Path, tmp_path: Path, *
     assert dangling or not any(elsewhere.iterdir())
 
 
-def test_an_evidence_folder_that_is_a_file_is_refused(published: Path) -> None:
-    """The error names the place."""
+def test_file_as_folder_is_refused(published: Path) -> None:
+    """A file in the place of the evidence folder is an error that names the place."""
     (published / "evidence").write_text("mine")
     with pytest.raises(RunPathError, match="evidence is a symlink or no folder"):
         draft(published, plots=False)
 
 
-def test_half_a_draft_is_taken_away(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that fills leaves no file that would be taken for the operator's."""
+def test_partial_draft_is_removed(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A draft that a full disk cuts short is removed, and writing the draft again succeeds."""
     opened = os.fdopen
 
     class Full(io.BytesIO):
@@ -135,8 +135,8 @@ def test_half_a_draft_is_taken_away(published: Path, monkeypatch: pytest.MonkeyP
     assert draft(published, plots=False).passed
 
 
-def test_a_tampered_run_gets_a_fail_draft(published: Path) -> None:
-    """The draft is named FAIL and says which claim failed."""
+def test_tampered_run_gets_fail(published: Path) -> None:
+    """A run with a flipped byte gets a FAIL draft that names the failed claim."""
     flip_byte(published / Artifact.METRICS, 3)
     made = draft(published, plots=False)
     assert not made.passed
@@ -145,8 +145,8 @@ def test_a_tampered_run_gets_a_fail_draft(published: Path) -> None:
     assert "sealed_and_clean" in made.text
 
 
-def test_a_rejected_run_gets_a_fail_draft(out: Path) -> None:
-    """It has no step to draw, and can be drawn all the same."""
+def test_rejected_run_gets_fail(out: Path) -> None:
+    """A rejected run gets a FAIL draft with all three pictures."""
     run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN, enabled=True), out_dir=out)
     made = draft(place_below(out))
     assert not made.passed
@@ -154,14 +154,14 @@ def test_a_rejected_run_gets_a_fail_draft(out: Path) -> None:
     assert set(made.plots) == PLOTS
 
 
-def test_a_run_without_its_manifest_is_no_pass(published: Path) -> None:
-    """Taking the manifest away makes nothing pass."""
+def test_missing_manifest_gets_fail(published: Path) -> None:
+    """A run without its manifest gets no PASS draft."""
     (published / Artifact.MANIFEST).unlink()
     assert not draft(published, plots=False).passed
 
 
-def test_a_market_run_needs_its_market(tmp_path: Path, out: Path) -> None:
-    """Without the file it was not replayed, which is no PASS."""
+def test_market_run_needs_market(tmp_path: Path, out: Path) -> None:
+    """A run on a market file fails the claim reproduced without that file and is a PASS with the file."""
     market = market_csv(tmp_path / "day.csv")
     run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN), out_dir=out, market=market)
     assert "reproduced" in draft(place_below(out), plots=False).failed_claims
@@ -171,21 +171,21 @@ def test_a_market_run_needs_its_market(tmp_path: Path, out: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"date": "20260203"}, {"date": "2026-02-30"}, {"owner": ""}, {"owner": "two\nlines"}]
 )
-def test_a_date_or_owner_that_cannot_stand_there_is_refused(published: Path, options: dict[str, str]) -> None:
-    """Before anything is written."""
+def test_bad_arguments_write_nothing(published: Path, options: dict[str, str]) -> None:
+    """A date or an owner that is not valid raises a ConfigError before anything is written."""
     with pytest.raises(ConfigError):
         draft(published, plots=False, **options)
     assert not (published / "evidence").exists()
 
 
-def test_no_directory_no_draft(tmp_path: Path) -> None:
-    """There must be a run."""
+def test_missing_run_raises(tmp_path: Path) -> None:
+    """A draft of a directory that does not exist raises RunPathError."""
     with pytest.raises(RunPathError):
         draft(tmp_path / "nothing")
 
 
-def test_pictures_need_an_extra(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without matplotlib the error says what to install, and a draft without pictures can be had."""
+def test_pictures_need_matplotlib(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without matplotlib a draft with pictures raises an error that names the extra; one without succeeds."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'c2lib\[notebooks\]'"):
         draft(published)

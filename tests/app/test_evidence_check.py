@@ -53,8 +53,8 @@ def evidence(published: Path, _draft: bytes) -> Path:
     return path
 
 
-def test_a_draft_as_it_was_written_is_clean(published: Path) -> None:
-    """Lines and pictures, and nothing is changed by looking."""
+def test_unchanged_draft_is_clean(published: Path) -> None:
+    """A draft with pictures as written verifies clean with a replay, and the check changes no file."""
     path = drafted(published, plots=True)
     before = tree(published)
     report = verify_evidence(path, replay=True)
@@ -63,8 +63,8 @@ def test_a_draft_as_it_was_written_is_clean(published: Path) -> None:
     assert tree(published) == before
 
 
-def test_replay_as_stated(evidence: Path) -> None:
-    """Without a replay, what the file says of one is left unchecked and reported; the rest is compared."""
+def test_skipped_replay_is_unchecked(evidence: Path) -> None:
+    """Without a replay, what evidence states about the replay is reported as unchecked and the rest is compared."""
     report = verify_evidence(evidence)
     assert (report.ok, report.replayed) == (True, False)
     assert report.unchecked == ("re-execution: left out", REPLAY_AS_STATED)
@@ -72,8 +72,8 @@ def test_replay_as_stated(evidence: Path) -> None:
     assert found(verify_evidence(evidence)) == [f"EVIDENCE_DIFFERS {PASS}:21"]
 
 
-def test_every_line_is_held(evidence: Path) -> None:
-    """A line with one more character is found and named, unless the draft cannot be made without it."""
+def test_every_line_is_compared(evidence: Path) -> None:
+    """One more character in any line of an evidence file is a finding on that line."""
     lines = evidence.read_text().split("\n")
     for number, line in enumerate(lines, start=1):
         evidence.write_text("\n".join([*lines[: number - 1], f"{line}<", *lines[number:]]))
@@ -81,8 +81,8 @@ def test_every_line_is_held(evidence: Path) -> None:
         assert found(verify_evidence(evidence)) == [f"{code} {PASS}:{number if code == 'EVIDENCE_DIFFERS' else 0}"]
 
 
-def test_the_first_line_that_differs_is_named_with_both_sides(evidence: Path) -> None:
-    """A claim turned, and a value."""
+def test_first_difference_is_shown(evidence: Path) -> None:
+    """A forged claim in an evidence file is a finding with the line number and the expected and seen text."""
     text = evidence.read_text()
     number = text.split("\n").index("## Claims") + 1
     forged = text.replace("<code>10 fills</code> | PASS", "<code>99 fills</code> | PASS")
@@ -94,8 +94,8 @@ def test_the_first_line_that_differs_is_named_with_both_sides(evidence: Path) ->
     assert ("10 fills" in finding.expected, "99 fills" in finding.seen) == (True, True)
 
 
-def test_another_owner_or_date_is_another_draft_and_a_good_one(published: Path, evidence: Path) -> None:
-    """Both are the operator's to say; but the file's name holds the date."""
+def test_owner_and_date_may_vary(published: Path, evidence: Path) -> None:
+    """Another owner, or another date under a matching file name, is still correct evidence of the run."""
     changed = evidence.read_text().replace("Q. ", "R. ")
     assert changed != evidence.read_text()
     evidence.write_text(changed)
@@ -106,8 +106,8 @@ def test_another_owner_or_date_is_another_draft_and_a_good_one(published: Path, 
     assert verify_evidence(renamed).ok
 
 
-def test_a_fail_under_the_name_of_a_pass_is_found(published: Path) -> None:
-    """The name is part of the evidence."""
+def test_renamed_fail_is_found(published: Path) -> None:
+    """A FAIL draft renamed to PASS is an EVIDENCE_DIFFERS finding."""
     flip_byte(published / Artifact.METRICS, 3)
     path = drafted(published)
     run_findings = found(verify_evidence(path, replay=True))
@@ -118,8 +118,8 @@ def test_a_fail_under_the_name_of_a_pass_is_found(published: Path) -> None:
     assert f"EVIDENCE_DIFFERS {PASS}:0" in found(verify_evidence(renamed, replay=True))
 
 
-def test_evidence_moved_to_another_run_is_found(published: Path, evidence: Path, tmp_path: Path) -> None:
-    """Even one of the same name: its digests are not those of the run beside it."""
+def test_evidence_of_other_run_differs(published: Path, evidence: Path, tmp_path: Path) -> None:
+    """Evidence copied into another run of the same name is an EVIDENCE_DIFFERS finding."""
     other = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=8, run_id=RUN), out_dir=tmp_path / "other")
     place = Path(str(other.path))
     (place / "evidence").mkdir()
@@ -129,8 +129,8 @@ def test_evidence_moved_to_another_run_is_found(published: Path, evidence: Path,
     assert found(report) == [f"EVIDENCE_DIFFERS {PASS}:17"]
 
 
-def test_evidence_kept_elsewhere_is_an_anchor_of_its_run(published: Path, evidence: Path, tmp_path: Path) -> None:
-    """With --run; a whole other run in the place of the first is found by it, and by nothing else."""
+def test_evidence_elsewhere_anchors_run(published: Path, evidence: Path, tmp_path: Path) -> None:
+    """Evidence kept elsewhere is checked with --run, and alone finds a run that was replaced by another sound run."""
     kept = Path(shutil.copy(evidence, tmp_path))
     assert verify_evidence(kept, replay=True, run=published).ok
     with pytest.raises(RunPathError, match="name its run with --run DIR"):
@@ -141,8 +141,8 @@ def test_evidence_kept_elsewhere_is_an_anchor_of_its_run(published: Path, eviden
     assert found(verify_evidence(kept, replay=True, run=published)) == [f"EVIDENCE_DIFFERS {PASS}:17"]
 
 
-def test_the_run_around_a_linked_folder_is_the_one_that_was_named(published: Path, tmp_path: Path) -> None:
-    """A link never leads the check to a run that was not asked for, and a link in a run is a finding."""
+def test_linked_folder_keeps_run(published: Path, tmp_path: Path) -> None:
+    """Evidence in a linked folder is checked against the run that was named, and the link is a finding."""
     path = drafted(published)
     elsewhere = shutil.move(published / "evidence", tmp_path / "evidence")
     (published / "evidence").symlink_to(elsewhere)
@@ -151,8 +151,8 @@ def test_the_run_around_a_linked_folder_is_the_one_that_was_named(published: Pat
     assert "UNEXPECTED_FILE evidence:0" in found(report)
 
 
-def test_what_is_known_from_elsewhere_is_asked_for_too(evidence: Path, published: Path) -> None:
-    """The digest and the seal, as of a run, and without spoiling the comparison."""
+def test_expected_digest_is_checked(evidence: Path, published: Path) -> None:
+    """Verifying evidence checks an expected digest and a required seal of the run, beside the comparison."""
     digest = manifest_of(published)["run_digest"]
     assert verify_evidence(evidence, replay=True, expect_digest=digest, require_sealed=True).ok
     assert found(verify_evidence(evidence, replay=True, expect_digest="0" * 64)) == [
@@ -160,8 +160,8 @@ def test_what_is_known_from_elsewhere_is_asked_for_too(evidence: Path, published
     ]
 
 
-def test_a_run_on_a_market_file_needs_it_for_its_evidence(tmp_path: Path, out: Path) -> None:
-    """Without the file neither run nor evidence can be confirmed."""
+def test_market_evidence_needs_market(tmp_path: Path, out: Path) -> None:
+    """Evidence of a run on a market file is confirmed by a replay only when that file is given."""
     market = market_csv(tmp_path / "day.csv")
     run = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN), out_dir=out, market=market)
     path = drafted(Path(str(run.path)), market=market)
@@ -174,8 +174,8 @@ def test_a_run_on_a_market_file_needs_it_for_its_evidence(tmp_path: Path, out: P
 
 
 @pytest.mark.parametrize("damage", ["market", "metrics", "manifest", "no manifest"])
-def test_a_fail_draft_of_a_bad_run_is_what_the_run_gives(tmp_path: Path, out: Path, damage: str) -> None:
-    """The findings are the run's alone, with the replay and without."""
+def test_fail_draft_matches_bad_run(tmp_path: Path, out: Path, damage: str) -> None:
+    """The FAIL draft of a damaged run has no finding of its own, with a replay and without."""
     market = market_csv(tmp_path / "day.csv")
     run = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN), out_dir=out, market=market)
     place = Path(str(run.path))
@@ -228,7 +228,7 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_evidence_is_a_finding(evidence: Path, command: Command, name: str) -> None:
-    """One short printable line, exit 1, and the same finding with the replay."""
+    """Hostile evidence is one short printable finding with exit 1, with a replay and without."""
     data = HOSTILE[name](evidence.read_bytes())
     assert data != evidence.read_bytes()
     evidence.write_bytes(data)
@@ -247,16 +247,16 @@ def test_hostile_evidence_is_a_finding(evidence: Path, command: Command, name: s
         (lambda path: path.symlink_to("/dev/zero"), "a symbolic link"),
     ],
 )
-def test_evidence_that_is_no_file_is_a_finding(evidence: Path, make: Callable[[Path], object], seen: str) -> None:
-    """It is neither waited for nor followed."""
+def test_special_file_is_a_finding(evidence: Path, make: Callable[[Path], object], seen: str) -> None:
+    """Evidence that is a FIFO or a symlink is an UNREADABLE_FILE finding, without waiting or following the link."""
     evidence.unlink()
     make(evidence)
     unreadable = [f for f in verify_evidence(evidence).findings if f.code is FindingCode.UNREADABLE_FILE]
     assert [(finding.file, finding.seen) for finding in unreadable] == [(PASS, seen)]
 
 
-def test_no_file_is_no_report(command: Command, published: Path, tmp_path: Path) -> None:
-    """Exit 2: no such file, no run around it, a name that cannot be, --run beside a run."""
+def test_invalid_path_is_refused(command: Command, published: Path, tmp_path: Path) -> None:
+    """Verify exits 2 for evidence that does not exist, an invalid path, and --run beside a run directory."""
     assert command("verify", published / "evidence" / PASS).complaint.endswith(
         "is not there: name a run directory, or its evidence file"
     )
@@ -269,8 +269,8 @@ def test_no_file_is_no_report(command: Command, published: Path, tmp_path: Path)
     assert command("verify", published, "--run", published).complaint.endswith("--run names the run of one")
 
 
-def test_a_folder_of_that_name_is_a_run(tmp_path: Path, published: Path) -> None:
-    """Nobody is kept from naming a folder so."""
+def test_folder_is_no_evidence(tmp_path: Path, published: Path) -> None:
+    """A folder with the name of an evidence file is taken for a run and not for evidence."""
     assert not is_evidence(published)
     assert is_evidence(tmp_path / "EV-x.md")
     assert not is_evidence(shutil.copytree(published, tmp_path / "EV-x.md"))
@@ -291,8 +291,8 @@ def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("drawn_once")
-def test_a_picture_that_is_not_the_drawn_one_is_found(published: Path, tmp_path: Path) -> None:
-    """Altered, missing, a link, or altered with its hash in the file."""
+def test_altered_picture_is_found(published: Path, tmp_path: Path) -> None:
+    """A picture that is altered, missing, a link, or altered along with its hash in the text is a finding."""
     path = drafted(published, plots=True)
     for name in PICTURES:
         assert_held(shutil.copytree(published, tmp_path / name / RUN) / "evidence" / path.name, name)
@@ -316,16 +316,16 @@ def assert_held(path: Path, name: str) -> None:
     assert f"UNREADABLE_FILE {name}:0" in found(verify_evidence(path))
 
 
-def test_a_picture_that_is_not_named_is_missed(published: Path) -> None:
-    """All of them or none: a curve is not left out because it does not please."""
+def test_unnamed_picture_is_found(published: Path) -> None:
+    """Evidence that names only some of the pictures is a PICTURE_DIFFERS finding."""
     path = drafted(published, plots=True)
     lines = path.read_text().split("\n")
     path.write_text("\n".join(line for line in lines if "equity.png" not in line).replace("\n\n\n", "\n\n"))
     assert found(verify_evidence(path)) == [f"PICTURE_DIFFERS {PASS}:0"]
 
 
-def test_pictures_that_cannot_be_drawn_are_said(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without matplotlib, and without events: their hashes are compared all the same."""
+def test_undrawable_pictures_are_unchecked(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures that cannot be drawn again are reported as unchecked, without matplotlib or without events."""
     path = drafted(published, plots=True)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "matplotlib", None)
@@ -337,8 +337,8 @@ def test_pictures_that_cannot_be_drawn_are_said(published: Path, monkeypatch: py
     assert any(text.startswith(f"{NOT_DRAWN}: ") and "events.jsonl cannot be read" in text for text in report.unchecked)
 
 
-def test_command_takes_evidence_and_runs(command: Command, published: Path, evidence: Path) -> None:
-    """Side by side in one call; the JSON line has the file's path."""
+def test_command_accepts_runs_and_evidence(command: Command, published: Path, evidence: Path) -> None:
+    """The verify command takes runs and evidence files in one call and reports each under its path."""
     answer = command("verify", published, evidence)
     assert answer.code == 0
     assert [line.split()[2] for line in answer.out.splitlines()] == [str(published), str(evidence)]
@@ -352,7 +352,7 @@ def test_command_takes_evidence_and_runs(command: Command, published: Path, evid
     assert command("verify", kept, "--run", published).code == 1
 
 
-def test_evidence_is_checked_from_within_its_folder(evidence: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path without folders is one of the folder one stands in."""
+def test_bare_file_name_works(evidence: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An evidence file is checked by its bare name from within its folder."""
     monkeypatch.chdir(evidence.parent)
     assert verify_evidence(evidence.name).ok

@@ -93,8 +93,8 @@ WAYS: dict[str, tuple[Way, str]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_pass_of_a_run_that_is_less_than_sealed_and_clean(published: Path, way: str) -> None:
-    """The draft is a FAIL by what the verifier says, and the evidence file is checked as one."""
+def test_unsound_run_gets_no_pass(published: Path, way: str) -> None:
+    """A run that is not sealed, not complete, not clean or not reproduced gets a FAIL draft that verifies as such."""
     change, verdict = WAYS[way]
     change(published)
     made = draft(published)
@@ -106,16 +106,16 @@ def test_no_pass_of_a_run_that_is_less_than_sealed_and_clean(published: Path, wa
     assert not [finding for finding in again.findings if finding.code.startswith("EVIDENCE_")]
 
 
-def test_no_pass_of_a_staging_folder(published: Path) -> None:
-    """A run that was never published is INCOMPLETE, whatever lies in it."""
+def test_staging_folder_gets_no_pass(published: Path) -> None:
+    """A staging folder is INCOMPLETE and gets a FAIL draft, whatever files are in there."""
     staged = published.rename(published.with_name(f".staging-{RUN}-00"))
     made = draft(staged)
     assert (made.passed, made.report.verdict) == (False, Verdict.INCOMPLETE)
     assert {"sealed_and_clean", "reproduced"} <= set(made.failed_claims)
 
 
-def test_no_pass_without_the_market_file(tmp_path: Path, out: Path) -> None:
-    """Nor with one of another hash: one digit is enough, and the finding names the file's hash."""
+def test_missing_market_gets_no_pass(tmp_path: Path, out: Path) -> None:
+    """A run on a market file gets no PASS without that file or with a file of another hash."""
     market = market_csv(tmp_path / "day.csv")
     run = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN), out_dir=out, market=market)
     other = tmp_path / "other.csv"
@@ -128,8 +128,8 @@ def test_no_pass_without_the_market_file(tmp_path: Path, out: Path) -> None:
     assert draft(Path(str(run.path)), market=market).passed
 
 
-def test_no_pass_without_the_strategy(tmp_path: Path, out: Path) -> None:
-    """Nor with another one."""
+def test_missing_strategy_gets_no_pass(tmp_path: Path, out: Path) -> None:
+    """A run on a strategy file gets no PASS without that file or with another strategy."""
     own = strategy_file(tmp_path, BUYER)
     answer = c2lib("dryrun", *OWN, "--strategy-file", f"{own}:Buyer", "--out", out)
     place = Path(answer.facts["path"])
@@ -140,8 +140,8 @@ def test_no_pass_without_the_strategy(tmp_path: Path, out: Path) -> None:
     assert draft(place, strategy=f"{own}:Buyer").passed
 
 
-def test_no_pass_with_the_gate_overridden(tmp_path: Path) -> None:
-    """A session that a test let through the gate to live trading is no evidence, however sound its record."""
+def test_overridden_gate_gets_no_pass(tmp_path: Path) -> None:
+    """A run whose gate a test overrode gets no PASS, and the draft states the override."""
     run = sample_runs.make_run(enabled=True, enabled_override=True)
     made = draft(run.write(tmp_path))
     assert not made.passed
@@ -149,8 +149,8 @@ def test_no_pass_with_the_gate_overridden(tmp_path: Path) -> None:
     assert "the gate was overridden by a test" in made.text
 
 
-def test_a_pass_is_of_the_run_that_it_lies_in(published: Path, tmp_path: Path) -> None:
-    """A PASS put beside a run that deserves none is found by the check of the evidence."""
+def test_copied_pass_is_found(published: Path, tmp_path: Path) -> None:
+    """A PASS draft copied into an altered run is found when the evidence is verified."""
     good = draft(published)
     assert good.passed
     bad = tmp_path / RUN

@@ -1,4 +1,4 @@
-"""A run away from the network: the same as any, in a child process; and what happens where there is no namespace."""
+"""A run without a network: the same as any run, in a child process; and what happens where there is no namespace."""
 
 import subprocess
 import sys
@@ -51,8 +51,8 @@ def where_the_kernel_refuses(*words: str | Path) -> Answer:
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def test_two_runs_are_the_same_bytes_and_no_other_layers(tmp_path: Path) -> None:
-    """Wherever they are written; the layer is a part of the sealed config."""
+def test_namespace_runs_are_equal(tmp_path: Path) -> None:
+    """Runs under the namespace layer are equal in every byte, and differ in digest from a hook-layer run."""
     results = [run_dryrun(AWAY_CONFIG, out_dir=tmp_path / name) for name in "ab"]
     hook = run_dryrun(CONFIG, out_dir=tmp_path / "hook")
     assert [result.status for result in results] == [EXPECTED, EXPECTED]
@@ -62,16 +62,16 @@ def test_two_runs_are_the_same_bytes_and_no_other_layers(tmp_path: Path) -> None
     assert (again.reproduced, again.run_digest) == (True, results[0].run_digest)
 
 
-def test_a_run_is_verified_anywhere(command: Command, out: Path) -> None:
-    """With a replay, here and where the kernel refuses a namespace."""
+def test_namespace_run_verifies_anywhere(command: Command, out: Path) -> None:
+    """A namespace run verifies with a replay, also on a machine whose kernel refuses a namespace."""
     run_dryrun(AWAY_CONFIG, out_dir=out)
     for answer in (command("verify", place_below(out)), where_the_kernel_refuses("verify", place_below(out))):
         assert (answer.code, answer.out.startswith("SEALED OK")) == (0, True), answer
         assert "unchecked" not in answer.out
 
 
-def test_a_strategy_of_ones_own_is_replayed_away_from_the_network_where_that_can_be(out: Path, tmp_path: Path) -> None:
-    """Where it cannot, the bytes are compared all the same, and the report says what is missing."""
+def test_strategy_replay_uses_namespace(out: Path, tmp_path: Path) -> None:
+    """A strategy file is replayed in a namespace, or the report states that only the hook was available."""
     strategy = f"{strategy_file(tmp_path)}:Buyer"
     assert run_dryrun(AWAY_OWN, out_dir=out, strategy=strategy).status is EXPECTED
     told: list[tuple[str, int, int]] = []
@@ -100,8 +100,8 @@ def test_required_namespace_is_required(out: Path, tmp_path: Path) -> None:
         assert verify_run(place_below(out), replay=True, strategy=strategy, require_namespace=True).ok
 
 
-def test_where_the_kernel_refuses_the_run_is_rejected(out: Path) -> None:
-    """Exit 1, the code, a reason that names the error and what is missing, and a run that can be verified."""
+def test_refusing_kernel_rejects_run(out: Path) -> None:
+    """Where the kernel refuses a namespace, the run is rejected with the reason, published, and can be verified."""
     answer = where_the_kernel_refuses("dryrun", *DEMO, *AWAY, "--out", out)
     assert (answer.code, answer.facts["reject_code"]) == (1, RejectCode.NO_LIVE_GUARD)
     assert (answer.facts["steps"], answer.facts["path"]) == (0, str(place_below(out)))
@@ -122,16 +122,16 @@ WRONG: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_malformed_is_refused_as_in_process(command: Command, tmp_path: Path, what: str) -> None:
-    """The same exit code, the same one line, nothing written."""
+def test_malformed_input_is_refused(command: Command, tmp_path: Path, what: str) -> None:
+    """Malformed input has the same exit code and message under the namespace layer as under the hook layer."""
     here = command("dryrun", *WRONG[what], "--out", tmp_path / "out")
     away = command("dryrun", *WRONG[what], *AWAY, "--out", tmp_path / "out")
     assert (away.code, away.complaint) == (here.code, here.complaint) == (2, here.complaint)
     assert not (tmp_path / "out").exists()
 
 
-def test_another_run_of_that_name_is_told_with_its_fields(out: Path) -> None:
-    """The error comes over whole."""
+def test_conflict_keeps_its_fields(out: Path) -> None:
+    """A RunConflictError from the child process keeps the run's path and the names of the differing fields."""
     run_dryrun(AWAY_CONFIG, out_dir=out)
     with pytest.raises(RunConflictError) as caught:
         run_dryrun(AWAY_CONFIG.model_copy(update={"seed": 8}), out_dir=out)

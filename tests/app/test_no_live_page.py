@@ -45,15 +45,15 @@ def assert_rejected(outcome: Outcome) -> None:
     assert (outcome.result.steps, outcome.reached) == (0, False)
 
 
-def test_the_page_has_a_row_for_every_attempt() -> None:
-    """In the order of the list, and no other."""
+def test_page_lists_every_attempt() -> None:
+    """The table of docs/no-live.md has one row for every attempt, in the order of the list."""
     assert [line.split(" | ")[0] for line in rows()] == [f"| {name}" for name in (*WAYS_OUT, *MISSED)]
     assert page_with("".join(rows())) == PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", [*WAYS_OUT, *MISSED])
-def test_a_row_of_the_page_is_what_happens(name: str, tmp_path: Path) -> None:
-    """Measured in both layers; where the kernel gives no namespace, what the hook misses is rejected there."""
+def test_row_matches_measurement(name: str, tmp_path: Path) -> None:
+    """Each row of docs/no-live.md states what happens when the attempt is made under each layer."""
     (told,) = [line for line in rows() if line.startswith(f"| {name} |")]
     if name in WAYS_OUT or refusal_here() is None:
         assert told == row(name, tmp_path)
@@ -64,8 +64,8 @@ def test_a_row_of_the_page_is_what_happens(name: str, tmp_path: Path) -> None:
     assert_rejected(attempt(name, "namespace", tmp_path))
 
 
-def test_the_hook_is_active_in_the_namespace_too(tmp_path: Path) -> None:
-    """What it refuses is refused and counted over there as well."""
+def test_hook_works_in_namespace(tmp_path: Path) -> None:
+    """An attempt that the hook refuses is refused and counted under the namespace layer as well."""
     outcome = attempt("`socket.getaddrinfo`", "namespace", tmp_path)
     if refusal_here():
         assert_rejected(outcome)
@@ -73,16 +73,16 @@ def test_the_hook_is_active_in_the_namespace_too(tmp_path: Path) -> None:
     assert (outcome.result.fail_code, outcome.counted) == (FailCode.NO_LIVE_VIOLATION, 1)
 
 
-def test_what_was_taken_out_of_its_variable_is_noticed(tmp_path: Path) -> None:
-    """A session does not end well under a guard that was not there."""
+def test_removed_guard_is_noticed(tmp_path: Path) -> None:
+    """A session whose guard was taken out of its variable fails with NO_LIVE_VIOLATION."""
     outcome = attempt("the guard taken out of its variable, then a socket", "hook", tmp_path)
     assert (outcome.result.fail_code, outcome.counted) == (FailCode.NO_LIVE_VIOLATION, 1)
 
 
 @pytest.mark.parametrize("layer", ["hook", "namespace"])
 @pytest.mark.parametrize("name", [CTYPES, BASH])
-def test_the_evidence_says_what_the_layer_shows(name: str, layer: str, tmp_path: Path) -> None:
-    """With the namespace native code reached nobody, not in the replay either; with the hook it is named as a limit."""
+def test_evidence_states_layer_limits(name: str, layer: str, tmp_path: Path) -> None:
+    """Native code reaches nobody under the namespace layer, and the evidence states the limits of each layer."""
     config = DryrunConfig(
         strategy_id="mine", strategy_allowlist=("mine",), seed=7, run_id="run", no_live_required=layer
     )
@@ -105,8 +105,8 @@ def test_the_evidence_says_what_the_layer_shows(name: str, layer: str, tmp_path:
     assert ("takes away the network, and nothing else" in unproven) is (layer == "namespace")
 
 
-def test_the_audit_bears_the_layer_that_was_found(tmp_path: Path) -> None:
-    """The entry of the canary's check names the namespace; a run of the hook is as it always was."""
+def test_audit_names_the_layer(tmp_path: Path) -> None:
+    """The audit entry of the NO-LIVE check names the layer namespace, and no layer under the hook."""
     for layer in ("hook", "namespace"):
         outcome = attempt("`socket.socket`", layer, tmp_path)
         audit = (Path(outcome.result.path or "") / Artifact.AUDIT).read_text().splitlines()

@@ -18,8 +18,8 @@ from c2lib.record.lines import object_line
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_checkout_is_found_from_the_package() -> None:
-    """The folder that holds pyproject.toml and the package is the checkout."""
+def test_checkout_is_found() -> None:
+    """The checkout is the folder that holds pyproject.toml and the package."""
     assert checkout() == ROOT
 
 
@@ -32,32 +32,32 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return package
 
 
-def test_an_installed_package_has_no_checkout(installed: Path) -> None:
-    """A folder around the package that only looks like a checkout is none."""
+def test_installed_package_has_no_checkout(installed: Path) -> None:
+    """An installed package has no checkout, also when a pyproject.toml lies beside the package."""
     assert checkout() is None
     (installed.parent / "pyproject.toml").write_text("")
     assert checkout() is None
 
 
-def test_what_the_caller_says_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The output root is the argument, before the environment."""
+def test_argument_decides_output_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An output root given as an argument is used in place of the environment variable."""
     monkeypatch.setenv("C2LIB_OUT", "from-environment")
     assert output_root("chosen") == Path("chosen")
     assert output_root(Path("chosen")) == Path("chosen")
 
 
 @pytest.mark.parametrize("left_out", [None, ""])
-def test_the_environment_comes_next(monkeypatch: pytest.MonkeyPatch, left_out: str | None) -> None:
-    """An argument left out, or empty as in a notebook, lets $C2LIB_OUT decide."""
+def test_variable_decides_output_root(monkeypatch: pytest.MonkeyPatch, left_out: str | None) -> None:
+    """Without an argument, or with an empty one, $C2LIB_OUT is the output root."""
     monkeypatch.setenv("C2LIB_OUT", "from-environment")
     assert output_root(left_out) == Path("from-environment")
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_then_the_checkout_and_then_the_folder_at_hand(
+def test_default_root_is_out(
     monkeypatch: pytest.MonkeyPatch, installed: Path, tmp_path: Path, value: str | None
 ) -> None:
-    """Without argument and environment it is out/ of the checkout, and without a checkout ./out."""
+    """Without argument and variable the output root is out/ of the checkout, or of the working folder."""
     monkeypatch.delenv("C2LIB_OUT")
     if value is not None:
         monkeypatch.setenv("C2LIB_OUT", value)
@@ -67,27 +67,27 @@ def test_then_the_checkout_and_then_the_folder_at_hand(
     assert output_root() == ROOT / "out"
 
 
-def test_resources_come_from_the_checkout() -> None:
-    """What is edited there is what is used."""
+def test_checkout_provides_resources() -> None:
+    """In a checkout, notebooks and evidence templates come from that checkout."""
     assert resource("notebooks") == ROOT / "notebooks"
     assert resource("evidence_templates") == ROOT / "evidence_templates"
 
 
-def test_resources_come_from_an_installed_package(installed: Path) -> None:
-    """Without a checkout the frozen copy in the package is used."""
+def test_installation_provides_resources(installed: Path) -> None:
+    """Without a checkout, resources come from the copy inside the installed package."""
     (installed / "_data" / "notebooks").mkdir(parents=True)
     assert resource("notebooks") == installed / "_data" / "notebooks"
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_broken_installation_says_what_to_do() -> None:
-    """A resource that is not there is an error that names it."""
+def test_missing_resource_is_an_error() -> None:
+    """A missing resource raises an InputError that names the resource and says to install c2lib again."""
     with pytest.raises(InputError, match="the folder notebooks of this installation is missing: install c2lib again"):
         resource("notebooks")
 
 
-def test_it_tells_versions_and_hints() -> None:
-    """A reader learns what ran, and from which file, but not where it lies: folders bear the names of people."""
+def test_environment_lists_versions() -> None:
+    """The environment facts list versions and the market file's name, but not the file's folder."""
     facts = environment_facts("/home/someone/day.csv")
     assert facts["python"] == platform.python_version()
     assert facts["packages"]["c2lib"]
@@ -95,27 +95,27 @@ def test_it_tells_versions_and_hints() -> None:
     assert "unsealed" in facts["note"]
 
 
-def test_it_is_an_object_that_an_artifact_can_hold() -> None:
-    """It has a canonical line, whatever bytes a file name is made of."""
+def test_environment_is_canonical() -> None:
+    """The environment facts have a canonical line, whatever bytes the market file's name holds."""
     facts = environment_facts("ol\udce9.csv")
     assert json.loads(object_line(facts)) == facts
 
 
-def test_a_hint_shows_no_secret() -> None:
-    """A path that holds a password is redacted."""
+def test_hint_is_redacted() -> None:
+    """A secret in the market file's path is redacted in the environment facts."""
     secret = "pass" + "word=hunter2hunter2"
     assert "hunter2" not in json.dumps(environment_facts(f"/data/{secret}.csv"))
 
 
-def test_it_names_neither_user_nor_host(published: Path) -> None:
-    """What a run leaves says nothing of who ran it where."""
+def test_environment_names_nobody(published: Path) -> None:
+    """The environment facts of a run contain no name of the user or of the host."""
     facts = json.loads((published / Artifact.ENVIRONMENT).read_bytes())
     words = set(json.dumps(facts).replace('"', " ").replace(",", " ").split())
     assert not words & {getpass.getuser(), socket.gethostname()}
 
 
-def test_a_package_that_is_not_there_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an extra the version is null."""
+def test_missing_package_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is not installed has the version null in the environment facts."""
 
     def missing(package: str) -> str:
         raise PackageNotFoundError(package)

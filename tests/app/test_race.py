@@ -11,15 +11,13 @@ ROUNDS = 5
 
 
 @pytest.mark.parametrize(("name", "words"), [("same config", SAME), ("two configs", DIFFERENT)])
-def test_of_two_processes_one_publishes_and_the_other_reproduces_or_refuses(
-    name: str, words: tuple[tuple[str, ...], ...]
-) -> None:
-    """In every round, with nothing left beside the one run directory, which is that of a run nobody disturbed."""
+def test_race_publishes_once(name: str, words: tuple[tuple[str, ...], ...]) -> None:
+    """Of two processes with one run_id, one publishes the undisturbed run and the other reproduces or refuses."""
     assert play(words, ROUNDS) == {EXPECTED[name]: ROUNDS}
 
 
-def test_the_judge_of_a_round_sees_what_is_wrong(tmp_path: Path) -> None:
-    """A staging folder that was left, no publisher or two, bytes of another run, and a run that does not verify."""
+def test_judge_finds_every_fault(tmp_path: Path) -> None:
+    """The judge of a race reports leftovers, a wrong number of publishers, mixed bytes and unsound runs."""
     lone = [sealed_run(DEMO, tmp_path / "lone")]
     root = tmp_path / "round"
     published = run_once(DEMO, root)
@@ -40,8 +38,8 @@ def test_the_judge_of_a_round_sees_what_is_wrong(tmp_path: Path) -> None:
     assert (problem_below(root, [published], lone) or "").startswith("a mix")
 
 
-def test_an_answer_is_told_in_a_word(tmp_path: Path) -> None:
-    """What is neither published nor reproduced nor refused is told as it is."""
+def test_outcome_is_named(tmp_path: Path) -> None:
+    """The outcome of a process is published, reproduced or refused, or else its exit code and message."""
     first, again = run_once(DEMO, tmp_path), run_once(DEMO, tmp_path)
     other = run_once((*DEMO, "--seed", "8"), tmp_path)
     assert [outcome(answer) for answer in (first, again, other)] == ["published", "reproduced", "refused"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from c2lib.app.replay import ComparedRun, ComparingSink, Difference, difference_at, failing_again, read_manifest
+from c2lib.app.replay import ComparedRun, ComparingSink, Difference, difference_at, read_manifest, repeating_failures
 from c2lib.core.errors import SinkWriteError
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES, held
@@ -37,7 +37,7 @@ def difference_between(folder: Path, published: bytes, lines: tuple[str, ...]) -
 
 
 def test_equal_lines_do_not_differ(tmp_path: Path) -> None:
-    """The facts are those of the file."""
+    """Lines equal to the published file have no difference, and the facts are the file's hash, size and lines."""
     data = "".join(LINES).encode()
     (tmp_path / "log").write_bytes(data)
     with (tmp_path / "log").open("rb") as file:
@@ -61,10 +61,8 @@ def test_equal_lines_do_not_differ(tmp_path: Path) -> None:
         (b"first\n\xff\x1b[2J\nthird\n", 2, "'\\ufffd\\x1b[2J\\nt'", "'second\\n'"),
     ],
 )
-def test_the_first_difference_is_told_with_both_sides(
-    tmp_path: Path, published: bytes, line: int, seen: str, computed: str
-) -> None:
-    """Line, published side and computed side, safe to print whatever the file holds."""
+def test_first_difference_is_reported(tmp_path: Path, published: bytes, line: int, seen: str, computed: str) -> None:
+    """The first difference has the line number and the published and computed text, escaped for printing."""
     assert difference_between(tmp_path, published, LINES) == Difference("log", line, seen, computed)
 
 
@@ -80,10 +78,8 @@ def one_by_one(published: bytes, lines: list[str]) -> Difference | None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 3 * BATCH_LINES), st.integers(0, 1000), st.sampled_from(["alter", "cut", "lengthen", "leave"]))
-def test_lines_compared_by_many_part_where_lines_compared_one_by_one_do(
-    tmp_path: Path, count: int, place: int, kind: str
-) -> None:
-    """Whether the difference stands in the first lines that are compared together, in later ones or behind them."""
+def test_batches_match_single_comparison(tmp_path: Path, count: int, place: int, kind: str) -> None:
+    """Lines compared in batches give the same first difference as lines compared one by one."""
     lines = [f"line {number}\n" for number in range(count)]
     data = "".join(lines).encode()
     at = place % (len(data) + 1)
@@ -104,8 +100,8 @@ def test_lines_compared_by_many_part_where_lines_compared_one_by_one_do(
     assert sink.facts() == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "lines": count}
 
 
-def test_an_excerpt_stands_around_the_first_byte_that_differs(tmp_path: Path) -> None:
-    """In a long line the reader is shown the place, not the beginning."""
+def test_excerpt_surrounds_difference(tmp_path: Path) -> None:
+    """The excerpt of a long line is cut around the first byte that differs."""
     difference = difference_between(tmp_path, b"a" * 500 + b"X" + b"b" * 500 + b"\n", ("a" * 500 + "Y" + "b" * 500,))
     assert difference is not None
     assert difference.published == repr("a" * 30 + "X" + "b" * 89)
@@ -126,8 +122,8 @@ def make_obstacle(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["nothing", "folder", "fifo", "symlink"])
 @pytest.mark.parametrize("name", [Artifact.METRICS, Artifact.MANIFEST])
-def test_only_a_regular_file_is_compared(published: Path, kind: str, name: Artifact) -> None:
-    """Nothing is waited for and no link is followed; the error names the file."""
+def test_irregular_file_is_refused(published: Path, kind: str, name: Artifact) -> None:
+    """A published file that is no regular file raises an OSError with its name and leaks no handle."""
     handles = len(os.listdir("/proc/self/fd"))
     make_obstacle(published / name, kind)
     with pytest.raises(OSError, match=r".") as caught, opened(published) as folder, ComparedRun(folder):
@@ -137,8 +133,8 @@ def test_only_a_regular_file_is_compared(published: Path, kind: str, name: Artif
     assert len(os.listdir("/proc/self/fd")) == handles
 
 
-def test_a_run_is_compared_file_by_file(published: Path) -> None:
-    """The first difference is that of the first file, in the order of the contract."""
+def test_files_compare_in_order(published: Path) -> None:
+    """The first difference of a run is that of the first differing file in the order of the contract."""
     with opened(published) as folder, ComparedRun(folder) as compared:
         for artifact in reversed(SEALED_BY_MANIFEST):
             compared.sink(artifact).write("something else\n")
@@ -147,8 +143,8 @@ def test_a_run_is_compared_file_by_file(published: Path) -> None:
     assert (difference.file, difference.line) == (Artifact.EVENTS, 1)
 
 
-def test_a_run_diverges_when_its_events_do(published: Path) -> None:
-    """Another file that differs does not, since the events may differ further on and are told first."""
+def test_events_decide_divergence(published: Path) -> None:
+    """A run has diverged when its events differ, and not yet when its audit log alone differs."""
     with opened(published) as folder, ComparedRun(folder) as compared:
         compared.sink(Artifact.AUDIT).write("something else\n")
         assert not compared.diverged
@@ -174,17 +170,17 @@ class Keeping:
 
 def again(failures: list[Any]) -> Any:
     """Return a sink of the events that fails as recorded."""
-    return failing_again(Keeping(), Artifact.EVENTS, {"sink_failures": failures})
+    return repeating_failures(Keeping(), Artifact.EVENTS, {"sink_failures": failures})
 
 
-def test_a_sink_that_never_failed_is_left_alone() -> None:
-    """Failures of other sinks are none of its own."""
+def test_unfailed_sink_stays_plain() -> None:
+    """A sink without recorded failures of its own is used unchanged."""
     assert type(again([])) is Keeping
     assert type(again([["audit.jsonl", 0, ["OSError"]]])) is Keeping
 
 
-def test_recorded_failures_happen_again_at_their_calls() -> None:
-    """A recorded session's sink met by the retries again gives the same record of failures."""
+def test_recorded_failures_repeat() -> None:
+    """Recorded sink failures happen again at the same calls and give the same record of failures."""
     recorded = [["events.jsonl", 1, ["OSError", "Disk"]], ["events.jsonl", 2, ["OSError"]]]
     heard: list[tuple[str, str]] = []
     sink = RetryingSink("events.jsonl", again(recorded), 2, lambda name, error: heard.append((name, error)))
@@ -196,16 +192,16 @@ def test_recorded_failures_happen_again_at_their_calls() -> None:
     assert [error for _, error in heard] == ["OSError", "Disk", "OSError"]
 
 
-def test_a_recorded_death_happens_again() -> None:
-    """More failures than retries end the sink for good."""
+def test_recorded_death_repeats() -> None:
+    """A sink with more recorded failures than retries fails for good again."""
     sink = RetryingSink("events.jsonl", again([["events.jsonl", 0, ["OSError", "OSError"]]]), 1)
     with pytest.raises(SinkWriteError):
         sink.write("a\n")
     assert sink.dead
 
 
-def test_a_difference_within_a_secret_shows_nothing_of_it() -> None:
-    """Secrets are taken out of the whole line, before a window of it is cut out."""
+def test_difference_hides_secrets() -> None:
+    """A secret in a differing line is redacted before the excerpt of the line is cut."""
     head, secret = b'{"a":"', b"AK" + b"IA" + b"QWERTYUIOP012345"
     difference = difference_at("events.jsonl", 1, head + secret + b'"}', head + b'x"}')
     assert "QWERTYUIOP" not in difference.published + difference.computed

@@ -20,8 +20,8 @@ from tests.app.sessions import CONFIG, OWN, Breaking, Buyer, Ticking, config
 from tests.session.ways_out import swallowing
 
 
-def test_a_run_is_published_with_its_manifest(out: Path) -> None:
-    """The result names the place, and the manifest's digest is the result's."""
+def test_run_is_published_with_manifest(out: Path) -> None:
+    """A completed run is published with all its files, and its result has the manifest's digest."""
     result = run_dryrun(CONFIG, out_dir=out)
     place = place_below(out)
     assert (result.status, result.reproduced, result.staging) == (SessionStatus.COMPLETED, False, None)
@@ -37,8 +37,8 @@ def test_a_run_is_published_with_its_manifest(out: Path) -> None:
     }
 
 
-def test_no_machine_path_is_sealed(tmp_path: Path, out: Path) -> None:
-    """The market file's name stands in the unsealed environment, and its folder, which may name a user, nowhere."""
+def test_no_machine_path_is_published(tmp_path: Path, out: Path) -> None:
+    """No file of a run holds the market file's folder, and the unsealed environment holds the file's name."""
     market = market_csv(tmp_path / "day.csv")
     run_dryrun(CONFIG, out_dir=out, market=market)
     place = place_below(out)
@@ -46,8 +46,8 @@ def test_no_machine_path_is_sealed(tmp_path: Path, out: Path) -> None:
     assert '"market_file":"day.csv"' in (place / Artifact.ENVIRONMENT).read_text()
 
 
-def test_a_run_without_a_name_is_named_by_its_config(out: Path) -> None:
-    """The same parameters lead to the same place, others to another."""
+def test_unnamed_run_is_named(out: Path) -> None:
+    """A run without a run_id is named after its config: an equal config is the same run, another seed another."""
     unnamed = config(run_id=None)
     first = run_dryrun(unnamed, out_dir=out)
     assert first.run_id.startswith("dry-")
@@ -55,8 +55,8 @@ def test_a_run_without_a_name_is_named_by_its_config(out: Path) -> None:
     assert run_dryrun(config(run_id=None, seed=8), out_dir=out).run_id != first.run_id
 
 
-def test_a_rejected_run_is_published(out: Path) -> None:
-    """It is evidence: full artifacts, a code, no step."""
+def test_rejected_run_is_published(out: Path) -> None:
+    """A rejected run is published without a step, verifies clean, and is reproduced by the same call."""
     result = run_dryrun(config(enabled=True), out_dir=out)
     assert (result.status, result.reject_code, result.steps) == (SessionStatus.REJECTED, RejectCode.LIVE_ENABLED, 0)
     assert manifest_of(place_below(out))["status"] == "REJECTED"
@@ -64,8 +64,8 @@ def test_a_rejected_run_is_published(out: Path) -> None:
     assert run_dryrun(config(enabled=True), out_dir=out).reproduced
 
 
-def test_a_strategy_that_breaks_ends_in_a_published_failure(tmp_path: Path, out: Path) -> None:
-    """It fails the same way again."""
+def test_breaking_strategy_is_published(tmp_path: Path, out: Path) -> None:
+    """A run whose strategy raises is published as FAILED and fails the same way again."""
     file = strategy_file(tmp_path, BUYER.replace("return [", "raise ValueError('no'); return ["))
     result = run_dryrun(OWN, out_dir=out, strategy=f"{file}:Buyer")
     assert (result.status, result.fail_code) == (SessionStatus.FAILED, FailCode.EXCEPTION)
@@ -74,8 +74,8 @@ def test_a_strategy_that_breaks_ends_in_a_published_failure(tmp_path: Path, out:
     assert (again.status, again.reproduced) == (SessionStatus.FAILED, True)
 
 
-def test_a_class_handed_over_is_sealed_and_verified(out: Path) -> None:
-    """The replay takes the same class, and no other."""
+def test_strategy_class_is_verified(out: Path) -> None:
+    """A run with a strategy class is sealed and verifies with the same class and no other."""
     result = run_dryrun(OWN, out_dir=out, strategy=Buyer)
     assert (result.status, result.fills) == (SessionStatus.COMPLETED, 1)
     place = place_below(out)
@@ -91,8 +91,8 @@ def test_a_class_handed_over_is_sealed_and_verified(out: Path) -> None:
     assert tree(out) == before
 
 
-def test_an_injected_clock_is_recorded_for_the_replay(out: Path) -> None:
-    """Verify needs no clock; running again needs one that answers the same."""
+def test_injected_clock_is_recorded(out: Path) -> None:
+    """The readings of an injected clock are recorded, so that a replay needs no clock."""
     result = run_dryrun(config(clock_mode="injected"), out_dir=out, clock=Ticking())
     assert result.status is SessionStatus.COMPLETED
     readings = manifest_of(place_below(out))["inputs"]["clock_readings"]
@@ -101,8 +101,8 @@ def test_an_injected_clock_is_recorded_for_the_replay(out: Path) -> None:
     assert run_dryrun(config(clock_mode="injected"), out_dir=out, clock=Ticking()).reproduced
 
 
-def test_the_record_of_a_long_clock_can_be_replayed(tmp_path: Path, out: Path) -> None:
-    """A manifest of more than a megabyte is a manifest."""
+def test_long_clock_record_replays(tmp_path: Path, out: Path) -> None:
+    """A run whose recorded clock readings need a manifest of more than 1 MiB is replayed."""
     many = config(clock_mode="injected", steps=26_000, tick_events="decisions")
     run_dryrun(many, out_dir=out, clock=Ticking())
     assert (place_below(out) / Artifact.MANIFEST).stat().st_size > 1 << 20
@@ -110,8 +110,8 @@ def test_the_record_of_a_long_clock_can_be_replayed(tmp_path: Path, out: Path) -
     assert (report.ok, report.replayed) == (True, True)
 
 
-def test_a_market_file_gives_a_run(tmp_path: Path, out: Path) -> None:
-    """With the bars' own time, and the file's hash in the manifest."""
+def test_market_file_gives_run(tmp_path: Path, out: Path) -> None:
+    """A run on a market file takes the bars' own time and seals the hash of the file."""
     result = run_dryrun(config(clock_mode="market"), out_dir=out, market=market_csv(tmp_path / "day.csv"))
     assert (result.status, result.steps) == (SessionStatus.COMPLETED, 80)
     assert result.fills
@@ -131,10 +131,8 @@ def test_a_market_file_gives_a_run(tmp_path: Path, out: Path) -> None:
         ({"clock": object()}, ConfigError),
     ],
 )
-def test_what_is_malformed_is_refused_before_anything_is_written(
-    out: Path, arguments: dict[str, Any], error: type[InputError]
-) -> None:
-    """No run, and no staging folder either."""
+def test_malformed_call_writes_nothing(out: Path, arguments: dict[str, Any], error: type[InputError]) -> None:
+    """A malformed argument of run_dryrun raises an error before any file or staging folder is made."""
     fields = {name: value for name, value in arguments.items() if name in DryrunConfig.model_fields}
     options = {name: value for name, value in arguments.items() if name in ("market", "strategy", "clock")}
     fields = {name: value for name, value in fields.items() if name not in options}
@@ -144,8 +142,8 @@ def test_what_is_malformed_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize("steps", [64, 5000])
-def test_progress_is_told(out: Path, steps: int) -> None:
-    """In chunks, up to the bound."""
+def test_progress_is_reported(out: Path, steps: int) -> None:
+    """Progress is reported once for every 4096 steps, up to the last step."""
     told: list[tuple[int, int]] = []
     run_dryrun(config(steps=steps), out_dir=out, progress=lambda done, planned: told.append((done, planned)))
     assert told[-1] == (steps, steps)
@@ -153,10 +151,8 @@ def test_progress_is_told(out: Path, steps: int) -> None:
 
 
 @pytest.mark.parametrize("before", ["_snapshot", "_metrics"])
-def test_a_violation_that_comes_while_the_record_closes_is_not_published(
-    out: Path, monkeypatch: pytest.MonkeyPatch, before: str
-) -> None:
-    """What was written says two things of the end: it stays in staging, and the result says which one holds."""
+def test_late_violation_is_not_published(out: Path, monkeypatch: pytest.MonkeyPatch, before: str) -> None:
+    """A NO-LIVE violation while the record closes fails the run, which stays in staging and is INCOMPLETE."""
     closing = getattr(Lifecycle, before)
 
     def leaving(lifecycle: Lifecycle, *arguments: Any) -> None:
@@ -173,8 +169,8 @@ def test_a_violation_that_comes_while_the_record_closes_is_not_published(
     assert verify_run(result.staging, replay=True).verdict is Verdict.INCOMPLETE
 
 
-def test_a_strategy_can_be_named_as_a_file(out: Path, tmp_path: Path) -> None:
-    """As on the command line."""
+def test_strategy_file_is_accepted(out: Path, tmp_path: Path) -> None:
+    """A strategy can be given to run_dryrun and verify_run as FILE:CLASS."""
     strategy = f"{strategy_file(tmp_path)}:Buyer"
     assert run_dryrun(OWN, out_dir=out, strategy=strategy).fills == 1
     assert verify_run(place_below(out), replay=True, strategy=strategy).ok

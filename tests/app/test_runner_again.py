@@ -18,8 +18,8 @@ from tests.app.runs import RUN, SEALED, flip_byte, manifest_of, place_below, tre
 from tests.app.sessions import CONFIG, Ticking, config
 
 
-def test_the_same_run_again_is_reproduced_and_changes_nothing(published: Path, out: Path) -> None:
-    """Neither bytes nor times of change of anything below the output root."""
+def test_same_run_is_reproduced(published: Path, out: Path) -> None:
+    """The same run again is reproduced and changes no byte and no time of any file."""
     before = tree(out)
     result = run_dryrun(CONFIG, out_dir=out)
     assert (result.reproduced, result.path) == (True, str(published))
@@ -27,8 +27,8 @@ def test_the_same_run_again_is_reproduced_and_changes_nothing(published: Path, o
     assert tree(out) == before
 
 
-def test_another_seed_under_the_same_name_is_refused(published: Path, out: Path) -> None:
-    """The error names the first differing line and the field, and nothing changes."""
+def test_other_seed_is_refused(published: Path, out: Path) -> None:
+    """Another seed under the same run_id raises a RunConflictError with line and field, and nothing changes."""
     before = tree(out)
     with pytest.raises(RunConflictError) as caught:
         run_dryrun(config(seed=8), out_dir=out)
@@ -40,8 +40,8 @@ def test_another_seed_under_the_same_name_is_refused(published: Path, out: Path)
 
 @pytest.mark.parametrize("name", SEALED)
 @pytest.mark.parametrize("where", ["first", "last"])
-def test_a_published_byte_that_changed_is_told_by_its_line(published: Path, out: Path, name: str, where: str) -> None:
-    """The same config does not reproduce a directory that was tampered with."""
+def test_altered_byte_is_located(published: Path, out: Path, name: str, where: str) -> None:
+    """A published file with an altered byte raises a RunConflictError with the file and line of that byte."""
     path = published / name
     data = path.read_bytes()
     flip_byte(path, 3 if where == "first" else len(data) - 4)
@@ -55,10 +55,10 @@ def test_a_published_byte_that_changed_is_told_by_its_line(published: Path, out:
     ("change", "line"),
     [(lambda lines: lines[:-1], 0), (lambda lines: [*lines, lines[-1]], 1), (lambda lines: lines[1:], None)],
 )
-def test_lines_taken_out_or_put_in_are_told(
+def test_added_or_lost_lines_differ(
     published: Path, out: Path, change: Callable[[list[bytes]], list[bytes]], line: int | None
 ) -> None:
-    """A cut tail, a doubled line and a lost first line."""
+    """A published log that lost or gained a line raises a RunConflictError with the number of that line."""
     path = published / Artifact.EVENTS
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(change(lines)))
@@ -68,8 +68,8 @@ def test_lines_taken_out_or_put_in_are_told(
 
 
 @pytest.mark.parametrize("manifest", [b"", b"[]", b'"text"', b'{"config": 5}', b"{" * 100_000, b"\xff"])
-def test_a_damaged_manifest_is_a_difference(published: Path, out: Path, manifest: bytes) -> None:
-    """Whatever stands in it, the error says where the two part."""
+def test_damaged_manifest_is_a_difference(published: Path, out: Path, manifest: bytes) -> None:
+    """A damaged manifest raises a RunConflictError at line 1 of the manifest, whatever the manifest holds."""
     (published / Artifact.MANIFEST).write_bytes(manifest)
     with pytest.raises(RunConflictError) as caught:
         run_dryrun(CONFIG, out_dir=out)
@@ -77,8 +77,8 @@ def test_a_damaged_manifest_is_a_difference(published: Path, out: Path, manifest
 
 
 @pytest.mark.parametrize("name", SEALED)
-def test_a_directory_without_a_file_cannot_be_compared(published: Path, out: Path, name: str) -> None:
-    """The error names the file, and nothing is written in its place."""
+def test_missing_file_blocks_comparison(published: Path, out: Path, name: str) -> None:
+    """A run directory without one of its files raises a RunPathError with the file's name and is not changed."""
     (published / name).unlink()
     before = tree(out)
     with pytest.raises(RunPathError, match=f"cannot be compared: {name}: No such file or directory"):
@@ -88,8 +88,8 @@ def test_a_directory_without_a_file_cannot_be_compared(published: Path, out: Pat
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["symlink", "dangling symlink", "file"])
-def test_a_symlink_on_the_way_is_refused(tmp_path: Path, out: Path, depth: int, kind: str) -> None:
-    """As finish_c, as c2 and as the run directory; what it points to is neither written nor taken for a run."""
+def test_symlink_in_path_is_refused(tmp_path: Path, out: Path, depth: int, kind: str) -> None:
+    """A symlink or file in place of finish_c, c2 or the run directory is refused, and nothing is written."""
     elsewhere = tmp_path / "elsewhere"
     run_dryrun(CONFIG, out_dir=elsewhere)
     parts = ("finish_c", "c2", RUN)[:depth]
@@ -105,8 +105,8 @@ def test_a_symlink_on_the_way_is_refused(tmp_path: Path, out: Path, depth: int, 
     assert tree(tmp_path) == before
 
 
-def test_a_race_lost_at_the_last_moment_is_reproduced(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the place is taken while the session runs, what is there is compared, and the staging folder goes."""
+def test_lost_race_is_reproduced(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose place is taken by an equal run during the session is reproduced, and its staging folder removed."""
     publish = StagedRun.publish
 
     def late(staged: StagedRun) -> Path:
@@ -120,8 +120,8 @@ def test_a_race_lost_at_the_last_moment_is_reproduced(out: Path, monkeypatch: py
     assert [path.name for path in place_below(out).parent.iterdir()] == [RUN]
 
 
-def test_a_race_lost_to_another_run_is_a_conflict(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The later one learns in which field the two differ."""
+def test_lost_race_can_conflict(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose place is taken by another run during the session raises a RunConflictError with the fields."""
     publish = StagedRun.publish
 
     def late(staged: StagedRun) -> Path:
@@ -136,8 +136,8 @@ def test_a_race_lost_to_another_run_is_a_conflict(out: Path, monkeypatch: pytest
     assert manifest_of(place_below(out))["config"]["seed"] == 8
 
 
-def test_a_comparison_stops_where_the_events_part(published: Path, out: Path) -> None:
-    """Of a hundred million steps none is taken when the first event differs already."""
+def test_early_difference_stops_comparison(published: Path, out: Path) -> None:
+    """A comparison whose first event differs takes no step, whatever number of steps is planned."""
     told: list[int] = []
     with pytest.raises(RunConflictError) as caught:
         run_dryrun(config(steps=100_000_000), out_dir=out, progress=lambda done, planned: told.append(done))
@@ -145,8 +145,8 @@ def test_a_comparison_stops_where_the_events_part(published: Path, out: Path) ->
     assert told == []
 
 
-def test_a_difference_further_on_ends_the_comparison_too(out: Path) -> None:
-    """The steps behind the chunk in which the events part are not taken."""
+def test_later_difference_stops_comparison(out: Path) -> None:
+    """A comparison takes no further step after the chunk in which the events differ."""
     long = config(steps=9000, tick_events="decisions")
     run_dryrun(long, out_dir=out)
     flip_byte(place_below(out) / Artifact.EVENTS, 5000)
@@ -156,14 +156,14 @@ def test_a_difference_further_on_ends_the_comparison_too(out: Path) -> None:
     assert told == [4096]
 
 
-def test_a_copy_elsewhere_is_the_same_run(published: Path, tmp_path: Path) -> None:
-    """A run directory can be moved to another output root and is reproduced there."""
+def test_copied_run_is_reproduced(published: Path, tmp_path: Path) -> None:
+    """A run directory copied to another output root is reproduced there."""
     shutil.copytree(published, place_below(tmp_path / "moved"))
     assert run_dryrun(CONFIG, out_dir=tmp_path / "moved").reproduced
 
 
 def test_run_is_sealed_once(monkeypatch: pytest.MonkeyPatch, out: Path) -> None:
-    """What was left out is filled in once for a run, and never when it is executed again from its manifest."""
+    """A config is completed with its defaults once for a run, and never when a run is replayed."""
     sealed, fill_in = [], core_config._filled_in
 
     def counted(*given: Any, **options: Any) -> Any:

@@ -16,8 +16,8 @@ from tests.record.failing_system import FailingSystem, failing, system
 
 
 @pytest.mark.parametrize(("steps", "number"), [(64, 0), (64, 1), (64, 2), (64, 3), (2000, 0), (2000, 1)])
-def test_a_disk_that_fails_once_is_met_by_a_retry(out: Path, steps: int, number: int) -> None:
-    """The run completes, its manifest says which call failed, and verify meets the same failure again."""
+def test_single_failure_is_retried(out: Path, steps: int, number: int) -> None:
+    """A disk that fails once is met by a retry: the run completes, records the failure, and is reproduced."""
     retrying = config(max_sink_retries=2, steps=steps)
     with system(failing("write", number)):
         result = run_dryrun(retrying, out_dir=out)
@@ -30,8 +30,8 @@ def test_a_disk_that_fails_once_is_met_by_a_retry(out: Path, steps: int, number:
     assert (report.findings, report.replayed) == ((), True)
 
 
-def test_a_run_without_the_failure_is_another_run(out: Path) -> None:
-    """A retry stands in the audit, so that the same config on a sound disk differs, and changes nothing."""
+def test_run_without_failure_conflicts(out: Path) -> None:
+    """A run with a recorded retry and the same run without that retry conflict, and no file changes."""
     retrying = config(max_sink_retries=1)
     with system(failing("write", 0)):
         run_dryrun(retrying, out_dir=out)
@@ -44,8 +44,8 @@ def test_a_run_without_the_failure_is_another_run(out: Path) -> None:
 
 @pytest.mark.parametrize("retries", [0, 3])
 @pytest.mark.parametrize("first", [0, 1, 2, 3])
-def test_a_disk_that_fails_for_good_ends_failed_and_unpublished(out: Path, retries: int, first: int) -> None:
-    """The staging folder stays and is named; the result in memory tells all; verify says INCOMPLETE."""
+def test_failing_disk_publishes_nothing(out: Path, retries: int, first: int) -> None:
+    """A disk that keeps failing ends the session FAILED, unpublished, with a staging folder that is INCOMPLETE."""
     with system(FailingSystem(lambda name, number: name == "write" and number >= first)):
         result = run_dryrun(config(max_sink_retries=retries), out_dir=out)
     assert (result.status, result.fail_code) == (SessionStatus.FAILED, FailCode.SINK_WRITE_FAILED)
@@ -57,8 +57,8 @@ def test_a_disk_that_fails_for_good_ends_failed_and_unpublished(out: Path, retri
     assert (report.verdict, report.ok) == (Verdict.INCOMPLETE, False)
 
 
-def test_a_sink_that_dies_behind_another_failure_is_not_published(out: Path) -> None:
-    """The first failure gives the code, but a record with a hole is no run directory."""
+def test_dead_sink_prevents_publishing(out: Path) -> None:
+    """A run whose sink dies after another failure keeps the first fail code and is not published."""
     with system(FailingSystem(lambda name, number: name == "write" and number >= 1)):
         result = run_dryrun(OWN, out_dir=out, strategy=Breaking)
     assert result.fail_code is FailCode.EXCEPTION
@@ -69,8 +69,8 @@ def test_a_sink_that_dies_behind_another_failure_is_not_published(out: Path) -> 
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "rename", "mkdir", "open", "stat"])
-def test_no_single_failure_publishes_half_a_run(tmp_path: Path, call: str) -> None:
-    """Each call of the system fails once: there is an error or a FAILED result, and what is published is whole."""
+def test_single_failure_publishes_whole(tmp_path: Path, call: str) -> None:
+    """A system call that fails once is an error or a FAILED result, and a published run is always whole."""
     with system(failing("no such call")) as counted:
         run_dryrun(CONFIG, out_dir=tmp_path / "whole")
     whole = sealed_bytes(place_below(tmp_path / "whole"))

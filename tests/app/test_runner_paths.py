@@ -40,10 +40,10 @@ MALFORMED = (
 
 
 @pytest.mark.parametrize("run_id", [*TRAVERSAL, *RESERVED, *LOOK_ALIKES, *MALFORMED, "a" * 300])
-def test_a_run_id_is_a_plain_name_on_every_file_system(
+def test_hostile_run_id_is_refused(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_id: str
 ) -> None:
-    """Exit 2, one line that names the field, and nothing written anywhere."""
+    """A run_id that is no plain file name is refused with exit 2 and its field name, and nothing is written."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", f"--run-id={run_id}", "--out", "out")
@@ -53,13 +53,13 @@ def test_a_run_id_is_a_plain_name_on_every_file_system(
 
 
 @pytest.mark.parametrize("run_id", ["console", "nul1", "com10", "aux-1", "a.con", "a..b", "0", "A" * 128])
-def test_a_run_id_that_only_looks_hostile_is_taken(out: Path, run_id: str) -> None:
-    """Reserved are whole names, and two dots in the middle lead nowhere."""
+def test_odd_run_id_is_accepted(out: Path, run_id: str) -> None:
+    """A run_id that only resembles a reserved or relative name is accepted."""
     assert run_dryrun(config(run_id=run_id, steps=1), out_dir=out).path == str(place_below(out, run_id))
 
 
-def test_a_run_id_that_differs_in_letter_case_alone_is_refused(command: Command, published: Path, out: Path) -> None:
-    """Exit 2, also when it would be the same run; the one that is there stays."""
+def test_case_variant_is_refused(command: Command, published: Path, out: Path) -> None:
+    """A run_id that differs in letter case alone from an existing run is refused with exit 2."""
     before = tree(out)
     answer = command("dryrun", *DEMO, "--run-id", RUN.upper(), "--out", out)
     assert answer.code == 2
@@ -69,8 +69,8 @@ def test_a_run_id_that_differs_in_letter_case_alone_is_refused(command: Command,
 
 
 @pytest.mark.parametrize("root", ["x" * 300, "a\nb", "a\0b", "file", "file/deeper", "loop", "\ud800"])
-def test_an_output_root_that_cannot_be_one_is_refused(command: Command, tmp_path: Path, root: str) -> None:
-    """Exit 2, one line that names it, and what is there stays as it is."""
+def test_bad_root_is_refused(command: Command, tmp_path: Path, root: str) -> None:
+    """An impossible output root is refused with exit 2, and existing files stay unchanged."""
     (tmp_path / "file").write_text("mine")
     (tmp_path / "loop").symlink_to("loop")
     before = tree(tmp_path)
@@ -80,10 +80,8 @@ def test_an_output_root_that_cannot_be_one_is_refused(command: Command, tmp_path
     assert tree(tmp_path) == before
 
 
-def test_an_output_root_may_be_reached_upwards_and_through_a_symlink(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where to write is the caller's to say; below it nothing is followed."""
+def test_root_may_be_indirect(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An output root may be a relative path upwards or lead through a symlink."""
     (tmp_path / "here").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "disk")
     (tmp_path / "disk").mkdir()
@@ -95,8 +93,8 @@ def test_an_output_root_may_be_reached_upwards_and_through_a_symlink(
 
 
 @pytest.mark.parametrize("mask", [0, 0o077])
-def test_what_a_run_leaves_can_be_written_by_its_owner_alone(tmp_path: Path, mask: int) -> None:
-    """Run directory and evidence, whatever the umask: no other's write bit, no setuid, nothing executable."""
+def test_only_owner_may_write(tmp_path: Path, mask: int) -> None:
+    """Files and folders of a run are writable by their owner alone and not executable, whatever the umask."""
     with umask(mask):
         path = run_dryrun(CONFIG, out_dir=tmp_path / "deep" / "out").path
         assert path is not None
@@ -122,10 +120,10 @@ class Striking(Buyer):
 
 
 @pytest.mark.parametrize("which", ["finish_c", "finish_c/c2", "finish_c/c2/.staging-*"])
-def test_a_folder_that_becomes_a_symlink_during_the_run_publishes_nothing(
+def test_swapped_folder_publishes_nothing(
     tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:
-    """The error says which; what the link points to stays empty."""
+    """A folder that becomes a symlink during the session is an error, and nothing is written to its target."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.setattr(Striking, "target", out / which, raising=False)
@@ -136,10 +134,10 @@ def test_a_folder_that_becomes_a_symlink_during_the_run_publishes_nothing(
     assert not list(tmp_path.rglob(RUN))
 
 
-def test_a_published_run_that_becomes_a_symlink_is_still_the_one_compared(
+def test_swapped_run_is_still_compared(
     published: Path, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is opened once: another run that gets its place right behind that is not looked at."""
+    """A published run that is replaced by a symlink after being opened is still the run that is compared."""
     run_dryrun(config(seed=8), out_dir=tmp_path / "other")
 
     def then_exchanged(root: Path, run_id: str) -> int | None:
@@ -165,10 +163,8 @@ NO_FILES = {
 
 @pytest.mark.parametrize("kind", NO_FILES)
 @pytest.mark.parametrize("flag", ["--market", "--strategy-file"])
-def test_an_input_that_is_no_file_is_refused_without_waiting(
-    command: Command, tmp_path: Path, out: Path, flag: str, kind: str
-) -> None:
-    """Exit 2, one line that names it and says what it is, and nothing written."""
+def test_special_input_is_refused(command: Command, tmp_path: Path, out: Path, flag: str, kind: str) -> None:
+    """An input that is no regular file is refused with exit 2 and its kind, without waiting."""
     suffix, end = (".csv", "") if flag == "--market" else (".py", ":Mine")
     names = {"NUL": f"a\0b{suffix}", "300 characters": "x" * 300 + suffix, "half a character": f"\ud800{suffix}"}
     path = f"{tmp_path}/{names.get(kind, f'input{suffix}')}"
@@ -185,8 +181,8 @@ def test_an_input_that_is_no_file_is_refused_without_waiting(
     assert not out.exists()
 
 
-def test_an_input_may_be_reached_through_a_symlink(command: Command, tmp_path: Path, out: Path) -> None:
-    """Its bytes are what is hashed and used; the path is not sealed."""
+def test_input_may_be_symlink(command: Command, tmp_path: Path, out: Path) -> None:
+    """A market file may be reached through a symlink: its bytes alone decide the run."""
     (tmp_path / "link.csv").symlink_to(market_csv(tmp_path / "day.csv"))
     first = command("dryrun", *DEMO, "--market", tmp_path / "day.csv", "--out", out)
     again = command("dryrun", *DEMO, "--market", tmp_path / "link.csv", "--out", out)
@@ -194,10 +190,10 @@ def test_an_input_may_be_reached_through_a_symlink(command: Command, tmp_path: P
 
 
 @pytest.mark.parametrize("which", ["finish_c", "finish_c/c2", f"finish_c/c2/{RUN}"])
-def test_evidence_is_not_written_through_a_symlink(
+def test_symlinked_run_gets_no_evidence(
     command: Command, published: Path, tmp_path: Path, out: Path, which: str
 ) -> None:
-    """Neither the run directory nor a folder above it may be one."""
+    """Evidence is not written when the run directory or a folder above is a symlink."""
     (out / which).rename(tmp_path / "moved")
     (out / which).symlink_to(tmp_path / "moved")
     before = tree(tmp_path)
@@ -215,10 +211,8 @@ ODD = ("fifo", "symlink to itself", "symlink to a device")
     [(name, kind) for name in ("EV-20260203-FINISH_C2-ORCH-DRYRUN-FAIL.md", "equity.png") for kind in ODD]
     + [("EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md", "hard link")],
 )
-def test_evidence_is_not_written_over_whatever_has_its_name(
-    published: Path, tmp_path: Path, name: str, kind: str
-) -> None:
-    """Nothing is waited for, nothing is changed, and nothing is written beside it."""
+def test_evidence_replaces_no_file(published: Path, tmp_path: Path, name: str, kind: str) -> None:
+    """Evidence is not written over a FIFO, symlink or hard link of the same name, nor beside one."""
     place = published / "evidence" / name
     place.parent.mkdir()
     other = tmp_path / "other"

@@ -65,7 +65,7 @@ NEVER_WRITTEN = {
 
 
 def places_of(core: str, folder: Path, told: list[str]) -> Iterator[str]:
-    """Yield where a secret is found: in a name or the bytes of what c2lib wrote, or in what it told."""
+    """Yield where a secret is found: in a name or the bytes of what c2lib wrote, or in its output."""
     for path in folder.rglob("*"):
         below = path.relative_to(folder)
         if below.parts[0] == "given":
@@ -78,8 +78,8 @@ def places_of(core: str, folder: Path, told: list[str]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_planted_secret_is_found_nowhere(field: str, tmp_path: Path, command: Command) -> None:
-    """Run directory, staging, evidence, stdout, stderr, results and errors: every byte is searched."""
+def test_planted_secret_is_never_written(field: str, tmp_path: Path, command: Command) -> None:
+    """A secret of any kind in any field that a user can set occurs in no file, output or error of c2lib."""
     for number, kind in enumerate(KINDS):
         text, core = SHAPES[kind]
         ground = Ground(text, tmp_path / str(number), command)
@@ -88,8 +88,8 @@ def test_a_planted_secret_is_found_nowhere(field: str, tmp_path: Path, command: 
 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if not field.startswith("config: ")])
-def test_the_campaign_can_fail(field: str, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without detectors the same text is found, unless its field is one of which nothing is ever written."""
+def test_campaign_can_fail(field: str, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the detectors the planted secret is found, except in fields that are never written."""
     monkeypatch.setattr(secrets, "_COMPILED", ())
     text, core = SHAPES["equals"]
     ground = Ground(text, tmp_path, command)

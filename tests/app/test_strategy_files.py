@@ -33,15 +33,15 @@ def written(folder: Path, content: str | bytes) -> Path:
     return path
 
 
-def test_the_hash_is_that_of_the_files_bytes(tmp_path: Path) -> None:
-    """Anybody can compute it with sha256sum."""
+def test_hash_is_of_file_bytes(tmp_path: Path) -> None:
+    """The recorded hash of a strategy file is the SHA-256 of its bytes."""
     path = written(tmp_path, BUYER)
     source = strategy_from_file(f"{path}:Buyer")
     assert (source.origin, source.class_name) == ("file", "Buyer")
     assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_what_was_hashed_is_what_runs(tmp_path: Path) -> None:
+def test_hashed_bytes_are_run(tmp_path: Path) -> None:
     """A change of the file behind the loading changes nothing."""
     path = written(tmp_path, "class Mine:\n    def __init__(self, settings): raise ValueError('first')\n")
     source = strategy_from_file(f"{path}:Mine")
@@ -61,8 +61,8 @@ def test_loading_runs_no_code(tmp_path: Path) -> None:
     assert not hasattr(sys, "ran")
 
 
-def test_a_dataclass_may_be_a_strategy(tmp_path: Path) -> None:
-    """The module of the file can be looked up while its code runs."""
+def test_dataclass_may_be_strategy(tmp_path: Path) -> None:
+    """A strategy may be a dataclass, because its module can be found while its code runs."""
     text = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
     body = "    settings: object\n    def on_bar(self, bar, view): raise ValueError(self.settings.symbol)\n"
     path = written(tmp_path, f"{text}@dataclass\nclass Mine:\n{body}")
@@ -73,14 +73,14 @@ def test_a_dataclass_may_be_a_strategy(tmp_path: Path) -> None:
     "text",
     ["def Mine(settings): return settings", "Mine = print", "from os import path as Mine", "import os as Mine"],
 )
-def test_a_factory_may_be_named_in_any_way_python_has(tmp_path: Path, text: str) -> None:
-    """A function, another name or an import at the top level will do."""
+def test_factory_has_any_form(tmp_path: Path, text: str) -> None:
+    """A strategy may be a function, another name or an import at the top level of its file."""
     assert strategy_from_file(f"{written(tmp_path, text)}:Mine").origin == "file"
 
 
 @pytest.mark.parametrize("spec", ["", "mine.py", "mine.py:", ":Mine", "mine.py:not a name", "mine.py:a.b"])
-def test_a_spec_names_file_and_class(spec: str) -> None:
-    """The error says how to write it."""
+def test_spec_names_file_and_class(spec: str) -> None:
+    """A strategy that is not written as FILE.py:CLASS raises an error that shows the form."""
     with pytest.raises(StrategyLoadError, match=r"does not name a strategy: write FILE\.py:CLASS$"):
         strategy_from_file(spec)
 
@@ -99,16 +99,16 @@ def test_a_spec_names_file_and_class(spec: str) -> None:
         ("", "mine.py defines no Mine at its top level"),
     ],
 )
-def test_a_file_that_holds_no_strategy_is_refused(tmp_path: Path, content: str | bytes, problem: str) -> None:
-    """The error names the file and the line, in one line."""
+def test_invalid_file_is_refused(tmp_path: Path, content: str | bytes, problem: str) -> None:
+    """A file without the named strategy or with invalid Python raises a one-line error with file and line."""
     with pytest.raises(StrategyLoadError) as caught:
         strategy_from_file(f"{written(tmp_path, content)}:Mine")
     assert problem in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """Neither a missing file, nor a folder, nor a huge file is a strategy."""
+def test_unreadable_file_is_refused(tmp_path: Path) -> None:
+    """A missing file, a folder and a file over the size limit are refused as strategies."""
     with pytest.raises(StrategyLoadError, match=r"none\.py cannot be read: No such file or directory"):
         strategy_from_file(f"{tmp_path}/none.py:Mine")
     with pytest.raises(StrategyLoadError, match="cannot be read: it is a folder"):
@@ -118,8 +118,8 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         strategy_from_file(f"{path}:Mine")
 
 
-def test_a_class_handed_over_is_hashed_by_its_source() -> None:
-    """The text of the class as it stands in its file."""
+def test_class_is_hashed_by_source() -> None:
+    """The recorded hash of a strategy class is the SHA-256 of its source text."""
     source = strategy_from_object(Holder)
     lines = Path(__file__).read_text().splitlines(keepends=True)
     first = lines.index("class Holder:\n")
@@ -129,13 +129,13 @@ def test_a_class_handed_over_is_hashed_by_its_source() -> None:
     assert source.sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_a_class_without_a_source_has_no_hash() -> None:
-    """One made at run time can be run, and says that nobody can check it."""
+def test_sourceless_class_has_no_hash() -> None:
+    """A class made at run time is accepted as a strategy and has no hash."""
     made = type("Made", (Holder,), {"__module__": "nowhere"})
     assert strategy_from_object(made).sha256 is None
 
 
-def test_an_instance_is_refused() -> None:
-    """It would carry its state from run to run."""
+def test_instance_is_refused() -> None:
+    """An instance in place of a strategy class raises a ConfigError."""
     with pytest.raises(ConfigError, match="must be a class or factory"):
         strategy_from_object(Holder(SETTINGS))

@@ -41,8 +41,8 @@ def in_script(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("imported", ["json", "numpy, yaml, decimal"])
-def test_a_module_beside_the_strategy_is_not_imported(trapped: Path, tmp_path: Path, imported: str) -> None:
-    """Neither by the strategy's own imports nor by those of c2lib, also when the folder is the working folder."""
+def test_neighbour_module_is_not_imported(trapped: Path, tmp_path: Path, imported: str) -> None:
+    """A module beside the strategy file is not imported by the strategy or by c2lib, run or verified."""
     strategy_file(trapped, f"import {imported}\n{BUYER}")
     out = tmp_path / "out"
     done = in_script(trapped, "dryrun", *OWN, "--strategy-file", "mine.py:Buyer", "--out", str(out))
@@ -55,8 +55,8 @@ def test_a_module_beside_the_strategy_is_not_imported(trapped: Path, tmp_path: P
 @pytest.mark.parametrize(
     "line", ["import helper", "from helper import x", "from . import helper", "from .helper import x"]
 )
-def test_a_strategy_is_one_file(trapped: Path, tmp_path: Path, line: str) -> None:
-    """What lies beside it is not sealed, so it is refused, with the line and advice, and nothing is written."""
+def test_sibling_import_is_refused(trapped: Path, tmp_path: Path, line: str) -> None:
+    """A strategy that imports a file beside its own is refused with the line and advice, and nothing is written."""
     strategy_file(trapped, f"{line}\n{BUYER}")
     done = in_script(trapped, "dryrun", *OWN, "--strategy-file", "mine.py:Buyer", "--out", str(tmp_path / "out"))
     assert (done.returncode, done.stdout) == (2, "")
@@ -67,8 +67,8 @@ def test_a_strategy_is_one_file(trapped: Path, tmp_path: Path, line: str) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_nothing_is_discovered(trapped: Path, tmp_path: Path) -> None:
-    """A file in the working folder, or an installed entry point, of the strategy's name is not looked for."""
+def test_strategies_are_not_discovered(trapped: Path, tmp_path: Path) -> None:
+    """No strategy is found by the name of a file in the working folder or of an entry point."""
     for name in ("mine.py", "strat_demo.py"):
         (trapped / name).write_text((trapped / "helper.py").read_text())
     info = trapped / "plugin-1.0.dist-info"
@@ -80,8 +80,8 @@ def test_nothing_is_discovered(trapped: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_loading_changes_no_search_path_and_writes_nothing(tmp_path: Path) -> None:
-    """Before and after: the same path, the same folder, no compiled file."""
+def test_loading_leaves_no_trace(tmp_path: Path) -> None:
+    """Loading a strategy file changes no search path and writes no file."""
     path = strategy_file(tmp_path)
     before, beside = list(sys.path), tree(tmp_path)
     strategy_from_file(f"{path}:Buyer")
@@ -89,10 +89,10 @@ def test_loading_changes_no_search_path_and_writes_nothing(tmp_path: Path) -> No
     assert tree(tmp_path) == beside
 
 
-def test_a_file_exchanged_while_it_is_loaded_runs_as_it_was_hashed(
+def test_swapped_file_runs_as_hashed(
     command: Command, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Right behind the reading comes another file: what ran and what was sealed are the first one's bytes."""
+    """A strategy file that is replaced right after being read runs and is sealed as the bytes that were read."""
     path = strategy_file(tmp_path)
     first, read = path.read_bytes(), read_input
 
@@ -115,7 +115,7 @@ def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     def counted(name: object, *rest: Any, **more: Any) -> int:
         opened.append(name)
-        return real(name, *rest, **more)  # type: ignore[arg-type]  # handed through as it came
+        return real(name, *rest, **more)  # type: ignore[arg-type]  # passed on as given
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", counted)
@@ -137,8 +137,8 @@ FORGED = ("mine.py:__import__('os')", "mine.py:Bu\u200byer", "mine.py:Buyer:", "
 
 
 @pytest.mark.parametrize("spec", [*RUBBISH, *FORGED])
-def test_rubbish_for_a_strategy_is_refused(command: Command, out: Path, tmp_path: Path, spec: str) -> None:
-    """Exit 2 and one line that says how to write it; nothing of it is evaluated."""
+def test_invalid_spec_is_refused(command: Command, out: Path, tmp_path: Path, spec: str) -> None:
+    """A strategy not written as FILE.py:CLASS is refused with exit 2, and nothing of the text is evaluated."""
     strategy_file(tmp_path)
     answer = command("dryrun", *OWN, f"--strategy-file={tmp_path}/{spec}", "--out", out)
     assert answer.code == 2
@@ -147,23 +147,23 @@ def test_rubbish_for_a_strategy_is_refused(command: Command, out: Path, tmp_path
 
 
 @pytest.mark.parametrize("text", ["Buyer = 5\n", "Buyer = None\n", "import os as Buyer\n"])
-def test_a_name_that_is_no_class_fails_the_session(command: Command, out: Path, tmp_path: Path, text: str) -> None:
-    """Exit 1, and the record of it."""
+def test_uncallable_name_fails_session(command: Command, out: Path, tmp_path: Path, text: str) -> None:
+    """A strategy name that is not callable fails the session with exit 1 and a record."""
     answer = command("dryrun", *OWN, "--strategy-file", f"{strategy_file(tmp_path, text)}:Buyer", "--out", out)
     assert (answer.code, answer.facts["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
     assert "is not callable" in answer.err
 
 
 @pytest.mark.parametrize("coding", ["nonsense", "rot13", "hex"])
-def test_a_coding_that_is_none_is_refused(tmp_path: Path, coding: str) -> None:
-    """As no valid Python."""
+def test_unknown_coding_is_refused(tmp_path: Path, coding: str) -> None:
+    """A strategy file that declares an unknown or a non-text coding is refused as invalid Python."""
     path = strategy_file(tmp_path, f"# coding: {coding}\n{BUYER}")
     with pytest.raises(StrategyLoadError, match="is no valid Python"):
         strategy_from_file(f"{path}:Buyer")
 
 
-def test_a_declared_coding_is_kept_to(tmp_path: Path) -> None:
-    """The bytes are hashed as they lie, and read as they say."""
+def test_declared_coding_is_used(tmp_path: Path) -> None:
+    """A strategy file is hashed by its bytes and decoded by its declared coding."""
     path = tmp_path / "mine.py"
     path.write_bytes(b"# coding: latin-1\nclass Mine:\n    def __init__(self, settings): raise ValueError('\xe9')\n")
     source = strategy_from_file(f"{path}:Mine")
@@ -171,8 +171,8 @@ def test_a_declared_coding_is_kept_to(tmp_path: Path) -> None:
     assert message_of(source) == "ValueError: \u00e9"
 
 
-def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
-    """100 MB, of which no more than the bound is taken."""
+def test_huge_file_stays_unread(tmp_path: Path) -> None:
+    """Of a strategy file over the size limit, no more than one byte over the limit is read."""
     path = tmp_path / "mine.py"
     with path.open("wb") as file:
         file.truncate(100_000_000)
@@ -197,16 +197,16 @@ def made_in_cell(name: str, text: str) -> dict[str, object]:
     return names
 
 
-def test_a_class_of_a_cell_is_hashed_by_its_text(cell: str) -> None:
-    """The text that was executed, decorators included, and of the class alone."""
+def test_cell_class_is_hashed(cell: str) -> None:
+    """A class of a notebook cell is hashed by its own text, decorators included."""
     text = "def plain(kind): return kind\n\n@plain\nclass Mine:\n    def __init__(self, settings): pass\n\nx = 1\n"
     source = strategy_from_object(made_in_cell(cell, text)["Mine"])
     expected = "@plain\nclass Mine:\n    def __init__(self, settings): pass\n"
     assert source.sha256 == sha256_hex(expected.encode())
 
 
-def test_of_two_classes_of_one_name_in_a_cell_each_has_its_own_text(cell: str) -> None:
-    """The place of a method tells which; a function from elsewhere tells nothing."""
+def test_equal_cell_classes_are_separated(cell: str) -> None:
+    """Two classes of one name in a notebook cell are each hashed by their own text."""
     head = "def helper(self): pass\n"
     parts = [f"class Mine:\n    help = helper\n    def on_bar(self, bar, view): return {number}\n" for number in (1, 2)]
     names = made_in_cell(cell, f"{head}{parts[0]}First = Mine\n{parts[1]}")
@@ -218,13 +218,13 @@ def test_of_two_classes_of_one_name_in_a_cell_each_has_its_own_text(cell: str) -
     "text",
     ["class Mine: x = 1\n", "def on_bar(self, bar, view): pass\nMine = type('Mine', (), {'on_bar': on_bar})\n"],
 )
-def test_a_class_whose_text_cannot_be_told_has_no_hash(cell: str, text: str) -> None:
-    """One without a method, or made without a class statement: ``verify`` will say that it cannot be executed again."""
+def test_ambiguous_cell_class_is_unhashed(cell: str, text: str) -> None:
+    """A class of a notebook cell whose text cannot be identified has no hash."""
     assert strategy_from_object(made_in_cell(cell, text)["Mine"]).sha256 is None
 
 
-def test_a_cell_that_was_not_kept_gives_no_hash(cell: str) -> None:
-    """As with a kernel that keeps no text, or text that is no Python."""
+def test_lost_cell_text_is_unhashed(cell: str) -> None:
+    """A class of a notebook cell whose text was not kept has no hash."""
     text = "class Mine:\n    def __init__(self, settings): pass\n"
     kind = made_in_cell(cell, text)["Mine"]
     linecache.cache[cell] = (1, None, ["%magic\n", "class Mine:\n"], cell)

@@ -15,8 +15,8 @@ from c2lib.witness.findings import FindingCode, Verdict
 from tests.app.runs import RUN, SEALED, codes, flip_byte, forge, manifest_of, tree
 
 
-def test_a_sound_run_is_sealed_and_reproduced(published: Path, out: Path) -> None:
-    """No finding, and nothing is written."""
+def test_sound_run_is_reproduced(published: Path, out: Path) -> None:
+    """A sound run is SEALED and reproduced without a finding, and verifying writes nothing."""
     before = tree(out)
     report = verify_run(published, replay=True)
     assert (report.ok, report.verdict, report.replayed, report.findings) == (True, Verdict.SEALED, True, ())
@@ -24,15 +24,15 @@ def test_a_sound_run_is_sealed_and_reproduced(published: Path, out: Path) -> Non
     assert tree(out) == before
 
 
-def test_a_replay_is_asked_for(published: Path) -> None:
-    """Left out, the report says so instead of looking like a pass."""
+def test_skipped_replay_is_reported(published: Path) -> None:
+    """A report without a replay states that the re-execution was left out."""
     report = verify_run(published)
     assert (report.ok, report.replayed) == (True, False)
     assert "re-execution: left out" in report.unchecked
 
 
-def test_the_report_is_plain_json(published: Path) -> None:
-    """What the command line prints with --json."""
+def test_report_is_plain_json(published: Path) -> None:
+    """The facts of a report survive JSON unchanged and hold verdict, status and findings."""
     flip_byte(published / Artifact.EVENTS, 3)
     facts = verify_run(published, replay=True).facts()
     assert json.loads(json.dumps(facts)) == facts
@@ -41,15 +41,15 @@ def test_the_report_is_plain_json(published: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SEALED)
-def test_a_flipped_byte_is_found(published: Path, name: str) -> None:
-    """In any sealed file, as a finding about that file."""
+def test_flipped_byte_is_found(published: Path, name: str) -> None:
+    """A flipped byte in any sealed file is a finding on that file."""
     flip_byte(published / name, len((published / name).read_bytes()) // 2)
     report = verify_run(published, replay=True)
     assert name in {finding.file for finding in report.findings}
 
 
-def test_a_divergence_names_the_first_line(published: Path) -> None:
-    """The replay says where the published log and the session part."""
+def test_divergence_names_first_line(published: Path) -> None:
+    """A replay that differs from the published log reports the first different line and the text of each side."""
     flip_byte(published / Artifact.AUDIT, 3)
     report = verify_run(published, replay=True)
     (diverged,) = [finding for finding in report.findings if finding.code is FindingCode.REPLAY_DIVERGED]
@@ -60,8 +60,8 @@ def test_a_divergence_names_the_first_line(published: Path) -> None:
 
 @pytest.mark.parametrize("name", SEALED[:-1])
 @pytest.mark.parametrize("kind", ["nothing", "fifo", "folder", "symlink"])
-def test_a_file_that_is_none_is_a_finding(published: Path, name: str, kind: str) -> None:
-    """Neither an exception, nor a wait for ever, nor a link that is followed."""
+def test_irregular_file_is_a_finding(published: Path, name: str, kind: str) -> None:
+    """A sealed file that is missing or not regular is a finding and makes the replay impossible, without waiting."""
     path = published / name
     data = path.read_bytes()
     path.unlink()
@@ -79,8 +79,8 @@ def test_a_file_that_is_none_is_a_finding(published: Path, name: str, kind: str)
     assert not report.replayed
 
 
-def test_a_run_without_a_manifest_is_unsealed(published: Path) -> None:
-    """It is not replayed, and --require-sealed makes that a finding."""
+def test_missing_manifest_is_unsealed(published: Path) -> None:
+    """A run without a manifest is UNSEALED and not replayed, and a finding when a seal is required."""
     (published / Artifact.MANIFEST).unlink()
     report = verify_run(published, replay=True)
     assert (report.verdict, report.replayed) == (Verdict.UNSEALED, False)
@@ -88,8 +88,8 @@ def test_a_run_without_a_manifest_is_unsealed(published: Path) -> None:
     assert FindingCode.NOT_SEALED in codes(published, require_sealed=True)
 
 
-def test_a_digest_that_was_expected_is_compared(published: Path) -> None:
-    """So that a run is not exchanged for another sound one."""
+def test_expected_digest_is_compared(published: Path) -> None:
+    """An expected digest that differs from the run's digest is a RUN_DIGEST_WRONG finding."""
     digest = manifest_of(published)["run_digest"]
     assert verify_run(published, replay=True, expect_digest=digest, require_sealed=True).ok
     report = verify_run(published, expect_digest="0" * 64)
@@ -101,15 +101,15 @@ def test_a_digest_that_was_expected_is_compared(published: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["nothing", "file"])
-def test_no_directory_no_report(tmp_path: Path, path: str) -> None:
-    """There is nothing to say about a path that is no directory."""
+def test_missing_directory_raises(tmp_path: Path, path: str) -> None:
+    """Verifying a path that is no directory raises RunPathError."""
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunPathError):
         verify_run(tmp_path / path, replay=True)
 
 
-def test_a_strategy_that_is_none_is_the_callers_error(published: Path) -> None:
-    """An instance is refused as run_dryrun refuses it."""
+def test_invalid_strategy_raises(published: Path) -> None:
+    """Verifying with a strategy that is no class or factory raises ConfigError."""
     with pytest.raises(ConfigError, match="must be a class or factory"):
         verify_run(published, replay=True, strategy=5)
 
@@ -126,18 +126,16 @@ def test_a_strategy_that_is_none_is_the_callers_error(published: Path) -> None:
         lambda m: m.pop("strategy"),
     ],
 )
-def test_a_manifest_that_is_wrong_itself_is_not_executed(
-    published: Path, change: Callable[[dict[str, Any]], object]
-) -> None:
-    """The findings are about the manifest, and the report says that nothing was executed."""
+def test_wrong_manifest_is_not_executed(published: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """A run whose manifest is wrong is not executed, and a finding names the manifest."""
     forge(published, change)
     report = verify_run(published, replay=True)
     assert Artifact.MANIFEST in {finding.file for finding in report.findings}
     assert not report.replayed
 
 
-def test_a_seal_that_does_not_fit_is_found(published: Path) -> None:
-    """A manifest changed without its digest is not executed either."""
+def test_broken_seal_is_not_executed(published: Path) -> None:
+    """A manifest that was changed without its digest is a RUN_DIGEST_WRONG finding and is not executed."""
     path = published / Artifact.MANIFEST
     path.write_text(path.read_text().replace('"seed":7', '"seed":8'))
     report = verify_run(published, replay=True)
@@ -145,8 +143,8 @@ def test_a_seal_that_does_not_fit_is_found(published: Path) -> None:
     assert "re-execution: left out, since the manifest itself is wrong" in report.unchecked
 
 
-def test_another_behaviour_version_is_told_from_tampering(published: Path) -> None:
-    """A run of another version is not executed: its bytes would differ."""
+def test_other_version_is_its_finding(published: Path) -> None:
+    """A run of another behaviour version is an OTHER_BEHAVIOUR_VERSION finding and nothing else."""
     forge(published, lambda manifest: manifest.update(behaviour_version=99))
     assert codes(published) == [FindingCode.OTHER_BEHAVIOUR_VERSION]
 
@@ -176,7 +174,7 @@ def test_another_behaviour_version_is_told_from_tampering(published: Path) -> No
     ],
 )
 def test_forged_inputs_are_findings(published: Path, inputs: dict[str, Any]) -> None:
-    """Whatever a stranger writes as the inputs of a replay, there is a report, and it is not clean."""
+    """Forged inputs of a replay give a report with findings, whatever the inputs hold."""
     given = manifest_of(published)["config"]
     forged = {"cancel": None, "clock_readings": [[0, given["clock_start"]]], "sink_failures": []} | inputs
     forge(published, lambda manifest: manifest.update(inputs=forged))
@@ -184,8 +182,8 @@ def test_forged_inputs_are_findings(published: Path, inputs: dict[str, Any]) -> 
     assert not report.ok
 
 
-def test_a_cancelled_session_is_cancelled_again(published: Path) -> None:
-    """A manifest that claims a cancel leads to a log with a cancel, which the published one has not."""
+def test_forged_cancel_diverges(published: Path) -> None:
+    """A manifest that claims a cancel which the log does not have is REPLAY_DIVERGED in the events."""
     start = [[0, "2026-01-01T00:00:00+00:00"]]
     inputs = {
         "cancel": {"step": 5, "reason": "enough"},

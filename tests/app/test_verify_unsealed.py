@@ -55,10 +55,8 @@ def strip_seal_and_chain(place: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["called", "other"])
-def test_a_sound_run_is_reported_on_as_far_as_it_goes(
-    kind: str, command: Command, request: pytest.FixtureRequest
-) -> None:
-    """Exit 0, and what was not checked is listed, for people and for programs."""
+def test_sound_unsealed_run_is_reported(kind: str, command: Command, request: pytest.FixtureRequest) -> None:
+    """A sound run without a seal is reported as UNSEALED with exit 0 and a list of all that was not checked."""
     place = request.getfixturevalue(kind)
     answer = command("verify", place)
     assert (answer.code, answer.err) == (0, "")
@@ -73,8 +71,8 @@ def test_a_sound_run_is_reported_on_as_far_as_it_goes(
 
 @pytest.mark.parametrize("kind", ["called", "other"])
 @pytest.mark.parametrize("name", SEALED_BY_MANIFEST)
-def test_what_is_wrong_is_found(kind: str, name: str, request: pytest.FixtureRequest) -> None:
-    """A lost last line of any of the files."""
+def test_lost_last_line_is_found(kind: str, name: str, request: pytest.FixtureRequest) -> None:
+    """A lost last line in any file of an unsealed run is a finding."""
     place = request.getfixturevalue(kind)
     lines = (place / name).read_bytes().splitlines(keepends=True)
     (place / name).write_bytes(b"".join(lines[:-1]))
@@ -83,15 +81,15 @@ def test_what_is_wrong_is_found(kind: str, name: str, request: pytest.FixtureReq
 
 
 @pytest.mark.parametrize("kind", ["called", "other"])
-def test_a_seal_that_is_asked_for_and_not_there_is_a_finding(kind: str, request: pytest.FixtureRequest) -> None:
-    """The only one, of a sound run."""
+def test_required_seal_is_a_finding(kind: str, request: pytest.FixtureRequest) -> None:
+    """A required seal that a sound run does not have is the finding NOT_SEALED and the only one."""
     place = request.getfixturevalue(kind)
     assert codes(place, require_sealed=True) == [FindingCode.NOT_SEALED]
 
 
 @pytest.mark.parametrize("stripping", ["manifest", "manifest and chain"])
-def test_a_stripped_run_bears_no_pass(stripping: str, published: Path) -> None:
-    """Whatever else fits: without the seal nothing says that it was never written anew."""
+def test_stripped_run_gets_no_pass(stripping: str, published: Path) -> None:
+    """A run whose manifest, or manifest and chain, was removed is UNSEALED and gets no PASS."""
     if stripping == "manifest":
         (published / Artifact.MANIFEST).unlink()
     else:
@@ -105,7 +103,7 @@ def test_a_stripped_run_bears_no_pass(stripping: str, published: Path) -> None:
     assert draft.path.endswith("-FAIL.md")
 
 
-def test_a_run_of_another_program_bears_no_pass(other: Path) -> None:
-    """Its draft is a FAIL, plots and all."""
+def test_foreign_run_gets_no_pass(other: Path) -> None:
+    """A run of another program gets a draft that is no PASS."""
     draft = write_evidence(other, date="2026-01-01", owner="J. Doe")
     assert not draft.passed

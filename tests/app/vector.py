@@ -54,7 +54,7 @@ WALK = DryrunConfig(
     clock_mode="injected",
     broker={"slippage_ticks": 1, "latency_steps": 1, "participation": "0.05", "reject_rate": "0.2", "max_retries": 2},
 )
-"""A synthetic walk under a clock handed over, with a broker that draws lots."""
+"""A synthetic walk under an injected clock, with a broker that draws random numbers."""
 
 FILE = DryrunConfig(strategy_id="sma_cross", run_id="vector_file", seed=7, clock_mode="market")
 """A market file in its own time."""

@@ -121,7 +121,7 @@ class Oracle:
         return price + self.slippage if order["side"] == "BUY" else max(1, price - self.slippage)
 
     def deal(self, order: dict[str, Any], deal: tuple[int, str] | None, room: Any, index: int) -> Any:
-        """Fill what there is room for and return the room that is left."""
+        """Fill what the volume allows and return the volume that is left."""
         if deal is None:
             return room
         lots = order["left"] if room is None else min(order["left"], room)

@@ -107,7 +107,7 @@ def test_rejection_leaves_key_free() -> None:
 
 
 def test_venue_knows_forgotten_keys() -> None:
-    """The venue still knows a key that the adapter forgot; forgetting an unknown key is no error."""
+    """The venue still knows a client order id that the adapter forgot, and forgetting an unknown id is no error."""
     adapter, _ = fronted()
     adapter.place_order(market_order("c-1"))
     adapter.forget("c-1")
@@ -117,7 +117,7 @@ def test_venue_knows_forgotten_keys() -> None:
 
 
 def test_every_call_is_counted() -> None:
-    """Orders, cancels and queries are counted, failing ones too."""
+    """The adapter counts orders, cancels and queries, failing ones too."""
     adapter, _ = fronted()
     adapter.place_order(market_order("c-1"))
     assert adapter.query_order("c-1") == adapter.list_open_orders()[0]
@@ -145,7 +145,7 @@ def test_transient_error_is_retried(call: str, arguments: tuple[Any, ...]) -> No
 
 @pytest.mark.parametrize(("call", "arguments"), CALLS)
 def test_retries_are_bounded(call: str, arguments: tuple[Any, ...]) -> None:
-    """The error of the last allowed retry is raised, and reported as the last."""
+    """The error of the last allowed retry is raised, and reported as the last error."""
     attempts: list[FailedAttempt] = []
     failing = Failing(free_venue(), *(BrokerUnavailableError(str(number)) for number in range(9)))
     adapter = BrokerAdapter(failing, max_retries=2, on_attempt=attempts.append)
@@ -155,7 +155,7 @@ def test_retries_are_bounded(call: str, arguments: tuple[Any, ...]) -> None:
 
 
 def test_placing_timeout_is_final() -> None:
-    """A time-out of placing is never tried again, since its effect is unknown; a time-out of a cancel is."""
+    """A time-out of placing is never retried, since the effect is unknown, while a time-out of a cancel is."""
     attempts: list[FailedAttempt] = []
     failing = Failing(free_venue(), BrokerUnavailableError(), BrokerTimeoutError())
     adapter = BrokerAdapter(failing, max_retries=5, on_attempt=attempts.append)

@@ -60,7 +60,7 @@ def test_resting_limit_is_maker() -> None:
 
 
 def test_triggered_stop_limit_rests() -> None:
-    """A stop-limit that triggers beyond its limit is a limit order from the next bar on."""
+    """A stop-limit order that triggers beyond its limit is a limit order from the next bar on."""
     venue = free_venue()
     venue.place_order(order("STOP_LIMIT", stop=50, limit=55))
     venue.advance(bar(0, 60, 60, 40))
@@ -70,7 +70,7 @@ def test_triggered_stop_limit_rests() -> None:
 
 
 def test_touch_fills_when_configured() -> None:
-    """A limit that is only touched fills, on both sides, where the config says so."""
+    """A limit that is only touched fills, for purchases and sales, where the config says so."""
     venue = venue_of(touch_fills=True)
     venue.place_order(order("LIMIT", limit=40))
     venue.place_order(order("LIMIT", "SELL", limit=60, name="c-2"))
@@ -79,7 +79,7 @@ def test_touch_fills_when_configured() -> None:
 
 
 def test_slippage_is_bounded() -> None:
-    """Slippage is against market and stop orders, stops at one tick, and leaves limits as they are."""
+    """Slippage worsens market and stop orders, keeps prices at one tick or more, and spares limit orders."""
     venue = venue_of(slippage_ticks=3)
     for number, request in enumerate(
         (
@@ -97,7 +97,7 @@ def test_slippage_is_bounded() -> None:
 
 @given(RATES, RATES, SIZES, SIZES, st.integers(1, 10**9), st.integers(1, 10**9), st.sampled_from(("MAKER", "TAKER")))
 def test_fee_is_exact(maker: str, taker: str, tick: str, lot: str, price: int, quantity: int, liquidity: str) -> None:
-    """A fee is the exact share of price times quantity; nothing is rounded."""
+    """A fee is the exact share of price times quantity, without any rounding."""
     broker = BrokerConfig(maker_fee_rate=maker, taker_fee_rate=taker)
     config = DryrunConfig(
         strategy_id="strat_demo", seed=1, broker=broker, market=MarketConfig(tick_size=tick, lot_size=lot)

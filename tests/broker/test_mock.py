@@ -19,8 +19,8 @@ def test_ids_are_counted() -> None:
     assert cursor == 2
 
 
-def test_no_look_ahead() -> None:
-    """An order meets the bar after the one that decided it."""
+def test_order_meets_next_bar() -> None:
+    """An order meets the bar after the bar at which the order was decided."""
     venue = free_venue()
     venue.advance(flat_bar(0, 100))
     venue.place_order(market_order("c-1"))
@@ -31,7 +31,7 @@ def test_no_look_ahead() -> None:
 
 
 def test_client_id_works_once() -> None:
-    """The venue refuses a client order id that was used, even for the same order."""
+    """The venue refuses a client order id that was used, even for an equal order."""
     venue = free_venue()
     venue.place_order(market_order("c-1"))
     with pytest.raises(InvalidRequestError, match="'c-1' was used before"):
@@ -50,7 +50,7 @@ def test_both_ids_find_order(name: str) -> None:
 
 
 def test_ended_order_stays_ended() -> None:
-    """A cancel of an order that ended returns its end and changes nothing."""
+    """A cancel of an ended order returns the final status of the order and changes nothing."""
     venue = free_venue()
     venue.place_order(market_order("c-1"))
     venue.advance(flat_bar(0))
@@ -60,7 +60,7 @@ def test_ended_order_stays_ended() -> None:
 
 
 def test_unknown_order_is_refused() -> None:
-    """A query or a cancel of an order that nobody placed is an error."""
+    """A query or a cancel of an order that was never placed is an error."""
     venue = free_venue()
     with pytest.raises(InvalidRequestError, match="no order 'b-000009'"):
         venue.query_order("b-000009")
@@ -94,7 +94,7 @@ def test_volume_is_shared() -> None:
 
 
 def test_immediate_orders_never_wait() -> None:
-    """IOC takes what there is at the open, FOK all or nothing, and what is left expires."""
+    """An IOC order fills what the open offers, a FOK order all or nothing, and the remainder expires."""
     venue = venue_of(participation="0.5")
     venue.place_order(order("MARKET", quantity=6, tif="FOK", name="too-much"))
     venue.place_order(order("MARKET", quantity=3, tif="FOK", name="whole"))
@@ -108,7 +108,7 @@ def test_immediate_orders_never_wait() -> None:
 
 
 def test_day_order_expires() -> None:
-    """A DAY order expires before the first bar of a later day; placed before any bar, it has the day of the first."""
+    """A DAY order expires before the first bar of the next day; before any bar, its day is the first bar's."""
     venue = free_venue()
     venue.place_order(order("LIMIT", limit=10, tif="DAY", name="early"))
     venue.advance(bar(0, 50, 60, 40, time=0))
@@ -121,7 +121,7 @@ def test_day_order_expires() -> None:
 
 
 def test_latency_delays_orders() -> None:
-    """An order with two steps on its way, placed after bar 0, meets bar 3."""
+    """An order with a latency of two steps, placed after bar 0, meets bar 3."""
     venue = venue_of(latency_steps=2)
     venue.advance(flat_bar(0))
     venue.place_order(market_order("c-1"))
@@ -131,7 +131,7 @@ def test_latency_delays_orders() -> None:
 
 
 def test_ended_orders_are_kept() -> None:
-    """The last orders that ended can be queried; the one before them is forgotten, and the error says so."""
+    """The last ended orders can be queried, and a query of an older ended order raises an error that says so."""
     venue = free_venue()
     for number in range(KEPT_ORDERS + 1):
         venue.place_order(market_order(f"c-{number}"))
@@ -143,7 +143,7 @@ def test_ended_orders_are_kept() -> None:
 
 
 def test_read_fills_are_kept() -> None:
-    """Unread fills are all kept, read ones for a while, and whoever reads forward misses none."""
+    """Unread fills are all kept and read fills for a while, so that a reader going forward misses no fill."""
     venue, total = free_venue(), 3 * KEPT_FILLS
     for number in range(total):
         venue.place_order(market_order(f"c-{number}"))

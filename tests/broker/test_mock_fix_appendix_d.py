@@ -59,7 +59,7 @@ ROWS: dict[str, tuple[int, int, Sequence[object], list[str]]] = {
 
 @pytest.mark.parametrize("row", ROWS)
 def test_group_b_matrix_holds(row: str) -> None:
-    """Venue and ledger go through the same states, and the lots add up on both sides."""
+    """In every matrix of FIX group B, venue and ledger have the same states and the lots add up."""
     latency, lots, happenings, states = ROWS[row]
     venue, ledger, cursor, seen = venue_of(latency_steps=latency, participation="0.5"), Ledger(10**6, 1), 0, []
     ledger.submit("c-1", "BUY", lots)
@@ -85,7 +85,7 @@ def test_group_b_matrix_holds(row: str) -> None:
     assert seen == states
 
 
-def test_b_1_f_unknown_order() -> None:
+def test_unknown_cancel_invents_no_order() -> None:
     """A cancel of an unknown order, matrix B.1.f, is refused and invents no order."""
     venue = venue_of(latency_steps=1)
     with pytest.raises(InvalidRequestError, match="no order 'b-000009'"):
@@ -94,7 +94,7 @@ def test_b_1_f_unknown_order() -> None:
 
 
 def test_second_cancel_request_fails() -> None:
-    """A second cancel request on the session's side is none of FIX's moves."""
+    """A second cancel request of the session is no transition of FIX's table."""
     ledger = Ledger(10**6, 1)
     ledger.submit("c-1", "BUY", 1)
     ledger.acknowledge("c-1", "b-1")
@@ -105,7 +105,7 @@ def test_second_cancel_request_fails() -> None:
 
 @pytest.mark.parametrize(("cancelled", "moves"), [(True, 3), (False, 2)])
 def test_pending_cancel_counts_late(cancelled: bool, moves: int) -> None:
-    """The two moves of a cancel count once it has cancelled, since events report that and not the request."""
+    """The two transitions of a cancel count when the cancel succeeds, since events report no cancel request."""
     ledger = Ledger(10**6, 1)
     ledger.submit("c-1", "BUY", 1)
     ledger.acknowledge("c-1", "b-1")
@@ -116,7 +116,7 @@ def test_pending_cancel_counts_late(cancelled: bool, moves: int) -> None:
 
 
 def test_pending_cancel_may_expire() -> None:
-    """A DAY order whose cancel is on its way expires when its day ends first."""
+    """A DAY order with a pending cancel expires when its day ends first."""
     venue = venue_of(latency_steps=2)
     venue.advance(bar(0, 50, 60, 40, time=0))
     venue.place_order(order("LIMIT", limit=10, tif="DAY"))

@@ -64,12 +64,12 @@ def trigger_on_the_wrong_side(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("plant", [fill_on_the_deciding_bar, count_a_partial_twice, trigger_on_the_wrong_side])
 def test_planted_bug_is_caught(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The comparison with the oracle fails by its own assertion, not by an accident of the bug."""
+    """For each planted bug, the comparison of the venue with the oracle fails by its own assertion."""
     plant(monkeypatch)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Trading, settings=SEARCH)
 
 
-def test_honest_venue_passes() -> None:
-    """The same search over the honest venue finds nothing."""
+def test_correct_venue_passes() -> None:
+    """A search for differences between the unchanged venue and the oracle finds none."""
     run_state_machine_as_test(Trading, settings=settings(SEARCH, max_examples=40))

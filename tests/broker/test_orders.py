@@ -33,7 +33,7 @@ def test_malformed_order_is_rejected(change: dict[str, Any], reason: str) -> Non
 
 
 def test_seed_decides_rejections() -> None:
-    """Two venues of one seed reject the same orders, as many as the rate says."""
+    """Two venues of one seed reject the same orders, as many as the configured rate says."""
 
     def answers_at(rate: str) -> list[str]:
         venue, answers = venue_of(reject_rate=rate), []

@@ -34,16 +34,16 @@ def refusal(path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", ["run.yaml", "run.yml", "RUN.JSON"])
-def test_the_same_values_come_from_yaml_and_json(tmp_path: Path, name: str) -> None:
-    """JSON is YAML, and either is read by its file's name; a byte order mark is no part of it."""
+def test_yaml_equals_json(tmp_path: Path, name: str) -> None:
+    """YAML and JSON of the same config give the same values, with or without a byte order mark."""
     values = {"strategy_id": "strat_demo", "seed": 3, "market": {"symbol": "ADA"}, "strategy_allowlist": ["a", "b"]}
     text = json.dumps(values)
     assert read_config_file(written(tmp_path, text, name)) == values
     assert read_config_file(written(tmp_path, b"\xef\xbb\xbf" + text.encode(), name)) == values
 
 
-def test_yaml_is_typed_as_it_stands_there(tmp_path: Path) -> None:
-    """Quotes make text, and without them a number is a number."""
+def test_yaml_values_keep_written_types(tmp_path: Path) -> None:
+    """A YAML value in quotes is text, and a number, a truth value or null without quotes keeps its type."""
     text = "seed: 7\nbroker: {initial_cash: '5000'}\nrun_id: null\nenabled: true\n"
     assert read_config_file(written(tmp_path, text, "run.yaml")) == {
         "seed": 7,
@@ -117,8 +117,8 @@ def test_yaml_is_typed_as_it_stands_there(tmp_path: Path) -> None:
         ("market: {simbol: A}\n", "market.simbol: unknown field (did you mean 'symbol'?)"),
     ],
 )
-def test_yaml_that_is_no_config_is_refused(tmp_path: Path, content: str | bytes, problem: str) -> None:
-    """The error names the line of the file, or the field."""
+def test_invalid_yaml_config_is_refused(tmp_path: Path, content: str | bytes, problem: str) -> None:
+    """YAML that is no config is refused with an error that names the line of the file or the field."""
     assert refusal(written(tmp_path, content, "run.yaml")).startswith(problem)
 
 
@@ -151,13 +151,13 @@ def test_yaml_that_is_no_config_is_refused(tmp_path: Path, content: str | bytes,
         ('{"broker": {"initial_cash": 5000}}', "broker.initial_cash: input should be a valid string"),
     ],
 )
-def test_json_that_is_no_config_is_refused(tmp_path: Path, content: str | bytes, problem: str) -> None:
-    """JSON is held to the same rules as YAML."""
+def test_invalid_json_config_is_refused(tmp_path: Path, content: str | bytes, problem: str) -> None:
+    """JSON that is no config is refused with an error that names the file or the field."""
     assert refusal(written(tmp_path, content, "run.json")).startswith(problem)
 
 
-def test_a_file_of_a_hundred_megabytes_is_refused_at_once(tmp_path: Path) -> None:
-    """No more of it is read than shows that it is too large."""
+def test_huge_config_file_is_refused(tmp_path: Path) -> None:
+    """A config file of 100 MB is refused after reading no more than shows that the file is too large."""
     with (tmp_path / "huge.yaml").open("wb") as file:
         file.truncate(100_000_000)
     tracemalloc.start()
@@ -167,8 +167,8 @@ def test_a_file_of_a_hundred_megabytes_is_refused_at_once(tmp_path: Path) -> Non
     assert peak < 3 * MAX_CONFIG_BYTES
 
 
-def test_a_plain_word_of_yaml_is_what_json_takes_it_for_else_text(tmp_path: Path) -> None:
-    """What YAML 1.1 made numbers, truths and dates of is text, so that no symbol turns into a False."""
+def test_unquoted_yaml_follows_json_types(tmp_path: Path) -> None:
+    """An unquoted YAML word has a type only as JSON would read the word, or as null; any other word is text."""
     text = "a: NO\nb: 017\nc: 1:30\nd: 2026-01-01\ne: .inf\nf: -0.5\ng: true\nh: ~\ni:\nj: 12\nk: '12'\nl: =\n"
     assert read_config_file(written(tmp_path, text, "run.yaml")) == {
         "a": "NO",
@@ -201,20 +201,20 @@ def test_a_plain_word_of_yaml_is_what_json_takes_it_for_else_text(tmp_path: Path
         ("[]", f"{KEY_ID}.json"),
     ],
 )
-def test_no_refusal_repeats_a_secret(tmp_path: Path, content: str, name: str) -> None:
-    """Be it a field's name, a duplicate, a tag, an anchor, a value or the file's own name."""
+def test_refusal_repeats_no_secret(tmp_path: Path, content: str, name: str) -> None:
+    """A refused config's error never repeats a secret from a name, tag, anchor, value or file name."""
     assert KEY_ID not in refusal(written(tmp_path, content, name))
 
 
 @pytest.mark.parametrize("name", ["run.yaml", "run.json"])
-def test_a_file_of_two_megabytes_is_refused_unread(tmp_path: Path, name: str) -> None:
-    """A config is small, and what is not is no config."""
+def test_two_megabyte_config_is_refused(tmp_path: Path, name: str) -> None:
+    """A config file of 2 MB is refused as too large."""
     path = written(tmp_path, '{"a": "' + "x" * 2 * MAX_CONFIG_BYTES + '"}', name)
     assert refusal(path) == f"{name}: is larger than 1000000 bytes"
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """Neither a missing file nor a folder, a pipe that nobody writes to, or a device is a config."""
+def test_unreadable_config_file_is_named(tmp_path: Path) -> None:
+    """A config path that is missing, a folder, a pipe, a device or no path at all is refused by name."""
     assert refusal(tmp_path / "none.yaml") == "none.yaml: cannot be read: No such file or directory"
     (tmp_path / "folder.json").mkdir()
     assert refusal(tmp_path / "folder.json") == "folder.json: cannot be read: it is a folder"
@@ -240,21 +240,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ("seed=" + "9" * 5000, "seed", int("9" * 20)),
     ],
 )
-def test_an_assignment_is_json_where_it_is_json(assignment: str, field: str, value: Any) -> None:
-    """Anything else is text."""
+def test_assignment_values_are_json(assignment: str, field: str, value: Any) -> None:
+    """The value of an assignment is read as JSON, and as text where the value is no JSON."""
     assert parse_assignment(assignment) == (field, value)
 
 
 @pytest.mark.parametrize("assignment", ["", "seed", "=1", ".seed=1", "a b=1", "market..symbol=A", "x-y=1"])
-def test_an_assignment_needs_a_field(assignment: str) -> None:
-    """The error says how to write one."""
+def test_assignment_needs_a_field(assignment: str) -> None:
+    """An assignment without a proper field name is refused with the form to write."""
     with pytest.raises(ConfigError, match="--set: write FIELD=VALUE"):
         parse_assignment(assignment)
 
 
 @pytest.mark.parametrize("text", ['{"symbol": "A", "symbol": "B"}', "[" * 30 + "]" * 30, "[" * 100_000])
-def test_an_assigned_value_is_plain_data_too(text: str) -> None:
-    """A field that stands there twice is refused, and so is deep nesting."""
+def test_assigned_value_is_plain_data(text: str) -> None:
+    """An assigned value with a repeated field or with deep nesting is refused."""
     with pytest.raises(ConfigError, match=r"--set market: ('symbol' stands there twice|nested deeper than 20)"):
         parse_assignment(f"market={text}")
 
@@ -269,7 +269,7 @@ def test_dotted_field_is_set() -> None:
 
 @pytest.mark.parametrize("value", [None, 5, "text", ["a"]])
 def test_dotted_field_needs_mappings(value: Any) -> None:
-    """The error names the part of a dotted field that is no mapping."""
+    """Setting a dotted field below a value that is no mapping is refused with the name of that value's field."""
     with pytest.raises(ConfigError, match=r"^market: is no mapping$"):
         set_field({"market": value}, "market.symbol", "A")
     with pytest.raises(ConfigError, match=r"^market\.synthetic: is no mapping$"):

@@ -19,8 +19,8 @@ from c2lib.core.text import one_line
         ("bytes \udce9", "bytes \\udce9"),
     ],
 )
-def test_a_message_is_one_line(capsys: pytest.CaptureFixture[str], text: str, shown: str) -> None:
-    """What is not printable is escaped, so that no value forges a line or a colour."""
+def test_message_is_one_line(capsys: pytest.CaptureFixture[str], text: str, shown: str) -> None:
+    """A message is one line in which unprintable characters are escaped, so that no value forges a line."""
     assert one_line(text) == shown
     say(text)
     show(text)
@@ -28,8 +28,8 @@ def test_a_message_is_one_line(capsys: pytest.CaptureFixture[str], text: str, sh
     assert (captured.err, captured.out) == (f"c2lib: {shown}\n", f"{shown}\n")
 
 
-def test_a_poor_terminal_gets_what_it_has_letters_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path in letters that stdout cannot carry is shown escaped."""
+def test_unencodable_letters_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters that the encoding of stdout cannot represent are printed escaped."""
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     show("é")
@@ -37,8 +37,8 @@ def test_a_poor_terminal_gets_what_it_has_letters_for(monkeypatch: pytest.Monkey
     assert raw.getvalue() == b"\\xe9\n"
 
 
-def test_closed_streams_are_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without stdout and stderr there is nothing to say, and nobody at a terminal."""
+def test_closed_streams_raise_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Printing with closed stdout and stderr raises nothing, and there is no terminal."""
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     say("nothing")
@@ -46,15 +46,13 @@ def test_closed_streams_are_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_terminal()
 
 
-def test_a_pipe_is_no_terminal() -> None:
-    """A captured stderr is not watched by anybody."""
+def test_pipe_is_no_terminal() -> None:
+    """A captured stderr is no terminal."""
     assert not is_terminal()
 
 
-def test_progress_is_shown_at_a_terminal_and_nowhere_else(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One bar for each unit; what is done at once has none."""
+def test_progress_needs_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress is shown only at a terminal, one bar for each unit, and none for what is done at once."""
     with ProgressBar() as bar:
         bar("B", 1, 10)
     assert capsys.readouterr().err == ""

@@ -18,40 +18,50 @@ def published_again(command: Command, root: Path, *words: str | Path) -> Path:
     return place_below(root)
 
 
-def test_the_same_command_twice_gives_the_same_run(command: Command, out: Path, tmp_path: Path) -> None:
-    """Below another root."""
+def test_repeated_command_is_identical(command: Command, out: Path, tmp_path: Path) -> None:
+    """Runs of the same command below two output roots are IDENTICAL."""
     a, b = (published_again(command, root, *DEMO) for root in (out, tmp_path / "again"))
     answer = command("diff", a, b)
     assert (answer.code, answer.err) == (0, "")
     head, *rest = answer.out.splitlines()
     assert head == "IDENTICAL"
-    assert rest[0] == f"  A: {a}  (SEALED; run_id {RUN})"
-    assert rest[-1].endswith("side by side, 0 of them differ")
+    assert rest[0] == f"  A: {a}  (SEALED, COMPLETED; run_id {RUN})"
+    assert rest[2].endswith(" the same, 0 differ, 0 only in A, 0 only in B")
+    assert len(rest) == 4
 
 
-def test_another_name_is_the_same_run(command: Command, out: Path, published: Path) -> None:
-    """And exit 0: nothing that was decided or traded is another."""
+def test_example_in_docs(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/verify.md prints what the page shows."""
+    section = (Path(__file__).parents[2] / "docs" / "verify.md").read_text().split("## Diff\n")[1]
+    _, commands, _, expected, *_ = section.split("```\n")
+    monkeypatch.chdir(tmp_path)
+    answers = [command(*line.split()[1:]) for line in commands.splitlines()]
+    assert ([answer.code for answer in answers], answers[-1].out) == ([0, 0, 1], expected)
+
+
+def test_other_run_id_changes_nothing(command: Command, out: Path, published: Path) -> None:
+    """Runs that differ in the run_id alone are reported as the same but for the run_id, with exit code 0."""
     command("dryrun", *DEMO[:4], "--run-id", "other", "--out", out)
     answer = command("diff", published, place_below(out, "other"))
     assert (answer.code, answer.out.splitlines()[0]) == (0, "SAME BUT FOR RUN ID")
     assert "why" not in answer.out
 
 
-def test_a_field_of_the_config_is_told_with_both_values(command: Command, published: Path, tmp_path: Path) -> None:
-    """First the cause, then what followed from it."""
+def test_config_difference_is_the_cause(command: Command, published: Path, tmp_path: Path) -> None:
+    """A differing config field is reported as the cause with its two values, before the events that differ."""
     other = published_again(command, tmp_path / "b", *DEMO, "--set", "broker.slippage_ticks=3")
     answer = command("diff", published, other)
     assert answer.code == 1
     lines = answer.out.splitlines()
     assert lines[0] == "DIFFERENT"
     assert lines[3] == "  why: config.broker.slippage_ticks: 0 | 3"
-    assert lines[4].startswith("  first event: A FILL bar ")
+    assert lines[4].startswith("  first event: FILL bar ")
     assert "; price: " in lines[4]
-    assert any(line.startswith("  fills that differ: ") for line in lines)
+    assert any(line.startswith("    FILL: 0 the same, ") for line in lines)
 
 
-def test_everything_that_can_differ_has_a_line(command: Command, published: Path, tmp_path: Path) -> None:
-    """Another seed, fewer steps, decisions only, another clock, and a file that is gone."""
+def test_every_difference_has_a_line(command: Command, published: Path, tmp_path: Path) -> None:
+    """Each kind of difference between two runs has a line of its own in the report."""
     flags = ("--steps", "50", "--tick-events", "decisions", "--clock-start", "2026-02-01T00:00:00+00:00")
     other = published_again(command, tmp_path / "b", *DEMO[:2], "--seed", "9", *DEMO[4:], *flags)
     (other / Artifact.AUDIT).write_bytes(b"x\n")
@@ -61,32 +71,19 @@ def test_everything_that_can_differ_has_a_line(command: Command, published: Path
         "  B cannot be compared: MALFORMED_LINE audit.jsonl:1",
         "  why: config.seed: 7 | 9",
         "  why: config.clock_start: ",
-        "  first event: ",
-        ", STRATEGY_TICK: 64 | ",
-        "  only one side tells ticks without a decision: ",
-        "  other times: ",
-        "  snapshots: snapshot 3 step: 64 | 50",
-        "  phases: ",
-        "  first audit entry: audit.jsonl:1 C2_DRYRUN_START: there | (nothing)",
-        "  audit entries: C2_DRYRUN_START: 1 | 0",
-        "  file: metrics.json: only in A",
+        "  first event: STRATEGY_TICK bar ",
+        "    STRATEGY_TICK: 0 the same, ",
+        "  first audit entry: C2_DRYRUN_START (A line 1, nothing in B)\n",
+        "    C2_DRYRUN_START: 0 the same, 0 differ, 1 only in A, 0 only in B",
+        "  ending: steps: 64 | 50",
+        "  ending: metrics: {",
+        "  file: metrics.json: can be read in A alone",
     ):
         assert what in told, what
 
 
-def test_numbers_are_told_where_they_alone_differ(command: Command, published: Path, out: Path) -> None:
-    """An event that only one side has gives every later one another number, which is not told."""
-    copy = Path(shutil.copytree(published, out / "copy"))
-    text = (copy / Artifact.EVENTS).read_text()
-    (copy / Artifact.EVENTS).write_text(text.replace('"ts_sim":9,', '"ts_sim":8,'))
-    assert "  other ts_sim: 1\n" in command("diff", published, copy).out
-    lines = text.splitlines(keepends=True)
-    (copy / Artifact.EVENTS).write_text("".join(lines[:5] + lines[6:]).replace('"ts_sim":9,', '"ts_sim":8,'))
-    assert "other ts_sim" not in command("diff", published, copy).out
-
-
-def test_the_json_form_is_one_line(command: Command, published: Path, tmp_path: Path) -> None:
-    """What diff_runs reports, for programs."""
+def test_json_form_is_one_line(command: Command, published: Path, tmp_path: Path) -> None:
+    """The JSON form of a diff is one line with the facts that diff_runs returns."""
     other = published_again(command, tmp_path / "b", *DEMO, "--steps", "10")
     answer = command("diff", "--json", published, other)
     assert answer.code == 1
@@ -95,8 +92,8 @@ def test_the_json_form_is_one_line(command: Command, published: Path, tmp_path: 
     assert "config.steps" in [cause["name"] for cause in answer.facts["causes"]]
 
 
-def test_another_market_file_is_the_cause(command: Command, out: Path, tmp_path: Path) -> None:
-    """By its hash, and the first bar that is another."""
+def test_market_file_is_the_cause(command: Command, out: Path, tmp_path: Path) -> None:
+    """A diff of runs on two market files names the hashes as the cause and the first bar that differs."""
     markets = [market_csv(tmp_path / name) for name in ("one.csv", "other.csv")]
     markets[1].write_text(markets[1].read_text().replace("105.25,6", "105.75,6"))
     roots = (out, tmp_path / "b")
@@ -107,8 +104,8 @@ def test_another_market_file_is_the_cause(command: Command, out: Path, tmp_path:
     assert [field.text() for field in found.events.first.fields] == ["close: 105.25 | 105.75"]
 
 
-def test_another_strategy_file_is_the_cause(command: Command, out: Path, tmp_path: Path) -> None:
-    """By its hash, and the first decision that is another."""
+def test_strategy_file_is_the_cause(command: Command, out: Path, tmp_path: Path) -> None:
+    """A diff of runs on two strategy files names the hash as the cause and the first decision that differs."""
     places = []
     for root, text in ((out, BUYER), (tmp_path / "b", BUYER.replace("== 2", "== 4"))):
         strategy = strategy_file(tmp_path, text)
@@ -117,12 +114,12 @@ def test_another_strategy_file_is_the_cause(command: Command, out: Path, tmp_pat
     assert [field.name for field in found.causes] == ["config.strategy.sha256", "strategy.sha256"]
     assert found.events.first is not None
     assert "decision: BUY | HOLD" in found.events.first.text()
-    assert (found.events.orders_only_a.count, found.events.orders_only_b.count) == (1, 1)
+    assert "    ORDER_SUBMITTED: 0 the same, 0 differ, 1 only in A, 1 only in B" in command("diff", *places).out
 
 
 @pytest.mark.parametrize("broken", ["nothing", "file", "empty"])
-def test_what_cannot_be_compared_is_exit_2(broken: str, command: Command, published: Path, tmp_path: Path) -> None:
-    """With one line that names the path; on either side."""
+def test_incomparable_paths_exit_2(broken: str, command: Command, published: Path, tmp_path: Path) -> None:
+    """A path that is no run is named in one line with exit code 2, on either side of a diff."""
     place = tmp_path / broken
     if broken == "file":
         place.write_text("mine")
@@ -135,8 +132,8 @@ def test_what_cannot_be_compared_is_exit_2(broken: str, command: Command, publis
     assert command("diff", published).code == 2
 
 
-def test_a_run_forges_no_line(command: Command, published: Path, out: Path) -> None:
-    """Whatever a stranger writes into names, kinds and values."""
+def test_run_forges_no_line(command: Command, published: Path, out: Path) -> None:
+    """Names, kinds and values of an untrusted run are printed escaped and forge no line of a diff."""
     copy = Path(shutil.copytree(published, out / "copy"))
     for name in (Artifact.EVENTS, Artifact.AUDIT, Artifact.SNAPSHOTS, Artifact.METRICS):
         text = (copy / name).read_text()

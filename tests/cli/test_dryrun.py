@@ -53,8 +53,8 @@ for number in range(rounds):
 """
 
 
-def test_a_run_gives_one_json_line(command: Command, out: Path) -> None:
-    """And nothing else on stdout or stderr."""
+def test_run_gives_one_json_line(command: Command, out: Path) -> None:
+    """A dry run prints one JSON line with the result on stdout and nothing on stderr."""
     answer = command("dryrun", *DEMO, "--out", out)
     assert (answer.code, answer.err) == (0, "")
     assert set(answer.facts) == SUMMARY
@@ -65,8 +65,8 @@ def test_a_run_gives_one_json_line(command: Command, out: Path) -> None:
     assert answer.facts["reproduced"] is False
 
 
-def test_again_into_the_same_place_is_reproduced(command: Command, out: Path) -> None:
-    """Nothing changes, neither bytes nor times."""
+def test_repeated_run_is_reproduced(command: Command, out: Path) -> None:
+    """Running the same command into the same place reports the run as reproduced and changes no file."""
     first = command("dryrun", *DEMO, "--out", out)
     before = tree(out)
     second = command("dryrun", *DEMO, "--out", out)
@@ -75,7 +75,7 @@ def test_again_into_the_same_place_is_reproduced(command: Command, out: Path) ->
     assert tree(out) == before
 
 
-def test_the_same_run_anywhere_has_the_same_bytes(command: Command, out: Path, tmp_path: Path) -> None:
+def test_environment_changes_no_byte(command: Command, out: Path, tmp_path: Path) -> None:
     """Another process, hash seed, time zone, locale, folder and output root change no sealed byte."""
     market = market_csv(tmp_path / "day.csv")
     here = command("dryrun", *DEMO, "--market", market, "--out", out).facts
@@ -96,8 +96,8 @@ def test_the_same_run_anywhere_has_the_same_bytes(command: Command, out: Path, t
     assert sealed_bytes(place_below(cwd / "deep" / "er")) == sealed_bytes(place_below(out))
 
 
-def test_another_seed_under_the_same_name_is_refused(command: Command, out: Path) -> None:
-    """Exit 1, the first differing line, the field, and nothing changed."""
+def test_conflicting_run_is_refused(command: Command, out: Path) -> None:
+    """Another seed under a published run_id is refused with the first differing line and the differing field."""
     command("dryrun", *DEMO, "--out", out)
     before = tree(out)
     answer = command("dryrun", *DEMO, "--seed", "8", "--out", out)
@@ -107,8 +107,8 @@ def test_another_seed_under_the_same_name_is_refused(command: Command, out: Path
     assert tree(out) == before
 
 
-def test_a_changed_byte_is_refused_by_its_line(command: Command, out: Path) -> None:
-    """A directory that was tampered with is not confirmed."""
+def test_changed_byte_is_refused(command: Command, out: Path) -> None:
+    """Repeating a run whose published directory was changed is refused with the file and the line."""
     command("dryrun", *DEMO, "--out", out)
     path = place_below(out) / Artifact.EVENTS
     lines = path.read_bytes().splitlines(keepends=True)
@@ -118,8 +118,8 @@ def test_a_changed_byte_is_refused_by_its_line(command: Command, out: Path) -> N
     assert "first in events.jsonl, line 10: published" in answer.complaint
 
 
-def test_a_market_file_is_run_in_its_own_time(command: Command, out: Path, tmp_path: Path) -> None:
-    """Every bar of it, with fills."""
+def test_market_file_sets_time(command: Command, out: Path, tmp_path: Path) -> None:
+    """A dry run on a market file runs every bar and takes its times from the file in market clock mode."""
     market = market_csv(tmp_path / "day.csv")
     answer = command(
         "dryrun", *DEMO, "--strategy-id", "sma_cross", "--clock-mode", "market", "--market", market, "--out", out
@@ -130,8 +130,8 @@ def test_a_market_file_is_run_in_its_own_time(command: Command, out: Path, tmp_p
     assert first["ts_utc"] == "2026-01-02T00:00:00+00:00"
 
 
-def test_progress_is_shown_to_who_watches(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long run at a terminal has a bar on stderr; stdout stays one line."""
+def test_progress_is_shown_at_terminal(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long dry run at a terminal shows progress on stderr; a short run shows none."""
     monkeypatch.setattr("c2lib.cli.console.is_terminal", lambda: True)
     answer = command("dryrun", *DEMO, "--steps", "5000", "--tick-events", "decisions", "--out", out)
     assert answer.facts["steps"] == 5000
@@ -140,8 +140,8 @@ def test_progress_is_shown_to_who_watches(command: Command, out: Path, monkeypat
     assert short.err == ""
 
 
-def test_a_disk_that_fails_for_good_leaves_a_staging_folder(command: Command, out: Path) -> None:
-    """Exit 1, neither path nor digest, and stderr names the folder, which verify calls INCOMPLETE."""
+def test_failed_disk_leaves_staging_folder(command: Command, out: Path) -> None:
+    """A run whose disk fails for good exits 1, is not published, and leaves an INCOMPLETE staging folder."""
     with system(failing("write")):
         answer = command("dryrun", *DEMO, "--max-sink-retries", "2", "--out", out)
     assert answer.code == 1
@@ -153,8 +153,8 @@ def test_a_disk_that_fails_for_good_leaves_a_staging_folder(command: Command, ou
     assert (checked.code, checked.out.startswith("INCOMPLETE NOT OK")) == (1, True)
 
 
-def test_a_disk_that_fails_once_is_no_trouble_with_a_retry(command: Command, out: Path) -> None:
-    """The run completes, and verify meets the same failure again."""
+def test_single_disk_failure_is_retried(command: Command, out: Path) -> None:
+    """A run whose disk fails once completes with a retry, and verify reproduces that failure."""
     with system(failing("write", 1)):
         answer = command("dryrun", *DEMO, "--max-sink-retries", "1", "--out", out)
     assert answer.code == 0
@@ -162,8 +162,8 @@ def test_a_disk_that_fails_once_is_no_trouble_with_a_retry(command: Command, out
     assert command("verify", place_below(out)).code == 0
 
 
-def test_of_two_racing_processes_one_publishes(tmp_path: Path) -> None:
-    """In every round one publishes and the other reproduces, and no staging folder is left."""
+def test_one_racing_process_publishes(tmp_path: Path) -> None:
+    """Of two processes that race for one run_id, one publishes, the other reproduces, and no staging is left."""
     rounds = 10
     racers = [
         subprocess.Popen(

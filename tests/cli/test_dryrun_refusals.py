@@ -19,16 +19,16 @@ from tests.market.csv_text import GOOD, HEADER, text_of
 
 
 @pytest.mark.parametrize("run_id", ["../x", "a/b", "", "two\nlines", "x" * 300, ".hidden", "-x", "nul", "ends.", "é"])
-def test_a_run_id_that_can_name_no_directory_is_refused(command: Command, out: Path, run_id: str) -> None:
-    """Exit 2, the field, and nothing written."""
+def test_impossible_run_id_is_refused(command: Command, out: Path, run_id: str) -> None:
+    """A run_id that cannot name a directory is refused with exit code 2, and nothing is written."""
     answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", f"--run-id={run_id}", "--out", out)
     assert answer.code == 2
     assert answer.complaint.startswith("run_id: cannot name a run directory")
     assert not out.exists()
 
 
-def test_a_run_id_that_looks_like_a_secret_is_refused(command: Command, out: Path) -> None:
-    """And not repeated."""
+def test_secret_run_id_is_refused(command: Command, out: Path) -> None:
+    """A run_id that resembles a secret is refused with exit code 2 and not repeated."""
     secret = "gh" + "p_" + "a1B2" * 9
     answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", "--run-id", secret, "--out", out)
     assert (answer.code, secret in answer.err) == (2, False)
@@ -49,10 +49,10 @@ def test_a_run_id_that_looks_like_a_secret_is_refused(command: Command, out: Pat
         ("broker.kind", "live", "C2_REJECT_BROKER_NOT_MOCK"),
     ],
 )
-def test_what_is_not_allowed_is_rejected_with_full_artifacts(
+def test_disallowed_config_is_rejected(
     command: Command, out: Path, tmp_path: Path, how: str, field: str, value: object, code: str
 ) -> None:
-    """Exit 1, the code, no step, and a run directory."""
+    """A well-formed config that is not allowed is REJECTED with its code, no steps and full artifacts."""
     if how == "flag":
         answer = command("dryrun", *DEMO, "--set", f"{field}={json.dumps(value)}", "--out", out)
     else:
@@ -92,24 +92,22 @@ def test_what_is_not_allowed_is_rejected_with_full_artifacts(
         (("--strategy-file", "mine"), "'mine' does not name a strategy: write FILE.py:CLASS"),
     ],
 )
-def test_what_is_malformed_is_refused_with_nothing_written(
-    command: Command, out: Path, words: tuple[str, ...], complaint: str
-) -> None:
-    """Exit 2, and one line that names the field or the file."""
+def test_malformed_option_is_refused(command: Command, out: Path, words: tuple[str, ...], complaint: str) -> None:
+    """A malformed option is refused with exit code 2 and its field or file, and nothing is written."""
     answer = command("dryrun", *DEMO, *words, "--out", out)
     assert answer.code == 2
     assert answer.complaint.startswith(complaint)
     assert not out.exists()
 
 
-def test_strategy_and_seed_must_be_given(command: Command, out: Path) -> None:
-    """There is no default for what makes a run."""
+def test_strategy_and_seed_are_required(command: Command, out: Path) -> None:
+    """A dry run without a strategy_id or without a seed is refused with the missing field."""
     assert command("dryrun", "--seed", "7", "--out", out).complaint == "strategy_id: is missing"
     assert command("dryrun", "--strategy-id", "strat_demo", "--out", out).complaint == "seed: is missing"
 
 
-def test_flags_win_over_the_config_file(command: Command, out: Path, tmp_path: Path) -> None:
-    """And what only the file says stays."""
+def test_flags_override_config_file(command: Command, out: Path, tmp_path: Path) -> None:
+    """Flags override the config file, and fields that only the file names keep the file's values."""
     file = tmp_path / "run.yaml"
     file.write_text(f"strategy_id: strat_demo\nseed: 1\nsteps: 20\nrun_id: {RUN}\nbroker: {{initial_cash: '5000'}}\n")
     command("dryrun", "--config", file, "--seed", "7", "--symbol", "ADA", "--min-fills", "0", "--out", out)
@@ -118,8 +116,8 @@ def test_flags_win_over_the_config_file(command: Command, out: Path, tmp_path: P
     assert (config["broker"]["initial_cash"], config["criteria"]["min_fills"]) == ("5000", 0)
 
 
-def test_an_unknown_field_in_the_config_file_is_refused(command: Command, out: Path, tmp_path: Path) -> None:
-    """With a newline in its name it is still one line."""
+def test_unknown_config_field_is_refused(command: Command, out: Path, tmp_path: Path) -> None:
+    """An unknown field of a config file is refused in one line, even with a newline in the field's name."""
     file = tmp_path / "run.json"
     file.write_text('{"strategy_id": "strat_demo", "seed": 1, "two\\nlines": 1}')
     answer = command("dryrun", "--config", file, "--out", out)
@@ -127,14 +125,14 @@ def test_an_unknown_field_in_the_config_file_is_refused(command: Command, out: P
     assert not out.exists()
 
 
-def test_without_a_root_the_environment_says_where(command: Command, tmp_path: Path) -> None:
-    """The line names the place."""
+def test_environment_sets_output_root(command: Command, tmp_path: Path) -> None:
+    """Without --out the environment decides the output root, and the result names the place."""
     assert command("dryrun", *DEMO).facts["path"] == str(place_below(tmp_path / "forgotten"))
 
 
 @pytest.mark.parametrize("where", ["file", "file/deeper"])
-def test_an_output_root_that_is_a_file_is_refused(command: Command, tmp_path: Path, where: str) -> None:
-    """Exit 2, and the file stays."""
+def test_file_as_root_is_refused(command: Command, tmp_path: Path, where: str) -> None:
+    """An output root that is a file is refused with exit code 2, and the file stays unchanged."""
     (tmp_path / "file").write_text("mine")
     answer = command("dryrun", *DEMO, "--out", tmp_path / where)
     assert (answer.code, answer.complaint) == (2, f"the output root {tmp_path / where} is no folder")
@@ -150,8 +148,8 @@ BAD_MARKETS = {
 
 
 @pytest.mark.parametrize("kind", BAD_MARKETS)
-def test_bad_market_data_writes_nothing(command: Command, out: Path, tmp_path: Path, kind: str) -> None:
-    """Exit 2, and the line of the file."""
+def test_bad_market_data_is_refused(command: Command, out: Path, tmp_path: Path, kind: str) -> None:
+    """Bad market data is refused with exit code 2 and the line of the file, and nothing is written."""
     text, line = BAD_MARKETS[kind]
     file = tmp_path / "day.csv"
     file.write_text(text)
@@ -161,8 +159,8 @@ def test_bad_market_data_writes_nothing(command: Command, out: Path, tmp_path: P
     assert not out.exists()
 
 
-def test_more_steps_than_bars_are_refused(command: Command, out: Path, tmp_path: Path) -> None:
-    """A file has no more bars than it has."""
+def test_more_steps_than_bars_refused(command: Command, out: Path, tmp_path: Path) -> None:
+    """A dry run of more steps than the market file has bars is refused with exit code 2."""
     market = market_csv(tmp_path / "day.csv", bars=10)
     answer = command("dryrun", *DEMO, "--steps", "11", "--market", market, "--out", out)
     assert (answer.code, answer.complaint) == (2, "steps: 11 steps, but the market file has 10 bars")
@@ -188,10 +186,10 @@ def test_more_steps_than_bars_are_refused(command: Command, out: Path, tmp_path:
         ("run.yaml", "seed: 1\0", "run.yaml: is no YAML: unacceptable character #x0000"),
     ],
 )
-def test_a_config_file_that_is_no_plain_data_is_refused_with_nothing_written(
+def test_config_must_be_plain_data(
     command: Command, out: Path, tmp_path: Path, name: str, content: str, complaint: str
 ) -> None:
-    """Exit 2, and one line that names the field or the line."""
+    """A config file that is no plain data is refused with its field or line, and nothing is written."""
     (tmp_path / name).write_text(content)
     answer = command("dryrun", *DEMO, "--config", tmp_path / name, "--out", out)
     assert answer.code == 2
@@ -199,16 +197,16 @@ def test_a_config_file_that_is_no_plain_data_is_refused_with_nothing_written(
     assert not out.exists()
 
 
-def test_a_pipe_is_no_config_file_and_is_not_waited_for(command: Command, out: Path, tmp_path: Path) -> None:
-    """Exit 2 at once."""
+def test_pipe_as_config_is_refused(command: Command, out: Path, tmp_path: Path) -> None:
+    """A FIFO as a config file is refused at once with exit code 2, and nothing is written."""
     os.mkfifo(tmp_path / "pipe.yaml")
     answer = command("dryrun", *DEMO, "--config", tmp_path / "pipe.yaml", "--out", out)
     assert (answer.code, answer.complaint) == (2, "pipe.yaml: cannot be read: it is no regular file")
     assert not out.exists()
 
 
-def test_an_output_root_that_looks_like_a_secret_is_refused(command: Command, tmp_path: Path) -> None:
-    """It would stand in the result and in every message about it."""
+def test_secret_output_root_is_refused(command: Command, tmp_path: Path) -> None:
+    """An output root that resembles a secret is refused with exit code 2, and nothing is written."""
     answer = command("dryrun", *DEMO, "--out", tmp_path / ("pass" + "word=hunter2hunter2"))
     assert answer.code == 2
     assert answer.complaint.startswith("out_dir: looks like a secret")

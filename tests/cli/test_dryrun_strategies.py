@@ -17,15 +17,15 @@ from tests.app.runs import (
 )
 
 
-def test_a_strategy_of_ones_own_runs(command: Command, out: Path, tmp_path: Path) -> None:
-    """When it is named and allowed."""
+def test_allowed_strategy_file_runs(command: Command, out: Path, tmp_path: Path) -> None:
+    """A strategy from a file runs when the strategy_id is named and allowed."""
     file = strategy_file(tmp_path)
     answer = command("dryrun", *OWN, "--strategy-file", f"{file}:Buyer", "--out", out)
     assert (answer.code, answer.facts["fills"]) == (0, 1)
 
 
-def test_a_strategy_of_ones_own_must_be_allowed(command: Command, out: Path, tmp_path: Path) -> None:
-    """A file alone opens no gate."""
+def test_strategy_file_must_be_allowed(command: Command, out: Path, tmp_path: Path) -> None:
+    """A strategy from a file that is not on the allowlist is rejected."""
     words = (
         "--strategy-id",
         "mine",
@@ -39,13 +39,13 @@ def test_a_strategy_of_ones_own_must_be_allowed(command: Command, out: Path, tmp
     assert command("dryrun", *words, "--out", out).facts["reject_code"] == "C2_REJECT_STRATEGY_NOT_ALLOWED"
 
 
-def test_a_name_without_a_file_is_no_strategy(command: Command, out: Path) -> None:
-    """Nothing is discovered by itself."""
+def test_strategy_name_needs_file(command: Command, out: Path) -> None:
+    """A strategy_id that is no built-in and has no strategy file is rejected as unknown."""
     assert command("dryrun", *OWN, "--out", out).facts["reject_code"] == "C2_REJECT_UNKNOWN_STRATEGY"
 
 
-def test_a_strategy_file_that_changed_is_another_run(command: Command, out: Path, tmp_path: Path) -> None:
-    """The hash of the file is sealed: under one run_id, exit 1, and the first event differs by its config_sha256."""
+def test_changed_strategy_file_conflicts(command: Command, out: Path, tmp_path: Path) -> None:
+    """A changed strategy file under a published run_id is refused: the first event differs by its config_sha256."""
     file = strategy_file(tmp_path)
     command("dryrun", *OWN, "--strategy-file", f"{file}:Buyer", "--out", out)
     before = tree(out)
@@ -65,10 +65,8 @@ def test_a_strategy_file_that_changed_is_another_run(command: Command, out: Path
         "import os\nos.system('true')\n",
     ],
 )
-def test_code_that_leaves_the_process_while_it_is_loaded_fails(
-    command: Command, out: Path, tmp_path: Path, text: str
-) -> None:
-    """Swallowed or not: exit 1, the code, and a published record of it."""
+def test_leaving_code_fails_the_run(command: Command, out: Path, tmp_path: Path, text: str) -> None:
+    """Strategy code that tries to leave the process on loading fails the run with a published record."""
     file = strategy_file(tmp_path, text + BUYER)
     answer = command("dryrun", *OWN, "--strategy-file", f"{file}:Buyer", "--out", out)
     assert answer.code == 1
@@ -77,7 +75,7 @@ def test_code_that_leaves_the_process_while_it_is_loaded_fails(
     assert answer.err.startswith("c2lib: FAILED: ")
 
 
-def test_a_strategy_that_breaks_says_so_in_one_line(command: Command, out: Path, tmp_path: Path) -> None:
+def test_broken_strategy_reports_its_line(command: Command, out: Path, tmp_path: Path) -> None:
     """Exit 1, its message, which cannot forge a second line, and the line of its file."""
     text = "class Buyer:\n    def __init__(self, settings):\n        raise RuntimeError('one\\ntwo')\n"
     answer = command("dryrun", *OWN, "--strategy-file", f"{strategy_file(tmp_path, text)}:Buyer", "--out", out)
@@ -87,8 +85,8 @@ def test_a_strategy_that_breaks_says_so_in_one_line(command: Command, out: Path,
 
 
 @pytest.mark.parametrize("what", ["raise SystemExit(0)", "import sys; sys.exit()"])
-def test_a_strategy_cannot_exit_into_success(command: Command, out: Path, tmp_path: Path, what: str) -> None:
-    """Leaving is an exception like any other."""
+def test_strategy_exit_is_an_exception(command: Command, out: Path, tmp_path: Path, what: str) -> None:
+    """A strategy that calls exit fails the run like any other exception."""
     file = strategy_file(tmp_path, f"{what}\n{BUYER}")
     answer = command("dryrun", *OWN, "--strategy-file", f"{file}:Buyer", "--out", out)
     assert (answer.code, answer.facts["fail_code"]) == (1, "C2_ABORT_EXCEPTION")

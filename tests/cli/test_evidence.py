@@ -10,8 +10,8 @@ from tests.app.runs import flip_byte
 OPTIONS = ("--date", "2026-02-03", "--owner", "Q", "--no-plots")
 
 
-def test_a_pass_is_written_and_named(command: Command, published: Path) -> None:
-    """Exit 0."""
+def test_passing_draft_is_written(command: Command, published: Path) -> None:
+    """The evidence draft of a passing run is written, its path is printed, and the exit code is 0."""
     answer = command("evidence", published, *OPTIONS)
     name = "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md"
     assert (answer.code, answer.err) == (0, "")
@@ -19,8 +19,8 @@ def test_a_pass_is_written_and_named(command: Command, published: Path) -> None:
     assert [path.name for path in (published / "evidence").iterdir()] == [name]
 
 
-def test_a_fail_is_written_and_named_too(command: Command, published: Path) -> None:
-    """Exit 1, and the findings stand on stderr."""
+def test_failing_draft_is_written(command: Command, published: Path) -> None:
+    """The evidence draft of a failing run is written, the findings are on stderr, and the exit code is 1."""
     flip_byte(published / Artifact.AUDIT, 3)
     answer = command("evidence", published, *OPTIONS)
     assert answer.code == 1
@@ -30,16 +30,16 @@ def test_a_fail_is_written_and_named_too(command: Command, published: Path) -> N
     assert Path(answer.facts["path"]).is_file()
 
 
-def test_the_date_left_out_is_today_in_utc(command: Command, published: Path) -> None:
-    """The only place where the wall clock decides a name."""
+def test_default_date_is_utc_today(command: Command, published: Path) -> None:
+    """Without --date the evidence draft is named by today's date in UTC."""
     before = datetime.now(UTC).date()
     name = Path(command("evidence", published, "--no-plots").facts["path"]).name
     after = datetime.now(UTC).date()
     assert name in {f"EV-{day:%Y%m%d}-FINISH_C2-ORCH-DRYRUN-PASS.md" for day in (before, after)}
 
 
-def test_what_cannot_be_written_is_one_line(command: Command, published: Path, tmp_path: Path) -> None:
-    """No run, a date that is none, a strategy file that is none, a draft of the operator's own: exit 2."""
+def test_unwritable_draft_exits_2(command: Command, published: Path, tmp_path: Path) -> None:
+    """A missing run, a bad date, a bad strategy file or another draft in the place is exit code 2."""
     assert command("evidence", tmp_path / "nothing", *OPTIONS).code == 2
     assert command("evidence", published, "--date", "today", "--no-plots").complaint.startswith("evidence_date: ")
     assert command("evidence", published, "--strategy-file", "none").code == 2

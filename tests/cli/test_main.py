@@ -28,15 +28,15 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr(cli, "_command", lambda name: module)
 
 
-def test_the_version_is_that_of_the_package(command: Command) -> None:
-    """One line, and nothing is run."""
+def test_version_matches_the_package(command: Command) -> None:
+    """The option --version prints the package's version in one line and runs nothing."""
     answer = command("--version")
     assert (answer.code, answer.out, answer.err) == (0, f"c2lib {metadata.version('c2lib')}\n", "")
 
 
 @pytest.mark.parametrize(("words", "code"), [((), 2), (("--help",), 0), (("dryrun", "--help"), 0)])
-def test_help_is_shown_on_stdout(command: Command, words: tuple[str, ...], code: int) -> None:
-    """Without a command nothing was done, which is no success."""
+def test_help_is_on_stdout(command: Command, words: tuple[str, ...], code: int) -> None:
+    """Help is printed on stdout, with exit code 0 where asked for and 2 where no command was given."""
     answer = command(*words)
     assert answer.code == code
     assert answer.out.startswith("usage: c2lib")
@@ -44,7 +44,7 @@ def test_help_is_shown_on_stdout(command: Command, words: tuple[str, ...], code:
 
 
 def test_help_lists_every_command(command: Command) -> None:
-    """Each with what it is for."""
+    """The main help lists every command."""
     shown = command("--help").out
     for name in ("dryrun", "verify", "diff", "evidence", "schema"):
         assert f"    {name} " in shown
@@ -53,8 +53,8 @@ def test_help_lists_every_command(command: Command) -> None:
 @pytest.mark.parametrize(
     "words", [("nonsense",), ("dryrun", "--nonsense"), ("dryrun", "extra"), ("verify",), ("dryrun", "--seed", "x")]
 )
-def test_a_command_line_that_makes_no_sense_is_refused(command: Command, words: tuple[str, ...]) -> None:
-    """Exit 2, and nothing on stdout."""
+def test_invalid_command_line_is_refused(command: Command, words: tuple[str, ...]) -> None:
+    """An invalid command line is refused with exit code 2, no traceback and nothing on stdout."""
     answer = command(*words)
     assert (answer.code, answer.out) == (2, "")
     assert "Traceback" not in answer.err
@@ -62,13 +62,13 @@ def test_a_command_line_that_makes_no_sense_is_refused(command: Command, words: 
 
 @pytest.mark.parametrize("option", ["--out", "--run-id", "--market", "--config", "--strategy-file", "--set"])
 def test_two_dashes_are_no_value(command: Command, option: str) -> None:
-    """The option is named, in one line."""
+    """Two dashes as the value of an option are refused in one line that names the option."""
     answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", f"{option}=--")
     assert (answer.code, answer.complaint) == (2, f"{option}: -- is no value")
 
 
-def test_help_imports_next_to_nothing() -> None:
-    """Help is quick: neither pydantic nor a plotting library is loaded for it."""
+def test_help_imports_little() -> None:
+    """Printing the help loads no pydantic, YAML, plotting or papermill module."""
     program = (
         "import sys; from c2lib.cli.main import main; main(['--help'])\n"
         "sys.stderr.write(' '.join(sorted({'pydantic', 'yaml', 'matplotlib', 'papermill'} & set(sys.modules))))"
@@ -88,46 +88,46 @@ def test_help_imports_next_to_nothing() -> None:
         (PermissionError(13, "Permission denied", "/x"), "/x: Permission denied"),
     ],
 )
-def test_what_could_not_be_done_is_one_line(
+def test_expected_error_is_one_line(
     command: Command, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
-    """Exit 2 and no traceback."""
+    """An expected error of a command is one escaped line with exit code 2 and no traceback."""
     raising(monkeypatch, error)
     answer = command("dryrun")
     assert (answer.code, answer.complaint) == (2, message)
 
 
-def test_an_interrupt_has_its_own_exit_code(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a shell expects of a program that was interrupted."""
+def test_interrupt_exits_130(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted command exits with code 130, as shells expect."""
     raising(monkeypatch, KeyboardInterrupt())
     answer = command("dryrun")
     assert answer.code == 130
     assert answer.complaint == "interrupted; a staging folder of an unfinished run may be left"
 
 
-def test_a_broken_pipe_is_not_complained_of(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is left to read it."""
+def test_broken_pipe_is_silent(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken pipe on stdout is exit code 1 without a message."""
     monkeypatch.setattr(sys, "stdout", sys.stdout)
     raising(monkeypatch, BrokenPipeError(32, "Broken pipe"))
     answer = command("dryrun")
     assert (answer.code, answer.out, answer.err) == (1, "", "")
 
 
-def test_a_closed_stdout_takes_nothing(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gate that only looks at the exit code may close it."""
+def test_closed_stdout_keeps_exit_code(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command with a closed stdout still returns its exit code."""
     monkeypatch.setattr(sys, "stdout", None)
     assert main(["verify", str(published)]) == 0
 
 
-def test_a_defect_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no user can cause is not hidden."""
+def test_defect_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that no user can cause is raised with its traceback."""
     raising(monkeypatch, ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         main(["dryrun"])
 
 
-def test_the_arguments_are_those_of_the_process(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The console script hands over none."""
+def test_default_arguments_are_sys_argv(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main function without arguments takes those of the process."""
     monkeypatch.setattr(sys, "argv", ["c2lib", "--version"])
     assert main() == 0
 
@@ -154,29 +154,29 @@ def deaf_pipe() -> int:
     return write
 
 
-def test_a_reader_that_has_gone_is_no_traceback(out: Path) -> None:
-    """The run is published all the same, and the exit code says that its result reached nobody."""
+def test_lost_reader_is_silent(out: Path) -> None:
+    """A run whose stdout pipe has no reader is published and exits 1 without a traceback."""
     done = with_stdout(deaf_pipe, "dryrun", *DEMO, "--out", str(out))
     assert (done.returncode, done.stderr) == (1, b"")
     assert place_below(out).is_dir()
 
 
-def test_a_full_disk_behind_stdout_is_one_line(out: Path) -> None:
-    """A result that could not be written is no success."""
+def test_full_stdout_disk_exits_2(out: Path) -> None:
+    """A result that cannot be written to a full disk is one line on stderr with exit code 2."""
     done = with_stdout(lambda: os.open("/dev/full", os.O_WRONLY), "dryrun", *DEMO, "--out", str(out))
     assert (done.returncode, done.stderr) == (2, b"c2lib: output: No space left on device\n")
 
 
-def test_closed_streams_are_no_trouble(out: Path) -> None:
-    """With stdout and stderr closed a run is published and its exit code tells."""
+def test_closed_streams_publish_run(out: Path) -> None:
+    """A run with closed stdout and stderr is published and returns its exit code."""
     line = f'exec "{sys.executable}" -m c2lib dryrun --set enabled=true --out "{out}" "$@" >&- 2>&-'
     done = subprocess.run(["/bin/sh", "-c", line, "sh", *DEMO], check=False, timeout=60)
     assert done.returncode == 1
     assert place_below(out).is_dir()
 
 
-def test_the_installed_script_is_this_program(out: Path) -> None:
-    """The console script runs and gives one JSON line."""
+def test_installed_script_runs(out: Path) -> None:
+    """The installed console script runs a dry run and prints one JSON line."""
     done = subprocess.run(
         [Path(sys.executable).with_name("c2lib"), "dryrun", *DEMO, "--out", out],
         capture_output=True,
@@ -201,18 +201,16 @@ def test_the_installed_script_is_this_program(out: Path) -> None:
         (("hunter2",), "an argument that no option takes"),
     ],
 )
-def test_a_complaint_names_the_option_and_never_the_value(
-    command: Command, words: tuple[str, ...], complaint: str
-) -> None:
-    """What was given may be a secret, and no option is guessed from its beginning."""
+def test_errors_never_repeat_values(command: Command, words: tuple[str, ...], complaint: str) -> None:
+    """An error on the command line names the option, never the value, and no option is guessed by prefix."""
     answer = command("dryrun", *words)
     assert answer.code == 2
     assert answer.err.splitlines()[-1].endswith(f"error: {complaint}")
     assert "hunter2" not in answer.err
 
 
-def test_a_command_that_is_a_secret_is_not_repeated(command: Command) -> None:
-    """What argparse quotes by itself is redacted."""
+def test_secret_command_is_redacted(command: Command) -> None:
+    """A command name that is a secret is redacted in the error."""
     answer = command("gh" + "p_" + "Ab3" * 12)
     assert answer.code == 2
     assert "invalid choice: '[REDACTED:github-token]'" in answer.err

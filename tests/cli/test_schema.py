@@ -18,7 +18,7 @@ def test_checkout_is_current(command: Command) -> None:
 
 
 def test_schemas_are_written_where_asked(command: Command, tmp_path: Path) -> None:
-    """The names of the files are printed, and they are current then."""
+    """The command schema writes current schemas into the given folder and prints the names of the files."""
     folder = tmp_path / "deep" / "pages"
     answer = command("schema", "--out", folder)
     assert answer.code == 0
@@ -53,7 +53,7 @@ def test_unwritable_folder_is_named(command: Command, tmp_path: Path) -> None:
 
 
 def test_symlink_is_not_written_through(command: Command, tmp_path: Path) -> None:
-    """A schema that is a symlink is named, and what it points to stays."""
+    """A schema file that is a symlink is refused by name, and the symlink's target stays unchanged."""
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "pages").mkdir()
     (tmp_path / "pages" / "event.schema.json").symlink_to(tmp_path / "mine")

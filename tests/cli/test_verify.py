@@ -12,16 +12,16 @@ from tests.app.conftest import Command
 from tests.app.runs import BUYER, OWN, flip_byte, manifest_of, market_csv, place_below
 
 
-def test_a_sound_run_is_one_line(command: Command, published: Path) -> None:
-    """Verdict, path, digest, and whether it was executed again."""
+def test_correct_run_is_one_line(command: Command, published: Path) -> None:
+    """A correct run is one line with verdict, path and digest, and says that the run was executed again."""
     answer = command("verify", published)
     digest = manifest_of(published)["run_digest"]
     assert (answer.code, answer.err) == (0, "")
     assert answer.out == f"SEALED OK  {published}  (executed again; run_digest {digest})\n"
 
 
-def test_without_the_replay_it_says_so(command: Command, published: Path) -> None:
-    """What was not checked is listed."""
+def test_skipped_replay_is_listed(command: Command, published: Path) -> None:
+    """Verify without a replay says so and lists the re-execution as unchecked."""
     answer = command("verify", "--no-replay", published)
     assert answer.code == 0
     assert "not executed again" in answer.out
@@ -29,7 +29,7 @@ def test_without_the_replay_it_says_so(command: Command, published: Path) -> Non
 
 
 def test_findings_are_listed(command: Command, published: Path) -> None:
-    """One line each, exit 1."""
+    """The findings of a run are printed one a line with exit code 1."""
     flip_byte(published / Artifact.EVENTS, 3)
     answer = command("verify", published)
     assert answer.code == 1
@@ -37,16 +37,16 @@ def test_findings_are_listed(command: Command, published: Path) -> None:
     assert "\n  finding: DIGEST_WRONG events.jsonl" in answer.out
 
 
-def test_the_json_form_is_a_line_per_run(command: Command, published: Path) -> None:
-    """For programs."""
+def test_json_has_line_per_run(command: Command, published: Path) -> None:
+    """The JSON form of verify is one line for each run."""
     answer = command("verify", "--json", published, published)
     first, second = (json.loads(line) for line in answer.out.splitlines())
     assert first == second
     assert (first["ok"], first["replayed"], first["path"]) == (True, True, str(published))
 
 
-def test_every_path_is_reported_on(command: Command, published: Path, tmp_path: Path) -> None:
-    """Also behind one that is no run; the worst gives the exit code."""
+def test_every_path_is_reported(command: Command, published: Path, tmp_path: Path) -> None:
+    """Every path given to verify is reported, one behind a missing path too, and the worst sets the exit code."""
     answer = command("verify", tmp_path / "nothing", published)
     assert answer.code == 2
     assert answer.out.startswith("SEALED OK  ")
@@ -55,23 +55,23 @@ def test_every_path_is_reported_on(command: Command, published: Path, tmp_path: 
     assert command("verify", published, published).code == 1
 
 
-def test_taking_the_manifest_away_does_not_pass_where_a_seal_is_asked_for(command: Command, published: Path) -> None:
-    """Less than SEALED is a finding then."""
+def test_required_seal_needs_manifest(command: Command, published: Path) -> None:
+    """With --require-sealed a run without a manifest is NOT_SEALED with exit code 1."""
     (published / Artifact.MANIFEST).unlink()
     assert command("verify", published).code == 0
     answer = command("verify", "--require-sealed", published)
     assert (answer.code, "NOT_SEALED" in answer.out) == (1, True)
 
 
-def test_another_digest_than_the_expected_is_a_finding(command: Command, published: Path) -> None:
-    """For a reviewer who wrote the digest down."""
+def test_unexpected_digest_is_found(command: Command, published: Path) -> None:
+    """A run with another digest than --expect-digest gives has exit code 1."""
     assert command("verify", "--expect-digest", manifest_of(published)["run_digest"], published).code == 0
     assert command("verify", "--expect-digest", "0" * 64, published).code == 1
 
 
 @pytest.mark.parametrize("value", ["x\nSEALED OK  forged", "\x1b[2J", "\u2028"])
-def test_a_manifest_forges_no_line(command: Command, published: Path, value: str) -> None:
-    """What a stranger's manifest says is shown escaped, if at all."""
+def test_manifest_forges_no_line(command: Command, published: Path, value: str) -> None:
+    """Values of an untrusted manifest are printed escaped and forge no line of the report."""
     path = published / Artifact.MANIFEST
     manifest = manifest_of(published) | {"run_digest": value, "run_id": value}
     path.write_text(json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n")
@@ -81,8 +81,8 @@ def test_a_manifest_forges_no_line(command: Command, published: Path, value: str
     assert "\x1b" not in answer.out
 
 
-def test_a_run_on_a_file_needs_the_file(command: Command, out: Path, tmp_path: Path) -> None:
-    """Market and strategy are handed over, and only those of the sealed hash."""
+def test_run_on_files_needs_files(command: Command, out: Path, tmp_path: Path) -> None:
+    """Verifying a run on a market and a strategy file needs exactly the files of the sealed hashes."""
     market, strategy = market_csv(tmp_path / "day.csv"), tmp_path / "mine.py"
     strategy.write_text(BUYER)
     given = ("--market", market, "--strategy-file", f"{strategy}:Buyer")
@@ -98,8 +98,8 @@ def test_a_run_on_a_file_needs_the_file(command: Command, out: Path, tmp_path: P
     assert command("verify", place, "--strategy-file", "none.py:Buyer").code == 2
 
 
-def test_progress_is_shown_to_who_watches(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long run at a terminal has its bytes and then its steps on stderr; stdout stays one line."""
+def test_progress_is_shown_at_terminal(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long verify at a terminal shows bytes and then steps on stderr, and stdout stays one line."""
     monkeypatch.setattr("c2lib.cli.console.is_terminal", lambda: True)
     config = DryrunConfig(strategy_id="strat_demo", seed=7, steps=5000)
     path = run_dryrun(config, out_dir=out).path

@@ -8,7 +8,7 @@ import pytest
 from generate import diagram, fields_page, main, pages, states_page
 
 from c2lib.core.contract import AUDIT_CODES, AUDIT_FIELDS, EVENT_FIELDS, MANIFEST_FIELDS, PAYLOADS, SNAPSHOT_FIELDS
-from c2lib.core.schema import FIELDS, schemas
+from c2lib.core.schema import SCHEMA_OF, schemas
 from c2lib.core.states import (
     ORDER_ENDS,
     ORDER_TABLE,
@@ -83,7 +83,7 @@ def test_fields_page_has_every_field() -> None:
             matching = [row for row in listed if row[0] == f"`{field.name}`" and row[-1] == field.meaning]
             assert matching
             assert all(row[2] == ("yes" if field.nullable else "no") for row in matching)
-    for name in (*(kind.value for kind in PAYLOADS), *(artifact.value for artifact in FIELDS)):
+    for name in (*(kind.value for kind in PAYLOADS), *(artifact.value for artifact in SCHEMA_OF)):
         assert f"### `{name}`\n" in page
 
 

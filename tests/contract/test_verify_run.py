@@ -11,7 +11,7 @@ import pytest
 import verify_run
 
 from c2lib.core.contract import PAYLOADS, Field, FieldKind
-from c2lib.core.schema import FIELDS
+from c2lib.core.schema import SCHEMA_OF
 from c2lib.core.states import SESSION_TABLE, STATUS_OF_PHASE
 from c2lib.core.vocabulary import Artifact, AuditCode, FailCode, RejectCode
 from c2lib.session.preflight import CHECKS
@@ -171,7 +171,7 @@ class TestTables:
         if name in (Artifact.ENVIRONMENT, Artifact.STRATEGY):
             assert name not in verify_run.FORMS
             return
-        told = {field.name: field for field in (FIELDS.get(name) or PAYLOADS[name])}
+        told = {field.name: field for field in (SCHEMA_OF[name][1] if name in SCHEMA_OF else PAYLOADS[name])}
         copied = verify_run.FORMS[name.value]
         assert set(copied) == set(told)
         for key, form in copied.items():

@@ -10,7 +10,6 @@ from c2lib.core.redaction import (
     clean_value,
     describe_exception,
     find_secret,
-    is_own_hash,
     secret_field,
 )
 
@@ -37,21 +36,21 @@ class MuteError(Exception):
         ('quote " backslash \\ line\nend \u2028 😀', 'quote " backslash \\ line\nend \u2028 😀'),
     ],
 )
-def test_text_is_cleaned_where_it_enters(text: str, cleaned: str) -> None:
-    """Secrets go, normal form comes, everything else stays."""
+def test_free_text_is_cleaned(text: str, cleaned: str) -> None:
+    """Cleaning a text redacts secrets, normalises to NFC and keeps all else."""
     assert clean_text(text) == cleaned
 
 
-def test_text_of_the_bound_stays_and_longer_text_is_cut_and_marked() -> None:
-    """The bound holds for the text that comes out."""
+def test_overlong_text_is_cut() -> None:
+    """A text of the maximum length stays, and a longer one is cut to that length with a mark."""
     assert clean_text("x" * MAX_FREE_TEXT) == "x" * MAX_FREE_TEXT
     longer = clean_text("x" * (MAX_FREE_TEXT + 1))
     assert len(longer) == MAX_FREE_TEXT
     assert longer.endswith("x…[cut]")
 
 
-def test_a_cut_never_leaves_something_that_looks_like_a_secret() -> None:
-    """A long word that only the cut makes look like a key is looked at again."""
+def test_cut_text_shows_no_secret() -> None:
+    """A text cut so that a word becomes the shape of a secret is redacted again."""
     text = "." * (MAX_FREE_TEXT - len("…[cut]") - len(KEY_ID)) + KEY_ID + "A" * 50
     assert find_secret(text) is None
     assert find_secret(clean_text(text)) is None
@@ -59,15 +58,15 @@ def test_a_cut_never_leaves_something_that_looks_like_a_secret() -> None:
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=20), max_size=12).map("".join))
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
-    """What is clean comes back unchanged, has a canonical form and holds no secret."""
+    """A cleaned text is canonical, holds no secret and is cleaned unchanged."""
     cleaned = clean_text(text)
     assert clean_text(cleaned) == cleaned
     assert text_problem(cleaned) is None
     assert find_secret(cleaned) is None
 
 
-def test_values_are_cleaned_in_depth_and_own_hashes_are_left_alone() -> None:
-    """Keys and values are free text; a field that holds a hash of our own is exempt by its name."""
+def test_nested_values_are_cleaned() -> None:
+    """Keys and values are cleaned at every depth, and fields named like c2lib's own hashes are kept."""
     value = {"a": [SECRET, {"b": (SECRET, 1, None, True)}], SECRET: "x", "config_sha256": SECRET, "event_id": SECRET}
     assert clean_value(value) == {
         "a": ["[REDACTED:assignment]", {"b": ["[REDACTED:assignment]", 1, None, True]}],
@@ -81,9 +80,9 @@ def test_values_are_cleaned_in_depth_and_own_hashes_are_left_alone() -> None:
     ("field", "own"),
     [("sha256", True), ("prev_hash", True), ("run_digest", True), ("event_id", True), ("run_id", False), ("", False)],
 )
-def test_own_hashes_are_known_by_name(field: str, own: bool) -> None:
-    """Only names that c2lib gives to hashes are exempt."""
-    assert is_own_hash(field) is own
+def test_own_hashes_are_exempt(field: str, own: bool) -> None:
+    """Only the names that c2lib gives to hashes are exempt from redaction."""
+    assert (clean_value({field: SECRET})[field] == SECRET) is own
 
 
 @pytest.mark.parametrize(
@@ -97,8 +96,8 @@ def test_own_hashes_are_known_by_name(field: str, own: bool) -> None:
         ({"run_id": "[REDACTED:api-key]"}, "run_id"),
     ],
 )
-def test_a_secret_is_named_by_its_field(value: object, field: str | None) -> None:
-    """The first field that holds one is told, never its value."""
+def test_secret_is_named_by_field(value: object, field: str | None) -> None:
+    """The first field that holds a secret is returned by its name, never its value."""
     assert secret_field(value) == field
 
 
@@ -113,18 +112,18 @@ def test_a_secret_is_named_by_its_field(value: object, field: str | None) -> Non
         (type("E\u0301", (Exception,), {})("x"), "É: x"),
     ],
 )
-def test_an_exception_is_told_by_type_and_clean_message(error: BaseException, told: str) -> None:
-    """Nothing that foreign code puts into an exception gets through uncleaned, or raises on the way."""
+def test_exception_is_described_cleanly(error: BaseException, told: str) -> None:
+    """An exception is described by its type and cleaned message, even when its __str__ raises."""
     assert describe_exception(error) == told
 
 
-def test_a_class_named_like_a_secret_is_redacted() -> None:
-    """A class name is free text as well."""
+def test_secret_class_name_is_redacted() -> None:
+    """An exception class that is named like a secret is redacted."""
     assert KEY_ID not in describe_exception(type(KEY_ID, (Exception,), {})())
 
 
-def test_the_passes_of_cleaning_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no unbounded loop anywhere, and a text that comes to no rest is left out whole."""
+def test_cleaning_passes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cleaning makes a bounded number of passes, and a text that is not settled by then is left out whole."""
     monkeypatch.setattr(redaction, "_MOST_PASSES", 1)
     assert clean_text("plain") == "plain"
     assert clean_text(SECRET) == "[REDACTED:text]"

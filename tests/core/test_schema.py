@@ -5,7 +5,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from c2lib.core.contract import METRICS_FIELDS, PAYLOADS, Field, FieldKind
-from c2lib.core.schema import SCHEMA_FILES, schema_texts, schemas
+from c2lib.core.schema import SCHEMA_OF, schema_texts, schemas
 from c2lib.core.vocabulary import Artifact, EventKind
 
 SHA, TIME = "0" * 64, "2026-01-01T00:00:00+00:00"
@@ -108,7 +108,7 @@ GOOD: dict[Artifact, dict[str, Any]] = {
 
 def fits(artifact: Artifact, value: Any) -> bool:
     """Whether a line or object fits the schema of its artifact."""
-    return Draft202012Validator(schemas()[SCHEMA_FILES[artifact]]).is_valid(value)
+    return Draft202012Validator(schemas()[SCHEMA_OF[artifact][0]]).is_valid(value)
 
 
 def test_sealed_artifacts_have_schemas() -> None:
@@ -120,7 +120,7 @@ def test_sealed_artifacts_have_schemas() -> None:
         "metrics.schema.json",
         "run_manifest.schema.json",
     }
-    assert set(SCHEMA_FILES) == set(GOOD)
+    assert set(SCHEMA_OF) == set(GOOD)
 
 
 @pytest.mark.parametrize("name", schemas())

@@ -1,6 +1,7 @@
 """Runs to make evidence of, built from the witness's own facts."""
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -10,7 +11,9 @@ from c2lib.evidence.claims import Replay, Verification
 from c2lib.witness.audit import PhaseMove
 from c2lib.witness.findings import Verdict
 from c2lib.witness.reader import ArtifactFile, FileFacts
-from c2lib.witness.run import BarPoint, FillPoint, OrderPoint, Run, RunSeries, RunSummary
+from c2lib.witness.run import Run
+from c2lib.witness.series import BarPoint, FillPoint, OrderPoint, RunSeries
+from c2lib.witness.summary import RunSummary
 
 CLEAN = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -129,25 +132,21 @@ def series_of(count: int, every: int = 4, **changes: Any) -> RunSeries:
     bars: list[BarPoint] = []
     orders: list[OrderPoint] = []
     fills: list[FillPoint] = []
-    ts_sim, position = 1, 0
+    position = 0
     for index in range(count):
         close = 10000 + (index * 7919) % 61 + (index * 31) % 17 + index // 40
         if orders and len(fills) < len(orders):
-            order = orders[-1]
-            price, fee = f"{(close + 3) / 100:.2f}", "0.02"
-            name = digest(f"fill {index}")
-            fills.append(FillPoint(index, ts_sim, name, order.client_order_id, order.side, "1", price, fee))
-            position += 1 if order.side == "BUY" else -1
-            ts_sim += 1
-        decides = index % every == 1
-        decision = ("BUY" if position == 0 else "SELL") if decides else "HOLD"
+            side = orders[-1].side
+            fills.append(FillPoint(index, side, f"{(close + 3) / 100:.2f}"))
+            position += 1 if side == "BUY" else -1
         equity = f"{(10_000_000 + position * (close - 10000)) / 100:.2f}"
-        bars.append(BarPoint(index, bar_time(index), ts_sim, f"{close / 100:.2f}", decision, str(position), equity))
-        ts_sim += 1
-        if decides:
-            orders.append(OrderPoint(index, ts_sim, f"run_demo_001-{len(orders)}", decision, "1"))
-            ts_sim += 1
-    return RunSeries(clean_summary(**changes), tuple(bars), tuple(orders), tuple(fills))
+        bars.append(BarPoint(index, bar_time(index), f"{close / 100:.2f}", str(position), equity))
+        if index % every == 1:
+            orders.append(OrderPoint(index, "BUY" if position == 0 else "SELL", f"{close / 100:.2f}"))
+    totals = Counter(bars=count)
+    totals.update(f"{order.side} orders" for order in orders)
+    totals.update(f"{fill.side} fills" for fill in fills)
+    return RunSeries(clean_summary(**changes), tuple(bars), tuple(orders), tuple(fills), totals)
 
 
 def run_of(series: RunSeries) -> Run:

@@ -10,7 +10,7 @@ from c2lib.core.config import SealedConfig
 from c2lib.core.criteria import Criteria
 from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
 from c2lib.witness.findings import Verdict
-from c2lib.witness.run import RunSummary
+from c2lib.witness.summary import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
 
 ALL = [

@@ -12,7 +12,8 @@ from c2lib.evidence.claims import Verification, evaluate, failed_names, passed
 from c2lib.evidence.markdown import events_table
 from c2lib.evidence.plots import plot_files
 from c2lib.evidence.render import TEMPLATE_NAME, render
-from c2lib.witness.run import RunSummary, open_run
+from c2lib.witness.run import open_run
+from c2lib.witness.summary import RunSummary
 from tests.evidence.outline import outline
 
 TEMPLATE = Path(__file__).parents[2] / "evidence_templates" / TEMPLATE_NAME
@@ -48,7 +49,7 @@ def test_references_occur_in_logs(tmp_path: Path) -> None:
     assert outline(text).headings[0] == "# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS"
     assert str(tmp_path) not in text
     run = open_run(place, series=True)
-    assert len(run.series.bars) == 16
+    assert len(run.series.bars) == run.series.totals["bars"] == 16
     assert len(events_table(run, limit=5).split("\n")) == 8
     assert len(plot_files(run)) == 3
 

@@ -6,7 +6,7 @@ import pytest
 from c2lib.evidence.claims import Replay, Verification, evaluate
 from c2lib.evidence.limits import LIMITS, not_proven, risk_notes
 from c2lib.witness.findings import Verdict
-from c2lib.witness.run import RunSummary
+from c2lib.witness.summary import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, rejected_summary
 
 ALWAYS = {"mock_broker", "profit", "one_run", "unsealed_files", "unsigned"}

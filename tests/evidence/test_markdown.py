@@ -1,6 +1,8 @@
 import html
 import re
-from dataclasses import replace
+from collections import Counter
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,9 @@ from c2lib.evidence.markdown import (
     table,
     visible,
 )
-from tests.evidence.runs import run_of, series_of
+from c2lib.witness.rows import EventRow
+from c2lib.witness.run import Run
+from c2lib.witness.summary import RunSummary
 
 HOSTILE = st.text(
     st.sampled_from("|`~#*_[]()<>!&\\\n\r\t\u2028\u2029\u202e\u2066\u200b\ufeff\x00\x1b\x7f ab1.:/-+=")
@@ -134,31 +138,55 @@ def test_values_have_fixed_forms() -> None:
     assert bullets(["one", "two"]) == "- one\n- two"
 
 
+def run_with(*events: tuple[str, int, dict[str, str]]) -> Run:
+    """Return what stands for a run with these events, each a type, a bar and further fields."""
+    rows = [EventRow(at, "", kind, "", {"bar_index": bar, **facts}) for at, (kind, bar, facts) in enumerate(events, 1)]
+    counts = Counter(row.event_type for row in rows)
+    return cast("Run", SimpleNamespace(events=lambda: iter(rows), summary=RunSummary(event_counts=counts)))
+
+
+def tick(bar: int, close: str, decision: str) -> tuple[str, int, dict[str, str]]:
+    """Return a tick."""
+    return "STRATEGY_TICK", bar, {"bar_time": f"2026-01-01T00:0{bar}:00+00:00", "close": close, "decision": decision}
+
+
+ORDER = {"side": "BUY", "quantity": "1", "client_order_id": "c-000001"}
+EVENTS = (
+    tick(0, "100", "HOLD"),
+    tick(1, "100.64", "BUY"),
+    ("ORDER_SUBMITTED", 1, ORDER),
+    ("ORDER_ACKNOWLEDGED", 1, ORDER),
+    ("FILL", 2, {**ORDER, "price": "100.53", "fee": "0.02"}),
+    tick(2, "100.5", "HOLD"),
+    tick(3, "100.6", "HOLD"),
+)
+
+
 def test_events_follow_log_order() -> None:
-    """The events table merges bars, orders and fills in the order of the log and counts the events left out."""
-    assert events_table(run_of(series_of(8)), limit=5).split("\n") == [
+    """The events table has a row of each bar, order and fill in the order of the log and counts those left out."""
+    assert events_table(run_with(*EVENTS), limit=5).split("\n") == [
         "ts_sim  bar  event            detail",
-        "------  ---  ---------------  -------------------------------------------",
-        "1       0    STRATEGY_TICK    2026-01-01T00:00:00+00:00 close 100.00 HOLD",
+        "------  ---  ---------------  ------------------------------------------",
+        "1       0    STRATEGY_TICK    2026-01-01T00:00:00+00:00 close 100 HOLD",
         "2       1    STRATEGY_TICK    2026-01-01T00:01:00+00:00 close 100.64 BUY",
-        "3       1    ORDER_SUBMITTED  BUY 1 run_demo_001-0",
-        "4       2    FILL             BUY 1 at 100.53, fee 0.02, run_demo_001-0",
-        "5       2    STRATEGY_TICK    2026-01-01T00:02:00+00:00 close 100.50 HOLD",
-        "... 7 more",
+        "3       1    ORDER_SUBMITTED  BUY 1 c-000001",
+        "5       2    FILL             BUY 1 at 100.53, fee 0.02, c-000001",
+        "6       2    STRATEGY_TICK    2026-01-01T00:02:00+00:00 close 100.5 HOLD",
+        "... 1 more",
     ]
 
 
 def test_complete_table_omits_count() -> None:
     """An events table that shows every event counts no more events, and without events is the header alone."""
-    assert "more" not in events_table(run_of(series_of(8)), limit=12)
-    assert events_table(run_of(series_of(0))) == "ts_sim  bar  event  detail\n------  ---  -----  ------"
+    assert "more" not in events_table(run_with(*EVENTS), limit=6)
+    assert events_table(run_with()) == "ts_sim  bar  event  detail\n------  ---  -----  ------"
 
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_limit_below_one_is_refused(limit: int) -> None:
     """An events table with a limit below one raises a ConfigError that names the limit."""
     with pytest.raises(ConfigError, match="limit"):
-        events_table(run_of(series_of(1)), limit)
+        events_table(run_with(), limit)
 
 
 @settings(max_examples=80)
@@ -173,8 +201,6 @@ def test_aligned_rows_stay_lines(rows: list[tuple[str, str]]) -> None:
 
 def test_newline_cannot_forge_event() -> None:
     """A newline in an order's name is shown as its code point and adds no row to the events table."""
-    series = series_of(3)
-    orders = tuple(replace(order, client_order_id="x\n99 FILL forged") for order in series.orders)
-    text = events_table(run_of(replace(series, orders=orders)))
-    assert len(text.split("\n")) == len(events_table(run_of(series)).split("\n"))
+    text = events_table(run_with(("ORDER_SUBMITTED", 1, {**ORDER, "client_order_id": "x\n99 FILL forged"})))
+    assert len(text.split("\n")) == 3
     assert "x[U+000A]99 FILL forged" in text

@@ -13,7 +13,8 @@ from PIL import Image
 from c2lib.core.errors import MissingExtraError
 from c2lib.evidence.plots import PICTURES, SIDES, bands, event_total, picture, plot_files
 from c2lib.witness.audit import PhaseMove
-from c2lib.witness.run import RunSeries, RunSummary
+from c2lib.witness.series import RunSeries
+from c2lib.witness.summary import RunSummary
 from tests.evidence.runs import clean_summary, rejected_summary, run_of, series_of
 
 ROOT = Path(__file__).parents[2]

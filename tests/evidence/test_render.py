@@ -15,7 +15,7 @@ from c2lib.core.vocabulary import StopReason
 from c2lib.evidence.claims import Replay, Verification, evaluate
 from c2lib.evidence.render import TEMPLATE_NAME, evidence_name, render
 from c2lib.witness.findings import Verdict
-from c2lib.witness.run import RunSummary
+from c2lib.witness.summary import RunSummary
 from tests.evidence.outline import outline
 from tests.evidence.runs import CLEAN, clean_summary, digest, rejected_summary
 

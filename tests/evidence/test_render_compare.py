@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.evidence.render import MAX_EVIDENCE, difference, stated
+from c2lib.evidence.render import MAX_EVIDENCE, compare_evidence, parse_evidence
 from c2lib.witness.findings import Findings
 from tests.evidence.runs import clean_summary, digest
 from tests.evidence.test_render import PLOTS, draft
@@ -15,14 +15,14 @@ EV = "EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS.md"
 def problems(data: bytes) -> list[str]:
     """Return the findings on bytes that state nothing."""
     findings = Findings()
-    assert stated(data, EV, findings) is None
+    assert parse_evidence(data, EV, findings) is None
     return [finding.text() for finding in findings.all()]
 
 
 def test_draft_states_its_inputs() -> None:
     """Reading a draft returns its date, its owner as given and its pictures, without a finding."""
     findings = Findings()
-    seen = stated(draft(clean_summary(), owner="A. (B) <c>|ü").encode(), EV, findings)
+    seen = parse_evidence(draft(clean_summary(), owner="A. (B) <c>|ü").encode(), EV, findings)
     assert seen is not None
     assert (seen.date, seen.owner, dict(seen.pictures)) == ("2026-01-31", "A. (B) <c>|ü", dict(PLOTS))
     assert findings.all() == ()
@@ -32,7 +32,7 @@ def test_pictures_come_from_last_section() -> None:
     """Pictures are read from the section Plots alone, and only under plain names."""
     row = f"| <code>{{}}</code> | <code>{digest('x')}</code> |"
     text = "\n".join(["- **Date:** 2026-01-31", "- **Owner:** Q", row.format("a.png"), "## Plots", row.format("b.png")])
-    seen = stated(f"{text}\n{row.format('../c.png')}\n{row.format('D.png')}\n".encode(), EV, Findings())
+    seen = parse_evidence(f"{text}\n{row.format('../c.png')}\n{row.format('D.png')}\n".encode(), EV, Findings())
     assert seen is not None
     assert list(seen.pictures) == ["b.png"]
 
@@ -57,7 +57,7 @@ def test_malformed_evidence_is_a_finding(data: bytes, expected: str) -> None:
 def test_arbitrary_evidence_never_raises(data: bytes) -> None:
     """Reading evidence of arbitrary bytes returns the stated values or one finding, and never raises."""
     findings = Findings()
-    seen = stated(b"- **Date:** 2026-01-31\n- **Owner:** Q\n" + data, EV, findings)
+    seen = parse_evidence(b"- **Date:** 2026-01-31\n- **Owner:** Q\n" + data, EV, findings)
     assert (seen is None) is (len(findings.all()) == 1)
 
 
@@ -74,7 +74,7 @@ def test_arbitrary_evidence_never_raises(data: bytes) -> None:
 def test_first_different_line_is_reported(text: str, line: int, expected: str, seen: str) -> None:
     """A text that differs from the draft is a finding with the first different line, expected and seen."""
     findings = Findings()
-    difference(text, "a\nb\n", EV, findings)
+    compare_evidence(text, "a\nb\n", EV, findings)
     (finding,) = findings.all()
     assert (finding.line, finding.expected, finding.seen) == (line, expected, seen)
 
@@ -82,5 +82,5 @@ def test_first_different_line_is_reported(text: str, line: int, expected: str, s
 def test_equal_text_is_no_finding() -> None:
     """A text that equals the draft is no finding."""
     findings = Findings()
-    difference("a\nb\n", "a\nb\n", EV, findings)
+    compare_evidence("a\nb\n", "a\nb\n", EV, findings)
     assert findings.all() == ()

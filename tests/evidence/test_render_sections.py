@@ -7,7 +7,7 @@ from c2lib.evidence import render as sections
 from c2lib.evidence.claims import Claim, Replay, evaluate
 from c2lib.witness.findings import Verdict
 from c2lib.witness.reader import FileFacts
-from c2lib.witness.run import RunSummary
+from c2lib.witness.summary import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
 
 SCAN = "- Secrets scan of the sealed config, names and reasons:"

@@ -1,4 +1,4 @@
-"""The papermill engine: parameters checked first, success that can be trusted, bytes that can be reproduced."""
+"""The papermill engine: parameters checked first, a success that is one, bytes that can be reproduced."""
 
 import subprocess
 import sys
@@ -54,8 +54,8 @@ def run(**parameters: Any) -> Any:
     return ReproducibleEngine.execute_notebook(made, "python3")
 
 
-def test_parameters_are_what_their_cell_assigns() -> None:
-    """Annotated or not; nothing else in the cell is one."""
+def test_parameters_are_assigned_names() -> None:
+    """The parameters of a notebook are the names that its parameters cell assigns, annotated or not."""
     assert parameter_names(notebook("other = 1", PARAMETERS)) == {"seed", "run_id"}
     assert parameter_names(notebook("other = 1")) == set()
 
@@ -69,8 +69,8 @@ def test_parameters_are_what_their_cell_assigns() -> None:
         ({"x\n= 1": 5}, "x\\n= 1: is no parameter of this notebook (it has run_id, seed)"),
     ],
 )
-def test_a_refused_parameter_runs_nothing(kernel: list[Any], parameters: dict[str, Any], message: str) -> None:
-    """There is one line that names it, and the exit code for bad input."""
+def test_refused_parameter_runs_nothing(kernel: list[Any], parameters: dict[str, Any], message: str) -> None:
+    """A refused parameter is named in one line with exit code 2, and no cell runs."""
     with pytest.raises(RefusedParameterError) as caught:
         run(**parameters)
     assert caught.value.message.startswith(message)
@@ -78,8 +78,8 @@ def test_a_refused_parameter_runs_nothing(kernel: list[Any], parameters: dict[st
     assert caught.value.exit_code == 2
 
 
-def test_sound_parameters_run_it(kernel: list[Any]) -> None:
-    """The notebook comes back normalised."""
+def test_valid_parameters_run_notebook(kernel: list[Any]) -> None:
+    """A notebook with valid parameters runs and comes back normalised."""
     done = executed("1")
     done.metadata["papermill"] = {"parameters": {"seed": 7}, "duration": 3.5, "output_path": "/somewhere/out.ipynb"}
     kernel.append(done)
@@ -93,7 +93,7 @@ def broken(cell: Any, kind: str) -> Any:
 
 
 def silent(cell: Any) -> Any:
-    """Return a cell of which papermill noted an error that has no output."""
+    """Return a cell of which papermill recorded an error that has no output."""
     cell.metadata["papermill"] = {"exception": True}
     return cell
 
@@ -106,15 +106,15 @@ def silent(cell: Any) -> Any:
         (["1", silent(MAKE.new_code_cell("2"))], "cell 1 failed without saying how"),
     ],
 )
-def test_what_papermill_takes_for_success_is_none(kernel: list[Any], cells: list[Any], message: str) -> None:
-    """A cell that left, or failed silently, is a failure."""
+def test_silent_failures_are_failures(kernel: list[Any], cells: list[Any], message: str) -> None:
+    """A cell that exited or failed silently fails the notebook, although papermill accepts such a cell."""
     kernel.append(executed(*cells))
     with pytest.raises(Exception, match=message):
         run()
 
 
-def test_a_cell_that_never_ran_is_a_failure(kernel: list[Any]) -> None:
-    """Its count is missing."""
+def test_unexecuted_cell_is_a_failure(kernel: list[Any]) -> None:
+    """A code cell without an execution count fails the notebook."""
     done = executed("1", MAKE.new_markdown_cell("text"), "2")
     done.cells[2]["execution_count"] = None
     kernel.append(done)
@@ -122,16 +122,16 @@ def test_a_cell_that_never_ran_is_a_failure(kernel: list[Any]) -> None:
         run()
 
 
-def test_a_cell_that_raised_is_papermills_to_tell(kernel: list[Any]) -> None:
-    """Its error output stays for papermill, which shows it and fails."""
+def test_raised_error_stays_for_papermill(kernel: list[Any]) -> None:
+    """The error output of a cell that raised stays in the notebook, so that papermill shows that error."""
     done = executed(broken(MAKE.new_code_cell("1/0"), "ZeroDivisionError"), "2")
     done.cells[1]["execution_count"] = None
     kernel.append(done)
     assert run().cells[0].outputs[0].ename == "ZeroDivisionError"
 
 
-def test_normalising_takes_out_what_differs_from_run_to_run() -> None:
-    """Times, durations, versions, random ids and paths; and normalising again changes nothing."""
+def test_normalising_removes_variable_values() -> None:
+    """Normalising removes times, versions, random ids and paths, and normalising again changes nothing."""
     injected = MAKE.new_code_cell("seed = 7", metadata={"tags": ["injected-parameters"]})
     done = executed(injected, "1")
     done.cells[0]["id"] = "a1b2c3"
@@ -145,8 +145,8 @@ def test_normalising_takes_out_what_differs_from_run_to_run() -> None:
     assert FORMAT.writes(normalise(done)) == once
 
 
-def test_papermill_finds_the_engine_and_executes_with_it(tmp_path: Path) -> None:
-    """Two executions give the same bytes, without a word of where and when; streams are joined."""
+def test_papermill_executions_are_reproducible(tmp_path: Path) -> None:
+    """Papermill finds the engine by name, and two executions of a notebook give the same bytes."""
     source = tmp_path / "in.ipynb"
     FORMAT.write(notebook(PARAMETERS, "print(seed)\nprint('two')"), source)
     for name in ("one.ipynb", "two.ipynb"):
@@ -160,14 +160,14 @@ def test_papermill_finds_the_engine_and_executes_with_it(tmp_path: Path) -> None
     assert [(part.name, part.text) for part in output] == [("stdout", "7\ntwo\n")]
 
 
-def test_it_can_be_imported_before_papermill() -> None:
-    """Papermill loads its engines while it is imported, so that the two must not wait for each other."""
+def test_engine_imports_before_papermill() -> None:
+    """The engine can be imported before papermill, which loads its engines on import."""
     program = "import c2lib.jupyter.client, papermill.engines as e; print(e.papermill_engines.get_engine('c2lib'))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("<class 'c2lib.jupyter.engine.ReproducibleEngine'>\n", "")
 
 
-def test_language_and_kernel_are_those_of_the_notebook() -> None:
-    """Papermill asks the engine for both."""
+def test_engine_names_notebook_kernel() -> None:
+    """The engine answers papermill with the notebook's own kernel and language."""
     assert ReproducibleEngine.nb_kernel_name(notebook("1")) == "python3"
     assert ReproducibleEngine.nb_language(notebook("1")) == "python"

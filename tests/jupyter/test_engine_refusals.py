@@ -58,18 +58,16 @@ def refusal(folder: Path, parameters: dict[str, Any]) -> str:
         ({"seed ": 7}, "seed : is no parameter of this notebook"),
     ],
 )
-def test_a_parameter_that_does_not_fit_is_named_before_any_cell_runs(
-    tmp_path: Path, parameters: dict[str, Any], message: str
-) -> None:
-    """Names with code in them, wrong types, nested values: one line, no notebook, no run."""
+def test_unfit_parameter_is_refused(tmp_path: Path, parameters: dict[str, Any], message: str) -> None:
+    """An unfit parameter is named in one line before any cell runs, and nothing is written."""
     assert refusal(tmp_path, parameters).startswith(message)
 
 
 @pytest.mark.parametrize("field", [*NotebookParameters.model_fields, "a name"])
-def test_a_secret_reaches_neither_notebook_nor_log(
+def test_secret_parameter_is_never_written(
     tmp_path: Path, field: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Papermill keeps parameters as code and as data, and logs the names of unknown ones."""
+    """A secret in a parameter's name or value reaches no notebook, no log and no message."""
     caplog.set_level(logging.DEBUG, "papermill")
     for kind in KINDS:
         text, core = SHAPES[kind]
@@ -79,8 +77,8 @@ def test_a_secret_reaches_neither_notebook_nor_log(
     assert "Executing notebook" not in caplog.text
 
 
-def test_the_filter_of_papermills_log_changes_nothing_else() -> None:
-    """A record without a secret says what it said."""
+def test_log_filter_keeps_other_records() -> None:
+    """The redaction of papermill's log leaves a record without a secret unchanged."""
     record = logging.LogRecord("papermill", logging.INFO, "x.py", 1, "%s of %s", ("one", "two"), None)
     assert redact_record(record)
     assert record.getMessage() == "one of two"
@@ -108,10 +106,8 @@ def papermill_process(folder: Path, *words: str) -> "subprocess.CompletedProcess
         (("-r", "owner", "gh" + "p_" + "Ab3" * 12), "Error: owner: looks like a secret"),
     ],
 )
-def test_papermills_command_line_refuses_with_exit_code_two(
-    tmp_path: Path, words: tuple[str, ...], complaint: str
-) -> None:
-    """The field is named, there is no traceback, and nothing is written."""
+def test_papermill_command_exits_2(tmp_path: Path, words: tuple[str, ...], complaint: str) -> None:
+    """Papermill's command line with an unfit parameter exits 2, names the field and writes nothing."""
     done = papermill_process(tmp_path, "--engine", "c2lib", *words)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(complaint)
@@ -120,8 +116,8 @@ def test_papermills_command_line_refuses_with_exit_code_two(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_our_engine_the_notebooks_own_cell_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run never starts, and the cell shows one line instead of a traceback."""
+def test_notebook_cell_refuses_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the c2lib engine the notebook's own cell refuses an unfit parameter, and no run starts."""
     monkeypatch.setenv("C2LIB_OUT", str(tmp_path / "runs"))
     done = papermill_process(tmp_path, "-p", "seed", "abc")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""A real Jupyter kernel goes on talking while a session runs in it."""
+"""A real Jupyter kernel keeps answering while a session runs in the kernel."""
 
 import queue
 import socket
@@ -53,7 +53,7 @@ print(result.status.value, result.fail_reason, '"no_live_attempts_total":0' in m
 
 
 class Kernel:
-    """A kernel, and what it says."""
+    """A kernel, and what it prints."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -97,8 +97,8 @@ def kernel() -> Iterator[Kernel]:
         manager.shutdown_kernel(now=True)
 
 
-def test_a_kernel_is_not_disturbed_by_the_guard(kernel: Kernel, tmp_path: Path) -> None:
-    """In the middle of a step it prints, beats, answers on its control channel, and a server of its user's serves."""
+def test_kernel_works_under_guard(kernel: Kernel, tmp_path: Path) -> None:
+    """During a guarded step a Jupyter kernel prints, beats and answers, and its user's server keeps serving."""
     mark = tmp_path / "mark"
     port = int(kernel.run(f"MARK = {str(mark)!r}\n{PREPARE}").split()[1])
     assert kernel.run(BETWEEN) == "left between two steps\n"

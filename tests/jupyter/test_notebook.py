@@ -25,7 +25,7 @@ def test_neutral_values_mean_left_out() -> None:
 
 
 def test_values_reach_the_config() -> None:
-    """Each under its own name."""
+    """Each notebook parameter reaches the config field of the same name."""
     given = NotebookParameters(
         run_id="r", strategy_id="sma_cross", seed=9, steps=5, symbol="ADA", clock_start="2026-02-01T00:00:00+00:00"
     )
@@ -69,21 +69,21 @@ def test_values_reach_the_config() -> None:
         ({"owner": "x" * 101}, "owner"),
     ],
 )
-def test_a_parameter_that_does_not_fit_is_named(values: dict[str, Any], field: str) -> None:
-    """The model is the sealed config's, as strict as that."""
+def test_unfit_parameter_is_named(values: dict[str, Any], field: str) -> None:
+    """A notebook parameter that the config would refuse is refused by its field name."""
     assert refusal(**values).field == field
 
 
 @pytest.mark.parametrize("field", [name for name, field in NotebookParameters.model_fields.items() if name != "seed"])
-def test_no_parameter_holds_a_secret(field: str) -> None:
-    """Papermill keeps parameters in the notebook that it leaves; the error does not repeat the value."""
+def test_secret_parameter_is_refused(field: str) -> None:
+    """A notebook parameter with a secret is refused by its field, and the error does not repeat the value."""
     error = refusal(**{field: "pass" + "word=hunter2hunter2"})
     assert error.field == field
     assert "hunter2" not in str(error)
 
 
-def test_a_name_that_the_notebook_does_not_have_is_refused() -> None:
-    """The error says which one is near, or lists those that it has."""
+def test_unknown_parameter_is_refused() -> None:
+    """An unknown notebook parameter is refused with the nearest name, or with the list of known names."""
     with pytest.raises(ConfigError) as caught:
         check_parameters({"sede": 1}, {"seed", "steps"})
     assert str(caught.value) == "sede: is no parameter of this notebook (did you mean 'seed'?)"
@@ -102,15 +102,15 @@ def displayed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return shown
 
 
-def test_a_picture_is_shown_with_its_hash(displayed: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    """The notebook check compares the printed hash where it ignores the picture."""
+def test_picture_is_shown_with_hash(displayed: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """A picture is displayed with its printed hash, which the notebook check compares."""
     data = b"\x89PNG\r\n\x1a\n" + b"\0" * 30
     show_png(data)
     assert capsys.readouterr().out == f"sha256 {sha256_hex(data)}\n"
     assert displayed[0].data == data
 
 
-def test_a_draft_is_shown_without_pictures(displayed: list[Any]) -> None:
-    """A notebook has no files beside it, so that a picture becomes a link."""
+def test_draft_shows_picture_links(displayed: list[Any]) -> None:
+    """A displayed draft has links in the place of pictures, since a notebook has no files beside itself."""
     show_markdown("# Title\n\n![phases](phases.png)\n")
     assert displayed[0].data == "# Title\n\n[phases](phases.png)\n"

@@ -22,7 +22,7 @@ DAYS = [date(2026, 1, 2), date(2026, 1, 3), date(2026, 1, 4)]
 
 @pytest.mark.parametrize("ending", NAMES)
 def test_bars_equal_csv_bars(ending: str) -> None:
-    """Tick size, count and bars are those of the same CSV file; the hash is of the bytes on disk."""
+    """An Arrow file has the tick size, count and bars of the equal CSV file, and the hash of its own bytes."""
     data = content(table(), ending)
     with opened(data, f"day.{ending}") as market:
         assert (market.tick_size, market.bar_count, list(market.bars(3))) == ("0.5", 3, BARS)
@@ -30,14 +30,14 @@ def test_bars_equal_csv_bars(ending: str) -> None:
 
 
 @pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
-def test_packed_feather(compression: str | None) -> None:
-    """Feather files may be packed as pandas and freqtrade do."""
+def test_compressed_feather_is_read(compression: str | None) -> None:
+    """Feather files compressed as pandas and freqtrade do give their bars."""
     assert bars_of(feather(table(), compression), "DAY.FEATHER") == BARS
 
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd", "lz4", "brotli"])
-def test_packed_parquet(compression: str) -> None:
-    """Parquet files may be packed, with or without checksums of their pages."""
+def test_compressed_parquet_is_read(compression: str) -> None:
+    """Compressed Parquet files, with or without page checksums, give their bars."""
     for checksum in (False, True):
         data = parquet(table(), compression=compression, write_page_checksum=checksum, row_group_size=2)
         assert bars_of(data, "day.parquet") == BARS
@@ -49,8 +49,8 @@ def test_packed_parquet(compression: str) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_numbers_of_exact_types(kind: Any, ending: str) -> None:
-    """Floats count by their shortest text, decimals and text as they are."""
+def test_numbers_have_exact_values(kind: Any, ending: str) -> None:
+    """Floats in an Arrow file count by their shortest text, decimals and strings as written."""
     bars = table()
     for index in range(1, 6):
         number_of = Decimal if pa.types.is_decimal(kind) else str if "string" in str(kind) else float
@@ -60,16 +60,16 @@ def test_numbers_of_exact_types(kind: Any, ending: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [pa.int8(), pa.int64(), pa.uint64()], ids=str)
-def test_integer_columns(kind: Any) -> None:
-    """Prices and volumes may be integers."""
+def test_integer_columns_are_read(kind: Any) -> None:
+    """Prices and volumes in Feather and Parquet files may be integers."""
     whole = {name: pa.array([3, 4, 5], kind) for name in ("open", "high", "low", "close", "volume")}
     with opened(feather(table(**whole)), "day.feather") as market:
         assert market.tick_size == "1"
         assert [(bar.close, bar.volume) for bar in market.bars(3)] == [(3, 3), (4, 4), (5, 5)]
 
 
-def test_float32_by_shortest_text() -> None:
-    """The float of 32 bits nearest to 1.1 is 1.1, though as one of 64 bits it has more digits."""
+def test_float32_keeps_shortest_text() -> None:
+    """The 32-bit float nearest to 1.1 is read as 1.1, although its 64-bit value has more digits."""
     prices = {name: pa.array([1.1, 5.33e-05, 16777216.0], pa.float32()) for name in ("open", "high", "low", "close")}
     with opened(feather(table(**prices)), "day.feather") as market:
         assert market.tick_size == "0.0000001"
@@ -87,8 +87,8 @@ def test_float32_by_shortest_text() -> None:
     ],
     ids=lambda column: str(getattr(column, "type", "text")),
 )
-def test_times_of_any_unit(column: Any) -> None:
-    """Times may have any unit; a zone is how a moment is shown, and without one they are UTC."""
+def test_times_have_any_unit(column: Any) -> None:
+    """Times of an Arrow file may have any unit and zone, and a time without a zone is UTC."""
     for ending in ("feather", "parquet"):
         assert bars_of(content(table(date=column), ending), f"day.{ending}") == BARS
 
@@ -102,13 +102,13 @@ def test_dates_are_utc_midnights(kind: Any) -> None:
 
 @pytest.mark.parametrize("name", ["__index_level_0__", "Datetime", "timestamp", "Timestamp_UTC"])
 def test_pandas_index_is_time(name: str) -> None:
-    """The time may be the index that pandas stored, last and under a name of its own."""
+    """The time may be the index that pandas stored as the last column under any name."""
     moved = {"date": None, name: pa.array(TIMES, pa.timestamp("ns"))}
     assert bars_of(parquet(table(**moved)), "day.parquet") == BARS
 
 
 def test_other_columns_are_ignored() -> None:
-    """Other columns are ignored, whatever they hold, and letter case does not matter."""
+    """Columns that are no bar's are ignored whatever their content, and the case of names does not matter."""
     extra = {"note": [{"open": 1}, None, {}], "open.x": ["?", None, ""], "When": pa.array(DAYS, pa.date32())}
     bars = table(**extra)
     bars = bars.rename_columns([name if name in extra else name.title() for name in bars.column_names])
@@ -123,7 +123,7 @@ def test_missing_volumes_are_zero() -> None:
 
 
 def test_batches_keep_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bars come in order however the file and the reader cut the rows, empty batches among them."""
+    """Bars of an Arrow file come in order, whatever batches the rows are cut into, empty ones included."""
     for batch_rows, rows_at_a_time in ((1, 8192), (2, 1), (None, 2)):
         monkeypatch.setattr(arrow_file, "BATCH_ROWS", rows_at_a_time)
         assert bars_of(feather(table(), None, batch_rows), "day.feather") == BARS
@@ -133,7 +133,7 @@ def test_batches_keep_order(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_hashed_bytes_are_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is overwritten while it is read gives the bars of the bytes that were hashed."""
+    """A file that is overwritten during reading gives the bars of the bytes that were hashed."""
     path, data = tmp_path / "day.feather", feather(table())
     path.write_bytes(data)
     read = arrow_file.read_arrow
@@ -153,7 +153,7 @@ def test_hashed_bytes_are_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     st.lists(st.just(0.0) | st.floats(1e-12, 1e12), min_size=6, max_size=6),
 )
 def test_floats_equal_their_text(prices: list[float], volumes: list[float]) -> None:
-    """Any floats give the bars that their shortest text gives in a CSV file."""
+    """Float columns give the same bars as a CSV file with the shortest text of each float."""
     times = [datetime(2026, 1, 2, hour, tzinfo=UTC) for hour in range(len(prices))]
     columns: dict[str, Any] = dict.fromkeys(("open", "high", "low", "close"), prices)
     data = table(date=times, volume=volumes[: len(prices)], **columns)

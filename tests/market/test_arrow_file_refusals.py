@@ -53,7 +53,7 @@ DAMAGED = "is damaged, or encrypted"
 )
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
 def test_bad_cell_names_row(columns: Any, problem: str, ending: str) -> None:
-    """A cell that makes no sense is refused with its row, counted from 1 over batches."""
+    """An invalid cell of an Arrow file is refused with its row, counted from 1 over all batches."""
     bars = table(**columns)
     error = refusal(content(bars, ending), f"day.{ending}")
     assert str(error).startswith(f"day.{ending}, row 2: {problem}")
@@ -62,13 +62,13 @@ def test_bad_cell_names_row(columns: Any, problem: str, ending: str) -> None:
 
 
 def test_off_grid_names_row() -> None:
-    """A price off the given grid is refused with its row."""
+    """A price of an Arrow file off the given grid is refused with its row."""
     error = refusal(feather(table()), "day.feather", tick_size="1")
     assert (error.line, error.problem) == (1, "column 'open': '1.5' is not a multiple of the tick size 1")
 
 
 def test_row_error_is_pickled() -> None:
-    """The error of a row crosses a process border and still says row, not line."""
+    """The error of a row says row, not line, also after pickling."""
     error = refusal(feather(table()), "day.feather", tick_size="1")
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.unit, again.line) == (str(error), "row", 1)
@@ -90,21 +90,21 @@ def test_row_error_is_pickled() -> None:
     ],
 )
 def test_bad_columns_are_refused(columns: Any, problem: str) -> None:
-    """Columns that are missing, doubled or of another type are refused for the whole file."""
+    """Columns of an Arrow file that are missing, doubled or of another type are refused for the whole file."""
     error = refusal(feather(table(**columns)), "day.feather")
     assert error.line == 0
     assert error.problem.startswith(problem)
 
 
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_file_without_rows(ending: str) -> None:
-    """A file of columns without rows is refused."""
+def test_empty_table_is_refused(ending: str) -> None:
+    """An Arrow file with columns and no rows is refused."""
     assert refusal(content(table().slice(0, 0), ending), f"day.{ending}").problem == "the file has no row"
 
 
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
-def test_too_many_rows(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A packed file cannot fill the disk without end: it has at most a row for each step."""
+def test_too_many_rows_are_refused(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Arrow file has at most one row for each step, so that a packed file cannot fill the disk."""
     monkeypatch.setattr(arrow_file, "MAX_ROWS", 2)
     assert refusal(content(table(), ending), f"day.{ending}").problem == "the file has more than 2 rows"
 
@@ -122,14 +122,14 @@ def test_too_many_rows(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
         (b"PAR1", "day.parquet", DAMAGED),
     ],
 )
-def test_other_kind_is_named(data: bytes, name: str, problem: str) -> None:
+def test_other_file_kind_is_named(data: bytes, name: str, problem: str) -> None:
     """A file of another kind than its name says is refused by its first bytes."""
     assert refusal(data, name).problem == problem
 
 
 @pytest.mark.parametrize("ending", ["feather", "parquet"])
 def test_cut_file_is_refused(ending: str) -> None:
-    """A file cut anywhere is refused, since its end holds its table of contents."""
+    """An Arrow file cut anywhere is refused, since its end holds its table of contents."""
     data = content(table(), ending)
     for keep in range(8, len(data), 7):
         assert refusal(data[:keep], f"day.{ending}").problem == DAMAGED
@@ -146,7 +146,7 @@ FILES = [("feather", feather(table(), compression, 2)) for compression in (None,
     st.lists(st.tuples(st.integers(8, 10_000), st.integers(0, 255)), min_size=1, max_size=4),
 )
 def test_any_bytes_are_handled(file: tuple[str, bytes], flips: list[tuple[int, int]]) -> None:
-    """Any content is either bars or a :class:`MarketDataError`."""
+    """An Arrow file of any content gives bars or raises MarketDataError."""
     ending, data = file[0], bytearray(file[1])
     for place, byte in flips:
         data[8 + place % (len(data) - 8)] = byte
@@ -164,7 +164,7 @@ def test_any_bytes_are_handled(file: tuple[str, bytes], flips: list[tuple[int, i
     ],
 )
 def test_pyarrow_errors_are_replaced(raised: Exception, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What pyarrow refuses is refused in other words, since its own may repeat what is in a file."""
+    """An error of pyarrow is replaced by one of c2lib, since pyarrow's text may repeat what a file holds."""
 
     def failing(*_arguments: object, **_options: object) -> None:
         raise raised
@@ -176,7 +176,7 @@ def test_pyarrow_errors_are_replaced(raised: Exception, problem: str, monkeypatc
 
 
 def test_missing_pyarrow_names_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without pyarrow the extra to install is named, and a CSV file needs none."""
+    """Without pyarrow, reading an Arrow file names the extra to install, and a CSV file is read as usual."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.delitem(sys.modules, "c2lib.market.arrow_file")
     with pytest.raises(
@@ -188,6 +188,6 @@ def test_missing_pyarrow_names_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rounding_needs_tick_size() -> None:
-    """Rounding without a tick size is refused by the field to fill in."""
+    """Rounding without a tick size is refused with the name of the field to fill in."""
     with pytest.raises(ConfigError, match=r"^market\.tick_size: is left out"):
         bars_of(feather(table()), "day.feather", rounding="nearest")

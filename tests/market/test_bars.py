@@ -23,12 +23,12 @@ from tests.market.csv_text import FIRST, GOOD, HEADER, bars_of, corrupted, opene
     ],
 )
 def test_usual_headers_are_understood(header: str) -> None:
-    """The time is named or first; letter case, quotes and a byte order mark do not matter."""
+    """Usual CSV headers are understood whatever their letter case, quotes or byte order mark."""
     assert bars_of(text_of(header, *GOOD)) == bars_of(text_of(HEADER, *GOOD))
 
 
 def test_columns_found_by_name() -> None:
-    """Columns may stand in any order, and those that are no part of a bar are ignored."""
+    """Columns may stand in any order, and columns that belong to no bar are ignored."""
     content = text_of(",close,low,note,high,open,date", '0,1.5,1,"a, b",2,1.5,2026-01-02')
     assert bars_of(content, tick_size="0.5") == [Bar(0, FIRST, 3, 4, 2, 3, 0)]
 
@@ -55,7 +55,7 @@ def test_bad_header_is_refused(header: str, problem: str) -> None:
 
 
 def test_column_named_as_in_file() -> None:
-    """A message names a column as the file does, and a nameless one by its place."""
+    """A message names a column as in the file, and a column without a name by its position."""
     error = refusal(text_of(",Open,High,Low,Close", "x,1,1,1,1"))
     assert str(error).startswith("day.csv, line 2: column 1: 'x' is not an ISO 8601 time with dashes (write ")
     assert "column 'Open': 'x'" in str(refusal(text_of(",Open,High,Low,Close", "2026-01-02,x,1,1,1")))
@@ -83,7 +83,7 @@ def test_column_named_as_in_file() -> None:
     ],
 )
 def test_senseless_cell_is_refused(cell: int, text: str, problem: str) -> None:
-    """A cell that makes no sense is refused with its line, its column and what is wrong."""
+    """An invalid cell is refused with its line, its column and the reason."""
     error = refusal(corrupted(cell, text))
     assert (error.line, error.problem) == (3, problem)
 
@@ -109,7 +109,7 @@ def valid_files(draw: st.DrawFn) -> tuple[str, str, list[Bar]]:
 @settings(max_examples=100, deadline=None)
 @given(valid_files())
 def test_valid_bars_come_back(drawn: tuple[str, str, list[Bar]]) -> None:
-    """Bars come back as written on the given grid, and with the same prices on the proposed one."""
+    """Bars come back as written on the given grid, and with the same prices on the proposed grid."""
     tick_size, content, bars = drawn
     assert bars_of(content, tick_size=tick_size) == bars
     with opened(content) as market:
@@ -124,7 +124,7 @@ def test_valid_bars_come_back(drawn: tuple[str, str, list[Bar]]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(drawn=valid_files(), data=st.data())
 def test_corrupted_cell_is_located(drawn: tuple[str, str, list[Bar]], data: st.DataObject) -> None:
-    """A corrupted cell is refused with its line and column, whichever it is."""
+    """Any corrupted cell is refused with its line and column."""
     lines = drawn[1].splitlines()
     line = data.draw(st.integers(1, len(lines) - 1))
     row = lines[line].split(",")

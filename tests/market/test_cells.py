@@ -23,7 +23,7 @@ def test_bad_number_is_refused(cell: int, text: str) -> None:
     assert ("is empty" if text == "" else "is not a decimal number") in error.problem
 
 
-def test_exponents_and_trailing_zeros() -> None:
+def test_exponents_and_zeros_accepted() -> None:
     """A price may have an exponent or trailing zeros, on a given grid too."""
     content = text_of(HEADER, "2026-01-02,1e-05,1.2e-05,0.00001000000000000000,+0.00001,1e2")
     for sizes in ({}, {"tick_size": "0.000001"}):
@@ -33,8 +33,8 @@ def test_exponents_and_trailing_zeros() -> None:
             assert bar.high * 10 == bar.open * 12
 
 
-def test_volume_in_whole_lots() -> None:
-    """A volume is counted in whole lots, and what is left of a lot is dropped."""
+def test_volume_is_whole_lots() -> None:
+    """A volume is counted in whole lots, and a fraction of a lot is dropped."""
     volumes = [bar.volume for bar in bars_of(text_of(HEADER, "2026-01-02,1,1,1,1,1.2999"), lot_size="0.1")]
     assert volumes == [12]
 
@@ -43,8 +43,8 @@ def test_volume_in_whole_lots() -> None:
     "time",
     ["2026-01-02T00:00:00", "2026-01-02", "2026-01-02 00:00", "2026-01-02T00:00:00Z", "2026-01-02 01:00:00.000+01:00"],
 )
-def test_iso_times_in_utc(time: str) -> None:
-    """An instant comes out the same however it is written in ISO 8601, with a zone or without."""
+def test_iso_times_become_utc(time: str) -> None:
+    """An instant has one value, however written in ISO 8601, with a zone or without."""
     assert bars_of(text_of(HEADER, f"{time},1,1,1,1,1"))[0].time == FIRST
 
 
@@ -57,14 +57,14 @@ def test_iso_times_in_utc(time: str) -> None:
     ],
 )
 def test_other_times_are_refused(text: str) -> None:
-    """Epoch counts, national dates and what only some Pythons read are no times."""
+    """Epoch counts, national date forms, and forms that only some Python versions read are refused as times."""
     error = refusal(corrupted(0, text))
     assert (error.line, error.problem[:15]) == (3, "column 'date': ")
     assert "is not an ISO 8601 time" in error.problem
 
 
 def test_mixed_zones_are_refused() -> None:
-    """Times with a zone and times without do not mix in a file."""
+    """Times with a zone and times without a zone in one market file are refused."""
     error = refusal(text_of(HEADER, "2026-01-02T00:00Z,1,1,1,1,1", "2026-01-03,1,1,1,1,1"))
     assert (error.line, error.problem) == (
         3,
@@ -72,19 +72,19 @@ def test_mixed_zones_are_refused() -> None:
     )
 
 
-def test_time_beyond_calendar() -> None:
-    """A time that its zone leads out of the calendar is refused."""
+def test_time_beyond_calendar_refused() -> None:
+    """A time whose zone leads beyond the calendar is refused."""
     assert "is out of range in UTC" in refusal(text_of(HEADER, "0001-01-01T00:00+14:00,1,1,1,1,1")).problem
 
 
 def test_trailing_zeros_stay_on_grid() -> None:
-    """A price is on a given grid by its number, not by how many decimals it is written with."""
+    """Whether a price is on a given grid depends on its number and not on its trailing zeros."""
     assert bars_of(text_of(HEADER, "2026-01-02,1.50,2.000,1.0,1.5,1"), tick_size="0.5")[0][2:6] == (3, 4, 2, 3)
 
 
 @pytest.mark.parametrize(("price", "tick_size"), [("1.5", "1"), ("1.05", "0.1"), ("1.0001", "0.0005")])
-def test_price_off_grid(price: str, tick_size: str) -> None:
-    """A price off a given grid is refused with the tick size and the way out."""
+def test_price_off_grid_is_refused(price: str, tick_size: str) -> None:
+    """A price off a given grid is refused with the tick size and the settings that would help."""
     content = text_of(HEADER, "2026-01-02,2,2,1,1,1", f"2026-01-03,2,2,1,{price},1")
     error = refusal(content, tick_size=tick_size)
     assert (error.line, error.problem) == (
@@ -101,7 +101,7 @@ def test_given_grid_is_bounded() -> None:
 
 
 def test_proposed_tick_fits_all() -> None:
-    """Bars read before the finest price came are on the proposed grid too."""
+    """Bars read before the finest price are on the proposed grid as well."""
     rows = [
         f"2026-01-{day:02},{price},{price},{price},{price},1" for day, price in enumerate(("20", "10.5", "9.75"), 1)
     ]
@@ -145,13 +145,13 @@ def rounded(row: str, tick_size: str) -> list[int]:
         ("1,1.00000000000000000000000000000000001,1,1", "1", [1, 1, 1, 1]),
     ],
 )
-def test_price_to_nearest_tick(row: str, tick_size: str, ticks: list[int]) -> None:
-    """A rounded price goes to the nearest tick, from halfway up, however many decimals it has."""
+def test_price_rounds_to_nearest_tick(row: str, tick_size: str, ticks: list[int]) -> None:
+    """A rounded price is the nearest tick, with halves rounded up, whatever number of decimals the price has."""
     assert rounded(row, tick_size) == ticks
 
 
 def test_rounding_keeps_grid_prices() -> None:
-    """Rounding changes nothing in a file that needs none, and the tick size is the one given."""
+    """Rounding keeps every price that is on the grid, and the tick size is the given one."""
     content = text_of(HEADER, "2026-01-02,1.5,2,1,1.50,1")
     with opened(content, tick_size="0.5", rounding="nearest") as market, opened(content, tick_size="0.5") as plain:
         assert (market.tick_size, list(market.bars(1))) == ("0.5", list(plain.bars(1)))
@@ -164,7 +164,7 @@ def test_rounding_keeps_grid_prices() -> None:
     st.integers(0, 6),
 )
 def test_rounding_keeps_order(price: Fraction, more: int, tick: int, scale: int) -> None:
-    """Rounding moves no price by more than half a tick, and the higher of two never ends up lower."""
+    """Rounding moves no price by more than half a tick and keeps the order of any two prices."""
     size = Fraction(tick, 10**scale)
     grid = price_grid(f"{float(size):.6f}", "nearest")
     found = []
@@ -188,14 +188,14 @@ def test_rounding_keeps_order(price: Fraction, more: int, tick: int, scale: int)
         ("1,1.4,1,1.6", "1", "column 'high': high '1.4' is below close '1.6'"),
     ],
 )
-def test_rounding_excuses_nothing_else(row: str, tick_size: str, problem: str) -> None:
-    """A cell that is no price, or that rounding makes none, is refused with its line."""
+def test_rounding_excuses_no_bad_cell(row: str, tick_size: str, problem: str) -> None:
+    """With rounding, a cell that is no price or that rounds to an invalid price is refused with its line."""
     error = refusal(text_of(HEADER, f"2026-01-02,{row},1"), tick_size=tick_size, rounding="nearest")
     assert (error.line, error.problem) == (2, problem)
 
 
 def test_rounding_needs_tick_size() -> None:
-    """Rounding without a tick size is refused by the field to fill in."""
+    """Rounding without a tick size is refused with the name of the field to fill in."""
     with pytest.raises(ConfigError) as caught:
         bars_of(text_of(HEADER), rounding="nearest")
     assert caught.value.field == "market.tick_size"

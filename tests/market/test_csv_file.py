@@ -15,8 +15,8 @@ from c2lib.market.files import open_market_file
 from tests.market.csv_text import GOOD, HEADER, bars_of, refusal, text_of
 
 
-def test_windows_line_ends() -> None:
-    """A carriage return before the line end is no part of the last cell."""
+def test_windows_line_ends_are_read() -> None:
+    """A carriage return before a line end belongs to no cell."""
     content = text_of(HEADER, *GOOD)
     assert bars_of(content.replace("\n", "\r\n")) == bars_of(content)
 
@@ -36,54 +36,54 @@ def test_windows_line_ends() -> None:
     ],
 )
 def test_bad_line_is_refused(row: str, problem: str) -> None:
-    """A line that is no row is refused at the line where it begins."""
+    """A line that is no row is refused with the number of the line where the row begins."""
     error = refusal(text_of(HEADER, "2026-01-02,1,1,1,1,1", row, "2026-01-04,1,1,1,1,1"))
     assert error.line == 3
     assert error.problem.startswith(problem)
 
 
 def test_two_line_header_is_refused() -> None:
-    """A quote in the header must close on its line."""
+    """A CSV header with a quote that does not close on the first line is refused."""
     assert refusal(text_of('"date\n",open,high,low,close')).problem == "is not proper CSV: unexpected end of data"
 
 
 def test_endless_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line that does not end is given up after 65,536 characters."""
+    """A line without an end is refused after 65,536 characters."""
     monkeypatch.setattr(files, "BLOCK_BYTES", 1000)
     error = refusal(text_of(HEADER) + "1" * 200_000)
     assert (error.line, error.problem) == (2, "the line is longer than 65536 characters")
 
 
 def test_long_row_is_accepted() -> None:
-    """Up to the bound, cells that are no part of a bar may hold what they like."""
+    """Cells that belong to no bar may hold anything, up to the bound of a line."""
     lines = [f"{HEADER},note", f"{GOOD[0]},{'x' * 30_000}", f"{GOOD[1]},{'x' * 60_000}"]
     assert len(bars_of(text_of(*lines))) == 2
     assert refusal(text_of(*lines, f"{GOOD[2]},{'x' * 66_000}")).line == 4
 
 
-def test_too_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A packed file cannot fill the disk without end: it has at most a line for each step."""
+def test_too_many_lines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CSV file has at most one line for each step, so that a packed file cannot fill the disk."""
     monkeypatch.setattr(csv_file, "MAX_LINES", 3)
     assert len(bars_of(text_of(HEADER, *GOOD[:2]))) == 2
     assert refusal(text_of(HEADER, *GOOD)).problem == "the file has more than 3 lines"
 
 
 def test_other_encoding_is_refused() -> None:
-    """Bytes that are not UTF-8 are refused with their line."""
+    """Bytes of a CSV file that are not UTF-8 are refused with their line."""
     error = refusal(text_of(HEADER, GOOD[0]).encode() + b"2026-01-03,1,1,1,1,\xff\n")
     assert (error.line, error.problem) == (3, "is not UTF-8 text")
 
 
 @pytest.mark.parametrize("keep", range(1, len(GOOD[2]) + 1))
 def test_cut_last_line_is_refused(keep: int) -> None:
-    """A cut last line is refused even where it leaves a number that could be read."""
+    """A cut last line is refused even where the remaining digits are a valid number."""
     error = refusal(text_of(HEADER, *GOOD[:2]) + GOOD[2][:keep])
     assert (error.line, error.problem) == (4, "the last line has no line end")
 
 
 @pytest.mark.parametrize(("content", "line"), [(b"", 0), (b"\xef\xbb\xbf", 0), (text_of(HEADER).encode(), 1)])
-def test_file_without_bars(content: bytes, line: int) -> None:
-    """An empty file and a lone header are refused, each with words of its own."""
+def test_file_without_bars_is_refused(content: bytes, line: int) -> None:
+    """An empty CSV file and a lone header are each refused with a message of their own."""
     error = refusal(content)
     assert (error.line, error.problem) == (line, "no bar follows the header" if line else "the file is empty")
 
@@ -95,7 +95,7 @@ def test_file_without_bars(content: bytes, line: int) -> None:
     st.booleans(),
 )
 def test_any_bytes_are_handled(content: bytes, name: str, headed: bool) -> None:
-    """Any content is either bars or a :class:`MarketDataError`."""
+    """A CSV file of any content gives bars or raises MarketDataError."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
         body = (text_of(HEADER, GOOD[0]).encode() if headed else b"") + content

@@ -23,8 +23,8 @@ from tests.market.csv_text import FIRST, GOOD, HEADER, MINUTE, bars_of, opened, 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "market-data.md"
 
 
-def test_bars_in_ticks_and_lots() -> None:
-    """Prices are counted in the proposed tick size, times from 1970, indices from 0."""
+def test_bars_use_ticks_and_lots() -> None:
+    """Bars of a market file have prices in the proposed tick size, times since 1970 and indices from 0."""
     with opened(text_of(HEADER, *GOOD)) as market:
         assert (market.tick_size, market.lot_size, market.bar_count) == ("0.5", "1", 3)
         assert list(market.bars(3)) == [
@@ -34,8 +34,8 @@ def test_bars_in_ticks_and_lots() -> None:
         ]
 
 
-def test_hash_of_bytes_on_disk() -> None:
-    """A plain file and a packed one are hashed as they lie on the disk."""
+def test_hash_covers_bytes_on_disk() -> None:
+    """A market file, plain or packed, is hashed as the bytes on the disk."""
     plain = text_of(HEADER, *GOOD).encode()
     packed = gzip.compress(plain)
     with opened(plain) as one, opened(packed, "day.csv.gz") as other:
@@ -53,7 +53,7 @@ def test_gzip_members_are_joined() -> None:
 
 
 def test_iterators_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each iterator has its own place, over blocks too."""
+    """Each iterator over a market file has its own position, also across blocks."""
     monkeypatch.setattr(files, "BLOCK_BYTES", 1)
     with opened(text_of(HEADER, *GOOD)) as market:
         first, second = market.bars(3), market.bars(2)
@@ -65,7 +65,7 @@ def test_iterators_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks that end within lines and cells that were forgotten change no bar."""
+    """Blocks that end within lines, and a cache of cells that is cleared, change no bar."""
     monkeypatch.setattr(files, "BLOCK_BYTES", 7)
     monkeypatch.setattr(cells, "CACHE_SIZE", 2)
     assert bars_of(text_of(HEADER, *GOOD)) == [
@@ -76,7 +76,7 @@ def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_closed_market_raises() -> None:
-    """A market file may be closed twice, and gives no bars afterwards."""
+    """A market file may be closed twice and gives no bars afterwards."""
     with opened(text_of(HEADER, *GOOD)) as market:
         market.close()
         with pytest.raises(ValueError, match="closed"):
@@ -85,7 +85,7 @@ def test_closed_market_raises() -> None:
 
 @pytest.mark.parametrize(("tick_size", "lot_size"), [("0", "1"), ("x", "1"), ("1e-19", "1"), ("1", "-1")])
 def test_bad_size_is_refused(tick_size: str, lot_size: str) -> None:
-    """A size that is no positive decimal is refused by its field, before the file is opened."""
+    """A tick or lot size that is no positive decimal is refused by its field before the file is opened."""
     with pytest.raises(ConfigError) as caught:
         open_market_file("nowhere.csv", tick_size=tick_size, lot_size=lot_size)
     assert caught.value.field == ("market.lot_size" if lot_size == "-1" else "market.tick_size")
@@ -102,13 +102,13 @@ def test_damaged_gzip_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["day.txt", "day.feather.gz", "day.gz", "day", "csv"])
 def test_unknown_suffix_is_refused(name: str) -> None:
-    """A file of another suffix is refused with those that are supported."""
+    """A market file of another suffix is refused with the list of supported suffixes."""
     supported = "(supported are .csv, .csv.gz, .feather, .arrow and .parquet)"
     assert str(refusal(text_of(HEADER, *GOOD), name)).endswith(supported)
 
 
 def test_unreadable_path_is_refused(tmp_path: Path) -> None:
-    """A path that is missing, a folder, a pipe, a link to itself or no path is refused by its last name."""
+    """A path that is missing or no regular file is refused with its last name."""
     (tmp_path / "folder.csv").mkdir()
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "loop.csv").symlink_to("loop.csv")
@@ -129,7 +129,7 @@ def test_unreadable_path_is_refused(tmp_path: Path) -> None:
 
 
 def test_read_error_is_named() -> None:
-    """A failing disk is named as such, not taken for a bad file."""
+    """A disk error is reported as such and not as a bad market file."""
 
     class Failing(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
@@ -140,7 +140,7 @@ def test_read_error_is_named() -> None:
 
 
 def test_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A temporary file that cannot be made, written or read is no fault of the market file."""
+    """An error of the temporary file is reported as such and not as a fault of the market file."""
     path = tmp_path / "day.csv"
     path.write_text(text_of(HEADER, *GOOD))
     with open_market_file(path) as market:
@@ -175,7 +175,7 @@ class FullDisk(io.BytesIO):
 
 
 def test_messages_name_no_folder(tmp_path: Path) -> None:
-    """A message names the file but not its folder, since other people read it in records."""
+    """A message names the market file but not its folder, since other people read records."""
     path = tmp_path / "day.csv"
     path.write_text(text_of(HEADER, "x"))
     with pytest.raises(MarketDataError) as caught:
@@ -199,7 +199,7 @@ def test_run_rounds_as_sealed(tmp_path: Path) -> None:
 
 
 def test_page_examples_run() -> None:
-    """The examples of the page on market data give the answers printed there."""
+    """The examples in docs/market-data.md print the answers shown there."""
     test = doctest.DocTestParser().get_doctest(PAGE.read_text(encoding="utf-8"), {}, PAGE.name, str(PAGE), 0)
     assert len(test.examples) > 5
     assert doctest.DocTestRunner().run(test).failed == 0

@@ -54,7 +54,7 @@ def peak(path: Path, bars: int) -> int:
 
 @pytest.mark.parametrize("ending", ["csv", "feather", "parquet"])
 def test_memory_stays_flat(ending: str, tmp_path: Path) -> None:
-    """Ten times the bars take at most 1.15 times the memory."""
+    """Reading ten times as many bars takes at most 1.15 times the memory."""
     peaks = []
     for bars in (FEW, MANY):
         path = tmp_path / f"{bars}.{ending}"

@@ -26,8 +26,8 @@ def all_bars(market: MarketData) -> list[Bar]:
     return list(market.bars(market.bar_count))
 
 
-def test_bars_of_a_seed() -> None:
-    """The first bars of seed 123 are what they always were."""
+def test_seed_has_recorded_bars() -> None:
+    """The first bars of seed 123 have the recorded values."""
     assert list(walk().bars(5)) == [
         (0, 1767225600000000, 10000, 10004, 9996, 10001, 856),
         (1, 1767225660000000, 10001, 10002, 9986, 9994, 630),
@@ -37,13 +37,13 @@ def test_bars_of_a_seed() -> None:
     ]
 
 
-def test_hash_of_a_seed() -> None:
-    """The hash of seed 123 is what it always was."""
+def test_seed_has_recorded_hash() -> None:
+    """The market hash of seed 123 has the recorded value."""
     assert walk().sha256 == "5eed2445aa56db4a929b1cd97fa2e3050d04e2994a650f37ff64020305df7c8d"
 
 
 def test_bars_restart_at_each_call() -> None:
-    """Two iterators over one walk do not disturb each other."""
+    """Two iterators over one synthetic walk do not disturb each other."""
     market = walk()
     first, second = market.bars(64), market.bars(64)
     next(first)
@@ -52,19 +52,19 @@ def test_bars_restart_at_each_call() -> None:
 
 
 def test_longer_walk_extends_shorter() -> None:
-    """The number of steps decides neither the bars nor the hash."""
+    """The number of steps changes no bar and not the hash of a synthetic walk."""
     short, long = walk(steps=10), walk(steps=500)
     assert all_bars(short) == list(long.bars(10))
     assert short.sha256 == long.sha256
 
 
 def test_bars_end_with_steps() -> None:
-    """Asking for more bars than there are gives those that there are."""
+    """Asking a synthetic walk for more bars than planned returns the planned bars."""
     assert len(list(walk(steps=3).bars(10))) == walk(steps=3).bar_count == 3
 
 
 def test_spelling_changes_no_hash() -> None:
-    """A trailing zero or an exponent does not make another market."""
+    """A trailing zero or an exponent in a parameter does not change the market hash."""
     assert walk(tick_size="1e-2").sha256 == walk(tick_size="0.010").sha256 == walk().sha256
 
 
@@ -79,19 +79,19 @@ def test_spelling_changes_no_hash() -> None:
     ids=["seed", "tick size", "volatility", "lot size"],
 )
 def test_hash_covers_every_parameter(other: SyntheticWalk) -> None:
-    """Another seed, parameter, tick or lot is another market."""
+    """Another seed, parameter, tick size or lot size changes the market hash."""
     assert other.sha256 != walk().sha256
 
 
 def test_bars_lie_one_interval_apart() -> None:
-    """Times begin at the start time and grow by the interval."""
+    """Bar times begin at the start time and grow by the interval."""
     bars = list(walk(start_time="2026-01-01T01:00:00+01:00", interval_seconds=60).bars(3))
     assert [bar.time for bar in bars] == [START, START + MINUTE, START + 2 * MINUTE]
     assert micros_text(bars[0].time) == "2026-01-01T00:00:00+00:00"
 
 
 def test_walk_wanders() -> None:
-    """Over a thousand bars the price moves further than many bars are wide, and gaps now and then."""
+    """Over a thousand bars the price moves further than the width of many bars, and some bars open with a gap."""
     bars = all_bars(walk(steps=1000))
     closes = [bar.close for bar in bars]
     gaps = [bar for last, bar in pairwise(bars) if bar.open != last.close]
@@ -106,8 +106,8 @@ def test_walk_wanders() -> None:
     start=st.integers(1, 200),
     volatility=st.sampled_from([1, 2, 8, 1000, 10_000]),
 )
-def test_every_bar_is_sane(seed: int, start: int, volatility: int) -> None:
-    """High and low enclose the bar, no leg is too wide, no price is below a tick, no volume below a lot."""
+def test_every_bar_is_valid(seed: int, start: int, volatility: int) -> None:
+    """High and low enclose each bar, no leg is too wide, no price is below a tick and no volume below a lot."""
     close = start
     for bar in walk(seed, 200, "1", start_price=str(start), volatility_ticks=volatility).bars(200):
         assert 1 <= bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
@@ -117,8 +117,8 @@ def test_every_bar_is_sane(seed: int, start: int, volatility: int) -> None:
         close = bar.close
 
 
-def test_start_price_off_grid() -> None:
-    """A start price off the tick grid is refused by its field, with both numbers."""
+def test_start_price_needs_grid() -> None:
+    """A start price off the tick grid is refused by its field, with the price and the tick size."""
     with pytest.raises(ConfigError, match=r"100.005 is not a multiple of the tick size 0.01") as caught:
         walk(start_price="100.005")
     assert caught.value.field == "market.synthetic.start_price"
@@ -126,14 +126,14 @@ def test_start_price_off_grid() -> None:
 
 @pytest.mark.parametrize(("tick_size", "lot_size", "field"), [("0", "1", "tick_size"), ("1", "x", "lot_size")])
 def test_bad_size_is_refused(tick_size: str, lot_size: str, field: str) -> None:
-    """A size that is no positive decimal is refused by its field."""
+    """A tick or lot size that is no positive decimal is refused by its field."""
     with pytest.raises(ConfigError) as caught:
         SyntheticWalk(1, SyntheticMarket(), tick_size, lot_size, 1)
     assert caught.value.field == f"market.{field}"
 
 
-def test_walk_beyond_calendar() -> None:
-    """A walk with a bar whose time could not be written is refused before its first bar."""
+def test_walk_beyond_calendar_refused() -> None:
+    """A walk with a bar beyond the calendar is refused before its first bar."""
     with pytest.raises(ConfigError, match="beyond the year 9999") as caught:
         walk(steps=MAX_STEPS, interval_seconds=86_400)
     assert caught.value.field == "market.synthetic.interval_seconds"

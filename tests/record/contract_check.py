@@ -1,12 +1,13 @@
-"""Holds the lines of artifacts against the contract, with nothing but ``json`` and the facts of ``core``."""
+"""Checks the lines of artifacts against the contract, with nothing but ``json`` and the facts of ``core``."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from c2lib.core.canon import GENESIS_HASH, canonical_json, canonical_sha256, event_id
+from c2lib.core.canon import GENESIS_HASH, canonical_json, canonical_sha256
 from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, PAYLOADS, SNAPSHOT_FIELDS, Field
 from c2lib.core.vocabulary import EventKind
+from tests.core.event_ids import event_id
 
 
 def parsed(lines: Sequence[str]) -> list[dict[str, Any]]:

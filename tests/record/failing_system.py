@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 WATCHED = ("write", "fsync", "rename", "mkdir", "open", "stat", "unlink", "rmdir", "listdir")
-"""The calls that change or look at the disk."""
+"""The calls that change or read the disk."""
 
 
 class FailingSystem:
@@ -47,7 +47,7 @@ class ShortSystem:
         return getattr(os, name)
 
     def write(self, handle: int, data: Any) -> int:
-        """Take a part of ``data``."""
+        """Take the first bytes of ``data``."""
         size = self._sizes.pop(0) if self._sizes else len(data)
         return os.write(handle, data[:size])
 

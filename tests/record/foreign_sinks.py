@@ -1,4 +1,4 @@
-"""Sinks as foreign code writes them: dying, flaky, remembering."""
+"""Sinks as foreign code writes them: failing for good, failing at times, keeping every line."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What the tests of the run directory share: one published, and what lies beside it."""
+"""What the tests of the run directory share: publishing one, and listing what lies beside it."""
 
 import os
 from pathlib import Path

@@ -15,13 +15,13 @@ from tests.record.failing_system import failing, system
 from tests.record.staging import RUN, names, publish
 
 
-def test_a_run_directory_lies_below_two_fixed_folders() -> None:
-    """The place follows from output root and run_id alone."""
+def test_run_path_has_fixed_folders() -> None:
+    """A run directory lies below the output root in finish_c/c2, under its run_id."""
     assert run_path("here", RUN) == Path("here", "finish_c", "c2", RUN)
 
 
-def test_nothing_is_seen_of_a_run_before_it_is_published(tmp_path: Path) -> None:
-    """Until the rename there is a staging folder only, behind it the run directory only."""
+def test_unpublished_run_is_invisible(tmp_path: Path) -> None:
+    """A run has only a staging folder until published, and only its run directory after."""
     with StagedRun(tmp_path, RUN) as staged:
         assert names(tmp_path) == [f".staging-{RUN}"]
         assert staged.path.is_dir()
@@ -31,8 +31,8 @@ def test_nothing_is_seen_of_a_run_before_it_is_published(tmp_path: Path) -> None
     assert (place, names(tmp_path)) == (run_path(tmp_path, RUN), [RUN])
 
 
-def test_what_the_manifest_says_of_a_file_is_true_of_it(tmp_path: Path) -> None:
-    """Hash, bytes and lines are those on the disk."""
+def test_sealed_facts_match_files(tmp_path: Path) -> None:
+    """The sealed hash, size and line count of each file are those of the file on disk."""
     with StagedRun(tmp_path, RUN) as staged:
         staged.sink(Artifact.EVENTS).write("é\n")
         staged.sink(Artifact.EVENTS).write("b\n")
@@ -49,7 +49,7 @@ def test_what_the_manifest_says_of_a_file_is_true_of_it(tmp_path: Path) -> None:
 
 
 def test_modes_are_plain(tmp_path: Path) -> None:
-    """Files can be read by all and written by their owner, less the umask."""
+    """A published folder has mode 755 and its files 644, less the umask."""
     before = os.umask(0o022)
     try:
         place = publish(tmp_path)
@@ -59,8 +59,8 @@ def test_modes_are_plain(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in place.iterdir()} == {0o644}
 
 
-def test_a_published_run_is_never_written_over(tmp_path: Path) -> None:
-    """The second of two runs of one name learns that it is late, and changes nothing."""
+def test_published_run_is_never_overwritten(tmp_path: Path) -> None:
+    """Publishing a run of a taken name raises PublishedAlready and changes no published file."""
     place = publish(tmp_path)
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in place.iterdir()}
     with pytest.raises(PublishedAlready, match=RUN):
@@ -70,8 +70,8 @@ def test_a_published_run_is_never_written_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "dangling symlink", "empty folder", "folder behind a symlink"])
-def test_whatever_has_the_place_keeps_it(tmp_path: Path, kind: str) -> None:
-    """A place is taken by anything of that name."""
+def test_occupied_place_is_kept(tmp_path: Path, kind: str) -> None:
+    """Anything that already has the name of the run directory stays, and the run is not published."""
     place = run_path(tmp_path, RUN)
     place.parent.mkdir(parents=True)
     elsewhere = tmp_path / "elsewhere"
@@ -90,8 +90,8 @@ def test_whatever_has_the_place_keeps_it(tmp_path: Path, kind: str) -> None:
     assert not elsewhere.exists() or not any(elsewhere.iterdir())
 
 
-def test_a_place_taken_at_the_last_moment_is_seen_by_the_rename(tmp_path: Path) -> None:
-    """When another process publishes between the look and the rename, the rename itself refuses."""
+def test_late_conflict_stops_rename(tmp_path: Path) -> None:
+    """When another process publishes just before the rename, the rename refuses and changes nothing."""
     place = publish(tmp_path)
     before = (place / Artifact.MANIFEST).read_bytes()
     with system(failing("stat", code=errno.ENOENT)), pytest.raises(PublishedAlready):
@@ -99,8 +99,8 @@ def test_a_place_taken_at_the_last_moment_is_seen_by_the_rename(tmp_path: Path) 
     assert (place / Artifact.MANIFEST).read_bytes() == before
 
 
-def test_a_run_that_is_not_published_leaves_its_staging_folder(tmp_path: Path) -> None:
-    """What was written stays to be looked at, and is in nobody's way."""
+def test_unpublished_run_keeps_staging(tmp_path: Path) -> None:
+    """An unpublished run leaves its staging folder for inspection, and the same run_id can be published."""
     with StagedRun(tmp_path, RUN) as staged:
         staged.sink(Artifact.EVENTS).write("{}\n")
         staged.sink(Artifact.EVENTS).flush()
@@ -109,8 +109,8 @@ def test_a_run_that_is_not_published_leaves_its_staging_folder(tmp_path: Path) -
     assert names(tmp_path) == [f".staging-{RUN}", RUN]
 
 
-def test_a_discarded_run_leaves_nothing(tmp_path: Path) -> None:
-    """The staging folder of a run that lost a race goes."""
+def test_discarded_run_leaves_nothing(tmp_path: Path) -> None:
+    """A discarded run leaves no staging folder."""
     with StagedRun(tmp_path, RUN) as staged:
         staged.sink(Artifact.EVENTS).write("{}\n")
         staged.discard()
@@ -118,8 +118,8 @@ def test_a_discarded_run_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "rename", "mkdir", "open", "stat"])
-def test_no_single_failure_leaves_a_published_half(tmp_path: Path, call: str) -> None:
-    """Each call of the system fails once: what is published then is whole, and the error is one of ours."""
+def test_no_partial_run_is_published(tmp_path: Path, call: str) -> None:
+    """After a failure of any one system call a published run is whole, and the error is one of c2lib's."""
     with system(failing("no such call")) as counted:
         whole = {path.name: path.read_bytes() for path in publish(tmp_path / "whole").iterdir()}
     assert counted.calls[call]

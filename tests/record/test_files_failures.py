@@ -1,4 +1,4 @@
-"""A run directory in places and on disks that do not have it."""
+"""A run directory in places that cannot hold one, and on disks that fail."""
 
 import errno
 from pathlib import Path
@@ -13,8 +13,8 @@ from tests.record.staging import RUN, names, open_handles, publish
 
 
 @pytest.mark.parametrize("call", ["listdir", "unlink", "rmdir"])
-def test_a_staging_folder_that_cannot_be_removed_is_named(tmp_path: Path, call: str) -> None:
-    """The error says which folder was left."""
+def test_unremovable_staging_is_named(tmp_path: Path, call: str) -> None:
+    """A staging folder that cannot be removed is named in the error."""
     with StagedRun(tmp_path, RUN) as staged, system(failing(call)), pytest.raises(OutputError) as caught:
         staged.discard()
     assert str(caught.value) == f"{staged.path} could not be removed: No space left on device"
@@ -22,8 +22,8 @@ def test_a_staging_folder_that_cannot_be_removed_is_named(tmp_path: Path, call: 
 
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("kind", ["symlink", "dangling symlink", "file"])
-def test_nothing_is_written_through_a_symlink_below_the_root(tmp_path: Path, depth: int, kind: str) -> None:
-    """A folder on the way that is none is refused, and what it points to stays empty."""
+def test_symlink_below_root_is_refused(tmp_path: Path, depth: int, kind: str) -> None:
+    """A symlink or file in place of a folder below the root is refused, and nothing is written through a link."""
     root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
     obstacle = Path(root, *("finish_c", "c2")[:depth])
     obstacle.parent.mkdir(parents=True)
@@ -39,8 +39,8 @@ def test_nothing_is_written_through_a_symlink_below_the_root(tmp_path: Path, dep
     assert not elsewhere.exists() or not any(elsewhere.iterdir())
 
 
-def test_the_root_itself_may_be_a_symlink(tmp_path: Path) -> None:
-    """The caller chose it, so that a home on another disk can be used."""
+def test_root_may_be_a_symlink(tmp_path: Path) -> None:
+    """The output root itself may be a symlink."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "root").symlink_to(tmp_path / "disk")
     assert publish(tmp_path / "root").is_dir()
@@ -48,8 +48,8 @@ def test_the_root_itself_may_be_a_symlink(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("below", ["", "deeper"])
-def test_a_root_that_is_a_file_is_refused(tmp_path: Path, below: str) -> None:
-    """The error names the root, and the file stays as it is."""
+def test_root_file_is_refused(tmp_path: Path, below: str) -> None:
+    """An output root that is a file, or lies below one, is refused by name, and the file is unchanged."""
     (tmp_path / "file").write_text("mine")
     root = tmp_path / "file" / below
     with pytest.raises(RunPathError) as caught:
@@ -59,8 +59,8 @@ def test_a_root_that_is_a_file_is_refused(tmp_path: Path, below: str) -> None:
 
 
 @pytest.mark.parametrize("root", ["a\0b", "a\ud800b"])
-def test_a_root_that_no_path_can_be_is_refused(root: str) -> None:
-    """A NUL byte or half a character is an error of the caller, not a crash."""
+def test_impossible_root_is_refused(root: str) -> None:
+    """An output root with a NUL byte or half a character raises RunPathError."""
     with pytest.raises(RunPathError, match="cannot be a path"):
         StagedRun(root, RUN)
 
@@ -77,8 +77,8 @@ def test_a_root_that_no_path_can_be_is_refused(root: str) -> None:
         ("open", 7, "{staging} cannot be written: Permission denied"),
     ],
 )
-def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, call: str, number: int, message: str) -> None:
-    """Each step on the way to a staging folder says where it failed, and lets go of every handle."""
+def test_unwritable_folder_is_named(tmp_path: Path, call: str, number: int, message: str) -> None:
+    """Each folder on the way that cannot be made or opened is named in the error, and no handle stays open."""
     before = open_handles()
     with system(failing(call, number, code=errno.EACCES)), pytest.raises(RunPathError) as caught:
         StagedRun(tmp_path / "out", RUN)
@@ -91,8 +91,8 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, call: str, nu
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
-def test_a_seal_that_fails_names_the_staging_folder(tmp_path: Path, call: str) -> None:
-    """A disk that fills at the last moment is an error of the machine."""
+def test_failed_seal_names_staging(tmp_path: Path, call: str) -> None:
+    """A seal that fails on a full disk raises an OutputError that names the staging folder."""
     with StagedRun(tmp_path, RUN) as staged:
         staged.sink(Artifact.EVENTS).write("{}\n")
         with system(failing(call)), pytest.raises(OutputError) as caught:
@@ -101,8 +101,8 @@ def test_a_seal_that_fails_names_the_staging_folder(tmp_path: Path, call: str) -
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync"])
-def test_a_file_that_cannot_be_added_is_named(tmp_path: Path, call: str) -> None:
-    """The manifest is written whole, or there is an error."""
+def test_unaddable_file_is_named(tmp_path: Path, call: str) -> None:
+    """A manifest that cannot be written whole raises an OutputError that names the file."""
     with StagedRun(tmp_path, RUN) as staged:
         before = open_handles()
         with system(failing(call)), pytest.raises(OutputError) as caught:
@@ -111,8 +111,8 @@ def test_a_file_that_cannot_be_added_is_named(tmp_path: Path, call: str) -> None
     assert str(caught.value) == f"{staged.path}/run_manifest.json could not be written: No space left on device"
 
 
-def test_a_file_is_added_once(tmp_path: Path) -> None:
-    """A second manifest would be a file opened again."""
+def test_file_is_added_once(tmp_path: Path) -> None:
+    """Adding the manifest a second time raises an OutputError."""
     with StagedRun(tmp_path, RUN) as staged:
         staged.add(Artifact.MANIFEST, "{}\n")
         with pytest.raises(OutputError, match="File exists"):
@@ -120,8 +120,8 @@ def test_a_file_is_added_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["stat", "rename", "fsync"])
-def test_a_publication_that_fails_leaves_the_staging_folder(tmp_path: Path, call: str) -> None:
-    """Before the rename succeeded there is no run directory."""
+def test_failed_publication_keeps_staging(tmp_path: Path, call: str) -> None:
+    """A publication that fails before the rename leaves only the staging folder."""
     with StagedRun(tmp_path, RUN) as staged:
         staged.seal()
         with system(failing(call, 0, code=errno.EIO)), pytest.raises(OutputError, match="could not be published"):
@@ -129,8 +129,8 @@ def test_a_publication_that_fails_leaves_the_staging_folder(tmp_path: Path, call
     assert names(tmp_path) == [f".staging-{RUN}"]
 
 
-def test_a_publication_that_the_disk_did_not_confirm_says_that_it_happened(tmp_path: Path) -> None:
-    """Behind the rename the run directory is there, whole, and the error says so."""
+def test_unconfirmed_publication_is_reported(tmp_path: Path) -> None:
+    """A publication that the disk did not confirm is whole, and the error says that the run is published."""
     with StagedRun(tmp_path, RUN) as staged:
         staged.seal()
         with system(failing("fsync", 1, code=errno.EIO)), pytest.raises(OutputError) as caught:
@@ -140,8 +140,8 @@ def test_a_publication_that_the_disk_did_not_confirm_says_that_it_happened(tmp_p
     assert names(tmp_path) == [RUN]
 
 
-def test_every_handle_is_let_go(tmp_path: Path) -> None:
-    """A hundred runs hold open no more files than one."""
+def test_no_handle_stays_open(tmp_path: Path) -> None:
+    """Publishing or abandoning twenty runs leaves no file handle open."""
     publish(tmp_path, "first")
     before = open_handles()
     for number in range(20):

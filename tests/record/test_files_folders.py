@@ -1,4 +1,4 @@
-"""The way to a run directory: by handles, through no symlink, writable by nobody else."""
+"""The folders above a run directory: opened by handle, through no symlink, writable by their owner alone."""
 
 import os
 import stat
@@ -31,8 +31,8 @@ def modes(root: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("mask", "folder", "file"), [(0, 0o755, 0o644), (0o027, 0o750, 0o640), (0o077, 0o700, 0o600)])
-def test_nothing_can_be_written_by_others_whatever_the_umask(tmp_path: Path, mask: int, folder: int, file: int) -> None:
-    """A umask takes rights away and gives none, on every folder that was made on the way and on every file."""
+def test_others_cannot_write(tmp_path: Path, mask: int, folder: int, file: int) -> None:
+    """Folders and files of a run are never writable by others, whatever the umask."""
     with umask(mask):
         place = publish(tmp_path / "a" / "b")
     made = modes(tmp_path / "a")
@@ -42,29 +42,29 @@ def test_nothing_can_be_written_by_others_whatever_the_umask(tmp_path: Path, mas
 
 
 @pytest.mark.parametrize("root", ["a\nb", "a\rb", "a\x1b[2Jb", "\x7f", "a\x85b"])
-def test_a_root_with_a_control_character_is_refused(tmp_path: Path, root: str) -> None:
-    """It would forge a line of a log wherever the path is printed."""
+def test_control_character_is_refused(tmp_path: Path, root: str) -> None:
+    """An output root with a control character is refused, and nothing is made."""
     with pytest.raises(RunPathError, match=r"the output root .* holds a control character"):
         StagedRun(tmp_path / root, RUN)
     assert not any(tmp_path.iterdir())
 
 
-def test_a_root_may_have_any_name_that_can_be_printed(tmp_path: Path) -> None:
-    """Blanks, a leading dash, other scripts and a name that is no UTF-8: the caller chose it."""
+def test_printable_root_is_accepted(tmp_path: Path) -> None:
+    """An output root may have any printable name: blanks, a leading dash, other scripts or bytes beyond UTF-8."""
     for name in (" a b ", "-rf", "Ergebnisse-\u00e4\u00f6", "\u7d50\u679c", "CON", os.fsdecode(b"\xff")):
         assert publish(tmp_path / name).is_dir()
 
 
 @pytest.mark.parametrize("root", ["x" * 300, "a/" * 3000])
-def test_a_root_that_is_too_long_is_refused(tmp_path: Path, root: str) -> None:
-    """As one name or as a path; nothing is made on the way."""
+def test_overlong_root_is_refused(tmp_path: Path, root: str) -> None:
+    """An output root that is too long, as a name or as a path, is refused, and nothing is made."""
     with pytest.raises(RunPathError, match="cannot be used: File name too long"):
         StagedRun(tmp_path / root, RUN)
     assert not any(tmp_path.iterdir())
 
 
-def test_a_run_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    """Looking for it makes no folder, however far the way is there."""
+def test_missing_run_is_not_made(tmp_path: Path) -> None:
+    """Finding a run that is absent returns None and makes no folder."""
     for made in ("", "finish_c", "finish_c/c2"):
         (tmp_path / "root" / made).mkdir(parents=True, exist_ok=bool(made))
         assert find_run(tmp_path / "root", RUN) is None
@@ -72,8 +72,8 @@ def test_a_run_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_run_that_is_there_is_opened(tmp_path: Path) -> None:
-    """The handle is that of its directory."""
+def test_existing_run_is_opened(tmp_path: Path) -> None:
+    """Finding a published run returns a handle of the run directory."""
     place = publish(tmp_path)
     found = find_run(tmp_path, RUN)
     assert found is not None
@@ -82,8 +82,8 @@ def test_a_run_that_is_there_is_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["RUN_DEMO_001", "Run_demo_001"])
-def test_a_run_that_differs_in_letter_case_alone_is_refused(tmp_path: Path, other: str) -> None:
-    """On many file systems, and in an archive unpacked there, the two would be one."""
+def test_letter_case_conflict_is_refused(tmp_path: Path, other: str) -> None:
+    """A run_id that differs from a published one in letter case alone is refused."""
     publish(tmp_path)
     before = open_handles()
     with pytest.raises(ConfigError) as caught:
@@ -94,8 +94,8 @@ def test_a_run_that_differs_in_letter_case_alone_is_refused(tmp_path: Path, othe
 
 
 @pytest.mark.parametrize("call", ["open", "listdir"])
-def test_a_folder_that_cannot_be_looked_at_is_an_error_of_ours(tmp_path: Path, call: str) -> None:
-    """It is named, and no handle is left."""
+def test_unreadable_folder_raises_runpatherror(tmp_path: Path, call: str) -> None:
+    """A folder that cannot be opened or listed raises RunPathError, and no handle stays open."""
     publish(tmp_path)
     before = open_handles()
     with system(failing("no such call")) as counted:
@@ -119,8 +119,8 @@ def exchange(path: Path, kind: str, elsewhere: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["symlink", "folder", "nothing"])
 @pytest.mark.parametrize("which", ["finish_c", "c2", "staging"])
-def test_a_folder_exchanged_during_the_run_keeps_it_from_being_published(tmp_path: Path, which: str, kind: str) -> None:
-    """What is written goes where it went before, nothing into what was put there, and no run directory appears."""
+def test_exchanged_folder_stops_publication(tmp_path: Path, which: str, kind: str) -> None:
+    """A folder exchanged during a run stops the publication, and nothing is written into the new one."""
     root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
     before = open_handles()
     with StagedRun(root, RUN) as staged:
@@ -139,10 +139,8 @@ def test_a_folder_exchanged_during_the_run_keeps_it_from_being_published(tmp_pat
 
 @pytest.mark.parametrize("which", ["finish_c", "c2"])
 @pytest.mark.parametrize("call", ["mkdir", "open", "stat", "fsync", "rename", "write"])
-def test_nothing_is_written_through_a_symlink_that_comes_between_two_calls(
-    tmp_path: Path, which: str, call: str
-) -> None:
-    """A folder becomes a symlink before each single call of the system: what it points to stays empty."""
+def test_sudden_symlink_receives_nothing(tmp_path: Path, which: str, call: str) -> None:
+    """A symlink that replaces a folder between any two system calls has nothing written through."""
     with system(failing("no such call")) as counted:
         publish(tmp_path / "sound")
     assert counted.calls[call]
@@ -166,10 +164,8 @@ def test_nothing_is_written_through_a_symlink_that_comes_between_two_calls(
 
 
 @pytest.mark.parametrize("kind", ["symlink", "folder", "nothing"])
-def test_a_folder_exchanged_at_the_last_moment_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    """Between the last look and the rename: the error says that what is at the place is not this run."""
+def test_late_exchange_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """A folder exchanged just after the rename raises an error that the run is not where expected."""
     elsewhere, rename = tmp_path / "elsewhere", os.rename
     staged = StagedRun(tmp_path / "root", RUN)
 
@@ -186,8 +182,8 @@ def test_a_folder_exchanged_at_the_last_moment_is_told(
     assert not any(elsewhere.iterdir())
 
 
-def test_a_published_run_is_opened_below_the_folder_that_was_written(tmp_path: Path) -> None:
-    """The one that lost a race compares with what is there, and follows no symlink to it."""
+def test_conflicting_run_opens_without_symlinks(tmp_path: Path) -> None:
+    """The published run of a conflict is opened below the folder that was written, never through a symlink."""
     place = publish(tmp_path)
     with StagedRun(tmp_path, RUN) as staged:
         with pytest.raises(PublishedAlready):
@@ -203,8 +199,8 @@ def test_a_published_run_is_opened_below_the_folder_that_was_written(tmp_path: P
 
 
 @pytest.mark.parametrize("which", ["finish_c", "c2", "run"])
-def test_a_run_to_add_to_is_reached_through_no_symlink(tmp_path: Path, which: str) -> None:
-    """Neither the run directory nor the two fixed folders above it."""
+def test_added_run_needs_real_folders(tmp_path: Path, which: str) -> None:
+    """A run to add files to is refused when the run directory or a fixed folder above is a symlink."""
     place = publish(tmp_path)
     folder = {"finish_c": place.parent.parent, "c2": place.parent, "run": place}[which]
     folder.rename(tmp_path / "moved")
@@ -213,8 +209,8 @@ def test_a_run_to_add_to_is_reached_through_no_symlink(tmp_path: Path, which: st
         open_run_to_add(place)
 
 
-def test_a_run_to_add_to_may_be_named_in_any_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below a root that is a symlink, from within, and where no fixed folders are above it."""
+def test_added_run_has_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run to add files to may be named below a symlinked root, as the current folder or outside any root."""
     place = publish(tmp_path / "real")
     (tmp_path / "root").symlink_to(tmp_path / "real")
     monkeypatch.chdir(place)
@@ -225,14 +221,14 @@ def test_a_run_to_add_to_may_be_named_in_any_way(tmp_path: Path, monkeypatch: py
             assert os.path.samestat(os.fstat(handle), os.stat(meant))
 
 
-def test_a_run_to_add_to_must_be_there(tmp_path: Path) -> None:
-    """The error says what to name."""
+def test_added_run_must_exist(tmp_path: Path) -> None:
+    """A run to add files to that is absent raises an error that asks for a run directory."""
     with pytest.raises(RunPathError, match=r"nothing is not there: name a run directory$"):
         open_run_to_add(tmp_path / "nothing")
 
 
-def test_a_handle_of_a_root_is_no_guess(tmp_path: Path) -> None:
-    """Without leave to make it, a root that is missing is missing."""
+def test_missing_root_is_not_made(tmp_path: Path) -> None:
+    """Opening a missing output root without leave to create raises FileNotFoundError and makes nothing."""
     with pytest.raises(FileNotFoundError):
         open_root(tmp_path / "nothing")
     assert not any(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Lines on their way to a file: in batches, none lost and none twice."""
+"""Lines written to a file: in batches, none lost and none twice."""
 
 import hashlib
 import tempfile
@@ -13,8 +13,8 @@ from tests.record.failing_system import FailingSystem, ShortSystem, failing, sys
 from tests.record.staging import new_file
 
 
-def test_lines_are_handed_on_in_batches(tmp_path: Path) -> None:
-    """A line more than a batch holds is what sends the batch to the system."""
+def test_lines_are_written_in_batches(tmp_path: Path) -> None:
+    """Lines reach the file in batches: one line more than a batch, or a flush, writes the batch."""
     sink = FileSink(new_file(tmp_path))
     for _ in range(BATCH_LINES):
         sink.write("x\n")
@@ -31,8 +31,8 @@ def test_lines_are_handed_on_in_batches(tmp_path: Path) -> None:
     lines=some.lists(some.text("aé€\U0001f600", max_size=5), max_size=20),
     sizes=some.lists(some.integers(1, 7), max_size=40),
 )
-def test_short_writes_lose_and_repeat_nothing(lines: list[str], sizes: list[int]) -> None:
-    """The file and the facts of the manifest are those of the lines, however little each write takes."""
+def test_short_writes_keep_all_lines(lines: list[str], sizes: list[int]) -> None:
+    """Writes that take only some bytes lose and repeat no line, and the sealed facts match the file."""
     with tempfile.TemporaryDirectory() as folder, system(ShortSystem(sizes)):
         sink = FileSink(new_file(Path(folder)))
         for number, line in enumerate(lines):
@@ -46,8 +46,8 @@ def test_short_writes_lose_and_repeat_nothing(lines: list[str], sizes: list[int]
 
 
 @pytest.mark.parametrize("first", [0, 1, 2])
-def test_a_failed_write_goes_on_where_it_stopped(tmp_path: Path, first: int) -> None:
-    """After a failure in the middle of a batch the next flush writes the rest, once."""
+def test_failed_write_continues_later(tmp_path: Path, first: int) -> None:
+    """After a failed write in the middle of a batch the next flush writes the rest exactly once."""
     fails_once = FailingSystem(lambda name, number: name == "write" and number == first, behind=ShortSystem([4, 4, 4]))
     with system(fails_once):
         sink = FileSink(new_file(tmp_path))
@@ -60,8 +60,8 @@ def test_a_failed_write_goes_on_where_it_stopped(tmp_path: Path, first: int) -> 
     assert facts["lines"] == 2
 
 
-def test_a_line_that_could_not_be_taken_was_not_taken(tmp_path: Path) -> None:
-    """A full batch that cannot be handed on refuses the next line, which the caller then offers again."""
+def test_refused_line_is_not_kept(tmp_path: Path) -> None:
+    """A full batch that cannot be written refuses the next line, so that the caller's retry writes the line once."""
     sink = FileSink(new_file(tmp_path))
     for _ in range(BATCH_LINES):
         sink.write("x\n")
@@ -72,8 +72,8 @@ def test_a_line_that_could_not_be_taken_was_not_taken(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_bytes() == b"x\n" * BATCH_LINES + b"y\n"
 
 
-def test_a_dead_disk_is_noticed_at_every_batch(tmp_path: Path) -> None:
-    """Behind a batch that never gets through, no second one gathers without end."""
+def test_dead_disk_bounds_memory(tmp_path: Path) -> None:
+    """With a dead disk, no line is taken beyond one batch."""
     sink = FileSink(new_file(tmp_path))
     refused = 0
     with system(failing("write")):
@@ -86,8 +86,8 @@ def test_a_dead_disk_is_noticed_at_every_batch(tmp_path: Path) -> None:
     sink.abandon()
 
 
-def test_a_write_that_takes_nothing_is_a_failure(tmp_path: Path) -> None:
-    """A system that answers 0 does not make the sink ask for ever."""
+def test_empty_write_is_a_failure(tmp_path: Path) -> None:
+    """A write that takes no bytes raises an error."""
     sink = FileSink(new_file(tmp_path))
     sink.write("x\n")
     with system(ShortSystem([0])), pytest.raises(OSError, match="nothing was taken"):

@@ -69,12 +69,12 @@ def write_some(journal: Journal) -> None:
 
 
 def retries_told(entries: list[dict[str, Any]]) -> int:
-    """Return how many retries the audit tells of."""
+    """Return how many retries the audit reports."""
     return sum(entry["meta"]["retries"] for entry in entries if entry["code"] == RETRY)
 
 
-def test_everything_written_keeps_the_contract() -> None:
-    """Four artifacts, each line in its form, numbers without a gap."""
+def test_written_lines_keep_the_contract() -> None:
+    """All lines that a journal writes keep the contract, and their numbers have no gap."""
     events, snapshots, audit, metrics = Remembering(), Remembering(), Remembering(), Remembering()
     journal = journal_on(events=events, snapshots=snapshots, audit=audit, metrics=metrics)
     write_some(journal)
@@ -85,8 +85,8 @@ def test_everything_written_keeps_the_contract() -> None:
     assert (journal.dead_sinks, journal.sink_failures, journal.sink_retries) == ((), (), 0)
 
 
-def test_numbers_move_only_when_the_sink_took_the_line() -> None:
-    """A line that nobody took has no number, no place in the chain and no snapshot count."""
+def test_refused_lines_have_no_number() -> None:
+    """A line that its sink did not take adds to no count and no chain."""
     journal = journal_on(events=dead_from(0), audit=dead_from(0), snapshots=dead_from(0), metrics=dead_from(0))
     before = (journal.events_emitted, journal.chain.entries, journal.chain.last_hash, journal.snapshots)
     with pytest.raises(SinkWriteError):
@@ -102,8 +102,8 @@ def test_numbers_move_only_when_the_sink_took_the_line() -> None:
     assert journal.is_dead(Artifact.METRICS)
 
 
-def test_a_dead_audit_sink_is_left_in_peace_and_a_dead_sink_is_not_flushed() -> None:
-    """Nothing more is said there, and nothing is raised for it."""
+def test_dead_sink_is_not_called() -> None:
+    """A dead audit sink is not called again, for a line or a flush, and no error is raised."""
     audit = dead_from(0)
     journal = journal_on(audit=audit)
     with pytest.raises(SinkWriteError):
@@ -115,10 +115,8 @@ def test_a_dead_audit_sink_is_left_in_peace_and_a_dead_sink_is_not_flushed() -> 
 
 @pytest.mark.parametrize("sink", ["events", "snapshots", "audit", "metrics"])
 @pytest.mark.parametrize("call", range(6))
-def test_every_retry_is_audited_behind_the_line_that_was_retried(
-    sink: str, call: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One retry, one entry, without any sleep; the retried entry itself comes first in the chain."""
+def test_retry_is_audited_after_line(sink: str, call: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every retry has one audit entry after the retried line, without any sleep."""
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("slept"))
     sinks = {name: Remembering() for name in ("events", "snapshots", "audit", "metrics")}
     sinks[sink] = failing_at(call)
@@ -134,8 +132,8 @@ def test_every_retry_is_audited_behind_the_line_that_was_retried(
 
 
 @pytest.mark.parametrize("flaky", ["events", "snapshots", "audit", "metrics", "all"])
-def test_flaky_sinks_are_accounted_for_to_the_last_retry(flaky: str) -> None:
-    """Every other write fails everywhere, and the audit's entries still add up to the retries made."""
+def test_audited_retries_add_up(flaky: str) -> None:
+    """The audit's retries add up to the retries made when sinks fail every other write."""
     sinks = {
         name: every_other() if flaky in (name, "all") else Remembering()
         for name in ("events", "snapshots", "audit", "metrics")
@@ -149,8 +147,8 @@ def test_flaky_sinks_are_accounted_for_to_the_last_retry(flaky: str) -> None:
     checked_snapshots(sinks["snapshots"].lines)
 
 
-def test_the_metrics_count_their_own_retries_and_entries() -> None:
-    """They are composed anew, after the entries of their own retries were written."""
+def test_metrics_count_own_retries() -> None:
+    """Metrics count the retries of their own writing and the audit entries of these retries."""
     audit, metrics = Remembering(), failing_at(0, 1)
     journal = journal_on(2, audit=audit, metrics=metrics)
     journal.metrics(COUNTERS)
@@ -159,15 +157,15 @@ def test_the_metrics_count_their_own_retries_and_entries() -> None:
     assert len(audit.lines) == 2
 
 
-def test_a_snapshot_counts_its_own_retries() -> None:
-    """It is composed anew."""
+def test_snapshot_counts_own_retries() -> None:
+    """A snapshot counts the retries of its own writing."""
     snapshots = failing_at(0, 1)
     journal_on(2, snapshots=snapshots).snapshot(STATE)
     assert checked_snapshots(snapshots.lines)[0]["sink_retries"] == 2
 
 
-def test_retries_of_a_write_that_failed_for_good_are_told_before_what_is_said_of_it() -> None:
-    """The queue is drained before the next entry."""
+def test_retries_precede_final_failure() -> None:
+    """The retries of a write that failed for good are audited before the entry of the failure."""
     audit = Remembering()
     journal = journal_on(2, events=dead_from(0), audit=audit)
     with pytest.raises(SinkWriteError):
@@ -176,8 +174,8 @@ def test_retries_of_a_write_that_failed_for_good_are_told_before_what_is_said_of
     assert [entry["code"] for entry in checked_audit(audit.lines)] == [RETRY, RETRY, "C2_SINK_WRITE_FAILED"]
 
 
-def test_metrics_are_not_blamed_when_the_audit_sink_dies_while_they_are_composed() -> None:
-    """The audit sink's death is raised; the metrics sink lives and can be asked again."""
+def test_audit_death_spares_metrics() -> None:
+    """An audit sink that dies while metrics are composed is the error, and the metrics sink stays usable."""
     metrics = failing_at(0)
     journal = journal_on(1, audit=dead_from(0), metrics=metrics)
     with pytest.raises(SinkWriteError, match=r"audit\.jsonl"):
@@ -187,8 +185,8 @@ def test_metrics_are_not_blamed_when_the_audit_sink_dies_while_they_are_composed
     assert len(checked_metrics(metrics.lines)) == 1
 
 
-def test_names_messages_and_meta_are_cleaned() -> None:
-    """No secret in the run's own names, a message or a meta gets into a line."""
+def test_journal_texts_are_redacted() -> None:
+    """A secret in a run's names, a message or a meta reaches no line, and own hashes stay."""
     events, audit = Remembering(), Remembering()
     journal = Journal(SECRET, SECRET, Sinks(events=events, audit=audit), 0)
     journal.ts = TS

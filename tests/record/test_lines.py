@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core.canon import MAX_INTEGER, canonical_json, event_id, text_problem
+from c2lib.core.canon import MAX_INTEGER, canonical_json, text_problem
 from c2lib.core.contract import AUDIT_CODES, IDENTIFIER_PATTERN, PAYLOADS, Field, FieldKind
 from c2lib.core.decimals import format_scaled
 from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
 from c2lib.record.lines import _expression, audit_line, compile_event_emitter, event_emitters, object_line
+from tests.core.event_ids import event_id
 from tests.record.contract_check import checked_events, entry_hash
 
 AWKWARD = ('"', "\\", "\n", "\r", "\t", "\x00", "\x7f", "\u2028", "\u2029", "é", "😀", "{x}", "'", "</script>", "{{")
@@ -52,7 +53,7 @@ class Log:
         self.lines.append(line)
 
     def settle(self) -> None:
-        """Note where the count stands."""
+        """Record the present count."""
         self.counts_when_settled.append(self.events_emitted)
 
 
@@ -70,10 +71,10 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
 @pytest.mark.parametrize("kind", EventKind)
 @settings(max_examples=25)
 @given(data=st.data(), run_id=TEXTS, strategy_id=TEXTS, ts_sim=st.integers(0, MAX_INTEGER), ts_utc=TIMES)
-def test_every_event_line_is_the_reference_canonical_json(
+def test_event_line_matches_reference(
     kind: EventKind, data: st.DataObject, run_id: str, strategy_id: str, ts_sim: int, ts_utc: str
 ) -> None:
-    """The compiled emitter and the slow reference agree on the line and on the id."""
+    """A compiled event emitter writes the same line and event_id as the reference for canonical JSON."""
     values = data.draw(st.tuples(*map(values_of, PAYLOADS[kind])))
     payload = {field.name: value for field, value in zip(PAYLOADS[kind], values, strict=True)}
     log = Log(ts_utc, ts_sim)
@@ -93,8 +94,8 @@ def test_every_event_line_is_the_reference_canonical_json(
 
 
 @pytest.mark.parametrize("text", AWKWARD)
-def test_awkward_text_is_encoded_in_every_place(text: str) -> None:
-    """Run constants and free text alike survive quotes, braces, line ends and emoji, and make one line."""
+def test_awkward_text_is_encoded(text: str) -> None:
+    """Quotes, braces, line ends and emoji in ids or free text make one line that reads back unchanged."""
     log = Log("2026-01-01T00:00:00+00:00")
     event_emitters(text, text, log)[EventKind.FAULT_INJECTED]("f", "t", text)
     (line,) = log.lines
@@ -103,8 +104,8 @@ def test_awkward_text_is_encoded_in_every_place(text: str) -> None:
     assert line.count("\n") == 1
 
 
-def test_an_event_counts_once_its_line_was_taken_and_retries_are_settled_after_that() -> None:
-    """A line that nobody took leaves the number to the next one; what waits is settled when the count stands."""
+def test_event_counts_when_taken() -> None:
+    """An event counts only when its line was taken, and waiting retries are settled after that count."""
     log = Log("2026-01-01T00:00:00+00:00")
     emit = compile_event_emitter(EventKind.FAULT_INJECTED, "run", "strategy", log)
     emit("fault", "target", "detail")
@@ -129,15 +130,15 @@ def test_an_event_counts_once_its_line_was_taken_and_retries_are_settled_after_t
         }
     )
 )
-def test_every_audit_line_is_the_reference_canonical_json(entry: dict[str, Any]) -> None:
-    """The hash set into the encoded text stands where the reference puts it, and is over the rest."""
+def test_audit_line_matches_reference(entry: dict[str, Any]) -> None:
+    """An audit line is the canonical JSON of the entry, with a hash over all but entry_hash."""
     line, digest = audit_line(entry)
     assert digest == entry_hash(entry)
     assert line == canonical_json({**entry, "entry_hash": digest}) + "\n"
 
 
 def test_entry_hash_is_pinned() -> None:
-    """An entry hash that another program made pins the preimage, and goes when anything in the entry changes."""
+    """An entry hash equals the one that another program computed and changes with every field of the entry."""
     entry = {
         "seq": 0,
         "ts": "2026-01-01T00:00:00+00:00",
@@ -154,16 +155,16 @@ def test_entry_hash_is_pinned() -> None:
 
 
 @pytest.mark.parametrize(("kind", "value"), [(FieldKind.INTEGER, 5), (FieldKind.DECIMAL, "5"), (FieldKind.TEXT, '"')])
-def test_a_field_that_may_be_null_is_encoded_either_way(kind: FieldKind, value: Any) -> None:
-    """Whatever its kind, the contract's own nulls or those it may come to have."""
+def test_nullable_field_is_encoded(kind: FieldKind, value: Any) -> None:
+    """A field that may be null is encoded in the canonical way with null and with a value."""
     source, names = _expression(Field("n", kind, "", nullable=True)), {"_quote": encode_basestring}
     assert eval(source, names, {"n": None}) == "null"
     assert eval(source, names, {"n": value}) == canonical_json(value)
 
 
 @given(OBJECTS)
-def test_an_object_line_is_canonical_and_ends_in_a_line_end(value: Any) -> None:
-    """Any object goes the reference way."""
+def test_object_line_is_canonical(value: Any) -> None:
+    """An object line is canonical JSON with one newline at its end and reads back unchanged."""
     line = object_line({"value": value})
     assert line == canonical_json({"value": value}) + "\n"
     assert json.loads(line) == {"value": value}

@@ -38,7 +38,7 @@ def chained(count: int) -> list[str]:
 
 @given(st.lists(st.lists(st.text().map(lambda text: text.replace("\n", "") + "\n")), max_size=6))
 def test_digest_ignores_batches(batches: list[list[str]]) -> None:
-    """Hash, size and line count of a file do not depend on the batches that it was written in."""
+    """The hash, size and line count of a file are the same however its lines are split into batches."""
     digest = ArtifactDigest()
     for batch in batches:
         digest.update("".join(batch).encode("utf-8", "replace"), len(batch))
@@ -51,7 +51,7 @@ def test_digest_ignores_batches(batches: list[list[str]]) -> None:
 
 
 def test_chain_moves_on_advance() -> None:
-    """The chain begins at the genesis hash, and a line that no sink took leaves no trace in it."""
+    """The audit chain begins at the genesis hash and moves only when advanced past a taken line."""
     chain = AuditChain()
     first = chain.line(TS, "INFO", "C2_DRYRUN_START", "m", {})
     assert chain.line(TS, "INFO", "C2_DRYRUN_START", "m", {}) == first
@@ -62,7 +62,7 @@ def test_chain_moves_on_advance() -> None:
 
 @pytest.mark.parametrize("tamper", ["drop", "swap", "edit"])
 def test_tampered_chain_breaks(tamper: str) -> None:
-    """An entry that was taken out, moved or changed breaks the chain behind it."""
+    """An audit entry that was taken out, moved or changed breaks the chain."""
     lines = chained(4)
     assert len(checked_audit(lines)) == 4
     if tamper == "drop":
@@ -76,7 +76,7 @@ def test_tampered_chain_breaks(tamper: str) -> None:
 
 
 def test_manifest_seals_itself() -> None:
-    """A manifest has the fields of the contract, the hashes of config and criteria, and a digest over all else."""
+    """A manifest has the fields of the contract, the hash of the criteria, and a digest over all else."""
     manifest = build_manifest(**FACTS)
     hold(manifest, MANIFEST_FIELDS)
     assert manifest["run_digest"] == run_digest(manifest)

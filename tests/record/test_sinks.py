@@ -40,8 +40,8 @@ class Raising:
         raise self._error
 
 
-def test_anything_with_write_or_append_is_a_sink() -> None:
-    """A handle, a list and a class of one's own take the same line; ``write`` is preferred."""
+def test_sink_needs_write_or_append() -> None:
+    """Any object with write or append is a sink, and write is preferred."""
     handle, lines, own, both = io.StringIO(), list[str](), Appending(), Both()
     for sink in (handle, lines, own, both):
         RetryingSink("events.jsonl", sink, 0).write("{}\n")
@@ -49,14 +49,14 @@ def test_anything_with_write_or_append_is_a_sink() -> None:
 
 
 @pytest.mark.parametrize("sink", [5, "path/as/text", {}, type("Odd", (), {"write": 3})()])
-def test_anything_else_is_refused_by_name(sink: Any) -> None:
-    """The error says which sink and of what type."""
+def test_non_sink_is_refused(sink: Any) -> None:
+    """An object without write and append raises an error that names the sink and the missing methods."""
     with pytest.raises(ConfigError, match=r"events\.jsonl: .* has neither \.write\(str\) nor \.append\(str\)"):
         line_writer(sink, "events.jsonl")
 
 
-def test_no_sink_takes_everything_and_keeps_nothing() -> None:
-    """``None`` is written nowhere and flushed nowhere, and never fails."""
+def test_none_is_a_silent_sink() -> None:
+    """None in place of a sink takes every line, keeps none and never fails."""
     sink = RetryingSink("events.jsonl", None, 0)
     sink.write("{}\n")
     sink.write_composed(lambda: "{}\n")
@@ -66,8 +66,8 @@ def test_no_sink_takes_everything_and_keeps_nothing() -> None:
 
 @pytest.mark.parametrize("way", ["write", "composed", "flush"])
 @pytest.mark.parametrize("failures", [1, 2, 3])
-def test_a_failing_call_is_tried_again_as_often_as_allowed(way: str, failures: int) -> None:
-    """Each failure that is tried again is told; the call that came through is recorded with what it met."""
+def test_failing_call_is_retried(way: str, failures: int) -> None:
+    """A failing call is tried again as often as allowed, and each retry is reported and recorded."""
     told: list[tuple[str, str]] = []
     target = failing_at(*range(failures))
     sink = RetryingSink("audit.jsonl", target, 3, lambda name, error: told.append((name, error)))
@@ -80,8 +80,8 @@ def test_a_failing_call_is_tried_again_as_often_as_allowed(way: str, failures: i
 
 
 @pytest.mark.parametrize("way", ["write", "composed", "flush"])
-def test_a_sink_that_failed_for_good_is_dead_and_not_called_again(way: str) -> None:
-    """The error counts the attempts and names the last cause by its class alone."""
+def test_dead_sink_is_not_called(way: str) -> None:
+    """A sink that failed for good is not called again, and the error counts the attempts."""
     target = dead_from(0)
     sink = RetryingSink("audit.jsonl", target, 2)
     call = {
@@ -99,15 +99,15 @@ def test_a_sink_that_failed_for_good_is_dead_and_not_called_again(way: str) -> N
     assert sink.failures == [SinkFailure("audit.jsonl", 0, ("DiskError", "DiskError", "DiskError"))]
 
 
-def test_a_negative_number_of_retries_is_none() -> None:
-    """Preflight rejects it; until then the sink is tried once."""
+def test_negative_retries_mean_none() -> None:
+    """With a negative number of retries a sink is called once."""
     target = dead_from(0)
     with pytest.raises(SinkWriteError, match="failed 1 time"):
         RetryingSink("audit.jsonl", target, -5).write("{}\n")
 
 
-def test_failures_are_numbered_by_call_and_not_by_attempt() -> None:
-    """A replay finds the same call whatever was tried again before."""
+def test_failures_are_numbered_by_call() -> None:
+    """Sink failures are numbered by call and not by attempt."""
     sink = RetryingSink("events.jsonl", failing_at(1, 2, 5), 2)
     for _ in range(3):
         sink.write("{}\n")
@@ -116,8 +116,8 @@ def test_failures_are_numbered_by_call_and_not_by_attempt() -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit(0), SinkWriteError("x", 1, "y"), OSError(28, "full"), StopIteration()])
-def test_whatever_a_sink_raises_is_a_failed_write(error: BaseException) -> None:
-    """Not even an exit, or an error of our own kind, gets past the retries."""
+def test_any_exception_is_a_failure(error: BaseException) -> None:
+    """Any exception of a sink, even SystemExit or a SinkWriteError, is a failed write that is retried."""
     for way in ("write", "composed"):
         sink = RetryingSink("events.jsonl", Raising(error), 1)
         with pytest.raises(SinkWriteError, match="failed 2 time"):
@@ -125,8 +125,8 @@ def test_whatever_a_sink_raises_is_a_failed_write(error: BaseException) -> None:
         assert sink.dead
 
 
-def test_an_interrupt_from_the_keyboard_goes_through() -> None:
-    """It is no failure of the sink."""
+def test_keyboard_interrupt_passes_through() -> None:
+    """A KeyboardInterrupt in a sink passes to the caller, and the sink is not dead."""
     sink = RetryingSink("events.jsonl", Raising(KeyboardInterrupt()), 1)
     with pytest.raises(KeyboardInterrupt):
         sink.write("{}\n")
@@ -134,8 +134,8 @@ def test_an_interrupt_from_the_keyboard_goes_through() -> None:
 
 
 @pytest.mark.parametrize(("bad_at", "calls"), [(0, 0), (1, 1)])
-def test_what_composing_raises_is_no_failure_of_the_sink(bad_at: int, calls: int) -> None:
-    """Another sink's death, met on the way, leaves this one alive and unblamed, at the first attempt and later."""
+def test_composing_error_spares_sink(bad_at: int, calls: int) -> None:
+    """An error raised while a line is composed is no failure of the line's sink."""
     composed: list[str] = []
 
     def compose() -> str:
@@ -151,23 +151,23 @@ def test_what_composing_raises_is_no_failure_of_the_sink(bad_at: int, calls: int
     assert (sink.dead, sink.failures, target.calls) == (False, [], calls)
 
 
-def test_a_line_is_composed_anew_at_each_attempt() -> None:
-    """So that it can count what it took to write it."""
+def test_retry_composes_line_anew() -> None:
+    """A composed line is composed anew at each attempt."""
     target, numbers = failing_at(0, 1), iter("abc")
     RetryingSink("metrics.json", target, 2).write_composed(lambda: next(numbers))
     assert target.lines == ["c"]
 
 
-def test_a_class_name_is_cleaned() -> None:
-    """What a sink raises may be named like a secret."""
+def test_class_name_is_redacted() -> None:
+    """The class name of a sink's exception is redacted."""
     error = type(SECRET_NAME, (Exception,), {})()
     with pytest.raises(SinkWriteError) as caught:
         RetryingSink("events.jsonl", Raising(error), 0).write("{}\n")
     assert SECRET_NAME not in str(caught.value)
 
 
-def test_the_sinks_of_these_tests_do_what_they_say() -> None:
-    """A remembering sink keeps lines in order."""
+def test_remembering_sink_keeps_lines() -> None:
+    """The remembering test sink keeps lines in order and counts calls and flushes."""
     sink = Remembering()
     sink.write("a")
     sink.flush()

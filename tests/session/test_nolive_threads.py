@@ -1,4 +1,4 @@
-"""The guard among threads: which ones it judges, and which ones it lets through."""
+"""The guard among threads: which ones it covers, and which ones it lets through."""
 
 import _thread
 import socket
@@ -28,15 +28,15 @@ def test_earlier_thread_may_connect(listener: tuple[str, int]) -> None:
             errors.append(error)
         done.set()
 
-    bystander = threading.Thread(target=serve)
-    bystander.start()
+    older = threading.Thread(target=serve)
+    older.start()
 
     def act() -> None:
         asked.set()
         assert done.wait(10)
 
     result = run(own_config(), strategy=acting(act))
-    bystander.join()
+    older.join()
     assert (errors, result.status) == ([], "COMPLETED")
 
 
@@ -66,14 +66,14 @@ def test_concurrent_sessions_are_separate(inner_leaves: bool) -> None:
 def test_reused_thread_number_is_judged() -> None:
     """An older thread is let through while alive, and its thread number is judged again once the thread ended."""
     leave = threading.Event()
-    bystander = threading.Thread(target=leave.wait)
-    bystander.start()
+    older = threading.Thread(target=leave.wait)
+    older.start()
     guard = NoLiveGuard()
-    assert bystander.ident is not None
-    assert not guard.judges(bystander.ident)
+    assert older.ident is not None
+    assert not guard.covers(older.ident)
     leave.set()
-    bystander.join()
-    assert guard.judges(bystander.ident)
+    older.join()
+    assert guard.covers(older.ident)
 
 
 def test_raw_thread_is_let_through() -> None:
@@ -89,8 +89,8 @@ def test_raw_thread_is_let_through() -> None:
         time.sleep(0.001)
     guard = NoLiveGuard()
     leave.set()
-    assert not guard.judges(idents[0])
-    assert guard.judges(threading.get_ident())
+    assert not guard.covers(idents[0])
+    assert guard.covers(threading.get_ident())
 
 
 def test_hook_ignores_earlier_threads() -> None:

@@ -21,23 +21,23 @@ def report(status: OrderStatus = OrderStatus.NEW, filled: int = 0, name: str = "
 @pytest.mark.parametrize(
     ("ours", "theirs", "found"),
     [
-        ([], [], ()),
-        ([local()], [report()], ()),
-        ([local()], [], ("missing_on_broker:c-1",)),
-        ([], [report()], ("ghost_broker_order:c-1",)),
-        ([local()], [report(OrderStatus.PARTIALLY_FILLED, 1)], ("partial_fill_mismatch:c-1",)),
-        ([local(OrderStatus.PENDING_CANCEL)], [report()], ("status_mismatch:c-1",)),
-        ([local(OrderStatus.PENDING_NEW)], [], ("unknown_outcome:c-1",)),
-        ([local(OrderStatus.PENDING_NEW)], [report()], ("unknown_outcome:c-1",)),
+        ([], [], []),
+        ([local()], [report()], []),
+        ([local()], [], [("missing_on_broker", "c-1")]),
+        ([], [report()], [("ghost_broker_order", "c-1")]),
+        ([local()], [report(OrderStatus.PARTIALLY_FILLED, 1)], [("partial_fill_mismatch", "c-1")]),
+        ([local(OrderStatus.PENDING_CANCEL)], [report()], [("status_mismatch", "c-1")]),
+        ([local(OrderStatus.PENDING_NEW)], [], [("unknown_outcome", "c-1")]),
+        ([local(OrderStatus.PENDING_NEW)], [report()], [("unknown_outcome", "c-1")]),
         (
             [local(name="c-2"), local(name="c-1")],
             [report(name="c-3"), report(name="c-1")],
-            ("missing_on_broker:c-2", "ghost_broker_order:c-3"),
+            [("missing_on_broker", "c-2"), ("ghost_broker_order", "c-3")],
         ),
     ],
 )
 def test_every_difference_has_its_name(
-    ours: list[LocalOrder], theirs: list[OrderReport], found: tuple[str, ...]
+    ours: list[LocalOrder], theirs: list[OrderReport], found: list[tuple[str, str]]
 ) -> None:
     """Each difference between session and broker has its code, own orders first and broker-only orders last."""
     assert compare(ours, theirs) == found

@@ -105,7 +105,7 @@ def _only(name: str, change: Callable[[], bytes]) -> dict[str, bytes]:
 
 
 def resealed(run: str, content: Content, edit: Edit) -> Iterator[Alteration]:
-    """Yield every edit of every file that the manifest tells of, with the manifest rebuilt around it."""
+    """Yield every edit of every file that the manifest lists, with the manifest rebuilt around it."""
     for name in LOGS:
         for what, change in edit(content[name]):
             yield Alteration(run, f"{name}: {what}", partial(_around, content, name, change))

@@ -23,7 +23,7 @@ from tests.tamper.judge import Judge, Proof
 from tests.tamper.sample import Sample
 
 SHARDS = 24
-"""Parts that a kind is cut into, so that the workers finish together."""
+"""Pieces that a kind is cut into, so that the workers finish together."""
 
 _MEMORY = Path("/dev/shm")
 
@@ -42,7 +42,7 @@ class Tally(NamedTuple):
 
 
 def tallied(judge: Judge, title: str, alterations: Iterable[Alteration]) -> Tally:
-    """Judge alterations of a kind."""
+    """Check alterations of a kind."""
     number, proofs, missed = 0, Counter[Proof](), []
     for alteration in alterations:
         found = judge.proofs(alteration)
@@ -54,14 +54,14 @@ def tallied(judge: Judge, title: str, alterations: Iterable[Alteration]) -> Tall
 
 
 def tallied_evidence(judge: Judge, title: str, alterations: Iterable[Alteration]) -> Tally:
-    """Judge alterations of the evidence file."""
+    """Check alterations of the evidence file."""
     every = list(alterations)
     missed = [f"{title}: {one.what}" for one in every if not judge.is_found_by_evidence(one)]
     return Tally(len(every), Counter(), missed)
 
 
 def reach(judge: Judge, kind: kinds.Kind, sample: Sample) -> tuple[int, ...]:
-    """Return how many of a kind that is out of reach there are, are told apart, and are found by each anchor."""
+    """Return how many alterations of a kind out of reach there are, are detected, and are found by each anchor."""
     every = list(kind.alterations(sample))
     kept_back = kind is kinds.KEPT_BACK
     if kept_back:
@@ -101,7 +101,7 @@ def _sum(parts: Sequence[Tally]) -> Tally:
 
 
 def campaign(jobs: int) -> page.Figures:
-    """Judge everything and return the figures."""
+    """Check everything and return the figures."""
     _begin()
     sample, judge = _SAMPLES[0], Judge(_SAMPLES[0])
     if not judge.is_clean():

@@ -1,4 +1,4 @@
-"""What somebody who knows the format does: a story changed, and everything that follows from it made to fit."""
+"""What somebody who knows the format does: events changed, and everything that follows from them adjusted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from c2lib.core.canon import canonical_json, canonical_sha256, event_id
+from c2lib.core.canon import canonical_json, canonical_sha256
 from c2lib.core.vocabulary import Artifact
+from tests.core.event_ids import event_id
 from tests.record.contract_check import entry_hash
 from tests.tamper.alterations import LOGS, MANIFEST, Alteration, rebuilt
 from tests.tamper.sample import Content
@@ -64,7 +65,7 @@ class Record:
                 entry["meta"]["ts_sim"] += more if entry["meta"]["ts_sim"] > at else 0
 
     def rebook(self) -> None:
-        """Let the last event tell the balances that the fills add up to."""
+        """Let the last event record the balances that the fills add up to."""
         start, stop = self.lines[EVENTS][0]["payload"], self.lines[EVENTS][-1]["payload"]
         cash, position = Decimal(start["initial_cash"]), Decimal(0)
         for event in self.lines[EVENTS]:

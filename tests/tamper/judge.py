@@ -1,4 +1,4 @@
-"""Tells by which proof an alteration is found."""
+"""Returns by which proof an alteration is found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.tamper.sample import STRATEGIES, Sample
 
 
 class Proof(StrEnum):
-    """What finds an alteration; the first four look at the record alone."""
+    """What finds an alteration; the first four read the record alone."""
 
     SEAL = "seal"
     CHAIN = "ids and chain"
@@ -63,7 +63,7 @@ PROOF_OF: Mapping[FindingCode, Proof] = {
 
 
 def _facts(report: VerifyReport) -> object:
-    """Return what a reader of the report is told, but for the hashes of this one run."""
+    """Return what the report says, except the hashes of this one run."""
     return report.verdict, report.replayed, [finding.code for finding in report.findings], report.unchecked
 
 
@@ -108,7 +108,7 @@ class Judge:
         return all(report.ok and report.replayed for report in reports)
 
     def is_told_apart(self, alteration: Alteration, *, with_strategy: bool) -> bool:
-        """Return whether a reader without an anchor is told another thing than of the run as it was.
+        """Return whether the report to a reader without an anchor differs from that of the unaltered run.
 
         Without the strategy the session cannot be executed again, altered or not.
         """

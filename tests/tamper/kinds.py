@@ -80,7 +80,7 @@ AS_IT_STANDS = (
         lambda sample: chain.from_iterable(stripped(run, sample.contents[run]) for run in CONFIGS),
     ),
 )
-"""Without a look at the format."""
+"""Without knowledge of the format."""
 
 MANIFEST_REBUILT = (
     Kind("a bit of each byte flipped, manifest rebuilt", _full_resealed(bit_of_each_byte)),
@@ -138,7 +138,7 @@ OUT_OF_REACH = (
     Kind("the evidence file altered", lambda sample: _damaged("full", f"{EVIDENCE_DIR}/{sample.evidence.name}")),
     Kind("a picture that no evidence names, added", lambda sample: iter([_PICTURE])),
 )
-"""What a run and nothing else cannot tell; of :data:`KEPT_BACK`, what re-execution alone finds with the file."""
+"""What a run alone cannot show; of :data:`KEPT_BACK`, what re-execution alone finds with the file."""
 
 KEPT_BACK = OUT_OF_REACH[2]
 

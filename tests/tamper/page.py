@@ -43,7 +43,7 @@ def _table(header: Sequence[str], rows: Mapping[str, tuple[int, ...]], titles: I
 
 
 def tables(figures: Figures) -> str:
-    """Return the part of the page that is made of figures."""
+    """Return the section of the page that is made of figures."""
     every = (*figures.found.values(), *figures.evidence.values())
     number, found = (sum(row[at] for row in every) for at in (0, 1))
     beyond = sum(row[0] for row in figures.reach.values())
@@ -63,19 +63,19 @@ def tables(figures: Figures) -> str:
 
 
 def generated(page: str) -> str:
-    """Return the part of a page between its markers."""
+    """Return the section of a page between its markers."""
     _, _, rest = page.partition(f"{BEGIN}\n")
     return rest.partition(END)[0].strip() + "\n"
 
 
 def with_tables(page: str, text: str) -> str:
-    """Return a page with another part between its markers."""
+    """Return a page with another section between its markers."""
     head, _, rest = page.partition(f"{BEGIN}\n")
     return f"{head}{BEGIN}\n\n{text}\n{END}{rest.partition(END)[2]}"
 
 
 def parsed(text: str) -> Figures:
-    """Return the figures that a generated part tells."""
+    """Return the figures that a generated section shows."""
     parts: list[dict[str, tuple[int, ...]]] = []
     for line in text.split("\n"):
         cells = [cell.strip() for cell in line.strip("|").split("|")]

@@ -1,7 +1,8 @@
 """The small runs that are tampered with: together they have every event kind that a run can have.
 
-``full`` buys in parts, is rejected, cancels, lets an order expire, and its sinks fail now and then; ``tripped`` is
-ended by a rail; ``refused`` never passes preflight. All are published by the parts that publish every run.
+``full`` buys in several fills, is rejected, cancels, lets an order expire, and its sinks fail now and then;
+``tripped`` is ended by a rail; ``refused`` never passes preflight. All are published
+by the code that publishes every run.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Variant:
-    """What a run like ``full`` is made with instead: config values, inputs, a strategy, looks at the clock before."""
+    """What a run like ``full`` is made with instead: config values, inputs, a strategy, earlier clock readings."""
 
     values: Mapping[str, Any]
     inputs: Mapping[str, Any] | None = None

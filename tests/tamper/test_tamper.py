@@ -1,4 +1,4 @@
-"""Whatever is altered is found, a sample of each kind here, and ``docs/tamper.md`` tells the figures as they are."""
+"""Whatever is altered is found, a sample of each kind here, and ``docs/tamper.md`` gives the true figures."""
 
 import random
 
@@ -31,7 +31,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 @pytest.fixture(scope="module")
 def figures() -> page.Figures:
-    """Return the figures that the page tells."""
+    """Return the figures that the page gives."""
     return page.parsed(page.generated(page.PAGE.read_text(encoding="utf-8")))
 
 
@@ -41,13 +41,13 @@ def picked(kind: kinds.Kind, sample: Sample) -> tuple[int, list[Alteration]]:
     return len(every), every if len(every) <= MOST else random.Random(kind.title).sample(every, PICKED)
 
 
-def test_the_untouched_runs_are_clean(sample: Sample) -> None:
-    """Sealed, executed again, no finding, and so is the evidence: what is found is found for the alteration."""
+def test_untouched_runs_are_clean(sample: Sample) -> None:
+    """The untouched runs and their evidence have no finding, so that every later finding is an alteration's."""
     assert Judge(sample).is_clean()
 
 
-def test_the_runs_have_every_event_that_there_is(sample: Sample) -> None:
-    """Nothing that a run can hold is left out."""
+def test_runs_have_every_event_kind(sample: Sample) -> None:
+    """The runs that are altered have every event kind that a config can ask for."""
     records = (Record(content) for content in sample.contents.values())
     seen = {event["event_type"] for record in records for event in record.lines["events.jsonl"]}
     assert seen == set(EventKind) - NOT_BUILT
@@ -55,7 +55,7 @@ def test_the_runs_have_every_event_that_there_is(sample: Sample) -> None:
 
 @pytest.mark.parametrize("kind", kinds.REACHABLE, ids=lambda kind: kind.title)
 def test_every_alteration_is_found(sample: Sample, figures: page.Figures, kind: kinds.Kind) -> None:
-    """There are as many as the page says, and it says by which proofs they are found."""
+    """Every alteration within reach is found, in the number and by the proofs that docs/tamper.md gives."""
     number, tried = picked(kind, sample)
     tally = tallied(Judge(sample), kind.title, tried)
     assert tally.missed == []
@@ -66,60 +66,58 @@ def test_every_alteration_is_found(sample: Sample, figures: page.Figures, kind: 
 
 
 @pytest.mark.parametrize("kind", kinds.EVIDENCE, ids=lambda kind: kind.title)
-def test_every_alteration_of_the_evidence_is_found(sample: Sample, figures: page.Figures, kind: kinds.Kind) -> None:
-    """The same for the evidence file, of a run that is as it was."""
+def test_evidence_alterations_are_found(sample: Sample, figures: page.Figures, kind: kinds.Kind) -> None:
+    """Every alteration of the evidence of an unaltered run is found, in the number that docs/tamper.md gives."""
     number, tried = picked(kind, sample)
     assert tallied_evidence(Judge(sample), kind.title, tried).missed == []
     assert figures.evidence[kind.title] == (number, number)
 
 
 @pytest.mark.parametrize("kind", kinds.OUT_OF_REACH, ids=lambda kind: kind.title)
-def test_what_is_out_of_reach_is_no_more_than_the_page_says(
-    sample: Sample, figures: page.Figures, kind: kinds.Kind
-) -> None:
-    """The run alone tells none of it apart; what each anchor finds of it is told."""
+def test_out_of_reach_matches_page(sample: Sample, figures: page.Figures, kind: kinds.Kind) -> None:
+    """The run alone finds no alteration out of reach, and each anchor finds what docs/tamper.md says."""
     row = reach(Judge(sample), kind, sample)
     assert row == figures.reach[kind.title]
     assert (row[0] > 0, row[1]) == (True, 0)
 
 
-def test_an_anchor_finds_every_other_run(figures: page.Figures) -> None:
-    """All that is sealed and out of reach is within the reach of the digest, and of the evidence."""
+def test_anchors_find_other_runs(figures: page.Figures) -> None:
+    """The digest and the evidence each find every sealed alteration that is out of reach of the run alone."""
     for kind in kinds.OUT_OF_REACH[:3]:
         number, _, by_digest, by_evidence = figures.reach[kind.title]
         assert number == by_digest == by_evidence
 
 
-def test_the_page_is_what_its_figures_give(figures: page.Figures) -> None:
-    """Nobody wrote into the part that the campaign makes."""
+def test_page_matches_its_figures(figures: page.Figures) -> None:
+    """The generated tables of docs/tamper.md are exactly those of its figures."""
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.with_tables(text, page.tables(figures)) == text
     assert figures.missed == []
 
 
-def test_every_finding_on_a_run_belongs_to_a_proof() -> None:
-    """What is left are the findings on evidence."""
+def test_every_finding_has_proof() -> None:
+    """Every finding code belongs to a proof, except the codes of findings on evidence."""
     of_evidence = {code for code in FindingCode if code.startswith(("EVIDENCE_", "PICTURE_"))}
     assert set(PROOF_OF) == set(FindingCode) - of_evidence
 
 
-def test_what_alters_nothing_is_no_alteration(sample: Sample) -> None:
-    """The suite cannot count what it did not do."""
+def test_unchanged_bytes_are_no_alteration(sample: Sample) -> None:
+    """The tamper suite refuses to count an alteration that changes nothing."""
     same = Alteration("full", "nothing", lambda: dict(sample.contents["full"]))
     with pytest.raises(AssertionError, match="nothing alters nothing"):
         Judge(sample).proofs(same)
 
 
-def test_an_alteration_that_nothing_finds_is_named(sample: Sample) -> None:
-    """The suite can fail: what lies outside the seal is missed, and said by name."""
+def test_undetected_alteration_is_named(sample: Sample) -> None:
+    """An alteration that no proof finds is reported as missed by its name."""
     outside = next(kind for kind in kinds.OUT_OF_REACH if "environment" in kind.title)
     tally = tallied(Judge(sample), outside.title, outside.alterations(sample))
     assert tally.row[:2] == (3, 0)
     assert tally.missed[0] == "`environment.json` altered: full: emptied"
 
 
-def test_the_runs_are_as_they_were(sample: Sample) -> None:
-    """Every alteration was taken back, whatever came of it."""
+def test_runs_are_restored(sample: Sample) -> None:
+    """The tamper suite leaves every run as before the alterations."""
     for name in CONFIGS:
         place = sample.places[name]
         assert content_of(place) == sample.contents[name]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from c2lib.core.canon import canonical_json, event_id, sha256_hex
+from c2lib.core.canon import canonical_json, sha256_hex
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import NoLiveViolationError
 from c2lib.core.model import Bar, OrderIntent, PositionView
@@ -16,6 +16,7 @@ from c2lib.record.seal import build_manifest
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.session import DryrunSession
 from c2lib.witness import run as witness_run
+from tests.core.event_ids import event_id
 from tests.record.contract_check import entry_hash
 
 Line = dict[str, Any]
@@ -145,7 +146,7 @@ def make_run(
 ) -> Run:
     """Run a session of 8 steps, or as ``values`` ask.
 
-    ``drive`` steps it, ``failing`` tells the calls, from 0, in which a sink raises, ``leaking`` the call in which one
+    ``drive`` steps it, ``failing`` names the calls, from 0, in which a sink raises, ``leaking`` the call in which one
     tries to leave the process. ``data`` are bars given in Python, ``guard`` makes the NO-LIVE guard.
     """
     named: dict[str, Any] = {"strategy_id": "strat_demo"}
@@ -181,7 +182,7 @@ def make_run(
 
 
 class FailingSink:
-    """Takes lines; the calls of ``write`` and ``flush`` whose numbers, from 0, it was told of raise."""
+    """Takes lines; the calls of ``write`` and ``flush`` whose numbers, from 0, were given raise."""
 
     def __init__(self, failing: Sequence[int], leaking: int | None = None) -> None:
         self.lines: list[str] = []

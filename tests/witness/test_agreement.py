@@ -33,8 +33,8 @@ NOT_REFOLDED = {
 
 
 @pytest.mark.parametrize("make", [make_run, cancelled_run, failed_run, tripped_run, rejected_run, retried_run])
-def test_each_number_of_the_metrics_is_borne_by_the_log(make: Callable[[], Run], tmp_path: Path) -> None:
-    """Every counter changed by one, with all hashes made to fit, is found; three cannot be, and it is known which."""
+def test_wrong_counters_are_found(make: Callable[[], Run], tmp_path: Path) -> None:
+    """Each counter of metrics.json that the log determines is found when changed by one with all hashes adjusted."""
     for name, value in make().metrics.items():
         run = make()
         if isinstance(value, int) and name not in NOT_REFOLDED:
@@ -43,8 +43,8 @@ def test_each_number_of_the_metrics_is_borne_by_the_log(make: Callable[[], Run],
 
 
 @pytest.mark.parametrize("name", ["orders_cancel_total", "orders_query_total"])
-def test_calls_that_the_log_bears_are_the_least(name: str, tmp_path: Path) -> None:
-    """More calls may have been made than events tell, fewer not."""
+def test_call_counters_have_lower_bounds(name: str, tmp_path: Path) -> None:
+    """The counters of cancel and query calls may exceed the calls that events show, and may not be lower."""
     run = cancelled_run()
     assert run.metrics[name] == 1
     run.metrics[name] = 0
@@ -54,8 +54,8 @@ def test_calls_that_the_log_bears_are_the_least(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["last_audit_event_ts", "reconciler_last_ok_ts"])
-def test_the_times_of_the_metrics_are_those_of_the_log(name: str, tmp_path: Path) -> None:
-    """Another time or none at all is found."""
+def test_metrics_times_match_log(name: str, tmp_path: Path) -> None:
+    """A time in metrics.json that differs from the log's, or is missing, is COUNTER_WRONG."""
     for number, value in enumerate((None, "2027-01-01T00:00:00+00:00")):
         run = make_run()
         run.metrics[name] = value
@@ -78,8 +78,8 @@ def test_the_times_of_the_metrics_are_those_of_the_log(name: str, tmp_path: Path
         (EVENTS, 0, {"ts_utc": "2025-01-01T00:00:00+00:00"}),
     ],
 )
-def test_what_one_file_says_against_the_others_is_found(file: str, at: int, change: Line, tmp_path: Path) -> None:
-    """Status, counts and times are told by more than one file."""
+def test_contradictions_between_files_are_found(file: str, at: int, change: Line, tmp_path: Path) -> None:
+    """A status, count or time that contradicts another file of the run is found although all hashes fit."""
     run = make_run()
     run.lines[file][at].update(change)
     assert found(forged(run, tmp_path))
@@ -156,8 +156,8 @@ def _audit_a_rail(run: Run) -> None:
         _audit_a_rail,
     ],
 )
-def test_a_story_that_does_not_hold_together_is_found(forge: Callable[[Run], None], tmp_path: Path) -> None:
-    """However well its hashes fit."""
+def test_inconsistent_records_are_found(forge: Callable[[Run], None], tmp_path: Path) -> None:
+    """A run whose events, audit and snapshots contradict each other is found although all hashes fit."""
     run = make_run()
     forge(run)
     assert found(forged(run, tmp_path))
@@ -171,23 +171,23 @@ def test_a_story_that_does_not_hold_together_is_found(forge: Callable[[Run], Non
         {"reject_code": "C2_REJECT_UNKNOWN_STRATEGY", "reject_reason": "x"},
     ],
 )
-def test_the_codes_of_the_last_snapshot_are_those_of_the_audit(change: Line, tmp_path: Path) -> None:
-    """A failure is not told as another one."""
+def test_snapshot_codes_match_audit(change: Line, tmp_path: Path) -> None:
+    """A last snapshot whose fail code or reject code differs from the audit trail is STATUS_PATH_WRONG."""
     run = failed_run()
     run.snapshots[-1].update(change)
     assert f"STATUS_PATH_WRONG {SNAPSHOTS}" in found(forged(run, tmp_path))
 
 
 @pytest.mark.parametrize("change", [{"code": "C2_REJECT_MISSING_RUN_ID"}, {"reason": "another"}])
-def test_a_rejection_has_one_code_and_one_reason(change: Line, tmp_path: Path) -> None:
-    """Event, audit and snapshot say the same."""
+def test_rejection_agrees_across_files(change: Line, tmp_path: Path) -> None:
+    """A REJECTED event whose code or reason differs from audit and snapshot is STATUS_PATH_WRONG."""
     run = rejected_run()
     run.events[0]["payload"].update(change)
     assert f"STATUS_PATH_WRONG {SNAPSHOTS}" in found(forged(run, tmp_path))
 
 
-def test_a_rejected_session_has_one_event(tmp_path: Path) -> None:
-    """Neither none nor more than one."""
+def test_rejected_run_has_one_event(tmp_path: Path) -> None:
+    """A rejected session with no event, or with more than one, is SEQUENCE_BROKEN."""
     run = rejected_run()
     run.events.clear()
     assert f"SEQUENCE_BROKEN {EVENTS}" in found(forged(run, tmp_path / "none"))
@@ -196,30 +196,30 @@ def test_a_rejected_session_has_one_event(tmp_path: Path) -> None:
     assert f"SEQUENCE_BROKEN {EVENTS}" in found(forged(run, tmp_path / "two"))
 
 
-def test_a_rejection_needs_a_check_that_failed(tmp_path: Path) -> None:
-    """Nobody is turned away by gates that were all open."""
+def test_rejection_needs_failed_check(tmp_path: Path) -> None:
+    """A rejection without a failed preflight check in the audit trail is STATUS_PATH_WRONG."""
     run = rejected_run()
     for entry in run.entries("C2_PREFLIGHT_CHECK"):
         entry["meta"]["passed"] = True
     assert found(forged(run, tmp_path)) == {f"STATUS_PATH_WRONG {AUDIT}"}
 
 
-def test_a_session_that_was_never_announced_has_no_events(tmp_path: Path) -> None:
-    """Whatever stopped it before its first event leaves none behind, but for a rail's."""
+def test_events_need_session_start(tmp_path: Path) -> None:
+    """A failed session that has events but no SESSION_START is SEQUENCE_BROKEN."""
     run = failed_run()
     run.lines[EVENTS] = [{**event, "ts_sim": at} for at, event in enumerate(run.events[1:3])]
     assert f"SEQUENCE_BROKEN {EVENTS}" in found(forged(run, tmp_path))
 
 
-def test_a_session_may_fail_before_it_was_announced(tmp_path: Path) -> None:
-    """Then it has no events at all."""
+def test_failed_run_may_lack_events(tmp_path: Path) -> None:
+    """A failed session without any event is not SEQUENCE_BROKEN."""
     run = failed_run()
     run.events.clear()
     assert f"SEQUENCE_BROKEN {EVENTS}" not in found(forged(run, tmp_path))
 
 
-def test_files_are_compared_as_far_as_they_are_there(tmp_path: Path) -> None:
-    """A missing one is missed once, and nothing is made up in its place."""
+def test_missing_file_is_reported_once(tmp_path: Path) -> None:
+    """A missing file is one finding of an incomplete run, and the files that are there are still compared."""
     for name in (EVENTS, SNAPSHOTS, AUDIT, METRICS):
         run = rejected_run()
         run.sealed = False
@@ -228,8 +228,8 @@ def test_files_are_compared_as_far_as_they_are_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1])
-def test_where_a_session_closed_twice_the_last_snapshot_is_of_either_end(at: int, tmp_path: Path) -> None:
-    """But of one of them."""
+def test_twice_closed_run_needs_snapshot(at: int, tmp_path: Path) -> None:
+    """A session that closed twice has a last snapshot of one of its two ends, and without one is found."""
     run = make_run(leaking={SNAPSHOTS: 2}) if at else make_run(leaking={METRICS: 0})
     assert run.snapshots[-1]["phase"] == ("STOPPED" if at else "ERROR_REQUIRES_OPERATOR")
     assert found(examined(run, tmp_path / "as it was")) == set()
@@ -237,8 +237,8 @@ def test_where_a_session_closed_twice_the_last_snapshot_is_of_either_end(at: int
     assert f"STATUS_PATH_WRONG {SNAPSHOTS}" in found(forged(run, tmp_path / "without"))
 
 
-def test_retries_that_came_while_closing_may_be_unknown_to_the_metrics(tmp_path: Path) -> None:
-    """Only those: one entry fewer, or one more than there is, is found."""
+def test_closing_retries_may_go_uncounted(tmp_path: Path) -> None:
+    """The metrics may omit only the audit entries of retries while closing; any other entry count is found."""
     run = retried_run()
     tail = len(run.audit) - run.metrics["audit_events"]
     assert tail > 0
@@ -253,8 +253,8 @@ def test_retries_that_came_while_closing_may_be_unknown_to_the_metrics(tmp_path:
     "failing",
     [{SNAPSHOTS: [0]}, {SNAPSHOTS: [2]}, {METRICS: [0]}, {EVENTS: [0]}, {EVENTS: [4]}, {EVENTS: [19]}],
 )
-def test_a_record_that_was_cut_by_a_dead_sink_is_one_finding(failing: Any, tmp_path: Path) -> None:
-    """It is said once which file is not whole, and that nothing was compared."""
+def test_dead_sink_is_one_finding(failing: Any, tmp_path: Path) -> None:
+    """A record cut by a failed sink is one finding, and the comparison of the files is listed as unchecked."""
     run = make_run(failing=failing)
     run.sealed = False
     run.lines = {name: lines for name, lines in run.lines.items() if lines or name != METRICS}
@@ -265,7 +265,7 @@ def test_a_record_that_was_cut_by_a_dead_sink_is_one_finding(failing: Any, tmp_p
     assert "the agreement between the files: a sink failed for good, and the record is cut" in examination.unchecked
 
 
-def test_every_way_to_fail_has_its_trigger() -> None:
-    """The table is complete."""
+def test_every_fail_code_has_trigger() -> None:
+    """Every fail code has one trigger of its own in the table."""
     assert set(TRIGGER_OF_FAIL_CODE) == set(FailCode)
     assert len(set(TRIGGER_OF_FAIL_CODE.values())) == len(FailCode)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from c2lib.witness import align as module
-from c2lib.witness.align import Alignment, Event
+from c2lib.witness.align import Alignment, Line
 from tests.witness.event_lines import event, fill, order, tick
 
 
-def names(alignment: Alignment, a: Sequence[Event], b: Sequence[Event]) -> list[tuple[str | None, str | None]]:
+def names(alignment: Alignment, a: Sequence[Line], b: Sequence[Line]) -> list[tuple[str | None, str | None]]:
     """Return what stands side by side, by the names of the orders."""
     return [
         (left and left.payload["client_order_id"], right and right.payload["client_order_id"])
@@ -18,7 +18,7 @@ def names(alignment: Alignment, a: Sequence[Event], b: Sequence[Event]) -> list[
 
 
 def test_orders_match_by_terms() -> None:
-    """Orders of one bar match by their terms, then by their direction; what is left has no counterpart."""
+    """Orders of one bar match by their terms, then by their direction, and the rest have no counterpart."""
     a = [order("a1", 1), order("a2", 1, "SELL"), order("a3", 1, quantity="7")]
     b = [order("b1", 1, quantity="9"), order("b2", 1), order("b3", 1, quantity="8")]
     assert names(Alignment(), a, b) == [("a1", "b2"), ("a2", None), ("a3", "b1"), (None, "b3")]
@@ -34,7 +34,7 @@ def test_fills_follow_their_order() -> None:
 
 
 def test_ended_orders_are_forgotten() -> None:
-    """An event of an order that ended matches by the name that it gives, as that of an order that nobody sent."""
+    """An event of an order that has ended is matched by its client_order_id, as for an order that was never sent."""
     alignment = Alignment()
     alignment.pairs([order("x", 1), order("y", 1)], [order("x", 1), order("z", 1)])
     for kind, name in (("ORDER_CANCELLED", "x"), ("ORDER_REJECTED", "z")):
@@ -45,7 +45,7 @@ def test_ended_orders_are_forgotten() -> None:
 
 
 def test_unknown_orders_match_by_name() -> None:
-    """Events of orders that nobody sent match by name, as far as there is one."""
+    """Events of orders that were never sent match by their client_order_id, where the events have one."""
     long = "n" * 1000
     a, b = [fill("u", 1), fill(long, 1)], [fill(long, 1), fill("v", 1)]
     alignment = Alignment()
@@ -54,7 +54,7 @@ def test_unknown_orders_match_by_name() -> None:
 
 
 def test_other_events_match_by_kind() -> None:
-    """Other events match the n-th of a kind with the n-th of that kind, in the order of their places."""
+    """Other events match by kind and position: the n-th of a kind with the n-th of the same kind."""
     a = [event("NOTE", text="1"), event("NOTE", text="2"), event("ODD", client_order_id=5)]
     b = [event("ODD", client_order_id=6), event("NOTE", text="1")]
     pairs = Alignment().pairs(a, b)
@@ -71,7 +71,7 @@ def test_lone_ticks_match() -> None:
 
 
 def test_open_orders_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound, the order that was sent first is known by its name alone."""
+    """Beyond the bound on open orders, the order sent first is matched by its client_order_id alone."""
     monkeypatch.setattr(module, "MAX_OPEN", 2)
     alignment = Alignment()
     for number in range(3):

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 import pytest
 
 from c2lib.witness import align as module
-from c2lib.witness.align import Event, side_by_side, steps
+from c2lib.witness.align import Line, side_by_side, steps
 from tests.witness.event_lines import event, fill, tick
 
 START, STOP = event("SESSION_START"), event("SESSION_STOP")
 NEWS = event("RECONCILED", mismatches=[])
 
 
-def cut(*events: Event) -> list[tuple[tuple[int, int, int], list[str]]]:
+def cut(*events: Line) -> list[tuple[tuple[int, int, int], list[str]]]:
     """Return the steps of some events, those without an event left out."""
     return [(key, [one.kind for one in here]) for key, here in steps(events) if here]
 
 
 def test_event_belongs_to_its_bar() -> None:
-    """An event belongs to the bar that it names, and one that names none to the bar before it."""
+    """An event belongs to the bar that its payload names, and an event without a bar to the bar before."""
     assert cut(START, tick(0), NEWS, tick(1), fill("c", 1)) == [
         ((0, 0, 0), ["SESSION_START"]),
         ((1, 0, 0), ["STRATEGY_TICK", "RECONCILED"]),
@@ -27,7 +27,7 @@ def test_event_belongs_to_its_bar() -> None:
 
 
 def test_last_events_belong_to_close() -> None:
-    """Events that no bar follows belong to the close, with everything after SESSION_STOP."""
+    """Events after the last bar belong to the close, and so does everything after SESSION_STOP."""
     assert cut(START, tick(3), NEWS, STOP, tick(4))[-2:] == [
         ((1, 3, 0), ["STRATEGY_TICK"]),
         ((2, 0, 0), ["RECONCILED", "SESSION_STOP", "STRATEGY_TICK"]),
@@ -38,13 +38,13 @@ def test_last_events_belong_to_close() -> None:
 
 
 def test_first_events_belong_to_start() -> None:
-    """Events before the first bar are the start; a run that made no step has a start and a close."""
+    """Events before the first bar are the start, and a run without a step has a start and a close."""
     assert cut(NEWS, tick(0)) == [((0, 0, 0), ["RECONCILED"]), ((1, 0, 0), ["STRATEGY_TICK"])]
     assert cut(START, STOP) == [((0, 0, 0), ["SESSION_START"]), ((2, 0, 0), ["SESSION_STOP"])]
 
 
 def test_bars_never_go_back() -> None:
-    """An event of an earlier bar stays in the step in which it came, so that the keys never go back."""
+    """An event of an earlier bar stays in the current step, so that the keys of steps never go back."""
     assert cut(tick(5), tick(2), tick(6)) == [
         ((1, 5, 0), ["STRATEGY_TICK", "STRATEGY_TICK"]),
         ((1, 6, 0), ["STRATEGY_TICK"]),
@@ -52,7 +52,7 @@ def test_bars_never_go_back() -> None:
 
 
 def test_ticks_without_bar_count() -> None:
-    """Each tick that names no bar, or no integer as its bar, begins the next bar."""
+    """Each tick without a bar_index, or with one that is no integer, begins the next bar."""
     odd = event("STRATEGY_TICK", bar_index="7")
     assert [key for key, _ in cut(START, event("STRATEGY_TICK"), odd, event("STRATEGY_TICK", bar_index=True))] == [
         (0, 0, 0),
@@ -63,8 +63,8 @@ def test_ticks_without_bar_count() -> None:
 
 
 @pytest.mark.parametrize("events", [[tick(1)] * 7, [START] * 7, [NEWS] * 7, [STOP] * 7])
-def test_steps_are_bounded(events: Sequence[Event], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step of too many events or bytes goes on in a further part."""
+def test_steps_are_bounded(events: Sequence[Line], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of too many events or bytes is cut into several."""
     monkeypatch.setattr(module, "MAX_EVENTS", 2)
     sizes = [len(kinds) for _, kinds in cut(*events)]
     assert (sum(sizes), max(sizes)) == (7, 2)
@@ -75,8 +75,8 @@ def test_steps_are_bounded(events: Sequence[Event], monkeypatch: pytest.MonkeyPa
     assert [len(kinds) for _, kinds in cut(*events)] == [1] * 7
 
 
-def test_steps_side_by_side() -> None:
-    """The steps of two runs stand side by side, whichever has one that the other lacks."""
+def test_steps_are_paired_by_key() -> None:
+    """The steps of two runs are paired by their bars, with an empty side where one run lacks a step."""
     a, b = [START, tick(1), tick(2), STOP], [tick(2), tick(3), STOP]
     pairs = [
         [[one.bar_index for one in side] for side in pair]

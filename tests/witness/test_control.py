@@ -53,8 +53,8 @@ def move(run: Run, at: int) -> Line:
         (retried_run, ["PREFLIGHT_OK", "DRYRUN_ACTIVE", "STOPPING", "STOPPED"]),
     ],
 )
-def test_the_path_of_a_session_is_read_from_its_audit_trail(make: Callable[[], Run], path: list[str]) -> None:
-    """Every move is there, with the events so far and the entry that bears it."""
+def test_phase_path_is_read(make: Callable[[], Run], path: list[str]) -> None:
+    """Every phase move is read from the audit trail, with its event number and the hash of its entry."""
     run = make()
     log, found = read(run, rehash=False)
     entries = run.entries("C2_PHASE_TRANSITION")
@@ -65,8 +65,8 @@ def test_the_path_of_a_session_is_read_from_its_audit_trail(make: Callable[[], R
     assert (log.entries, log.last_hash) == (len(run.audit), run.audit[-1]["entry_hash"])
 
 
-def test_retries_are_added_up_and_those_at_the_end_kept_apart() -> None:
-    """The tail holds what came after the last move."""
+def test_retries_are_summed() -> None:
+    """Sink retries of the audit trail are summed, and those after the last phase move are kept separately."""
     run = retried_run()
     log, _ = read(run, rehash=False)
     retries = [entry["meta"]["retries"] for entry in run.entries("C2_SINK_WRITE_RETRY")]
@@ -76,8 +76,8 @@ def test_retries_are_added_up_and_those_at_the_end_kept_apart() -> None:
     assert log.tail
 
 
-def test_a_changed_entry_breaks_the_chain_where_it_stands() -> None:
-    """Its hash does not follow from it, and the next entry does not follow from a new one."""
+def test_changed_entry_breaks_chain() -> None:
+    """A changed audit entry is CHAIN_BROKEN at its line, and a changed entry hash at the next line too."""
     run = make_run()
     run.audit[5]["message"] = "another"
     _, found = read(run, rehash=False)
@@ -88,8 +88,8 @@ def test_a_changed_entry_breaks_the_chain_where_it_stands() -> None:
     assert [text.split(" ")[0] for text in found] == ["CHAIN_BROKEN:6", "CHAIN_BROKEN:7"]
 
 
-def test_a_lost_or_doubled_entry_is_found() -> None:
-    """By its number and by the chain."""
+def test_lost_or_doubled_entry_found() -> None:
+    """A lost or doubled audit entry is found by its sequence number and by the chain."""
     run = make_run()
     del run.audit[5]
     assert {text.split(" ")[0] for text in read(run, rehash=False)[1]} == {"CHAIN_BROKEN:6", "SEQUENCE_BROKEN:6"}
@@ -98,15 +98,15 @@ def test_a_lost_or_doubled_entry_is_found() -> None:
     assert {text.split(" ")[0] for text in read(run, rehash=False)[1]} == {"CHAIN_BROKEN:7", "SEQUENCE_BROKEN:7"}
 
 
-def test_a_broken_line_is_one_finding() -> None:
-    """The chain and the count go on behind it."""
+def test_broken_line_is_one_finding() -> None:
+    """An audit line that breaks the contract is one finding, and chain and count continue after the line."""
     run = make_run()
     run.audit[5]["level"] = "NONE"
     assert [text.split(" ")[0] for text in read(run, rehash=False)[1]] == ["CONTRACT_BROKEN:6"]
 
 
 def test_time_never_goes_back() -> None:
-    """An earlier time than that of the entry before is found."""
+    """An audit entry with an earlier time than the entry before is CLOCK_WENT_BACK."""
     run = make_run()
     run.audit[5]["ts"] = "2025-01-01T00:00:00+00:00"
     assert read(run)[1] == ["CLOCK_WENT_BACK:6 a ts not before 2026-01-01T00:00:00+00:00 / 2025-01-01T00:00:00+00:00"]
@@ -120,8 +120,8 @@ def test_time_never_goes_back() -> None:
         ({"from": "STOPPING"}, "a move from INIT / from STOPPING"),
     ],
 )
-def test_a_move_that_the_table_does_not_have_is_found(change: Line, finding: str) -> None:
-    """From, to and trigger belong together."""
+def test_unlisted_phase_move_is_found(change: Line, finding: str) -> None:
+    """A phase move whose from, to and trigger are no row of the session table is PHASE_PATH_FORBIDDEN."""
     run = make_run()
     move(run, 0).update(change)
     assert f"PHASE_PATH_FORBIDDEN:14 {finding}" in read(run)[1]
@@ -130,29 +130,29 @@ def test_a_move_that_the_table_does_not_have_is_found(change: Line, finding: str
 @pytest.mark.parametrize(
     "change", [{"to": "NOWHERE"}, {"trigger": None}, {"from": []}, {"ts_sim": "1"}, {"ts_sim": True}, {"ts_sim": -1}]
 )
-def test_a_move_that_says_nothing_breaks_the_contract(change: Line) -> None:
-    """The particulars of a move are no free text."""
+def test_malformed_phase_move_is_found(change: Line) -> None:
+    """A phase move with an unknown phase or trigger, or a malformed event number, breaks the contract."""
     run = make_run()
     move(run, 0).update(change)
     assert read(run)[1][0].startswith("CONTRACT_BROKEN:14 meta with the phases")
 
 
-def test_a_path_has_to_reach_an_end() -> None:
-    """A trail that stops in between is not whole."""
+def test_path_must_reach_end() -> None:
+    """An audit trail whose last phase is no end phase is PHASE_PATH_FORBIDDEN."""
     run = make_run()
     del run.audit[-1]
     assert read(run)[1] == ["PHASE_PATH_FORBIDDEN:17 a path that reaches an end phase / STOPPING"]
 
 
-def test_the_events_at_the_moves_never_shrink() -> None:
-    """A later move is not of an earlier event."""
+def test_event_numbers_of_moves_grow() -> None:
+    """A phase move with a lower event number than the move before is SEQUENCE_BROKEN."""
     run = make_run()
     move(run, 1)["ts_sim"] = 19
     assert read(run)[1] == ["SEQUENCE_BROKEN:16 ts_sim 19 or more / 18"]
 
 
-def test_no_session_runs_past_a_check_that_failed() -> None:
-    """A failed check and a passed preflight exclude each other, and so do no checks at all."""
+def test_passed_preflight_needs_passed_checks() -> None:
+    """PREFLIGHT_OK after a failed preflight check, or after no check at all, is PHASE_PATH_FORBIDDEN."""
     run = make_run()
     run.audit[3]["meta"]["passed"] = False
     assert read(run)[1] == ["PHASE_PATH_FORBIDDEN:14 preflight checks before it, all passed / 1 of 12 failed"]
@@ -161,8 +161,8 @@ def test_no_session_runs_past_a_check_that_failed() -> None:
     assert read(run)[1] == ["PHASE_PATH_FORBIDDEN:2 preflight checks before it, all passed / 0 of 0 failed"]
 
 
-def test_the_first_entry_opens_the_run_and_no_other_does() -> None:
-    """The trail of one run, from its beginning."""
+def test_start_entry_stands_first() -> None:
+    """C2_DRYRUN_START stands first in the audit trail and nowhere else."""
     run = make_run()
     run.audit.insert(5, dict(run.audit[0]))
     assert len(read(run)[1]) == 1
@@ -171,15 +171,15 @@ def test_the_first_entry_opens_the_run_and_no_other_does() -> None:
     assert read(run)[1] == ["SEQUENCE_BROKEN:1 C2_DRYRUN_START as the first entry and no other / C2_PREFLIGHT_CHECK"]
 
 
-def test_the_run_is_stopped_once() -> None:
-    """The entry that says so stands once."""
+def test_stop_entry_is_required() -> None:
+    """A finished audit trail without a C2_DRYRUN_STOP entry is SEQUENCE_BROKEN."""
     run = make_run()
     run.lines[AUDIT] = [entry for entry in run.audit if entry["code"] != "C2_DRYRUN_STOP"]
     assert read(run)[1] == ["SEQUENCE_BROKEN:17 1 C2_DRYRUN_STOP / 0"]
 
 
-def test_only_retries_stand_after_the_end() -> None:
-    """Anything else was put there."""
+def test_only_retries_follow_end() -> None:
+    """After the last phase move only retry entries may follow; any other entry is SEQUENCE_BROKEN."""
     run = retried_run()
     run.audit.append(dict(run.audit[1]))
     assert read(run)[1] == [
@@ -188,16 +188,16 @@ def test_only_retries_stand_after_the_end() -> None:
 
 
 @pytest.mark.parametrize("retries", [0, None, "1", True])
-def test_a_retry_entry_tells_for_how_many_it_stands(retries: Any) -> None:
-    """One at least."""
+def test_retry_entry_counts_retries(retries: Any) -> None:
+    """A retry entry without a number of retries of at least one breaks the contract."""
     run = retried_run()
     run.entries("C2_SINK_WRITE_RETRY")[0]["meta"]["retries"] = retries
     assert [text.split(" ")[0] for text in read(run)[1]] == ["CONTRACT_BROKEN:3"]
 
 
 @pytest.mark.parametrize(("sink", "call"), [(SNAPSHOTS, 2), (METRICS, 0), (EVENTS, 19)])
-def test_where_a_sink_died_late_the_last_move_counts(sink: str, call: int) -> None:
-    """The closing entries stand twice then, and nothing is forbidden in that."""
+def test_late_sink_failure_is_allowed(sink: str, call: int) -> None:
+    """After a late sink failure the repeated closing entries are allowed, and the last phase move counts."""
     run = make_run(failing={sink: [call]})
     log, found = read(run, rehash=False)
     assert found == ["INCOMPLETE_RUN:0 a sink that took every line / one that failed for good"]
@@ -206,8 +206,8 @@ def test_where_a_sink_died_late_the_last_move_counts(sink: str, call: int) -> No
 
 
 @pytest.mark.parametrize("sink", [None, [], "elsewhere"])
-def test_a_sink_without_a_known_name_died_all_the_same(sink: Any) -> None:
-    """The finding is the audit trail's then, and stands once."""
+def test_unnamed_dead_sink_is_audit(sink: Any) -> None:
+    """A failed sink without a known name is reported once, as a failure of the audit trail."""
     run = make_run(failing={SNAPSHOTS: [2]})
     run.entries("C2_SINK_WRITE_FAILED")[0]["meta"]["sink"] = sink
     run.audit.append(run.entries("C2_SINK_WRITE_FAILED")[0].copy())
@@ -216,8 +216,8 @@ def test_a_sink_without_a_known_name_died_all_the_same(sink: Any) -> None:
     assert found == ["INCOMPLETE_RUN:0 a sink that took every line / one that failed for good"]
 
 
-def test_a_violation_that_came_late_closes_a_second_time_and_no_third() -> None:
-    """The move that was announced before was never made."""
+def test_late_violation_closes_twice() -> None:
+    """A late NO-LIVE violation may close a session a second time; a third closing is SEQUENCE_BROKEN."""
     run = make_run(leaking={METRICS: 0})
     log, found = read(run, rehash=False)
     assert found == []
@@ -230,8 +230,8 @@ def test_a_violation_that_came_late_closes_a_second_time_and_no_third() -> None:
     ]
 
 
-def test_nothing_else_is_written_between_two_closings() -> None:
-    """Only a violation opens the second one, and only an end belongs to it."""
+def test_second_closing_needs_violation() -> None:
+    """Only a NO-LIVE violation opens a second closing, and no other entry stands between the two closings."""
     run = make_run(leaking={METRICS: 0})
     run.audit.insert(-2, dict(run.audit[1]))
     assert read(run)[1] == ["SEQUENCE_BROKEN:20 only writes tried again after the last phase move / C2_PREFLIGHT_CHECK"]
@@ -240,23 +240,23 @@ def test_nothing_else_is_written_between_two_closings() -> None:
     assert read(run)[1][0] == "SEQUENCE_BROKEN:19 only writes tried again after the last phase move / C2_DRYRUN_STOP"
 
 
-def test_the_canary_is_remembered() -> None:
-    """What the check of the NO-LIVE guard said is for the evidence to claim."""
+def test_canary_layer_is_kept() -> None:
+    """The audit log keeps the layer in which the canary of the NO-LIVE guard ran, or none without a canary."""
     assert read(make_run())[0].canary_layer == "hook"
     assert read(rejected_run())[0].canary_layer is None
 
 
 @pytest.mark.parametrize(("layer", "seen"), [("namespace", "namespace"), (7, None)])
-def test_a_layer_that_the_canarys_check_names_is_remembered(layer: object, seen: str | None) -> None:
-    """One that is no name is none."""
+def test_named_canary_layer_is_kept(layer: object, seen: str | None) -> None:
+    """The audit log keeps the layer that the canary's check names, and takes a value that is no text as none."""
     run = make_run()
     (check,) = [entry for entry in run.audit if entry["meta"].get("check") == "no_live_guard"]
     check["meta"]["layer"] = layer
     assert read(run)[0].canary_layer == seen
 
 
-def test_a_trail_of_endless_moves_is_not_kept() -> None:
-    """Memory has a bound, whatever the trail says."""
+def test_kept_moves_are_bounded() -> None:
+    """The number of phase moves kept in memory has a bound, however many the audit trail holds."""
     run = make_run()
     run.lines[AUDIT] = [*run.audit, *[dict(run.audit[-1]) for _ in range(2 * MAX_MOVES)]]
     log, found = read(run)

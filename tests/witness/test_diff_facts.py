@@ -2,48 +2,40 @@
 
 import json
 
-from c2lib.witness.align import EventComparison, EventDifference, EventFact, Examples, FieldDifference
-from c2lib.witness.diff import Outcome, RunDiff, RunSide
+from c2lib.witness.diff import Comparison, FieldDifference, LineDifference, Outcome, RunDiff, RunSide, Tally
 from c2lib.witness.findings import Verdict
 
 SIDE = RunSide("/a", Verdict.SEALED, "r", "s", None, ())
-EVENT = EventFact(3, "FILL", 2, 1, "0" * 64, {"price": "5"})
 
 
 def diff(outcome: Outcome) -> RunDiff:
-    """Return a report with everything that a JSON form must bear."""
-    asides = {"names": Examples(1, (EventDifference(EVENT, None, (FieldDifference("x", "1", None),)),))}
-    events = EventComparison(1, counts=(FieldDifference("FILL", 1, 0),), asides=asides)
-    field = FieldDifference("seed", "1", "2")
-    return RunDiff(SIDE, SIDE, outcome, (field,), events, (field,), field, None, (), (), ("file",), ("note",))
+    """Return a report with everything that a JSON form must have."""
+    field = FieldDifference("seed", "1", None)
+    first = LineDifference("FILL", 2, 3, None, {"price": "5"}, (field,))
+    lines = Comparison(first, (Tally("all", 1, 2, 3, 4),))
+    return RunDiff(SIDE, SIDE, outcome, (field,), lines, lines, (field,), ("file",), ("note",))
 
 
 def test_report_is_plain_json() -> None:
-    """The facts of a report are the JSON that the command line prints."""
+    """The facts of a diff report are the JSON that the command line prints."""
     facts = json.loads(json.dumps(diff(Outcome.DIFFERENT).facts()))
     assert (facts["same"], facts["outcome"], facts["causes"]) == (
         False,
         "DIFFERENT",
-        [{"name": "seed", "a": "1", "b": "2"}],
+        [{"name": "seed", "a": "1", "b": None}],
     )
-    assert facts["events"]["asides"]["names"]["first"][0]["a"]["facts"] == {"price": "5"}
+    assert facts["events"]["first"]["facts"] == {"price": "5"}
+    assert facts["audit"]["counts"] == [{"kind": "all", "same": 1, "differing": 2, "only_a": 3, "only_b": 4}]
 
 
-def test_only_different_differs() -> None:
-    """Of the outcomes, DIFFERENT alone is not the same."""
+def test_only_different_is_not_same() -> None:
+    """DIFFERENT is the only outcome of a diff that is not the same."""
     assert [outcome.value for outcome in Outcome if diff(outcome).same] == ["IDENTICAL", "SAME_BUT_FOR_RUN_ID"]
 
 
-def test_event_is_one_line() -> None:
-    """An event is shown as one line with what it says in short."""
-    assert EVENT.text() == "FILL bar 1 (ts_sim 2, line 3) price=5"
-    assert EventDifference(None, EVENT).text() == "nothing in A | B FILL bar 1 (ts_sim 2, line 3) price=5"
-    assert EventFact(1, "NOTE", 0, None, "").text() == "NOTE (ts_sim 0, line 1)"
-
-
-def test_asides_are_differences() -> None:
-    """Events with nothing but asides or ticks left out are not the same."""
-    assert EventComparison().same
-    assert not EventComparison(asides={"times": Examples(1)}).same
-    assert not EventComparison(quiet_ticks=FieldDifference("ticks", 0, 1)).same
-    assert not EventComparison(first=EventDifference(EVENT, None)).same
+def test_difference_is_one_line() -> None:
+    """A difference is shown as one line with its place on both sides."""
+    first = diff(Outcome.DIFFERENT).events.first
+    assert first is not None
+    assert first.text() == "FILL bar 2 (A line 3, nothing in B) price=5; seed: 1 | (nothing)"
+    assert LineDifference("NOTE", None, 1, 2, {}, ()).text() == "NOTE (A line 1, B line 2)"

@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
-from c2lib.core.canon import canonical_json, event_id
+from c2lib.core.canon import canonical_json
 from c2lib.core.model import OrderIntent
 from c2lib.witness.events import Event, EventLog
 from c2lib.witness.findings import Findings
 from c2lib.witness.lines import RunName
 from c2lib.witness.refold import Books
+from tests.core.event_ids import event_id
 from tests.witness.sample_runs import Line, Run, make_run, rejected_run, scripted, tripped_run
 
 
@@ -30,8 +31,8 @@ def renumbered(events: list[Line]) -> list[Line]:
     return fresh
 
 
-def test_the_events_of_a_session_are_counted_and_borne() -> None:
-    """The counts and the ids that bear them are those of the log."""
+def test_events_are_counted() -> None:
+    """The event log counts the events of each kind and keeps the ids that evidence refers to."""
     run = make_run()
     log, found = take(run.events)
     assert found == []
@@ -48,8 +49,8 @@ def test_the_events_of_a_session_are_counted_and_borne() -> None:
     assert list(take(rejected_run().events)[0].references) == ["rejected"]
 
 
-def test_an_id_that_does_not_follow_from_the_event_is_found() -> None:
-    """Whichever of the id's facts was changed."""
+def test_wrong_event_id_is_found() -> None:
+    """An event whose id or payload was changed is EVENT_ID_WRONG."""
     for change in (
         {"event_id": "0" * 64},
         {"payload": {**make_run().events[0]["payload"], "steps": 9}},
@@ -60,16 +61,16 @@ def test_an_id_that_does_not_follow_from_the_event_is_found() -> None:
         assert take(events)[1][0] == "EVENT_ID_WRONG:1"
 
 
-def test_a_lost_event_is_one_finding_of_the_sequence() -> None:
-    """The count goes on from what was seen."""
+def test_lost_event_is_one_finding() -> None:
+    """A lost event is one SEQUENCE_BROKEN finding, and counting continues from the number that was read."""
     events = make_run().events
     tick = next(at for at, event in enumerate(events) if event["payload"].get("decision") == "HOLD")
     del events[tick]
     assert take(events)[1] == [f"SEQUENCE_BROKEN:{tick + 1}"]
 
 
-def test_a_broken_line_is_skipped_and_counted() -> None:
-    """The events after it are not out of sequence for that."""
+def test_broken_line_is_counted() -> None:
+    """An event line that breaks the contract is counted, so that the events after the line stay in sequence."""
     run = make_run()
     tick = next(at for at, event in enumerate(run.events) if event["payload"].get("decision") == "HOLD")
     broken: Line
@@ -82,14 +83,14 @@ def test_a_broken_line_is_skipped_and_counted() -> None:
 
 
 def test_time_never_goes_back() -> None:
-    """An earlier time than the one before is found where it stands."""
+    """An event with an earlier time than the event before is CLOCK_WENT_BACK at its line."""
     events = make_run().events
     events[4]["ts_utc"] = "2025-12-31T23:59:59.999999+00:00"
     assert take(events)[1] == ["CLOCK_WENT_BACK:5"]
 
 
-def test_another_run_is_found() -> None:
-    """Lines of two runs do not make one."""
+def test_event_of_another_run_found() -> None:
+    """An event of another run is WRONG_RUN at its line."""
     events = make_run().events
     events[4:5] = make_run(run_id="another").events[4:5]
     assert take(events)[1] == ["WRONG_RUN:5"]
@@ -105,12 +106,12 @@ def test_another_run_is_found() -> None:
         (lambda events: [*rejected_run().events, *events], "SEQUENCE_BROKEN:2"),
     ],
 )
-def test_first_events_stand_first_and_last_ones_last(arrange: Callable[[list[Line]], list[Line]], finding: str) -> None:
-    """Once each, whatever the numbers say."""
+def test_outer_events_keep_their_place(arrange: Callable[[list[Line]], list[Line]], finding: str) -> None:
+    """SESSION_START and REJECTED stand first, and SESSION_STOP last, each once, whatever the event numbers are."""
     assert finding in take(renumbered(arrange(make_run().events)))[1]
 
 
-def test_texts_with_quotes_and_umlauts_count() -> None:
+def test_quoted_tag_is_accepted() -> None:
     """An order whose tag has quotes and letters beyond ASCII is an order like any other."""
     run: Run = make_run(strategy=scripted({0: [OrderIntent("BUY", 1, tag='a "quoted" wörd')]}))
     log, found = take(run.events)
@@ -118,8 +119,8 @@ def test_texts_with_quotes_and_umlauts_count() -> None:
     assert log.counts["ORDER_SUBMITTED"] == 1
 
 
-def test_the_last_clean_reconciliation_is_kept() -> None:
-    """One with mismatches is not clean."""
+def test_clean_reconciliation_time_is_kept() -> None:
+    """The event log keeps the time of the last reconciliation without mismatches."""
     run = make_run()
     assert take(run.events)[0].clean_reconciled_ts == "2026-01-01T00:00:00+00:00"
     run.payloads("RECONCILED")[0]["mismatches"] = ["ghost_broker_order:c-1"]
@@ -129,7 +130,7 @@ def test_the_last_clean_reconciliation_is_kept() -> None:
 
 
 def test_observer_gets_every_event() -> None:
-    """An observer is called with each event and the books after it."""
+    """An observer is called with every event and the books after that event."""
     told: list[tuple[str, str]] = []
 
     def observe(event: Event, books: Books) -> None:

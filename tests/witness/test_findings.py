@@ -1,8 +1,8 @@
 from c2lib.witness.findings import MAX_PER_FILE, FindingCode, Findings
 
 
-def test_a_finding_is_told_in_one_line_and_as_plain_values() -> None:
-    """People get a line, programs a mapping."""
+def test_finding_has_text_and_facts() -> None:
+    """A finding has a text of one line for people and a mapping of plain values for programs."""
     findings = Findings()
     findings.add(FindingCode.EVENT_ID_WRONG, "events.jsonl", 3, expected="a", seen="b", event_id="c")
     (finding,) = findings.all()
@@ -17,8 +17,8 @@ def test_a_finding_is_told_in_one_line_and_as_plain_values() -> None:
     }
 
 
-def test_the_findings_of_one_file_are_capped_and_the_last_one_tells_how_many_more() -> None:
-    """A wreck of a file does not drown the findings of the others."""
+def test_findings_per_file_are_capped() -> None:
+    """The findings of one file are capped, and the last of that file says how many more were left out."""
     findings = Findings()
     for line in range(MAX_PER_FILE + 5):
         findings.add(FindingCode.MALFORMED_LINE, "events.jsonl", line + 1)

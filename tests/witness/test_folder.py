@@ -19,8 +19,8 @@ def strangers(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["missing", "file", "fifo", "loop", "nul\0", "file/below", ""])
-def test_a_path_that_is_no_directory_is_an_error(name: str, tmp_path: Path) -> None:
-    """It is the only error there is, and says what to do."""
+def test_path_must_be_directory(name: str, tmp_path: Path) -> None:
+    """Opening a path that is no directory as a run folder raises RunPathError."""
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "fifo")
@@ -28,8 +28,8 @@ def test_a_path_that_is_no_directory_is_an_error(name: str, tmp_path: Path) -> N
         Folder(f"{tmp_path}/{name}" if name else "")
 
 
-def test_a_folder_may_be_named_by_a_link_and_keeps_its_own_name(tmp_path: Path) -> None:
-    """A staging folder stays one, whatever it is called by."""
+def test_linked_folder_keeps_own_name(tmp_path: Path) -> None:
+    """A run folder opened through a symlink has the name of the folder itself, a staging folder's too."""
     (tmp_path / ".staging-run").mkdir()
     (tmp_path / "link").symlink_to(".staging-run")
     with Folder(tmp_path / "link") as folder:
@@ -39,8 +39,8 @@ def test_a_folder_may_be_named_by_a_link_and_keeps_its_own_name(tmp_path: Path) 
         assert folder.name == ".staging-run"
 
 
-def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And no descriptor is left open for it."""
+def test_unlistable_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run folder that cannot be listed raises RunPathError and leaves no descriptor open."""
     before = len(os.listdir("/proc/self/fd"))
 
     def broken(directory: int) -> frozenset[str]:
@@ -52,8 +52,8 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_the_files_of_a_run_belong_there(tmp_path: Path) -> None:
-    """The six of them, and evidence with regular files in it."""
+def test_contract_files_are_expected(tmp_path: Path) -> None:
+    """The six files of a run, and an evidence folder with regular files, are not unexpected files."""
     for name in ("events.jsonl", "state_snapshots.jsonl", "audit.jsonl", "metrics.json", "run_manifest.json"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "environment.json").write_bytes(b"{}")
@@ -62,8 +62,8 @@ def test_the_files_of_a_run_belong_there(tmp_path: Path) -> None:
     assert strangers(tmp_path) == []
 
 
-def test_everything_else_is_a_finding_in_the_order_of_names(tmp_path: Path) -> None:
-    """Files, folders, odd names: each is told in one line."""
+def test_unexpected_files_are_listed(tmp_path: Path) -> None:
+    """Every other file or folder is an UNEXPECTED_FILE finding of one line, sorted by name."""
     for name in ("events.jsonl.bak", "a\nb", ".hidden"):
         (tmp_path / name).write_bytes(b"")
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))).write_bytes(b"")
@@ -77,8 +77,8 @@ def test_everything_else_is_a_finding_in_the_order_of_names(tmp_path: Path) -> N
     ]
 
 
-def test_evidence_holds_regular_files_only(tmp_path: Path) -> None:
-    """No folder below it, no link, no FIFO; and nothing in there is followed."""
+def test_evidence_holds_regular_files(tmp_path: Path) -> None:
+    """A folder, a symlink or a FIFO in the evidence folder is an UNEXPECTED_FILE finding."""
     evidence = tmp_path / "evidence"
     evidence.mkdir()
     (evidence / "deeper").mkdir()
@@ -91,8 +91,8 @@ def test_evidence_holds_regular_files_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])
-def test_evidence_is_a_folder_of_its_own(kind: str, tmp_path: Path) -> None:
-    """Neither a file nor a link to a folder elsewhere."""
+def test_evidence_must_be_folder(kind: str, tmp_path: Path) -> None:
+    """A file or a symlink in the place of the evidence folder is an UNEXPECTED_FILE finding."""
     run = tmp_path / "run"
     run.mkdir()
     if kind == "link":
@@ -102,21 +102,21 @@ def test_evidence_is_a_folder_of_its_own(kind: str, tmp_path: Path) -> None:
     assert strangers(run) == ["UNEXPECTED_FILE evidence expected a directory, seen ENOTDIR"]
 
 
-def test_the_environment_is_a_regular_file(tmp_path: Path) -> None:
-    """What stands in it is nobody's business, what it is must be plain."""
+def test_environment_must_be_regular_file(tmp_path: Path) -> None:
+    """An environment.json that is a symlink is an UNREADABLE_FILE finding."""
     (tmp_path / "environment.json").symlink_to("nowhere")
     assert strangers(tmp_path) == ["UNREADABLE_FILE environment.json expected a regular file, seen something else"]
 
 
-def test_a_file_that_vanishes_while_it_is_looked_at_is_no_regular_file(tmp_path: Path) -> None:
-    """A look at what is not there answers no."""
+def test_vanished_file_is_not_regular(tmp_path: Path) -> None:
+    """A file that vanishes during the check is no regular file and has size 0."""
     with Folder(tmp_path) as folder:
         assert folder_module._is_regular(folder.descriptor, "gone") is False
         assert folder_module._size(folder.descriptor, "gone") == 0
 
 
-def test_the_size_is_that_of_the_files_that_are_read(tmp_path: Path) -> None:
-    """Neither the environment nor strangers count."""
+def test_size_counts_checked_files(tmp_path: Path) -> None:
+    """The size of a run folder counts the files that are verified, not environment.json or unexpected files."""
     for name in ("events.jsonl", "run_manifest.json", "environment.json", "stranger"):
         (tmp_path / name).write_bytes(b"12345")
     with Folder(tmp_path) as folder:

@@ -1,4 +1,4 @@
-"""The runbook's contract: how its lines are read, and what is noted as unchecked."""
+"""The runbook's contract: how its lines are read, and what is listed as unchecked."""
 
 from collections import Counter
 
@@ -40,7 +40,7 @@ OWN_SNAPSHOT, OTHER_SNAPSHOT = b'{"phase":"INIT","status":"INIT"}', b'{"status":
     ],
 )
 def test_own_field_decides_the_contract(audit: bytes | None, snapshot: bytes | None, other: bool) -> None:
-    """One field that only c2lib's contract has, or no line that can be read, holds a directory to c2lib's contract."""
+    """A field that only c2lib's contract has, or an unreadable line, holds a directory to c2lib's contract."""
     assert keeps_runbook_contract(audit, snapshot) is other
 
 
@@ -65,8 +65,8 @@ def test_text_has_contract_bounds() -> None:
             text_of({"a": [value]})
 
 
-def test_float_is_another_form() -> None:
-    """A float breaks the contract where it asks for text or an integer."""
+def test_float_breaks_text_field() -> None:
+    """A float in the place of a text or an integer breaks the contract."""
     findings = Findings()
     check = RunbookFile(Artifact.SNAPSHOTS, findings, RunName())
     line = b'{"run_id":1.5,"status":"INIT","step":1.0,"strategy_id":"s"}'
@@ -77,8 +77,8 @@ def test_float_is_another_form() -> None:
     }
 
 
-def test_required_and_optional_fields() -> None:
-    """A missing required field is a finding; missing optional and strange fields are listed as unchecked."""
+def test_missing_required_field_is_found() -> None:
+    """A missing required field is a finding, and missing optional or additional fields are listed as unchecked."""
     findings = Findings()
     check = RunbookFile(Artifact.METRICS, findings, RunName())
     assert check.value(1, b'{"elapsed":0.5,"run_id":"r","strategy_id":"s"}') is not None
@@ -93,13 +93,13 @@ def test_required_and_optional_fields() -> None:
     assert [finding.seen for finding in findings.all()] == ["is missing"]
 
 
-def test_empty_file_lists_nothing() -> None:
-    """A file without a line lists no missing fields: that it is missing has a finding of its own."""
+def test_empty_file_lists_no_fields() -> None:
+    """An empty file lists no missing fields as unchecked."""
     assert list(RunbookFile(Artifact.AUDIT, Findings()).unchecked()) == []
 
 
 def test_counted_names_are_bounded() -> None:
-    """The first words of another program are counted by name, the rest together."""
+    """The first names that another program uses are counted by name, and the rest together."""
     counts: Counter[str] = Counter()
     for number in range(3 * MAX_NAMES):
         count_name(counts, f"w{number}")
@@ -109,7 +109,7 @@ def test_counted_names_are_bounded() -> None:
 
 
 def test_strange_fields_forge_no_line() -> None:
-    """Strange fields are listed as one bounded line of ASCII."""
+    """The names of additional fields are listed as one bounded line of ASCII."""
     check = RunbookFile(Artifact.METRICS, Findings())
     check.value(1, b'{"a":1,"b\\nSEALED OK":1,"run_id":"r","strategy_id":"s"}')
     assert list(check.unchecked())[1].endswith(": a, b\\nSEALED OK")
@@ -117,6 +117,6 @@ def test_strange_fields_forge_no_line() -> None:
     assert len(list(check.unchecked())[1].rpartition(": ")[2]) == 200
 
 
-def test_lone_float_is_its_text() -> None:
-    """The canonical text of a float without an object around it is its own text."""
+def test_lone_float_keeps_its_text() -> None:
+    """The canonical text of a single float is the text that was read."""
     assert text_of(FloatText("2.50")) == "2.50"

@@ -80,7 +80,7 @@ def test_own_event_types_stand_anywhere(tmp_path: Path) -> None:
 
 
 def test_spaces_are_not_canonical(tmp_path: Path) -> None:
-    """A line with a space in it is found as not canonical."""
+    """A line of another program with an additional space is found as not canonical."""
     place = OtherRun().write(tmp_path / "run")
     text = (place / AUDIT).read_text()
     (place / AUDIT).write_text(text.replace('{"code":', '{ "code":', 1))
@@ -97,7 +97,7 @@ def test_spaces_are_not_canonical(tmp_path: Path) -> None:
     ],
 )
 def test_times_are_instants(times: tuple[str | None, ...], sound: bool, tmp_path: Path) -> None:
-    """Times are compared whatever their zone and precision; a text that names no instant is counted, not compared."""
+    """Times of any zone and precision are compared as instants, and texts that are no times are counted."""
     run = OtherRun(ticks=0)
     for event in run.events:
         del event["ts_utc"]
@@ -118,7 +118,7 @@ def test_times_are_instants(times: tuple[str | None, ...], sound: bool, tmp_path
 
 
 def moved(run: OtherRun, *pairs: tuple[str, str]) -> None:
-    """Let the audit trail tell phase moves."""
+    """Let the audit trail record phase moves."""
     stop = run.audit.pop()
     for before, after in pairs:
         run.note("C2_PHASE_TRANSITION", {"from": before, "to": after})
@@ -140,7 +140,7 @@ def test_phases_follow_the_table(tmp_path: Path) -> None:
 
 
 def test_own_phases_are_listed(tmp_path: Path) -> None:
-    """Phases that the contract does not have are listed as unchecked, and nothing is concluded from them."""
+    """Phases that the contract does not have are listed as unchecked, and the phase path is not checked."""
     run = OtherRun()
     moved(run, ("BOOT", "GO"), ("DRYRUN_ACTIVE", "STOPPING"))
     seen = open_run(run.write(tmp_path / "run"))
@@ -149,7 +149,7 @@ def test_own_phases_are_listed(tmp_path: Path) -> None:
 
 
 def test_kept_snapshots_are_bounded(tmp_path: Path) -> None:
-    """Every snapshot is checked, but only the first ones are kept."""
+    """Every snapshot of another program's run is checked, and only the first ones are kept."""
     run = OtherRun()
     run.snapshots[1:1] = [dict(run.snapshots[0]) for _ in range(MAX_STATES)]
     seen = open_run(run.write(tmp_path / "run"))

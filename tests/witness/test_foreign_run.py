@@ -1,4 +1,4 @@
-"""A run of another program, judged as far as the runbook's contract goes."""
+"""A run of another program, checked as far as the runbook's contract goes."""
 
 import shutil
 from collections.abc import Callable
@@ -24,8 +24,8 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "REJECTED", "FAILED"])
-def test_sound_run_has_no_findings(status: str, tmp_path: Path) -> None:
-    """A sound run of another program is UNSEALED without findings, and its summary holds what its files say."""
+def test_correct_run_has_no_findings(status: str, tmp_path: Path) -> None:
+    """A correct run of another program is UNSEALED without findings, with a summary of what its files say."""
     seen = open_run(OtherRun(status).write(tmp_path / "run"))
     assert [finding.text() for finding in seen.findings] == []
     assert (seen.verdict, seen.summary.status, seen.summary.run_id) == (Verdict.UNSEALED, status, "run_demo_001")
@@ -34,7 +34,7 @@ def test_sound_run_has_no_findings(status: str, tmp_path: Path) -> None:
 
 
 def test_unchecked_is_listed(place: Path) -> None:
-    """What could not be checked is listed: always the seal, and whatever this run leaves open."""
+    """What could not be checked of another program's run is listed: always the seal, and whatever is missing."""
     (place / "run.log").write_text("own\n")
     unchecked = open_run(place).unchecked
     assert unchecked[: len(NOT_CHECKED_RUNBOOK)] == NOT_CHECKED_RUNBOOK
@@ -52,7 +52,7 @@ def test_unchecked_is_listed(place: Path) -> None:
 
 
 def test_unread_times_are_listed(tmp_path: Path) -> None:
-    """Times that name no instant are listed as unchecked."""
+    """Times of another program's run that are no instants are listed as unchecked."""
     run = OtherRun()
     for event in run.events:
         event["ts_utc"] = "noon"
@@ -100,8 +100,8 @@ def test_disagreeing_files_are_found(name: str, tmp_path: Path) -> None:
     assert expected in {f"{finding.code} {finding.file}" for finding in seen.findings if finding.line == 0}
 
 
-def test_rejected_run_made_no_step(tmp_path: Path) -> None:
-    """A step of a rejected run is found."""
+def test_rejected_run_has_no_step(tmp_path: Path) -> None:
+    """A step of a rejected run of another program is found."""
     run = OtherRun("REJECTED")
     run.emit("STRATEGY_TICK", {})
     run.snapshots[-1]["events_emitted"] = run.metrics["events_emitted"] = 2
@@ -110,7 +110,7 @@ def test_rejected_run_made_no_step(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("told", "good"), [(0, True), (2, True), (3, False)])
 def test_late_retries_may_be_unknown(told: int, good: bool, tmp_path: Path) -> None:
-    """The metrics may know or not know of retries that were audited after everything else, but of no more."""
+    """The metrics may count or omit retries that were audited after everything else, and no more than those."""
     run = OtherRun()
     run.retry(behind=1, retries=2)
     run.metrics.update(sink_retries=told, audit_events=2 + (told > 0))
@@ -137,7 +137,7 @@ def stripped(run: Run, parent: Path) -> Path:
 
 
 def test_stripped_run_is_unsealed(tmp_path: Path) -> None:
-    """A run without seal, chain and phases is UNSEALED and lists that; without the chain alone, it is found."""
+    """A run without seal, chain and phases is UNSEALED; a run without the chain alone breaks the contract."""
     seen = open_run(stripped(make_run(), tmp_path / "all"))
     assert (seen.verdict, found(seen)) == (Verdict.UNSEALED, set())
     assert seen.unchecked[0] == NOT_CHECKED_RUNBOOK[0]
@@ -149,7 +149,7 @@ def test_stripped_run_is_unsealed(tmp_path: Path) -> None:
 
 
 def test_manifest_asks_for_own_contract(tmp_path: Path) -> None:
-    """With a manifest, every file is held to c2lib's contract."""
+    """With a manifest, every file of a run is held to c2lib's contract."""
     place = stripped(make_run(), tmp_path)
     (place / "run_manifest.json").write_bytes(make_run().contents()["run_manifest.json"])
     seen = open_run(place)
@@ -158,7 +158,7 @@ def test_manifest_asks_for_own_contract(tmp_path: Path) -> None:
 
 
 def test_own_events_are_refolded(tmp_path: Path) -> None:
-    """Orders and books are refolded where the events begin as c2lib's do."""
+    """Orders and books are refolded where another program's events begin as c2lib's do."""
     run = make_run(strategy=scripted({0: BUY_ONE}))
     place = stripped(run, tmp_path / "good")
     seen = open_run(place)
@@ -172,7 +172,7 @@ def test_own_events_are_refolded(tmp_path: Path) -> None:
 
 
 def test_other_program_has_no_series(place: Path) -> None:
-    """A run of another program has no bars, orders or fills to draw: its payloads are its own."""
+    """A run of another program has no series of bars, orders or fills."""
     series = open_run(place, series=True).series
     assert (series.bars, series.orders, series.fills) == ((), (), ())
 
@@ -187,8 +187,8 @@ def test_missing_file_is_incomplete(name: str, place: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_line_has_its_place(name: str, place: Path) -> None:
-    """One line less, one line twice and two lines exchanged are found without a chain too."""
+def test_displaced_lines_are_found(name: str, place: Path) -> None:
+    """A line removed, doubled or exchanged with the next is found in a run without a chain, too."""
     lines = (place / name).read_bytes().splitlines(keepends=True)
     for at in range(len(lines)):
         without = [*lines[:at], *lines[at + 1 :]]
@@ -202,8 +202,8 @@ def test_every_line_has_its_place(name: str, place: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 @settings(max_examples=100)
 @given(data=st.data())
-def test_no_bytes_raise(name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Any piece of any file exchanged for anything ends in a report, not in an exception."""
+def test_arbitrary_bytes_never_raise(name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Arbitrary bytes in the place of a piece of any file of another program's run raise no exception."""
     place = OtherRun().write(tmp_path_factory.mktemp("odd") / "run")
     whole = (place / name).read_bytes()
     start = data.draw(st.integers(0, len(whole)))
@@ -222,8 +222,8 @@ VALUES: st.SearchStrategy[object] = st.sampled_from(
 
 @settings(max_examples=300)
 @given(data=st.data())
-def test_no_value_raises(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Any value in any field ends in a report, not in an exception."""
+def test_arbitrary_values_never_raise(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Arbitrary values in any field of another program's run raise no exception."""
     run = OtherRun(data.draw(st.sampled_from(["COMPLETED", "REJECTED"])))
     lines = [*run.events, *run.audit, *run.snapshots, run.metrics]
     for _ in range(data.draw(st.integers(1, 3))):

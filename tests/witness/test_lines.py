@@ -37,15 +37,15 @@ def judge(file: str, data: bytes, run: RunName | None = None) -> tuple[Line | No
 
 
 @pytest.mark.parametrize("file", TABLES)
-def test_what_a_session_wrote_keeps_the_contract(file: str) -> None:
-    """Every line of every artifact passes, and comes out as it went in."""
+def test_session_lines_keep_contract(file: str) -> None:
+    """Every line that a session wrote to any artifact passes the line check with its value unchanged."""
     for line in RUN.lines[file]:
         assert judge(file, canonical_json(line).encode()) == (line, [])
 
 
 @pytest.mark.parametrize("file", TABLES)
-def test_a_field_taken_out_put_in_or_exchanged_breaks_the_contract(file: str) -> None:
-    """Each field of each artifact is asked for, by name and by form, and no other is let in."""
+def test_wrong_fields_break_contract(file: str) -> None:
+    """A missing, malformed or additional field of any artifact breaks the contract and is named."""
     line = RUN.lines[file][0]
     for field in TABLES[file]:
         less = {name: value for name, value in line.items() if name != field.name}
@@ -74,8 +74,8 @@ def test_a_field_taken_out_put_in_or_exchanged_breaks_the_contract(file: str) ->
         ('{"a":"e\u0301"}'.encode(), "CONTRACT_BROKEN: a value with a canonical form / $.a: is not in Unicode NFC"),
     ],
 )
-def test_a_line_without_canonical_form_is_not_used(data: bytes, finding: str) -> None:
-    """It is told apart from a line whose fields are wrong."""
+def test_line_without_canonical_form_rejected(data: bytes, finding: str) -> None:
+    """A line without a canonical form is one finding and has no value, malformed JSON apart from bad values."""
     value, found = judge("audit.jsonl", data)
     assert value is None
     assert len(found) == 1
@@ -92,8 +92,8 @@ def test_a_line_without_canonical_form_is_not_used(data: bytes, finding: str) ->
         (lambda text: b"{" + text[1:-1].split(b",", 1)[1] + b"," + text[1:-1].split(b",", 1)[0] + b"}", 2),
     ],
 )
-def test_a_line_in_another_spelling_is_not_canonical_but_used(spoil: Any, place: int | None) -> None:
-    """What it says still counts, so that one space does not hide what else is wrong."""
+def test_other_spelling_is_still_used(spoil: Any, place: int | None) -> None:
+    """A line in another JSON spelling is NOT_CANONICAL from the first differing byte, and its value is used."""
     line = RUN.audit[0]
     text = canonical_json(line).encode()
     value, found = judge("audit.jsonl", spoil(text))
@@ -102,8 +102,8 @@ def test_a_line_in_another_spelling_is_not_canonical_but_used(spoil: Any, place:
     assert found == [f"NOT_CANONICAL: canonical JSON / another text from byte {at} on"]
 
 
-def test_all_lines_name_one_run_and_one_strategy() -> None:
-    """The first line that names them counts."""
+def test_lines_name_one_run() -> None:
+    """A line with another run_id or strategy_id than the first line is WRONG_RUN."""
     run = RunName()
     first, second = dict(RUN.snapshots[0]), dict(RUN.snapshots[1])
     assert judge("state_snapshots.jsonl", canonical_json(first).encode(), run)[1] == []
@@ -115,8 +115,8 @@ def test_all_lines_name_one_run_and_one_strategy() -> None:
     assert judge("state_snapshots.jsonl", canonical_json(second).encode(), run)[1] == ["WRONG_RUN: strat_demo / other"]
 
 
-def test_a_payload_may_carry_more_and_never_less() -> None:
-    """What other programs rely on is there, whatever is added to it."""
+def test_payload_may_have_more_fields() -> None:
+    """A payload may have more fields than the contract names, and must have every one that the contract names."""
     for event in RUN.events:
         fields, payload = PAYLOADS[EventKind(event["event_type"])], event["payload"]
         assert list(problems(fields, {**payload, "more": 1}, closed=False)) == []
@@ -125,8 +125,8 @@ def test_a_payload_may_carry_more_and_never_less() -> None:
             assert list(problems(fields, less, closed=False)) == [(name, "is missing")]
 
 
-def test_a_decimal_has_a_bound() -> None:
-    """Nobody is made to multiply numbers of a million digits."""
+def test_decimals_have_bounded_length() -> None:
+    """A decimal text of more than 400 characters breaks the contract."""
     price = [Field("price", FieldKind.DECIMAL, "", nullable=True)]
     for value in ("9" * MAX_DECIMAL, None):
         assert list(problems(price, {"price": value}, closed=True)) == []
@@ -143,7 +143,7 @@ JSON = st.recursive(
 
 
 @given(value=JSON, text_in_ascii=st.booleans())
-def test_certainly_canonical_lines_are_strictly_so(value: Any, text_in_ascii: bool) -> None:
+def test_certain_lines_pass_strict_check(value: Any, text_in_ascii: bool) -> None:
     """A line that is taken for canonical beyond doubt passes the strict check, with the same value."""
     data = json.dumps({"a": value}, ensure_ascii=text_in_ascii, separators=(",", ":"), sort_keys=True)
     try:
@@ -155,8 +155,8 @@ def test_certainly_canonical_lines_are_strictly_so(value: Any, text_in_ascii: bo
     assert certain is None or certain == strict_json(line)
 
 
-def test_honest_lines_are_certainly_canonical() -> None:
-    """No line that a session wrote needs the strict check, whatever letters are in it."""
+def test_session_lines_are_certainly_canonical() -> None:
+    """Every line that a session wrote is recognised as canonical without the strict check, letters included."""
     for file in TABLES:
         assert all(canonical_object(canonical_json(line).encode()) == line for line in RUN.lines[file])
     assert canonical_object('{"é":"é中"}'.encode()) is None
@@ -165,8 +165,8 @@ def test_honest_lines_are_certainly_canonical() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_used_or_found_wanting(data: bytes) -> None:
-    """No line raises, and none vanishes."""
+def test_arbitrary_bytes_never_raise(data: bytes) -> None:
+    """Arbitrary bytes as a line give a value or a finding, and never raise."""
     for file in TABLES:
         value, found = judge(file, data)
         assert value is not None or found

@@ -32,13 +32,13 @@ def resealed(change: Callable[[Line], object], parent: Path, run: Run | None = N
     return found(examined(run, parent))
 
 
-def test_a_seal_that_fits_is_found_to_fit(tmp_path: Path) -> None:
-    """Nothing is wrong with a manifest that nobody touched."""
+def test_correct_manifest_has_no_finding(tmp_path: Path) -> None:
+    """An unchanged manifest of a sealed run has no finding."""
     assert resealed(lambda manifest: None, tmp_path) == set()
 
 
-def test_the_digest_is_recomputed(tmp_path: Path) -> None:
-    """A manifest that was changed and not sealed again is told at once."""
+def test_run_digest_is_recomputed(tmp_path: Path) -> None:
+    """A manifest that was changed without a new digest is RUN_DIGEST_WRONG."""
     folder = make_run().write(tmp_path)
     path = folder / MANIFEST
     path.write_bytes(path.read_bytes().replace(b'"seed":123', b'"seed":124'))
@@ -67,8 +67,8 @@ def test_the_digest_is_recomputed(tmp_path: Path) -> None:
         ({"market": None}, {f"CONTRACT_BROKEN {MANIFEST}"}),
     ],
 )
-def test_what_the_manifest_says_otherwise_is_found(change: Line, findings: set[str], tmp_path: Path) -> None:
-    """Each of its fields is held against the log or against its own table."""
+def test_wrong_manifest_fields_are_found(change: Line, findings: set[str], tmp_path: Path) -> None:
+    """A manifest field that contradicts the log or breaks its own table is found although the digest fits."""
     assert resealed(lambda manifest: manifest.update(change), tmp_path) == findings
 
 
@@ -89,10 +89,8 @@ def test_what_the_manifest_says_otherwise_is_found(change: Line, findings: set[s
         (("inputs", "sink_failures"), None, set()),
     ],
 )
-def test_what_is_wrong_inside_a_manifests_objects_is_found(
-    path: tuple[str, ...], value: Any, findings: set[str], tmp_path: Path
-) -> None:
-    """However deep it stands."""
+def test_wrong_nested_values_are_found(path: tuple[str, ...], value: Any, findings: set[str], tmp_path: Path) -> None:
+    """A wrong value inside an object of the manifest is found although the digest fits."""
 
     def change(manifest: Line) -> None:
         target: Any = manifest
@@ -120,10 +118,8 @@ def test_what_is_wrong_inside_a_manifests_objects_is_found(
         (("criteria",), {"min_fills": 0}, f"CONFIG_HASH_WRONG {MANIFEST}"),
     ],
 )
-def test_another_config_with_all_its_hashes_made_to_fit_is_found_by_what_it_did(
-    path: tuple[str, ...], value: Any, finding: str, tmp_path: Path
-) -> None:
-    """Even when the first event is forged along: the rest of the log was made by the real one."""
+def test_forged_config_contradicts_log(path: tuple[str, ...], value: Any, finding: str, tmp_path: Path) -> None:
+    """A forged config whose hashes all fit, in the first event too, is found by the rest of the log."""
     run = make_run()
     target: Any = run.config
     for name in path[:-1]:
@@ -134,15 +130,15 @@ def test_another_config_with_all_its_hashes_made_to_fit_is_found_by_what_it_did(
     assert finding in found(forged(run, tmp_path))
 
 
-def test_the_config_is_the_one_that_the_first_event_names(tmp_path: Path) -> None:
-    """The log sealed its hash before the first step."""
+def test_config_hash_matches_first_event(tmp_path: Path) -> None:
+    """A config whose hash differs from the one in SESSION_START is CONFIG_HASH_WRONG."""
     run = make_run()
     run.config["max_sink_retries"] = 5
     assert found(examined(run, tmp_path)) == {f"CONFIG_HASH_WRONG {MANIFEST}"}
 
 
-def test_every_bar_has_a_tick_where_the_config_asks_for_it(tmp_path: Path) -> None:
-    """Ticks taken out at the end or in the middle are missed."""
+def test_missing_ticks_are_found(tmp_path: Path) -> None:
+    """A missing tick of a run that records every bar is SEQUENCE_BROKEN, in the middle and at the end."""
     for name, gone in (("end", 7), ("middle", 6)):
         run = make_run()
         run.lines[EVENTS] = [
@@ -155,15 +151,15 @@ def test_every_bar_has_a_tick_where_the_config_asks_for_it(tmp_path: Path) -> No
         assert f"SEQUENCE_BROKEN {EVENTS}" in found(forged(run, tmp_path / name))
 
 
-def test_retries_are_told_to_a_replay_as_often_as_they_were_audited(tmp_path: Path) -> None:
-    """One left out of the inputs would make another run of it."""
+def test_sink_failures_match_retries(tmp_path: Path) -> None:
+    """A manifest whose inputs list fewer sink failures than the audited retries is COUNTER_WRONG."""
     run = retried_run()
     run.inputs["sink_failures"].pop()
     assert found(examined(run, tmp_path)) == {f"COUNTER_WRONG {MANIFEST}"}
 
 
-def test_the_gate_may_be_open_where_that_was_audited(tmp_path: Path) -> None:
-    """Such a run is no PASS, which is the evidence's to say, but its record is in order."""
+def test_audited_override_is_no_finding(tmp_path: Path) -> None:
+    """A run with enabled true has no finding when the override is audited or the run was rejected for that."""
     run = make_run(enabled=True, enabled_override=True)
     examination = examined(run, tmp_path / "overridden")
     assert examination.findings == ()
@@ -172,16 +168,16 @@ def test_the_gate_may_be_open_where_that_was_audited(tmp_path: Path) -> None:
     assert examined(run, tmp_path / "rejected").findings == ()
 
 
-def test_a_run_in_the_folder_of_another_is_found(tmp_path: Path) -> None:
-    """A run directory is named for its run."""
+def test_folder_name_must_match_run(tmp_path: Path) -> None:
+    """A run in a folder that is not named by its run_id is WRONG_RUN."""
     folder = make_run().write(tmp_path, "another")
     assert [finding.text() for finding in open_run(folder).findings] == [
         f"WRONG_RUN {MANIFEST} expected the folder's name another, seen run_demo_001"
     ]
 
 
-def test_the_manifest_is_one_canonical_line(tmp_path: Path) -> None:
-    """Neither two lines nor another spelling."""
+def test_manifest_is_one_canonical_line(tmp_path: Path) -> None:
+    """A manifest in another spelling, of two lines, cut or empty is found."""
     folder = make_run().write(tmp_path)
     path = folder / MANIFEST
     data = path.read_bytes()
@@ -196,8 +192,8 @@ def test_the_manifest_is_one_canonical_line(tmp_path: Path) -> None:
         assert finding in found(open_run(folder))
 
 
-def test_a_manifest_of_one_run_does_not_seal_another(tmp_path: Path) -> None:
-    """Every sealed file is told to be another."""
+def test_foreign_manifest_seals_nothing(tmp_path: Path) -> None:
+    """A run with the manifest of another run is DIGEST_WRONG in each sealed file that differs."""
     folder = make_run().write(tmp_path)
     other = cancelled_run().contents()[MANIFEST]
     (folder / MANIFEST).write_bytes(other)

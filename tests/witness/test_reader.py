@@ -40,8 +40,8 @@ from c2lib.witness.reader import ArtifactFile, FileFacts
         (b'"' + b"x" * 10, "is longer than 10 bytes"),
     ],
 )
-def test_json_that_is_not_strict_is_refused_with_its_reason(data: bytes, why: str) -> None:
-    """Each way in which two readers could disagree about a text is refused."""
+def test_ambiguous_json_is_refused(data: bytes, why: str) -> None:
+    """JSON that two readers could read differently, or that exceeds a bound, is refused with the reason."""
     limit = 10 if why.startswith("is longer") else 1 << 20
     with pytest.raises(JsonError) as caught:
         strict_json(data, limit)
@@ -61,27 +61,27 @@ def test_json_that_is_not_strict_is_refused_with_its_reason(data: bytes, why: st
         (b"[12345678901234567,-1]", [12345678901234567, -1]),
     ],
 )
-def test_json_that_is_strict_is_read(data: bytes, value: Any) -> None:
-    """Brackets inside texts are no nesting, many objects are not deep, and a float is the contract's to refuse."""
+def test_strict_json_is_read(data: bytes, value: Any) -> None:
+    """Strict JSON is read to its value, and brackets inside texts do not count as nesting."""
     assert value is None or strict_json(data) == value
     strict_json(data)
 
 
-def test_the_nesting_bound_is_that_of_canonical_json() -> None:
-    """The reader lets through what the encoder could have written."""
+def test_nesting_bound_is_64() -> None:
+    """The nesting bound of the reader, 64, is the bound of canonical JSON."""
     assert MAX_DEPTH == 64
 
 
-def test_more_brackets_than_a_manifest_can_need_are_refused_unparsed() -> None:
-    """Empty objects cost twenty times their bytes in memory, and minutes; a reading of a clock is longer."""
+def test_too_many_brackets_are_refused() -> None:
+    """JSON with more brackets than any manifest can have is refused before parsing."""
     with pytest.raises(JsonError, match="has more than 2097152 brackets"):
         strict_json(b"[" + b"{}," * MAX_BRACKETS + b"{}]", MAX_OBJECT)
     assert len(b'[0,"2026-01-01T00:00:00+00:00"],') * MAX_BRACKETS >= MAX_OBJECT
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    """There is no third way out."""
+def test_arbitrary_bytes_raise_json_error(data: bytes) -> None:
+    """Arbitrary bytes are read as JSON or refused with JsonError."""
     try:
         strict_json(data)
     except JsonError:
@@ -104,8 +104,8 @@ def read(directory: int, limit: int = 1 << 20) -> tuple[list[tuple[int, bytes]],
     return lines, file.facts, [finding.text() for finding in findings.all()]
 
 
-def test_lines_are_split_at_line_feeds_and_nowhere_else(tmp_path: Path, directory: int) -> None:
-    """Carriage returns and the separators of Unicode are ordinary characters."""
+def test_only_line_feeds_split_lines(tmp_path: Path, directory: int) -> None:
+    """Lines are split at line feeds only, not at carriage returns or the separators of Unicode."""
     data = "a\r\n\n\u2028b\x0b\x85\x1cc\n".encode()
     (tmp_path / "f").write_bytes(data)
     lines, facts, found = read(directory)
@@ -114,8 +114,8 @@ def test_lines_are_split_at_line_feeds_and_nowhere_else(tmp_path: Path, director
     assert found == []
 
 
-def test_a_last_line_without_its_end_is_found_and_read(tmp_path: Path, directory: int) -> None:
-    """A cut file is told from a whole one, and what is there is still looked at."""
+def test_unfinished_last_line_is_read(tmp_path: Path, directory: int) -> None:
+    """A last line without a line end is read and is a MALFORMED_LINE finding."""
     (tmp_path / "f").write_bytes(b"a\nb")
     lines, facts, found = read(directory)
     assert lines == [(1, b"a"), (2, b"b")]
@@ -124,15 +124,15 @@ def test_a_last_line_without_its_end_is_found_and_read(tmp_path: Path, directory
     assert found == ["MALFORMED_LINE f:2 expected a line that ends, seen no line end"]
 
 
-def test_an_empty_file_has_no_lines_and_its_facts(tmp_path: Path, directory: int) -> None:
-    """Nothing is a size too."""
+def test_empty_file_has_facts(tmp_path: Path, directory: int) -> None:
+    """An empty file has no lines, no finding, and the hash and size of an empty text."""
     (tmp_path / "f").write_bytes(b"")
     assert read(directory) == ([], FileFacts(hashlib.sha256(b"").hexdigest(), 0, 0), [])
 
 
 @pytest.mark.parametrize("size", [11, 3 * (1 << 18) + 7])
-def test_a_line_that_is_too_long_is_skipped_and_measured(tmp_path: Path, directory: int, size: int) -> None:
-    """The lines after it keep their numbers, and the hash is that of the whole file."""
+def test_too_long_line_is_skipped(tmp_path: Path, directory: int, size: int) -> None:
+    """A line that is too long is skipped and measured; later lines and the hash of the file are unaffected."""
     data = b"a\n" + b"x" * size + b"\nb\n" + b"y" * size
     (tmp_path / "f").write_bytes(data)
     lines, facts, found = read(directory, limit=10)
@@ -146,10 +146,8 @@ def test_a_line_that_is_too_long_is_skipped_and_measured(tmp_path: Path, directo
 
 
 @given(pieces=st.lists(st.integers(min_value=0, max_value=9), max_size=12), chunk=st.integers(1, 8))
-def test_the_lines_do_not_depend_on_how_the_file_is_read(
-    tmp_path_factory: pytest.TempPathFactory, pieces: list[int], chunk: int
-) -> None:
-    """Chunks of any size give the same lines."""
+def test_chunk_size_changes_no_line(tmp_path_factory: pytest.TempPathFactory, pieces: list[int], chunk: int) -> None:
+    """The size of the chunks in which a file is read changes no line, hash or finding."""
     data = b"".join(bytes([97 + number]) * number + b"\n" for number in pieces)
     folder = tmp_path_factory.mktemp("chunks")
     (folder / "f").write_bytes(data)
@@ -163,34 +161,32 @@ def test_the_lines_do_not_depend_on_how_the_file_is_read(
     assert found == []
 
 
-def test_a_missing_file_is_found(directory: int) -> None:
-    """It has no facts."""
+def test_missing_file_is_found(directory: int) -> None:
+    """A missing file is a MISSING_FILE finding, with no lines and no facts."""
     assert read(directory) == ([], None, ["MISSING_FILE f"])
 
 
-def test_a_symlink_is_not_followed(tmp_path: Path, directory: int) -> None:
-    """Not even to a good file."""
+def test_symlink_is_not_followed(tmp_path: Path, directory: int) -> None:
+    """A symlink to a regular file is not followed and is an UNREADABLE_FILE finding."""
     (tmp_path / "g").write_bytes(b"a\n")
     (tmp_path / "f").symlink_to("g")
     assert read(directory) == ([], None, ["UNREADABLE_FILE f expected a regular file, seen a symbolic link"])
 
 
-def test_a_fifo_is_not_waited_for(tmp_path: Path, directory: int) -> None:
-    """Opening it returns at once, and nothing is read from it."""
+def test_fifo_does_not_block(tmp_path: Path, directory: int) -> None:
+    """A FIFO in the place of a file is an UNREADABLE_FILE finding and does not block the reader."""
     os.mkfifo(tmp_path / "f")
     assert read(directory) == ([], None, ["UNREADABLE_FILE f expected a regular file, seen not a regular file"])
 
 
-def test_a_directory_is_no_file(tmp_path: Path, directory: int) -> None:
-    """It is said so."""
+def test_directory_is_unreadable(tmp_path: Path, directory: int) -> None:
+    """A directory in the place of a file is an UNREADABLE_FILE finding."""
     (tmp_path / "f").mkdir()
     assert read(directory) == ([], None, ["UNREADABLE_FILE f expected a regular file, seen not a regular file"])
 
 
-def test_a_file_that_cannot_be_read_to_its_end_is_found(
-    tmp_path: Path, directory: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A failing disk is a finding, and a file read in part has no facts."""
+def test_read_error_is_found(tmp_path: Path, directory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be read to its end is an UNREADABLE_FILE finding with the system's error code."""
     (tmp_path / "f").write_bytes(b"a\nb\n")
 
     def broken(descriptor: int, size: int, offset: int) -> bytes:
@@ -200,8 +196,8 @@ def test_a_file_that_cannot_be_read_to_its_end_is_found(
     assert read(directory) == ([], None, ["UNREADABLE_FILE f expected a regular file, seen EIO"])
 
 
-def test_a_file_that_grows_while_it_is_read_is_given_up(tmp_path: Path, directory: int) -> None:
-    """What was read before stands; a file that never ends has no facts."""
+def test_growing_file_is_unreadable(tmp_path: Path, directory: int) -> None:
+    """A file that grows during reading gives the lines of its first size, a finding and no facts."""
     (tmp_path / "f").write_bytes(b"a\n" * (1 << 18))
     findings = Findings()
     file = ArtifactFile(directory, "f", findings)
@@ -217,14 +213,14 @@ def test_a_file_that_grows_while_it_is_read_is_given_up(tmp_path: Path, director
     ]
 
 
-def test_an_error_without_a_number_has_a_word_too() -> None:
-    """Whatever the system raises can be told."""
+def test_unnumbered_error_has_text() -> None:
+    """An OSError without an error number is described as unreadable."""
     assert reader.why(OSError("odd")) == "unreadable"
 
 
 @given(data=st.binary(max_size=60).map(lambda data: data.replace(b"a", b"\n")), chunk=st.integers(1, 8))
-def test_blocks_hold_the_same_lines(tmp_path_factory: pytest.TempPathFactory, data: bytes, chunk: int) -> None:
-    """However the file is read, and with the same findings."""
+def test_blocks_hold_same_lines(tmp_path_factory: pytest.TempPathFactory, data: bytes, chunk: int) -> None:
+    """Reading a file in blocks gives the same lines, facts and findings as reading single lines."""
     folder = tmp_path_factory.mktemp("blocks")
     (folder / "f").write_bytes(data)
     told: list[int] = []
@@ -243,8 +239,8 @@ def test_blocks_hold_the_same_lines(tmp_path_factory: pytest.TempPathFactory, da
     assert lines == [(number, line) for number, line in enumerate(whole, 1) if len(line) <= 5]
 
 
-def test_what_is_found_stands_behind_the_lines_before_it(tmp_path: Path, directory: int) -> None:
-    """A line that is too long is told of when the lines before it were taken."""
+def test_findings_follow_earlier_lines(tmp_path: Path, directory: int) -> None:
+    """The finding on a line that is too long is added after the lines before that line were taken."""
     (tmp_path / "f").write_bytes(b"a\nbbbbbbbbbb\nc\n")
     findings = Findings()
     counts = [len(findings.all()) for _ in ArtifactFile(directory, "f", findings, 5).blocks()]

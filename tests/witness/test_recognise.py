@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core.canon import MAX_INTEGER, canonical_json, event_id, sha256_hex
+from c2lib.core.canon import MAX_INTEGER, canonical_json, sha256_hex
 from c2lib.core.contract import EVENT_FIELDS, PAYLOADS, Field, FieldKind
 from c2lib.core.model import OrderIntent
 from c2lib.core.vocabulary import EventKind
@@ -23,6 +23,7 @@ from c2lib.witness.recognise import (
     values_of,
 )
 from c2lib.witness.refold import Books
+from tests.core.event_ids import event_id
 from tests.witness.sample_runs import (
     Line,
     Run,
@@ -92,8 +93,8 @@ def taken(data: bytes, *, in_blocks: bool) -> Any:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_sound_run_comes_to_the_same_both_ways(name: str) -> None:
-    """Nothing is found, and counts, ids, times and books are the same."""
+def test_blocks_equal_single_lines(name: str) -> None:
+    """A correct run taken in blocks gives the same counts, ids, times and books as line by line."""
     data = b"\n".join(lines_of(RUNS[name]))
     at_once, one_by_one = taken(data, in_blocks=True), taken(data, in_blocks=False)
     assert at_once == one_by_one
@@ -101,7 +102,7 @@ def test_a_sound_run_comes_to_the_same_both_ways(name: str) -> None:
 
 
 class Counting(EventLog):
-    """Counts the lines that were judged one by one."""
+    """Counts the lines that were checked one by one."""
 
     judged = 0
 
@@ -113,8 +114,8 @@ class Counting(EventLog):
 
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("observed", [False, True])
-def test_every_line_but_the_outer_ones_is_recognised(name: str, observed: bool) -> None:
-    """Of an honest run only SESSION_START, SESSION_STOP and REJECTED get the strict check, whatever the run holds."""
+def test_inner_events_are_recognised(name: str, observed: bool) -> None:
+    """Only SESSION_START, SESSION_STOP and REJECTED of a correct run need the strict check."""
     log = Counting(Findings(), RunName(), (lambda *seen: None) if observed else None)
     log.take_block(1, b"\n".join(lines_of(RUNS[name])))
     outer = sum(event["event_type"] not in RECOGNISED_KINDS for event in RUNS[name].events)
@@ -186,13 +187,13 @@ def altered_events(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=600)
 @given(altered_events())
-def test_an_altered_run_is_judged_the_same_both_ways(data: bytes) -> None:
-    """Speed changes no finding, and nothing that is counted, borne or refolded."""
+def test_altered_runs_have_same_findings(data: bytes) -> None:
+    """An altered run taken in blocks gives the same findings, counts and books as line by line."""
     assert taken(data, in_blocks=True) == taken(data, in_blocks=False)
 
 
-def test_every_byte_of_a_line_counts() -> None:
-    """None can be altered or taken away, but for those of ``ts_utc``, which the id does not cover."""
+def test_every_byte_is_recognised() -> None:
+    """A recognised line with any byte changed or removed, outside its ts_utc, is not recognised."""
     kinds = set()
     for event in RUNS["wordy"].events:
         kind, ts_sim = event["event_type"], event["ts_sim"]
@@ -285,8 +286,8 @@ def is_usual(event: Line) -> bool:
 
 @settings(max_examples=1000)
 @given(event_lines())
-def test_what_is_recognised_is_what_the_strict_check_passes(drawn: tuple[Line, bytes]) -> None:
-    """A line is recognised exactly when the strict check finds nothing wrong with it, and holds the same values."""
+def test_recognition_equals_strict_check(drawn: tuple[Line, bytes]) -> None:
+    """A usual line is recognised exactly when the strict check finds nothing wrong, with the same values."""
     facts, data = drawn
     line = data.decode(errors="surrogateescape")
     recognised = recogniser_of(*facts["names"])(line, facts["ts_sim"], START) if "\n" not in line else None
@@ -308,16 +309,16 @@ def a_tick() -> Line:
 RECOGNISE = recogniser_of("run_demo_001", "strat_demo")
 
 
-def test_a_recognised_line_says_kind_id_time_and_values() -> None:
-    """The values are those that the refold takes."""
+def test_recognised_line_has_values() -> None:
+    """A recognised line gives the event's kind, id, time and the values that the refold takes."""
     tick = a_tick()
     expected = ("STRATEGY_TICK", tick["event_id"], START, values_of("STRATEGY_TICK", tick["payload"]))
     assert RECOGNISE(canonical_json(tick), tick["ts_sim"], START) == expected
     assert RECOGNISE(canonical_json(tick), tick["ts_sim"], "2025-12-31T00:00:00+00:00") == expected
 
 
-def test_a_line_has_its_place() -> None:
-    """Another number, an earlier time or a number beyond all numbers is left to the strict check."""
+def test_misplaced_line_is_not_recognised() -> None:
+    """A line with another event number, an earlier time or a number beyond the bound is not recognised."""
     tick = a_tick()
     assert RECOGNISE(canonical_json(tick), tick["ts_sim"] + 1, START) is None
     assert RECOGNISE(canonical_json(tick), tick["ts_sim"], "2026-01-01T00:00:00.000001+00:00") is None
@@ -327,8 +328,8 @@ def test_a_line_has_its_place() -> None:
         assert (RECOGNISE(line, ts_sim, START) is None) is (ts_sim > MAX_INTEGER)
 
 
-def test_a_decimal_has_a_longest_text() -> None:
-    """A longer one is left to the strict check, with an id that fits and all."""
+def test_too_long_decimal_not_recognised() -> None:
+    """A line whose decimal text is longer than the bound is not recognised."""
     for digits in (MAX_DECIMAL, MAX_DECIMAL + 1):
         tick = a_tick()
         tick["payload"]["close"] = "9" * digits
@@ -336,8 +337,8 @@ def test_a_decimal_has_a_longest_text() -> None:
         assert (RECOGNISE(line, tick["ts_sim"], START) is None) is (digits > MAX_DECIMAL)
 
 
-def test_nothing_is_recognised_behind_the_last_event() -> None:
-    """After SESSION_STOP no line is a good one, however well it is made."""
+def test_event_after_stop_is_found() -> None:
+    """An event after SESSION_STOP is found although its id and its form are right."""
     events = make_run().events
     late = {**a_tick(), "ts_sim": len(events)}
     late["event_id"] = hashed(late)
@@ -346,8 +347,8 @@ def test_nothing_is_recognised_behind_the_last_event() -> None:
     assert "no event after SESSION_STOP" in [finding.expected for finding in findings.all()]
 
 
-def test_null_stays_nothing_and_numbers_become_numbers() -> None:
-    """Prices that an order does not have are no zeros."""
+def test_values_keep_their_types() -> None:
+    """Null values become None, decimal texts become decimals, and integers stay integers."""
     values = values_of("ORDER_SUBMITTED", next(iter(make_run().payloads("ORDER_SUBMITTED"))))
     by_name = dict(zip((field.name for field in SORTED_FIELDS["ORDER_SUBMITTED"]), values, strict=True))
     assert (by_name["limit_price"], by_name["stop_price"], by_name["tag"]) == (None, None, None)
@@ -355,26 +356,26 @@ def test_null_stays_nothing_and_numbers_become_numbers() -> None:
     assert type(by_name["bar_index"]) is int
 
 
-def test_what_a_payload_carries_beyond_the_contract_is_left_out() -> None:
-    """It may carry more, and nobody folds it."""
+def test_additional_payload_fields_are_ignored() -> None:
+    """A payload field that the contract does not name is left out of the values."""
     payload = make_run().payloads("STRATEGY_TICK")[0]
     assert values_of("STRATEGY_TICK", {**payload, "aside": 1}) == values_of("STRATEGY_TICK", payload)
 
 
-def test_the_books_fold_exactly_the_recognised_kinds_as_values() -> None:
-    """A kind that is recognised must have its fold."""
+def test_recognised_kinds_have_folds() -> None:
+    """The books have a fold for every recognised event kind and for no other."""
     assert set(Books(print).folds) == set(RECOGNISED_KINDS)
 
 
-def test_the_fields_are_those_of_the_contract() -> None:
-    """Each kind has all of its fields, sorted as in a line."""
+def test_sorted_fields_match_contract() -> None:
+    """The sorted fields of each event kind are exactly the contract's fields of that kind, in sorted order."""
     for kind in EventKind:
         names = [field.name for field in SORTED_FIELDS[kind]]
         assert names == sorted(field.name for field in PAYLOADS[kind])
 
 
 def test_remembered_texts_are_bounded() -> None:
-    """Memory does not grow with a run."""
+    """The cache of parsed numbers has a bound, so that memory does not grow with a run."""
     for ticks in range(MOST_KNOWN + 10):
         assert number(f"{ticks}.5") == Decimal(ticks) + Decimal("0.5")
     info = number.cache_info()

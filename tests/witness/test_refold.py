@@ -79,8 +79,8 @@ def fold(*events: tuple[str, Line]) -> tuple[Books, list[str]]:
     return books, reports
 
 
-def test_the_books_follow_the_fills() -> None:
-    """Cash pays notional and fee, the position grows, equity is marked at the last close."""
+def test_books_follow_fills() -> None:
+    """Fills change cash by notional and fee and position by quantity, and equity uses the last close."""
     partly = {**FILL, "quantity": "1", "leaves_quantity": "2"}
     rest = {**FILL, "fill_id": "f-2", "quantity": "2", "liquidity": "MAKER", "fee": "0", "bar_index": 2}
     books, reports = fold(*OPENED, ("FILL", partly), tick(1), ("FILL", rest), tick(2, "101"))
@@ -91,8 +91,8 @@ def test_the_books_follow_the_fills() -> None:
     assert books.fees_at({"TAKER": Decimal("0.01"), "MAKER": Decimal(0)}) == Decimal("1.005")
 
 
-def test_a_sale_gives_cash_and_takes_position() -> None:
-    """The side decides the signs."""
+def test_sale_adds_cash() -> None:
+    """A sale adds its notional less the fee to cash and reduces the position."""
     order, fill = {**ORDER, "side": "SELL"}, {**FILL, "side": "SELL"}
     books, reports = fold(*OPENED[:2], ("ORDER_SUBMITTED", order), OPENED[3], ("FILL", fill))
     assert reports == []
@@ -116,21 +116,21 @@ def test_a_sale_gives_cash_and_takes_position() -> None:
         ({"price": "500"}, "cash of 0 or more / -500.25"),
     ],
 )
-def test_a_fill_that_cannot_be_is_reported(change: Line, report: str) -> None:
-    """Each of the things that a fill must be is asked."""
+def test_impossible_fill_is_reported(change: Line, report: str) -> None:
+    """A fill whose names, quantity, price, fee, side, symbol, bar or cash cannot be is LEDGER_WRONG."""
     _, reports = fold(*OPENED, ("FILL", {**FILL, **change}))
     assert reports == [f"LEDGER_WRONG: {report}"]
 
 
-def test_a_fill_is_booked_once() -> None:
-    """The same fill of an order that is still open is told."""
+def test_repeated_fill_is_reported() -> None:
+    """A second fill with the same fill_id of an open order is LEDGER_WRONG."""
     partly = {**FILL, "quantity": "1", "leaves_quantity": "2"}
     _, reports = fold(*OPENED, ("FILL", partly), ("FILL", {**partly, "leaves_quantity": "1"}))
     assert reports == ["LEDGER_WRONG: a fill that was not booked before / f-1"]
 
 
-def test_an_order_moves_by_the_table() -> None:
-    """An order that was never acknowledged neither fills nor is cancelled; one that ended is known no more."""
+def test_orders_follow_the_table() -> None:
+    """An order event that the order table does not allow in the order's state is LEDGER_WRONG."""
     submitted = OPENED[:3]
     unnamed = {**FILL, "broker_order_id": "b-1"}
     assert fold(*submitted, ("FILL", unnamed))[1] == [
@@ -153,17 +153,15 @@ def test_an_order_moves_by_the_table() -> None:
     ("kind", "events", "transitions"),
     [("ORDER_CANCELLED", OPENED, 3), ("ORDER_EXPIRED", OPENED, 2)],
 )
-def test_an_acknowledged_order_can_end_without_filling(
-    kind: str, events: list[tuple[str, Line]], transitions: int
-) -> None:
-    """A cancel is two moves, an expiry one."""
+def test_unfilled_order_can_end(kind: str, events: list[tuple[str, Line]], transitions: int) -> None:
+    """An acknowledged order may end unfilled, by a cancel of two transitions or an expiry of one."""
     books, reports = fold(*events, (kind, ANSWER), ("SESSION_STOP", STOP))
     assert reports == []
     assert books.transitions == transitions
 
 
-def test_a_rejected_order_never_had_the_brokers_name() -> None:
-    """It ends where it began."""
+def test_rejected_order_has_one_transition() -> None:
+    """A rejected order without a broker_order_id is correct and counts as one transition."""
     refused = {**ANSWER, "broker_order_id": None, "reason": "unsupported_order_type"}
     books, reports = fold(*OPENED[:3], ("ORDER_REJECTED", refused), ("SESSION_STOP", STOP))
     assert reports == []
@@ -182,20 +180,20 @@ def test_a_rejected_order_never_had_the_brokers_name() -> None:
         ({"bar_index": 1}, "SEQUENCE_BROKEN: bar 0 of the last tick / 1"),
     ],
 )
-def test_an_order_that_cannot_be_is_reported(change: Line, report: str | None) -> None:
-    """Quantity, symbol, prices and bar have to fit."""
+def test_impossible_order_is_reported(change: Line, report: str | None) -> None:
+    """An order whose quantity, symbol, prices or bar cannot be is reported."""
     _, reports = fold(*OPENED[:2], ("ORDER_SUBMITTED", {**ORDER, **change}))
     assert reports == ([report] if report else [])
 
 
-def test_two_open_orders_have_two_names() -> None:
-    """The name is the idempotency key."""
+def test_open_orders_have_distinct_names() -> None:
+    """A new order with the client_order_id of an open order is LEDGER_WRONG."""
     _, reports = fold(*OPENED, ("ORDER_SUBMITTED", ORDER))
     assert reports == ["LEDGER_WRONG: an order of another name than the open ones / c-1"]
 
 
-def test_bars_and_their_times_only_go_forward() -> None:
-    """A tick is of a later bar than the one before, and of a later time."""
+def test_bars_only_go_forward() -> None:
+    """A tick, order or answer of an earlier bar is SEQUENCE_BROKEN, and an earlier bar time is CLOCK_WENT_BACK."""
     assert fold(tick(0), tick(0))[1] == [
         "SEQUENCE_BROKEN: a bar after 0 / 0",
         "CLOCK_WENT_BACK: a bar after 2026-01-01T00:00:00+00:00 / 2026-01-01T00:00:00+00:00",
@@ -221,14 +219,14 @@ def test_bars_and_their_times_only_go_forward() -> None:
         ({"stop_reason": "failed", "steps": 0, "mark_price": "101"}, "mark_price 100 / 101"),
     ],
 )
-def test_what_the_stop_says_is_compared_with_the_books(change: Line, report: str | None) -> None:
-    """The mark is compared as well, where the log tells every bar up to the end."""
+def test_stop_event_matches_books(change: Line, report: str | None) -> None:
+    """A SESSION_STOP whose position, cash, equity or mark price differs from the books is LEDGER_WRONG."""
     _, reports = fold(*OPENED[:2], ("SESSION_STOP", {**STOP, **change}))
     assert reports == ([f"LEDGER_WRONG: {report}"] if report else [])
 
 
-def test_a_stop_before_the_first_bar_has_no_mark() -> None:
-    """Equity is cash then."""
+def test_early_stop_has_no_mark() -> None:
+    """A SESSION_STOP before the first bar must have no mark price, with equity equal to cash."""
     stop = {**STOP, "steps": 0}
     assert fold(OPENED[0], ("SESSION_STOP", {**stop, "mark_price": None}))[1] == []
     assert fold(OPENED[0], ("SESSION_STOP", stop))[1] == [
@@ -236,14 +234,14 @@ def test_a_stop_before_the_first_bar_has_no_mark() -> None:
     ]
 
 
-def test_an_order_may_be_open_at_the_stop_of_a_failed_session_only() -> None:
-    """Everybody else cancels what is open first."""
+def test_only_failed_session_leaves_orders() -> None:
+    """An order open at SESSION_STOP is LEDGER_WRONG unless the session failed."""
     assert fold(*OPENED, ("SESSION_STOP", STOP))[1] == ["LEDGER_WRONG: no open order / 1, the first c-1"]
     assert fold(*OPENED, ("SESSION_STOP", {**STOP, "stop_reason": "failed"}))[1] == []
 
 
-def test_the_arithmetic_is_exact_however_long_the_numbers() -> None:
-    """Nothing is rounded that a contract-keeping log can hold."""
+def test_long_numbers_are_exact() -> None:
+    """Cash and equity are exact for numbers of 400 digits."""
     small, large = "0." + "0" * 397 + "1", "9" * 400
     order = {**ORDER, "quantity": large}
     fill = {**FILL, "quantity": large, "price": small, "fee": "0"}
@@ -258,8 +256,8 @@ def test_the_arithmetic_is_exact_however_long_the_numbers() -> None:
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**9), max_value=10**9))
-def test_a_decimal_has_one_text(value: Decimal) -> None:
-    """No exponent, no trailing zero, no minus zero, and the same value."""
+def test_decimal_text_is_canonical(value: Decimal) -> None:
+    """The text of a decimal has the same value and no exponent, no trailing zero and no minus zero."""
     text = decimal_text(value)
     assert Decimal(text) == value
     assert text != "-0"
@@ -267,8 +265,8 @@ def test_a_decimal_has_one_text(value: Decimal) -> None:
     assert not (("." in text) and text.endswith(("0", ".")))
 
 
-def test_memory_follows_the_open_orders() -> None:
-    """A thousand orders that ended leave nothing behind."""
+def test_ended_orders_leave_no_memory() -> None:
+    """Orders that ended leave nothing in the books, so that memory depends on the open orders alone."""
     books, reports = fold(OPENED[0], tick(0))
     for number in range(1000):
         name = {"client_order_id": f"c-{number}"}
@@ -314,8 +312,8 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_a_forgery_with_every_hash_made_to_fit_is_found_by_the_refold(name: str, tmp_path: Path) -> None:
-    """Ids, chain, digests and manifest are right, and the arithmetic is not."""
+def test_refold_finds_forgeries(name: str, tmp_path: Path) -> None:
+    """Forged prices, fees, quantities and balances are found by refolding although all hashes fit."""
     run = make_run()
     FORGERIES[name](run)
     codes = found(forged(run, tmp_path))
@@ -324,8 +322,8 @@ def test_a_forgery_with_every_hash_made_to_fit_is_found_by_the_refold(name: str,
 
 
 @pytest.mark.parametrize("make", [make_run, cancelled_run, failed_run, tripped_run])
-def test_the_books_of_a_real_session_are_the_witnesss_own(make: Any, tmp_path: Path) -> None:
-    """Actor and witness come to the same numbers by different ways."""
+def test_books_match_real_session(make: Any, tmp_path: Path) -> None:
+    """The witness computes the same position, cash, equity and mark price as the session recorded."""
     run = make()
     examination = forged(run, tmp_path)
     stop = run.payloads("SESSION_STOP")[0]

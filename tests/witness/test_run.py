@@ -76,8 +76,8 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", CLEAN)
-def test_an_honest_run_is_without_findings(name: str, tmp_path: Path) -> None:
-    """However it ended, sealed or not."""
+def test_correct_run_has_no_findings(name: str, tmp_path: Path) -> None:
+    """A correct run has no findings, however the session ended, sealed or not."""
     run = CLEAN[name]()
     examination = examined(run, tmp_path / "sealed")
     assert [finding.text() for finding in examination.findings] == []
@@ -93,20 +93,16 @@ CALLS = st.lists(st.integers(0, 30), max_size=12)
 
 @settings(max_examples=60)
 @given(failing=st.fixed_dictionaries({EVENTS: CALLS, AUDIT: CALLS, SNAPSHOTS: CALLS, METRICS: CALLS}))
-def test_retries_wherever_they_fall_are_no_findings(
-    failing: dict[str, list[int]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Sinks that fail now and then, at a write or at a flush, leave a record that is in order."""
+def test_sink_retries_are_no_findings(failing: dict[str, list[int]], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Sinks that fail now and then, at a write or a flush, leave a run without findings."""
     run = make_run(max_sink_retries=40, failing=failing)
     examination = examined(run, tmp_path_factory.mktemp("retries"))
     assert [finding.text() for finding in examination.findings] == []
 
 
 @pytest.mark.parametrize(("sink", "calls"), [(EVENTS, 21), (SNAPSHOTS, 4), (AUDIT, 20), (METRICS, 2)])
-def test_an_attempt_to_leave_the_process_at_any_moment_leaves_a_record_in_order(
-    sink: str, calls: int, tmp_path: Path
-) -> None:
-    """Even one so late that the closing entries had to be written twice."""
+def test_late_violation_leaves_correct_record(sink: str, calls: int, tmp_path: Path) -> None:
+    """An attempt to leave the process at any write, late ones included, leaves a run without findings."""
     for call in range(calls):
         run = make_run(leaking={sink: call})
         examination = examined(run, tmp_path / str(call))
@@ -116,8 +112,8 @@ def test_an_attempt_to_leave_the_process_at_any_moment_leaves_a_record_in_order(
         assert (examination.summary.status == "FAILED") is bool(run.entries("C2_ABORT_NO_LIVE_VIOLATION"))
 
 
-def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
-    """Three times the ticks take no more of it."""
+def test_memory_is_independent_of_steps(tmp_path: Path) -> None:
+    """Verifying three times as many ticks takes no more memory."""
     peaks = []
     for steps in (2000, 6000):
         folder = make_run(strategy_id="sma_cross", steps=steps, run_id=f"r{steps}").write(tmp_path)
@@ -128,8 +124,8 @@ def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
     assert peaks[1] < peaks[0] + 50_000
 
 
-def test_every_byte_of_every_sealed_file_counts(tmp_path: Path) -> None:
-    """One flipped bit anywhere, and something is found; under a tracer, which is slow, at every 13th byte."""
+def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
+    """One flipped bit in any byte of any sealed file is a finding (every 13th byte under a tracer)."""
     stride = 1 if sys.gettrace() is None else 13
     folder = make_run(run_id="r", tick_events="decisions", seed=3).write(tmp_path)
     flips = random.Random(7)
@@ -158,8 +154,8 @@ def line_changes(lines: list[bytes]) -> Iterator[list[bytes]]:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("sealed", [True, False])
-def test_every_line_has_its_place(name: str, sealed: bool, copy: Path) -> None:
-    """One line less, one twice, two exchanged: found, even where no digest tells."""
+def test_displaced_lines_are_found(name: str, sealed: bool, copy: Path) -> None:
+    """A line that is removed, doubled or exchanged with the next is found, with and without a seal."""
     if not sealed:
         (copy / MANIFEST).unlink()
     if name == MANIFEST and not sealed:
@@ -171,8 +167,8 @@ def test_every_line_has_its_place(name: str, sealed: bool, copy: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_cut_anywhere_is_found(name: str, copy: Path) -> None:
-    """At its beginning, within a line, at a line's end."""
+def test_cut_file_is_found(name: str, copy: Path) -> None:
+    """A file of a sealed run that is cut at any place is found."""
     data = (copy / name).read_bytes()
     ends = [at + 1 for at, byte in enumerate(data) if byte == 10]
     for cut in {0, 1, len(data) // 3, len(data) // 2, len(data) - 2, len(data) - 1, *ends[:-1]}:
@@ -181,8 +177,8 @@ def test_a_file_cut_anywhere_is_found(name: str, copy: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SEALED)
-def test_a_file_taken_away_is_found(name: str, copy: Path) -> None:
-    """Sealed or not, and what it is not sealed any more is incomplete."""
+def test_removed_file_is_found(name: str, copy: Path) -> None:
+    """A removed file is MISSING_FILE, and an unsealed run without that file is INCOMPLETE."""
     (copy / name).unlink()
     assert f"MISSING_FILE {name}" in found(open_run(copy))
     assert open_run(copy).verdict is Verdict.SEALED
@@ -192,8 +188,8 @@ def test_a_file_taken_away_is_found(name: str, copy: Path) -> None:
     assert {f"MISSING_FILE {name}", "INCOMPLETE_RUN ."} <= found(examination)
 
 
-def test_taking_the_manifest_away_makes_a_run_unsealed_and_says_what_was_not_checked(copy: Path) -> None:
-    """It never looks like a sealed one."""
+def test_run_without_manifest_is_unsealed(copy: Path) -> None:
+    """A run without a manifest is UNSEALED and lists what was not checked."""
     (copy / MANIFEST).unlink()
     examination = open_run(copy)
     assert (examination.verdict, examination.findings) == (Verdict.UNSEALED, ())
@@ -203,8 +199,8 @@ def test_taking_the_manifest_away_makes_a_run_unsealed_and_says_what_was_not_che
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("kind", ["fifo", "directory", "link", "dangling"])
-def test_what_stands_in_the_place_of_a_file_is_not_read(name: str, kind: str, copy: Path, tmp_path: Path) -> None:
-    """A link to the very bytes is no file of the run either."""
+def test_only_regular_files_are_read(name: str, kind: str, copy: Path, tmp_path: Path) -> None:
+    """A FIFO, directory or symlink in the place of any file of a run is an UNREADABLE_FILE finding."""
     place = copy / name
     place.rename(tmp_path / "elsewhere")
     if kind == "fifo":
@@ -218,24 +214,24 @@ def test_what_stands_in_the_place_of_a_file_is_not_read(name: str, kind: str, co
     assert examination.verdict is Verdict.SEALED
 
 
-def test_a_staging_folder_is_incomplete_however_whole_it_looks(tmp_path: Path) -> None:
-    """It was never published; it need not be named for its run."""
+def test_staging_folder_is_incomplete(tmp_path: Path) -> None:
+    """A complete run in a staging folder is INCOMPLETE, and the folder's name is no further finding."""
     folder = make_run().write(tmp_path, ".staging-run_demo_001")
     examination = open_run(folder)
     assert examination.verdict is Verdict.INCOMPLETE
     assert found(examination) == {"INCOMPLETE_RUN ."}
 
 
-def test_an_empty_folder_is_incomplete(tmp_path: Path) -> None:
-    """All four files are missing, and nothing else is said."""
+def test_empty_folder_is_incomplete(tmp_path: Path) -> None:
+    """An empty folder is INCOMPLETE, with a finding for each of the four missing files."""
     examination = open_run(tmp_path)
     assert examination.verdict is Verdict.INCOMPLETE
     assert found(examination) == {"INCOMPLETE_RUN .", *(f"MISSING_FILE {name}" for name in SEALED)}
     assert examination.summary.status == ""
 
 
-def test_extra_files_are_found_and_allowed_ones_are_not(copy: Path) -> None:
-    """A run directory holds what the contract names."""
+def test_unexpected_file_is_found(copy: Path) -> None:
+    """A file that the contract does not name is found; environment.json and evidence are allowed."""
     (copy / "environment.json").write_bytes(b'{"wall_time": 1.5}\n')
     (copy / "evidence").mkdir()
     assert open_run(copy).findings == ()
@@ -243,21 +239,21 @@ def test_extra_files_are_found_and_allowed_ones_are_not(copy: Path) -> None:
     assert found(open_run(copy)) == {"UNEXPECTED_FILE notes.txt"}
 
 
-def test_a_path_that_is_no_directory_raises(tmp_path: Path) -> None:
-    """It is the one thing that does."""
+def test_missing_path_raises(tmp_path: Path) -> None:
+    """Opening a run at a path that does not exist raises RunPathError."""
     with pytest.raises(RunPathError):
         open_run(tmp_path / "missing")
 
 
-def test_the_findings_are_the_same_each_time(copy: Path) -> None:
-    """And name the run by the path that it was given by."""
+def test_findings_are_repeatable(copy: Path) -> None:
+    """Verifying a run twice gives equal results, which name the path that was given."""
     (copy / EVENTS).write_bytes((copy / EVENTS).read_bytes().replace(b"BUY", b"SELL"))
     assert open_run(copy) == open_run(str(copy))
     assert open_run(copy).path == str(copy)
 
 
-def test_the_first_finding_of_a_changed_line_names_it(copy: Path) -> None:
-    """A reviewer is sent to the line, not to the file."""
+def test_finding_names_changed_line(copy: Path) -> None:
+    """The first finding on a changed event names the file, the line and the event id."""
     lines = (copy / EVENTS).read_bytes().splitlines(keepends=True)
     at = next(number for number, line in enumerate(lines) if b'"FILL"' in line)
     lines[at] = lines[at].replace(b'"price":"1', b'"price":"2')
@@ -267,8 +263,8 @@ def test_the_first_finding_of_a_changed_line_names_it(copy: Path) -> None:
     assert first.event_id is not None
 
 
-def test_a_damaged_run_can_have_more_findings_than_are_kept(copy: Path) -> None:
-    """The last one of a file says how many more there were."""
+def test_kept_findings_are_bounded(copy: Path) -> None:
+    """The findings kept for a damaged file have a bound, and the last finding counts the rest."""
     (copy / AUDIT).write_bytes(b"x\n" * 3000)
     findings = [finding for finding in open_run(copy).findings if finding.file == AUDIT]
     assert len(findings) == 1001
@@ -278,8 +274,8 @@ def test_a_damaged_run_can_have_more_findings_than_are_kept(copy: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 @settings(max_examples=60)
 @given(data=st.data())
-def test_no_bytes_whatever_raise(name: str, data: st.DataObject, folder: Path) -> None:
-    """A piece of any file exchanged for anything is found, and found without an exception."""
+def test_arbitrary_bytes_are_found(name: str, data: st.DataObject, folder: Path) -> None:
+    """Arbitrary bytes in the place of a piece of any file are found without an exception."""
     whole = (folder / name).read_bytes()
     start = data.draw(st.integers(0, len(whole)))
     end = data.draw(st.integers(start, min(len(whole), start + 200)))
@@ -303,8 +299,8 @@ VALUES: st.SearchStrategy[object] = st.sampled_from(
 
 @settings(max_examples=200)
 @given(data=st.data())
-def test_no_value_whatever_raises(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Values of any kind in any place, with every hash made to fit, never trip the witness."""
+def test_arbitrary_values_never_raise(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Arbitrary values in any field of any file, with all hashes adjusted, raise no exception."""
     run = make_run()
     for _ in range(data.draw(st.integers(1, 3))):
         lines = data.draw(st.sampled_from(list(run.lines.values())))
@@ -327,8 +323,8 @@ def test_no_value_whatever_raises(data: st.DataObject, tmp_path_factory: pytest.
 
 @settings(max_examples=100)
 @given(data=st.data())
-def test_no_value_in_a_manifest_raises(data: st.DataObject, folder: Path) -> None:
-    """The seal is read with the same suspicion as what it seals."""
+def test_arbitrary_manifest_values_never_raise(data: st.DataObject, folder: Path) -> None:
+    """Arbitrary values in any field of the manifest raise no exception."""
     run = make_run()
     whole = run.contents()
     run.manifest = run.make_manifest({name: whole[name] for name in SEALED})
@@ -341,14 +337,14 @@ def test_no_value_in_a_manifest_raises(data: st.DataObject, folder: Path) -> Non
     (folder / MANIFEST).write_bytes(whole[MANIFEST])
 
 
-def test_no_run_can_be_named_like_a_staging_folder() -> None:
-    """So that the name tells what it is."""
+def test_staging_names_are_refused() -> None:
+    """A run_id that begins like the name of a staging folder is refused."""
     with pytest.raises(ConfigError):
         check_run_id_for_directory(".staging-run")
 
 
-def test_the_order_of_reading_leaves_no_file_open(copy: Path) -> None:
-    """Neither a good run nor a bad one."""
+def test_verification_closes_its_files(copy: Path) -> None:
+    """Verifying a correct or a damaged run leaves no descriptor open."""
     before = len(os.listdir("/proc/self/fd"))
     open_run(copy)
     for name in (SNAPSHOTS, METRICS):
@@ -358,8 +354,8 @@ def test_the_order_of_reading_leaves_no_file_open(copy: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_progress_is_told_in_bytes_up_to_all_of_them(copy: Path) -> None:
-    """Each file that is read counts, and a missing one is not waited for."""
+def test_progress_counts_bytes(copy: Path) -> None:
+    """Progress is reported in increasing bytes up to the size of all files that are there."""
     told: list[tuple[int, int]] = []
     for missing in ([], [SNAPSHOTS]):
         for name in missing:

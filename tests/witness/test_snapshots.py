@@ -28,8 +28,8 @@ def read(snapshots: list[Line]) -> tuple[SnapshotLog, list[str]]:
         (failed_run, ["INIT", "RUNNING", "FAILED"]),
     ],
 )
-def test_the_snapshots_of_a_session_are_in_order(make: Callable[[], Run], statuses: list[str]) -> None:
-    """One a status."""
+def test_session_snapshots_are_correct(make: Callable[[], Run], statuses: list[str]) -> None:
+    """The snapshots of a session have no findings and one status each, in the order of the lifecycle."""
     run = make()
     log, found = read(run.snapshots)
     assert found == []
@@ -91,15 +91,15 @@ def test_the_snapshots_of_a_session_are_in_order(make: Callable[[], Run], status
         ),
     ],
 )
-def test_a_snapshot_that_cannot_be_is_found(make: Callable[[], Run], at: int, change: Line, finding: str) -> None:
-    """Status, times, counts and codes have to fit each other."""
+def test_impossible_snapshot_is_found(make: Callable[[], Run], at: int, change: Line, finding: str) -> None:
+    """A snapshot whose number, status, times, counts or codes contradict each other is found."""
     snapshots = make().snapshots
     snapshots[at].update(change)
     assert finding in read(snapshots)[1]
 
 
-def test_a_broken_line_is_one_finding() -> None:
-    """The snapshots after it are not out of sequence for that."""
+def test_broken_line_is_one_finding() -> None:
+    """A snapshot line that breaks the contract is one finding, and the snapshots after that line stay in sequence."""
     snapshots = make_run().snapshots
     snapshots[1]["phase"] = "NOWHERE"
     log, found = read(snapshots)
@@ -107,8 +107,8 @@ def test_a_broken_line_is_one_finding() -> None:
     assert log.taken == 3
 
 
-def test_endless_snapshots_are_not_kept() -> None:
-    """Memory has a bound, whatever the file says."""
+def test_kept_snapshots_are_bounded() -> None:
+    """The number of snapshots kept in memory has a bound, however many the file holds."""
     snapshots = make_run().snapshots
     log, _ = read([snapshots[0]] * (2 * MAX_STATES))
     assert len(log.states) == MAX_STATES

@@ -22,8 +22,8 @@ from tests.witness.sample_runs import (
 )
 
 
-def test_a_completed_run_is_told_by_its_log_and_its_seal(tmp_path: Path) -> None:
-    """Names, counts, books, path and hashes."""
+def test_completed_run_is_summarised(tmp_path: Path) -> None:
+    """The summary of a completed run has its names, counts, balances, phases and hashes."""
     run = make_run()
     summary = examined(run, tmp_path).summary
     stop = run.payloads("SESSION_STOP")[0]
@@ -61,10 +61,8 @@ def test_a_completed_run_is_told_by_its_log_and_its_seal(tmp_path: Path) -> None
         ("namespace", "hook", False),
     ],
 )
-def test_a_layer_held_only_where_it_is_the_one_required(
-    required: str, named: str | None, held: bool, tmp_path: Path
-) -> None:
-    """The audit must bear the very layer that the sealed config asks for."""
+def test_required_layer_must_be_recorded(required: str, named: str | None, held: bool, tmp_path: Path) -> None:
+    """NO-LIVE counts as held only when the audit names the very layer that the sealed config requires."""
     run = make_run()
     run.config["no_live_required"] = required
     (check,) = [entry for entry in run.audit if entry["meta"].get("check") == "no_live_guard"]
@@ -74,8 +72,8 @@ def test_a_layer_held_only_where_it_is_the_one_required(
     assert (summary.no_live_required, summary.no_live_held) == (required, held)
 
 
-def test_a_rejected_run_tells_its_code_and_no_steps(tmp_path: Path) -> None:
-    """The guard was never asked, so nothing is claimed of it."""
+def test_rejected_run_has_reject_code(tmp_path: Path) -> None:
+    """The summary of a rejected run has the reject code and reason, no steps and no held NO-LIVE guard."""
     summary = examined(rejected_run(), tmp_path).summary
     assert (summary.status, summary.reject_code) == ("REJECTED", "C2_REJECT_ALLOWLIST_MISSING")
     assert summary.reject_reason
@@ -84,8 +82,8 @@ def test_a_rejected_run_tells_its_code_and_no_steps(tmp_path: Path) -> None:
     assert list(summary.references) == ["rejected"]
 
 
-def test_a_failed_run_tells_why(tmp_path: Path) -> None:
-    """By code and reason, and by the rail where one tripped."""
+def test_failed_run_has_fail_code(tmp_path: Path) -> None:
+    """The summary of a failed run has the fail code and reason, and the rail that tripped."""
     summary = examined(failed_run(), tmp_path / "failed").summary
     assert (summary.status, summary.fail_code, summary.fail_reason) == (
         "FAILED",
@@ -97,21 +95,21 @@ def test_a_failed_run_tells_why(tmp_path: Path) -> None:
     assert "rail_tripped" in summary.references
 
 
-def test_a_cancelled_run_tells_its_reason(tmp_path: Path) -> None:
-    """It stopped before its bound."""
+def test_cancelled_run_has_stop_reason(tmp_path: Path) -> None:
+    """The summary of a cancelled run has the stop reason and the steps that were run."""
     summary = examined(cancelled_run(), tmp_path).summary
     assert (summary.status, summary.stop_reason, summary.steps) == ("COMPLETED", "cancelled", 5)
 
 
-def test_retries_are_those_of_the_audit_trail(tmp_path: Path) -> None:
-    """All of them, the ones while closing too."""
+def test_retries_come_from_audit(tmp_path: Path) -> None:
+    """The summary counts all sink retries of the audit trail, those while closing included."""
     run = retried_run()
     retries = sum(entry["meta"]["retries"] for entry in run.entries("C2_SINK_WRITE_RETRY"))
     assert examined(run, tmp_path).summary.sink_retries == retries
 
 
-def test_without_a_manifest_there_is_no_config(tmp_path: Path) -> None:
-    """What the log alone can tell is still told."""
+def test_unsealed_run_has_no_config(tmp_path: Path) -> None:
+    """The summary of a run without a manifest has no config, and has what the log alone can give."""
     run = make_run()
     run.sealed = False
     summary = examined(run, tmp_path).summary
@@ -120,8 +118,8 @@ def test_without_a_manifest_there_is_no_config(tmp_path: Path) -> None:
     assert summary.config_sha256 == run.payloads("SESSION_START")[0]["config_sha256"]
 
 
-def test_what_is_missing_is_empty(tmp_path: Path) -> None:
-    """With snapshots alone, the status is theirs; attempts that are no number are none."""
+def test_missing_facts_are_empty(tmp_path: Path) -> None:
+    """The summary of a run with missing files has empty facts, and the status of the snapshots."""
     folder = make_run().write(tmp_path / "snapshots")
     for name in (EVENTS, AUDIT, METRICS, MANIFEST):
         (folder / name).unlink()
