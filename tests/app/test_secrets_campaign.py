@@ -59,7 +59,6 @@ NEVER_WRITTEN = {
     "strategy: an order to cancel",
     "strategy: its broken source",
     "strategy: its file's name",
-    "strategy: its source",
 }
 """Fields of which nothing is ever written, whatever they hold."""
 

@@ -242,14 +242,14 @@ def test_evidence_names_file_strategy(tmp_path: Path) -> None:
 
 
 def test_readme_strategy_is_edited_and_run(tmp_path: Path, command: object) -> None:
-    """The README's own strategy, edited after a run, runs again by the same command, and a comment is a new run."""
+    """The README's own strategy, edited after a run, runs again by the same command: twenty comments, twenty runs."""
     (text,) = re.findall(r"```python\n(from c2lib import OrderIntent.*?)```", README.read_text(), flags=re.DOTALL)
     (name,) = re.findall(r"class (\w+)", text)
     file, out = tmp_path / "strategy.py", tmp_path / "out"
-    for number in range(3):
+    for number in range(20):
         file.write_text(text + f"# {number}\n")
         words = ("--strategy-id", "mine", "--allow", "mine", "--seed", "1", "--strategy-file", f"{file}:{name}")
         answer = command("dryrun", *words, "--out", out)  # type: ignore[operator] # a fixture
         assert answer.code == 0, answer
         assert json.loads(answer.out)["status"] == "COMPLETED"
-    assert len(runs(out)) == 3
+    assert len(runs(out)) == 20

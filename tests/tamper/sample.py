@@ -32,7 +32,7 @@ SEALED = (*map(str, SEALED_BY_MANIFEST), str(Artifact.MANIFEST))
 Content = Mapping[str, bytes]
 """The bytes of the sealed files of a run, by name."""
 
-NO_INPUTS: Mapping[str, Any] = {"cancel": None, "clock_readings": None, "sink_failures": []}
+NO_INPUTS: Mapping[str, Any] = {"cancel": None, "clock_readings": None, "sink_failures": [], "strategy_end": None}
 
 RETRIED: Mapping[str, Any] = {
     **NO_INPUTS,
@@ -150,7 +150,7 @@ def publish(root: Path, name: str, variant: Variant | None = None) -> Path:
         clock.looks = changed.earlier_looks
     source = source_of(changed.strategy) if variant else STRATEGIES[name]
     inputs = RETRIED if changed.inputs is None else changed.inputs
-    job = Job(seal(config, clock_injected=clock is not None), None, clock, source, inputs)
+    job = Job(seal(config, strategy=source, clock_injected=clock is not None), None, clock, source, inputs)
     with StagedRun(root, RUN_ID) as staged:
         session, result = job.execute(staged)
         manifest = make_manifest(session, result, staged.seal())

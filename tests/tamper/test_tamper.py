@@ -19,7 +19,7 @@ MOST = 100
 PICKED = 60
 """How many of a larger kind are tried."""
 
-NOT_BUILT = {EventKind.FAULT_INJECTED}
+NOT_BUILT = {EventKind.FAULT_INJECTED, EventKind.ORDER_BLOCKED, EventKind.CANCEL_REJECTED}
 """Events that no config can ask for."""
 
 
