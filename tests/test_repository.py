@@ -45,6 +45,8 @@ NETWORK_CLIENTS = {
     "urllib.request",
 }
 CANARY = "session/nolive.py"
+HOST = ("app/host_child.py", "app/strategy_host.py")
+"""The two sides of the strategy host, which talk over a pair of sockets that have no address."""
 
 # put together here, so that this page does not name them
 REGISTRY_HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
@@ -157,9 +159,20 @@ def test_deterministic_folders_read_no_clock(room: str) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_no_module_imports_network_client(path: Path) -> None:
-    """No module imports a network client, except socket in the module of the canary."""
+    """No module imports a network client, except socket in the modules of the canary and of the strategy host."""
     heads = {part for name in imports(path) for part in (name, name.split(".")[0])}
-    assert heads & NETWORK_CLIENTS == ({"socket"} if name_of(path) == CANARY else set())
+    assert heads & NETWORK_CLIENTS == ({"socket"} if name_of(path) in (CANARY, *HOST) else set())
+
+
+@pytest.mark.parametrize("name", HOST)
+def test_host_sockets_have_no_address(name: str) -> None:
+    """The strategy host makes pairs of sockets and passes handles; its one other socket is the canary's."""
+    text = (PACKAGE / name).read_text(encoding="utf-8")
+    used = {name for name in attributes(PACKAGE / name) if name.startswith("socket.")}
+    assert used <= {"socket.socketpair", "socket.send_fds", "socket.recv_fds", "socket.socket", "socket.socket().close"}
+    made = re.findall(r"socket\.socket\([^)]*\)", text)
+    assert made == (["socket.socket(fileno=control_handle)", "socket.socket()"] if name == HOST[0] else [])
+    assert text.count("socket.socket().close()") == (name == HOST[0])
 
 
 LOADED = """

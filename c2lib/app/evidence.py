@@ -134,6 +134,7 @@ def verify_evidence(
     expect_digest: str | None = None,
     market: str | os.PathLike[str] | None = None,
     strategy: Any = None,
+    require_namespace: bool = False,
     run_kept_strategy: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
@@ -147,6 +148,7 @@ def verify_evidence(
         expect_digest: the ``run_digest`` that is known from elsewhere.
         market: the market file that the run used, for the replay.
         strategy: the strategy that the run used, for the replay.
+        require_namespace: whether to execute a strategy file only where it has no network to reach.
         run_kept_strategy: whether the replay may execute the one that the run keeps instead.
         progress: called with how far it is.
 
@@ -162,7 +164,12 @@ def verify_evidence(
     read = partial(progress, "B") if progress else None
     folder = place.parent.parent if run is None else run
     with open_run(folder, progress=read, series=bool(seen and seen.pictures)) as opened:
-        given: dict[str, Any] = {"market": market, "source": source, "run_kept_strategy": run_kept_strategy}
+        given: dict[str, Any] = {
+            "market": market,
+            "source": source,
+            "run_kept_strategy": run_kept_strategy,
+            "require_namespace": require_namespace,
+        }
         report = report_on(opened, replay, progress=progress, **given)
     unchecked = _compare(place.name, seen, opened, report, replay, findings) if seen else ()
     anchored = anchor_findings(report, require_sealed=require_sealed, expect_digest=expect_digest)

@@ -10,24 +10,26 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.namespace import Progress, run_in_namespace
 from c2lib.app.paths import environment_facts, output_root
 from c2lib.app.replay import (
     ComparedRun,
     Difference,
     compare_kept,
     difference_at,
+    ending_again,
     other_versions,
     read_manifest,
     recorded_imports,
     repeating_failures,
 )
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
+from c2lib.app.strategy_host import StrategyHost
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, SealedConfig, check_run_id_for_directory, seal
 from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
@@ -39,11 +41,14 @@ from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, run_path
 from c2lib.record.lines import object_line
 from c2lib.record.seal import ArtifactDigest, build_manifest
-from c2lib.session.nolive import NoLiveGuard
+from c2lib.session.nolive import NAMESPACE, NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
-from c2lib.session.strategy import StrategySource
+from c2lib.session.strategy import StrategySource, built_in_source
+
+Progress = Callable[[int, int], None]
+"""Called with ``(steps made, steps planned)`` from time to time."""
 
 _CHUNK = 4096
 """Steps between two calls of a progress."""
@@ -71,9 +76,18 @@ class Unrecorded:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything a session is run with; ``inputs`` are those of an earlier execution, to be repeated.
+    """Everything a session is run with.
 
-    ``guard`` makes the NO-LIVE guard of each execution; left out: that of the layer which the config requires.
+    Args:
+        config: what to run.
+        market: the bars; left out: the synthetic walk.
+        clock: the caller's clock.
+        source: the strategy.
+        inputs: those of an earlier execution, to be met again.
+        progress: called between chunks of steps.
+        host: where the strategy runs; left out: in this process.
+        layer: the NO-LIVE layer that it runs in there; left out: the required one, whose canary then decides.
+        problem: what the canary reported in the execution that is repeated.
     """
 
     config: SealedConfig
@@ -82,32 +96,46 @@ class Job:
     source: StrategySource | None
     inputs: Mapping[str, Any]
     progress: Progress | None = None
-    guard: Callable[[], NoLiveGuard] | None = None
+    host: StrategyHost | None = None
+    layer: str | None = None
+    problem: str | None = None
 
     def execute(
         self, sinks: StagedRun | ComparedRun | Unrecorded, stop_asked: Callable[[], bool] = lambda: False
     ) -> tuple[DryrunSession, DryrunResult]:
         """Run the session into ``sinks``; it ends early when ``stop_asked`` says so between two chunks of steps."""
-        session = LiveSessionOrchestrator(guard=self.guard).open(
-            self.config,
-            clock=self.clock,
-            market=self.market,
-            strategy=self.source,
-            **{
-                name: repeating_failures(sinks.sink(artifact), artifact, self.inputs)
-                for name, artifact in _SINKS.items()
-            },
-        )
-        planned, cancel = self.config.steps, self.inputs["cancel"]
+        planned, cancel, end = self.config.steps, self.inputs["cancel"], self.inputs["strategy_end"]
         bound = cancel["step"] if cancel else planned
-        while session.steps < bound and not stop_asked():
-            if not session.run_n_steps(min(_CHUNK, bound - session.steps)):
-                break
-            if self.progress is not None:
-                self.progress(session.steps, planned)
-        if cancel:
-            session.cancel(cancel["reason"])
-        return session, session.stop()
+        with ExitStack() as stack:
+            source, guard = self._hosted(stack)
+            session = LiveSessionOrchestrator(guard=lambda: guard).open(
+                self.config,
+                clock=self.clock,
+                market=self.market,
+                strategy=ending_again(source, end) if source and end else source,
+                **{name: repeating_failures(sinks.sink(file), file, self.inputs) for name, file in _SINKS.items()},
+            )
+            while session.steps < bound and not stop_asked():
+                if not session.run_n_steps(min(_CHUNK, bound - session.steps)):
+                    break
+                if self.progress is not None:
+                    self.progress(session.steps, planned)
+            if cancel:
+                session.cancel(cancel["reason"])
+            return session, session.stop()
+
+    def _hosted(self, stack: ExitStack) -> tuple[StrategySource | None, NoLiveGuard]:
+        """Return the strategy as the session gets it, in the host where there is one, and the session's guard."""
+        required, source = self.config.no_live_required, self.source
+        if self.host is None or source is None:
+            return source, NoLiveGuard(required, self.problem)
+        child = stack.enter_context(self.host.session(self.layer or required, self.config.strategy_timeout_s))
+        stack.enter_context(child.bound())
+        child.guard.layer = required
+        if self.layer is not None:
+            child.guard.problem = self.problem
+        name = source.class_name or self.config.strategy_id
+        return replace(source, factory=partial(child.load, name, source.source), finish=child.finish), child.guard
 
     @property
     def kept(self) -> bytes | None:
@@ -134,8 +162,8 @@ def run_dryrun(
 ) -> DryrunResult:
     """Run a dry run into ``<out_dir>/finish_c/c2/<run_id>`` and return its result.
 
-    A config that requires the NO-LIVE layer ``namespace`` is run in a child process without a network. A run on a class
-    given in Python leaves no directory unless ``out_dir`` asks for one: nobody could execute it again.
+    A strategy file runs in a process of its own, and so does a built-in strategy in the NO-LIVE layer ``namespace``. A
+    run on a class given in Python leaves no directory unless ``out_dir`` asks for one: nobody could execute it again.
 
     Args:
         config: what to run.
@@ -168,32 +196,20 @@ def run_dryrun(
         values = config.model_dump(warnings=False)
         values["strategy"]["params"] = {**values["strategy"]["params"], **params}
         config = type(config)(**values)
-    if config.no_live_required == "namespace":
-        return run_in_namespace(config, root, market, source, clock, progress)
-    place = None if source and source.origin == "object" and out_dir is None else root
-    return run_here(config, root=place, market=market, source=source, clock=clock, progress=progress)
-
-
-def run_here(
-    config: DryrunConfig,
-    *,
-    root: Path | None,
-    market: str | os.PathLike[str] | None = None,
-    source: StrategySource | None = None,
-    clock: Clock | None = None,
-    progress: Progress | None = None,
-    guard: Callable[[], NoLiveGuard] | None = None,
-) -> DryrunResult:
-    """Run a dry run in this process; see :func:`run_dryrun`, and :class:`Job` for ``guard``.
-
-    Without a ``root`` no record is kept.
-    """
+    in_memory, away = source is not None and source.origin == "object", config.no_live_required == NAMESPACE
+    if away and in_memory:
+        hint = "save it in a file: strategy='FILE.py:CLASS', or --strategy-file FILE.py:CLASS"
+        raise ConfigError("strategy", "is in this process, and no_live_required 'namespace' runs in another", hint=hint)
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
-    with opened_market(config, market) as data:
+    with ExitStack() as stack:
+        # it gets ready while the market is read
+        host = stack.enter_context(StrategyHost()) if away or (source and source.source is not None) else None
+        data = stack.enter_context(opened_market(config, market))
         sealed = seal(config, data, strategy=source, clock_injected=clock is not None)
-        job = Job(sealed, data, clock, source, _NO_INPUTS, progress, guard)
-        if root is None:
+        source = source or built_in_source(sealed.strategy_id)
+        job = Job(sealed, data, clock, source, _NO_INPUTS, progress, host)
+        if in_memory and out_dir is None:
             return job.execute(Unrecorded())[1]
         found = find_run(root, sealed.run_id)
         if found is not None:

@@ -1,7 +1,7 @@
 """A strategy of one's own: ``FILE.py:CLASS``, or a class given in Python.
 
-A file is read once, so that the bytes that are hashed are the bytes that run and that are kept. Its code runs when the
-session makes its strategy, under the NO-LIVE guard, in a module named by the hash.
+A file is read once, so that the bytes that are hashed are the bytes that run and that are kept; they run in the
+strategy host alone.
 """
 
 from __future__ import annotations
@@ -9,18 +9,15 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
-import sys
-from collections.abc import Mapping
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from c2lib.app.paths import read_input
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
-from c2lib.core.model import MAX_SOURCE_BYTES, Strategy, StrategySettings
+from c2lib.core.model import MAX_SOURCE_BYTES, StrategySettings
 from c2lib.session.source import imported_modules, line_of_secret
 from c2lib.session.strategy import StrategySource, object_source
 
@@ -54,7 +51,7 @@ def strategy_from_source(shown: str, class_name: str, source: bytes, folder: Pat
     """
     try:
         tree = ast.parse(source, filename=shown)
-        code = compile(tree, shown, "exec", dont_inherit=True)
+        compile(tree, shown, "exec", dont_inherit=True)
         secret = line_of_secret(source, tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
@@ -72,8 +69,7 @@ def strategy_from_source(shown: str, class_name: str, source: bytes, folder: Pat
             problem = f"imports {'a file' if module == '.' else module} from beside it, which the run could not seal"
             advice = "put the code into one file, or install it as a package"
             raise StrategyLoadError(f"{shown}, line {line}: {problem} ({advice})")
-    factory = _Factory(shown, class_name, source, code)
-    return StrategySource("file", class_name, sha256_hex(source), factory, source, shown, imports)
+    return StrategySource("file", class_name, sha256_hex(source), _elsewhere, source, shown, imports)
 
 
 def _version(module: str) -> str | None:
@@ -98,19 +94,6 @@ def _is_beside(module: str, folder: Path) -> bool:
         found = None
     places = [found.origin, *(found.submodule_search_locations or ())] if found else []
     return not places or any(Path(place).resolve().is_relative_to(folder.resolve()) for place in places if place)
-
-
-def sendable(source: StrategySource) -> dict[str, str] | None:
-    """Return a file's strategy as plain JSON values, the very bytes that were read; ``None`` for any other."""
-    if source.source is None:
-        return None
-    facts = {"file": source.shown or "", "class": source.class_name or ""}
-    return {**facts, "text": source.source.decode("latin-1")}
-
-
-def received(sent: Mapping[str, str] | None) -> StrategySource | None:
-    """Return the source that :func:`sendable` was asked about."""
-    return strategy_from_source(sent["file"], sent["class"], sent["text"].encode("latin-1")) if sent else None
 
 
 def strategy_from_object(factory: Any) -> StrategySource:
@@ -152,25 +135,6 @@ def _top_level_names(tree: ast.Module) -> set[str]:
     return names
 
 
-class _Factory:
-    """Runs the file's code anew for each session and makes its strategy."""
-
-    def __init__(self, shown: str, class_name: str, source: bytes, code: CodeType) -> None:
-        self.shown = shown
-        self.class_name = class_name
-        self.source = source
-        self._code = code
-        self._module_name = f"c2lib_strategy_{sha256_hex(source)[:12]}"
-
-    def __call__(self, settings: StrategySettings) -> Strategy:
-        module = ModuleType(self._module_name)
-        # dataclasses and pickle look a class's module up by name
-        sys.modules[self._module_name] = module
-        try:
-            exec(self._code, module.__dict__)  # noqa: S102 - the user chose this file and its hash is sealed
-        except BaseException:
-            # nothing finds half a module
-            sys.modules.pop(self._module_name, None)
-            raise
-        strategy: Strategy = getattr(module, self.class_name)(settings)
-        return strategy
+def _elsewhere(settings: StrategySettings) -> NoReturn:
+    del settings
+    raise StrategyLoadError("a strategy file runs in the strategy host: give it to c2lib dryrun or c2lib.run_dryrun")

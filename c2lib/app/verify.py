@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.namespace import Progress, replay_in_namespace
 from c2lib.app.replay import other_versions
-from c2lib.app.runner import Job, compare_with, opened_market, source_of
+from c2lib.app.runner import Job, Progress, compare_with, opened_market, source_of
 from c2lib.app.strategy_files import strategy_from_source
+from c2lib.app.strategy_host import StrategyHost
 from c2lib.core.canon import sha256_hex
 from c2lib.core.clock import RecordedClock
 from c2lib.core.config import SealedConfig, StrategyConfig
-from c2lib.core.errors import C2Error, ConfigError, MarketDataError, RunPathError, StrategyLoadError
+from c2lib.core.errors import C2Error, ConfigError, MarketDataError, OutputError, RunPathError, StrategyLoadError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.record.files import held
-from c2lib.session.nolive import RecordedGuard
+from c2lib.session.nolive import HOOK, NAMESPACE
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.findings import Finding, FindingCode, Verdict
 from c2lib.witness.run import Run, open_run
@@ -87,6 +88,7 @@ def verify_run(
     expect_digest: str | None = None,
     market: str | os.PathLike[str] | None = None,
     strategy: Any = None,
+    require_namespace: bool = False,
     run_kept_strategy: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
@@ -99,18 +101,25 @@ def verify_run(
         expect_digest: the ``run_digest`` that the run must have, kept elsewhere.
         market: path of the market file, which the replay needs when the run used one.
         strategy: a class or ``"FILE.py:CLASS"``, which the replay needs when the run used one's own.
+        require_namespace: whether to execute a strategy file only where it has no network to reach.
         run_kept_strategy: whether the replay may execute the ``strategy.py`` that lies in the directory instead.
         progress: called now and then; see :data:`VerifyProgress`.
 
     Raises:
         RunPathError: there is no directory to report on.
         StrategyLoadError: ``strategy`` cannot be loaded.
+        OutputError: this machine cannot execute it, or gives no namespace though one is required.
         ConfigError: ``strategy`` is neither a class nor a factory.
     """
     source = source_of(strategy)
     with open_run(path, progress=partial(progress, "B") if progress else None) as run:
         anchored = anchor_findings(run, require_sealed=require_sealed, expect_digest=expect_digest)
-        given: dict[str, Any] = {"market": market, "source": source, "run_kept_strategy": run_kept_strategy}
+        given: dict[str, Any] = {
+            "market": market,
+            "source": source,
+            "run_kept_strategy": run_kept_strategy,
+            "require_namespace": require_namespace,
+        }
         return report_on(run, replay, anchored=anchored, progress=progress, **given)
 
 
@@ -121,6 +130,7 @@ def report_on(
     anchored: tuple[Finding, ...] = (),
     market: str | os.PathLike[str] | None = None,
     source: StrategySource | None = None,
+    require_namespace: bool = False,
     run_kept_strategy: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
@@ -130,6 +140,7 @@ def report_on(
         run: what :func:`open_run` gave.
         replay: as for :func:`verify_run`.
         market: as for :func:`verify_run`.
+        require_namespace: as for :func:`verify_run`.
         run_kept_strategy: as for :func:`verify_run`.
         progress: as for :func:`verify_run`.
         anchored: findings of :func:`anchor_findings`, to stand behind those of the run.
@@ -146,7 +157,7 @@ def report_on(
         step = partial(progress, "step") if progress else None
         try:
             source = source or (kept_strategy(run) if run_kept_strategy else None)
-            finding, refusal = _replay(run.path, run.manifest, market, source, run.summary, step)
+            finding, refusal = _replay(run, run.manifest, market, source, step, require_namespace)
         except StrategyLoadError as error:
             finding, refusal = _impossible(str(error)), None
         if source is not None:
@@ -193,68 +204,60 @@ def _impossible(seen: str, expected: str = "a run that can be executed again") -
 
 
 def _replay(
-    place: str,
-    manifest: Mapping[str, Any],
-    market: str | os.PathLike[str] | None,
-    source: StrategySource | None,
-    summary: RunSummary,
-    progress: Progress | None,
-) -> tuple[Finding | None, str | None]:
-    """Return the finding, and why the caller's strategy ran without the namespace that its run required."""
-    recorded = summary.reject_reason if summary.reject_code == RejectCode.NO_LIVE_GUARD else None
-    if source is None or summary.no_live_required != "namespace":
-        return replay_here(place, manifest, market, source, recorded, progress), None
-    try:
-        return replay_in_namespace(place, manifest, market, source, recorded, progress)
-    except C2Error as error:
-        return _impossible(str(error)), None
-
-
-def replay_here(
-    place: str,
+    run: Run,
     manifest: Mapping[str, Any],
     market: str | os.PathLike[str] | None,
     given: StrategySource | None,
-    recorded: str | None,
-    progress: Progress | None = None,
-) -> Finding | None:
-    """Execute a run again in this process, under the hook, and return the first difference, or why that is impossible.
-
-    Args:
-        place: the run directory.
-        manifest: its manifest, as it was read.
-        market: path of the market file that the caller gave.
-        given: the strategy that the caller gave.
-        recorded: what the canary of the layer ``namespace`` reported when the run was made.
-        progress: called with the steps made and the steps planned.
-    """
+    progress: Progress | None,
+    require_namespace: bool,
+) -> tuple[Finding | None, str | None]:
+    """Execute a run again; return the first difference or why that is impossible, and why there was no namespace."""
     try:
-        config = SealedConfig.parse(manifest["config"])
-        source = _strategy_for(config.strategy, config.strategy_id, given)
-        sealed = config.market.file_sha256 if config.market.source == "file" else None
-        if sealed and market is None:
-            return _impossible("no market file", f"--market FILE with sha256 {sealed}")
-        clock, inputs = None, manifest["inputs"]
-        if inputs["clock_readings"] is not None and config.clock_start is None:
-            clock = RecordedClock([(int(index), str(text)) for index, text in inputs["clock_readings"]])
-        guard = partial(RecordedGuard, recorded) if config.no_live_required == "namespace" else None
-        with (
-            held(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as folder,
-            opened_market(config, market if sealed else None) as data,
-        ):
-            if data is not None and market is not None and data.sha256 != sealed:
-                seen = f"{redact_secrets(Path(market).name)} of sha256 {data.sha256}"
-                return _impossible(seen, f"a market file of sha256 {sealed}")
-            job = Job(config, data, clock, source, inputs, progress, guard)
-            difference, _, _ = compare_with(job, Path(place), folder)
+        return _execute(run, manifest, market, given, progress, require_namespace)
+    except OutputError:
+        # the machine's fault, which says nothing of the run
+        raise
     except (MarketDataError, StrategyLoadError, ConfigError, RunPathError) as error:
-        return _impossible(str(error))
+        return _impossible(str(error)), None
     except (KeyError, TypeError, ValueError, OSError, C2Error) as error:
-        return _impossible(f"{type(error).__name__} in the manifest", "a manifest that can be executed again")
+        return _impossible(f"{type(error).__name__} in the manifest", "a manifest that can be executed again"), None
+
+
+def _execute(
+    run: Run,
+    manifest: Mapping[str, Any],
+    market: str | os.PathLike[str] | None,
+    given: StrategySource | None,
+    progress: Progress | None,
+    require_namespace: bool,
+) -> tuple[Finding | None, str | None]:
+    config = SealedConfig.parse(manifest["config"])
+    source = _strategy_for(config.strategy, config.strategy_id, given)
+    sealed = config.market.file_sha256 if config.market.source == "file" else None
+    if sealed and market is None:
+        return _impossible("no market file", f"--market FILE with sha256 {sealed}"), None
+    clock, inputs = None, manifest["inputs"]
+    if inputs["clock_readings"] is not None and config.clock_start is None:
+        clock = RecordedClock([(int(index), str(text)) for index, text in inputs["clock_readings"]])
+    problem = run.summary.reject_reason if run.summary.reject_code == RejectCode.NO_LIVE_GUARD else None
+    with ExitStack() as stack:
+        foreign = source is not None and source.source is not None
+        host = stack.enter_context(StrategyHost()) if foreign else None
+        folder = stack.enter_context(held(os.open(run.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)))
+        data = stack.enter_context(opened_market(config, market if sealed else None))
+        if data is not None and market is not None and data.sha256 != sealed:
+            seen = f"{redact_secrets(Path(market).name)} of sha256 {data.sha256}"
+            return _impossible(seen, f"a market file of sha256 {sealed}"), None
+        refusal = host.namespace_problem() if host is not None else None
+        if refusal and require_namespace:
+            raise OutputError(f"{run.path} was not executed again: {refusal}")
+        layer = HOOK if refusal else NAMESPACE
+        job = Job(config, data, clock, source, inputs, progress, host, layer, problem)
+        difference, _, _ = compare_with(job, Path(run.path), folder)
     if difference is None:
-        return None
+        return None, refusal
     sides = {"expected": difference.computed, "seen": difference.published}
-    return Finding(FindingCode.REPLAY_DIVERGED, difference.file, difference.line, **sides)
+    return Finding(FindingCode.REPLAY_DIVERGED, difference.file, difference.line, **sides), refusal
 
 
 def _strategy_for(sealed: StrategyConfig, strategy_id: str, given: StrategySource | None) -> StrategySource | None:

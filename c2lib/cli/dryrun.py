@@ -96,6 +96,8 @@ def run(options: argparse.Namespace) -> int:
     for problem in (result.reject_reason, result.fail_reason):
         if problem:
             say(f"{result.status.value}: {problem}")
+    for line in result.fail_lines():
+        say(f"  {line}")
     if result.staging:
         say(f"not published; what was written is in {result.staging}")
     return GOOD if result.status.value == "COMPLETED" else NOT_GOOD

@@ -30,17 +30,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run-kept-strategy", action="store_true", help="execute the strategy.py that the run keeps: code of its maker"
     )
+    parser.add_argument(
+        "--require-namespace", action="store_true", help="execute a strategy file only where it has no network"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON line per path")
 
 
 def run(options: argparse.Namespace) -> int:
     """Report on each path."""
+    from c2lib.core.errors import OutputError, RunPathError
+
     codes = []
     for path in options.paths:
         try:
             with ProgressBar() as progress:
                 report = _report(path, options, progress)
-        except RunPathError as error:
+        except (OutputError, RunPathError) as error:
             say(str(error))
             codes.append(COULD_NOT)
             continue
@@ -60,6 +65,7 @@ def _report(path: str, options: argparse.Namespace, progress: ProgressBar) -> Ve
         "expect_digest": options.expect_digest,
         "market": options.market,
         "strategy": options.strategy_file or None,
+        "require_namespace": options.require_namespace,
         "run_kept_strategy": options.run_kept_strategy,
         "progress": progress,
     }

@@ -20,7 +20,7 @@ from c2lib.core.clock import parse_utc, utc_text
 from c2lib.core.criteria import Criteria
 from c2lib.core.decimals import parse_decimal
 from c2lib.core.errors import ConfigError
-from c2lib.core.model import Grid, MarketFacts, Param, StrategyFacts
+from c2lib.core.model import BUILT_IN_PARAMS, Grid, MarketFacts, Param, StrategyFacts
 from c2lib.core.redaction import find_secret
 from c2lib.core.sealed import (
     EmptyTuple,
@@ -41,12 +41,6 @@ from c2lib.core.sealed import (
 )
 from c2lib.core.text import field_differences
 from c2lib.core.vocabulary import BEHAVIOUR_VERSION
-
-BUILT_IN_PARAMS: Mapping[str, Mapping[str, int]] = {
-    "strat_demo": {"quantity": 1},
-    "sma_cross": {"fast": 10, "slow": 30, "quantity": 1},
-}
-"""The built-in strategies, each with its parameters and what they are when left out."""
 
 BUILT_IN_STRATEGIES = tuple(BUILT_IN_PARAMS)
 MAX_BUILT_IN_PARAM = 100_000

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.vocabulary import FailCode
 
 
 class C2Error(Exception):
@@ -123,6 +124,33 @@ class MissingExtraError(InputError):
 
 class StrategyError(C2Error):
     """The strategy returned something that is no decision."""
+
+
+class StrategyRaisedError(StrategyError):
+    """The strategy raised, as ``description`` says; ``raised`` is the type's name.
+
+    ``lines`` are those of the strategy's own file in the traceback, innermost last, ``bar_index`` is ``None`` where the
+    strategy was being made.
+    """
+
+    def __init__(self, description: str, raised: str, lines: tuple[str, ...], bar_index: int | None) -> None:
+        self.raised, self.lines, self.bar_index = raised, lines, bar_index
+        super().__init__(description)
+
+
+_ENDS = {
+    FailCode.STRATEGY_TIMEOUT: "the strategy gave no answer within strategy_timeout_s",
+    FailCode.STRATEGY_EXITED: "the strategy's process ended before its session",
+    FailCode.STRATEGY_PROTOCOL: "the strategy's process sent something that is no answer",
+}
+
+
+class StrategyEndedError(StrategyError):
+    """The strategy's process gave no answer; the message depends on ``code`` alone, ``detail`` is for people."""
+
+    def __init__(self, code: FailCode, detail: str = "") -> None:
+        self.code, self.detail = code, detail
+        super().__init__(_ENDS[code])
 
 
 class NoLiveViolationError(StrategyError):

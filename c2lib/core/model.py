@@ -186,6 +186,12 @@ MAX_SOURCE_BYTES = 1_000_000
 Param = str | int | bool
 """A parameter of a strategy; a number with a fraction is text."""
 
+BUILT_IN_PARAMS: Mapping[str, Mapping[str, int]] = {
+    "strat_demo": {"quantity": 1},
+    "sma_cross": {"fast": 10, "slow": 30, "quantity": 1},
+}
+"""The built-in strategies, each with its parameters and what they are when left out."""
+
 
 class StrategySettings(NamedTuple):
     """What a strategy is made with; random numbers of its own come from ``random.Random(settings.seed)``."""

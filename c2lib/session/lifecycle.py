@@ -6,11 +6,12 @@ flush, audit, metrics, flush, final snapshot, flush, and only then does the phas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from c2lib.core.errors import NoLiveViolationError, SinkWriteError
+from c2lib.core.errors import NoLiveViolationError, SinkWriteError, StrategyEndedError, StrategyRaisedError
 from c2lib.core.redaction import clean_text, describe_exception
 from c2lib.core.states import (
     SESSION_ENDS,
@@ -28,21 +29,40 @@ from c2lib.session.rails import broken_rail
 
 
 class Failure(NamedTuple):
-    """Why a session needs its operator, and the trigger that takes it there."""
+    """Why a session needs its operator, the trigger that takes it there, and what the audit says of it beside."""
 
     code: FailCode
     reason: str
     trigger: SessionTrigger
+    meta: Mapping[str, Any] = MappingProxyType({})
 
 
-def failure_of(error: BaseException, attempts: int) -> Failure:
-    """Return what ``error`` makes of a session in which the guard refused ``attempts`` attempts.
+_ENDED_BY = {
+    FailCode.STRATEGY_TIMEOUT: SessionTrigger.STRATEGY_TIMED_OUT,
+    FailCode.STRATEGY_EXITED: SessionTrigger.STRATEGY_EXITED,
+    FailCode.STRATEGY_PROTOCOL: SessionTrigger.STRATEGY_PROTOCOL_BROKEN,
+}
+
+
+def failure_of(error: BaseException, attempts: int, tried: Sequence[str] = ()) -> Failure:
+    """Return what an error makes of a session.
 
     An attempt to leave the process weighs more than the error that it ended in.
+
+    Args:
+        error: what ended the session.
+        attempts: how many attempts to leave the process were refused.
+        tried: the first of them, by their names.
     """
     if attempts or isinstance(error, NoLiveViolationError):
         reason = f"session code tried {attempts} time(s) to leave the process"
-        return Failure(FailCode.NO_LIVE_VIOLATION, reason, SessionTrigger.NO_LIVE_VIOLATED)
+        meta = {"attempts": attempts, "tried": list(tried)}
+        return Failure(FailCode.NO_LIVE_VIOLATION, reason, SessionTrigger.NO_LIVE_VIOLATED, meta)
+    if isinstance(error, StrategyEndedError):
+        return Failure(error.code, str(error), _ENDED_BY[error.code])
+    if isinstance(error, StrategyRaisedError):
+        meta = {"exception": error.raised, "bar_index": error.bar_index, "lines": list(error.lines)}
+        return Failure(FailCode.EXCEPTION, str(error), SessionTrigger.EXCEPTION_RAISED, meta)
     if isinstance(error, SinkWriteError):
         return Failure(FailCode.SINK_WRITE_FAILED, str(error), SessionTrigger.SINK_FAILED)
     if broken_rail(error):
@@ -116,10 +136,11 @@ class Lifecycle:
         if STATUS_OF_PHASE[after] is not STATUS_OF_PHASE[before]:
             self._snapshot(after, None)
 
-    def fail(self, failure: Failure) -> None:
-        """Record a failure; the first one counts."""
+    def fail(self, failure: Failure) -> Failure:
+        """Record a failure and return the one that counts, which is the first."""
         if self.failure is None:
             self.failure = failure._replace(reason=clean_text(failure.reason))
+        return self.failure
 
     def close(self, trigger: SessionTrigger, books: Books, counters: Counters) -> None:
         """Write everything that ends a session, in the one order, and reach the end.
@@ -202,7 +223,7 @@ class Lifecycle:
         if self.rejection:
             self.journal.audit(AuditLevel.WARN, self.rejection.code, self.rejection.reason)
         if self.failure:
-            self.journal.audit(AuditLevel.ERROR, self.failure.code, self.failure.reason)
+            self.journal.audit(AuditLevel.ERROR, self.failure.code, self.failure.reason, self.failure.meta)
         self.journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_STOP, "dry run closing", meta)
         self._audit_move(after, trigger)
         self._end_written = True

@@ -11,7 +11,7 @@ import _posixsubprocess
 import errno
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 # bound here: session code could put another get_ident into threading
 from threading import get_ident
@@ -19,8 +19,9 @@ from types import TracebackType
 from typing import Any
 
 from c2lib.core.errors import NoLiveViolationError
+from c2lib.core.redaction import clean_text
 
-_REFUSED = frozenset(
+REFUSED = frozenset(
     {
         "c2lib.fork_exec",
         # no audit hook is called in another interpreter of the process
@@ -40,7 +41,15 @@ _REFUSED = frozenset(
         "syslog.syslog",
     }
 )
-_REFUSED_PREFIX = "socket."
+REFUSED_PREFIX = "socket."
+
+MAX_TRIED = 10
+"""Most refused attempts that are named."""
+
+_MAX_SHOWN, _MAX_TARGET, _MAX_ITEMS = 200, 600, 16
+
+HOOK, NAMESPACE = "hook", "namespace"
+"""The values of ``no_live_required``."""
 
 _active: tuple[NoLiveGuard, ...] = ()
 # re-entrant: a garbage collection while it is held may run session code, which may be refused
@@ -49,7 +58,7 @@ _installed = False
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if not _active or not (event in _REFUSED or event.startswith(_REFUSED_PREFIX)):
+    if not _active or not (event in REFUSED or event.startswith(REFUSED_PREFIX)):
         return
     # importing ctypes opens the process itself, which is no foreign library
     if event == "ctypes.dlopen" and args and args[0] is None:
@@ -58,15 +67,28 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     # a thread that runs a session of its own answers to that session's guard alone
     responsible = [guard for guard in _active if guard.entered_by(thread)]
     responsible = responsible or [guard for guard in _active if guard.covers(thread)]
-    refusing = [guard for guard in responsible if not guard.suspended]
-    if refusing:
-        with _lock:
-            for guard in refusing:
-                guard.attempts += not guard.testing
+    if responsible:
+        for guard in responsible:
+            if not guard.testing:
+                guard.count(event, target_of(args))
         raise NoLiveViolationError(f"refused by the NO-LIVE guard: {event}")
 
 
-def _audited(fork_exec: Callable[..., int]) -> Callable[..., int]:
+def target_of(value: object, depth: int = 0) -> str:
+    """Return the plain values of an audit event as text; whatever has methods of its own is left out."""
+    if type(value) is str or type(value) is bytes:
+        return repr(value[:_MAX_TARGET])
+    if type(value) is int:
+        return str(value) if value.bit_length() <= 64 else ""
+    if type(value) is tuple and [type(item) for item in value[:4]] in ([str, int], [str, int, int, int]):
+        host, port = value[:2]
+        return f"{repr(host[:_MAX_TARGET])[1:-1]}:{port}" if 0 <= port < 2**16 else ""
+    if (type(value) is tuple or type(value) is list) and depth < 3:
+        return " ".join(filter(None, (target_of(item, depth + 1) for item in value[:_MAX_ITEMS])))[:_MAX_TARGET]
+    return ""
+
+
+def audited(fork_exec: Callable[..., int]) -> Callable[..., int]:
     """Return ``fork_exec`` with the audit event that the standard library raises for ``subprocess`` alone."""
 
     def audited_fork_exec(*args: Any) -> int:
@@ -82,34 +104,43 @@ def _install() -> None:
         if not _installed:
             sys.addaudithook(_hook)
             # multiprocessing's spawn calls this directly, unaudited, and subprocess keeps its own name for it
-            audited = _audited(_posixsubprocess.fork_exec)
-            _posixsubprocess.fork_exec = audited
+            fork_exec = audited(_posixsubprocess.fork_exec)
+            _posixsubprocess.fork_exec = fork_exec
             if "subprocess" in sys.modules:
-                vars(sys.modules["subprocess"])["_fork_exec"] = audited
+                vars(sys.modules["subprocess"])["_fork_exec"] = fork_exec
             _installed = True
 
 
 class NoLiveGuard:
-    """Refuses and counts while entered; ``attempts`` is the count since it was made.
+    """Refuses and counts while entered; ``attempts`` is the count since it was made, ``tried`` names the first of them.
 
+    ``layer`` is the NO-LIVE layer that the strategy runs in; what its own process refuses is counted here as well.
+    ``problem`` says why that layer does not hold there, ``None`` when it does.
     Threads that were there before, such as a Jupyter kernel's, are left alone, and so is everything while no guard is
-    active. ``testing`` leaves refusals uncounted, ``suspended`` lets everything through: both are for the canary.
+    active. ``testing`` leaves refusals uncounted: it is for the canary.
 
     >>> guard = NoLiveGuard()
     >>> guard.canary_problem() is None, guard.attempts
     (True, 0)
     """
 
-    layer = "hook"
-
-    def __init__(self) -> None:
+    def __init__(self, layer: str = HOOK, problem: str | None = None) -> None:
         _install()
+        self.layer, self.problem = layer, problem
         self.attempts = 0
-        self.testing = self.suspended = False
+        self.tried: list[str] = []
+        self.testing = False
         self._depth = 0
         self._owner = get_ident()
         known = {thread.ident: thread for thread in threading.enumerate()}
         self._older_threads = {ident: known.get(ident) for ident in sys._current_frames()}
+
+    def count(self, event: str, target: str) -> None:
+        """Count an attempt that was refused: the name of its audit event, and what it aimed at."""
+        with _lock:
+            self.attempts += 1
+            if len(self.tried) < MAX_TRIED:
+                self.tried.append(clean_text(f"{event} {target}".rstrip())[:_MAX_SHOWN])
 
     def entered_by(self, thread: int) -> bool:
         """Whether ``thread`` runs the session, which any thread may step."""
@@ -144,13 +175,13 @@ class NoLiveGuard:
                 _active = tuple(guard for guard in _active if guard is not self)
 
     def canary_problem(self) -> str | None:
-        """Try to connect to the loopback, uncounted; return ``None`` when that was stopped, else what is wrong."""
+        """Try to connect to the loopback, uncounted; return ``problem`` when that was stopped, else what is wrong."""
         self.testing = True
         try:
             with self:
                 _connect_to_loopback()
         except NoLiveViolationError:
-            return None
+            return self.problem
         finally:
             self.testing = False
         return "the canary's loopback connection was not stopped by the audit hook"
@@ -166,52 +197,10 @@ def _connect_to_loopback() -> int:
 
 
 def network_problem() -> str | None:
-    """Return what network this process has, ``None`` when it has none; to be called with the hook suspended."""
+    """Return what network this process has, ``None`` when it has none; to be called where no hook refuses it."""
     import socket
 
     if {name for _, name in socket.if_nameindex()} - {"lo"}:
         return "this process has a network interface beside lo"
     stopped = _connect_to_loopback() == errno.ENETUNREACH
     return None if stopped else "the kernel did not stop the canary's loopback connection"
-
-
-class NamespaceGuard(NoLiveGuard):
-    """The hook, in a process that has no network; ``refusal`` says why the kernel gave it no empty namespace."""
-
-    layer = "namespace"
-
-    def __init__(self, refusal: str | None = None) -> None:
-        super().__init__()
-        self._refusal = refusal
-
-    def canary_problem(self) -> str | None:
-        """Try under the hook, then with the hook suspended, where the kernel must stop the connection."""
-        problem = super().canary_problem() or self._refusal
-        if problem is None:
-            self.suspended = True
-            try:
-                problem = network_problem()
-            finally:
-                self.suspended = False
-            if problem:
-                advice = "run it with c2lib dryrun or c2lib.run_dryrun, which start it in an empty network namespace"
-                problem = f"no_live_required is 'namespace', but {problem}: {advice}"
-        return problem
-
-
-class RecordedGuard(NoLiveGuard):
-    """The hook, for executing a run of the layer ``namespace`` again: the canary's answer is the recorded one."""
-
-    layer = "namespace"
-
-    def __init__(self, problem: str | None) -> None:
-        super().__init__()
-        self._problem = problem
-
-    def canary_problem(self) -> str | None:
-        """Try under the hook, then return the recorded answer."""
-        return super().canary_problem() or self._problem
-
-
-GUARDS: Mapping[str, Callable[[], NoLiveGuard]] = {"hook": NoLiveGuard, "namespace": NamespaceGuard}
-"""The guard for each value of ``no_live_required``."""

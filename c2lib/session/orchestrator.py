@@ -13,7 +13,7 @@ from c2lib.core.redaction import describe_exception
 from c2lib.market.synthetic import SyntheticWalk
 from c2lib.record.journal import Journal
 from c2lib.record.sinks import Sinks
-from c2lib.session.nolive import GUARDS, NoLiveGuard
+from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource, built_in_source, object_source
@@ -25,8 +25,8 @@ class LiveSessionOrchestrator:
     Args:
         enabled_override_for_tests: lets a config with ``enabled=True`` pass its gate. No config, parameter or flag
             reaches this; the override is audited, and such a run is never evidence of a PASS.
-        guard: makes the NO-LIVE guard of a session; without it, that of the layer which the config requires. Preflight
-            rejects the session when the guard's canary connection is not stopped.
+        guard: makes the NO-LIVE guard of a session; without it, that of the layer ``hook``. Preflight rejects the
+            session when the guard is of another layer than the config requires, or its canary is not stopped.
 
     >>> events, snapshots, metrics, audit = [], [], [], []
     >>> config = DryrunConfig(strategy_id="strat_demo", run_id="run_demo_001", seed=123, steps=8)
@@ -79,7 +79,7 @@ class LiveSessionOrchestrator:
             ConfigError: a field or argument is malformed, or two do not go together; nothing was written.
             InputError: the market's first bar cannot be read; nothing was written.
         """
-        guard = (self._make_guard or GUARDS.get(config.no_live_required, NoLiveGuard))()
+        guard = (self._make_guard or NoLiveGuard)()
         # clock, market, sinks and strategy are foreign code from the first call on
         with guard:
             given = _given(strategy)

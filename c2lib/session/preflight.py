@@ -14,7 +14,7 @@ from typing import NamedTuple
 from c2lib.core.config import SealedConfig
 from c2lib.core.redaction import is_redacted, secret_field
 from c2lib.core.vocabulary import NO_LIVE_CHECK, RejectCode
-from c2lib.session.nolive import NoLiveGuard
+from c2lib.session.nolive import NAMESPACE, NoLiveGuard
 
 MAX_SINK_RETRIES = 100
 """Most retries of a sink that preflight lets pass."""
@@ -109,7 +109,8 @@ def _no_secret(facts: PreflightFacts) -> Problem:
 def _guard(facts: PreflightFacts) -> Problem:
     required, layer = facts.config.no_live_required, facts.guard.layer
     if required != layer:
-        return f"no_live_required is {required!r}, but the guard here is of the layer {layer!r}"
+        advice = ": run it with c2lib dryrun or c2lib.run_dryrun" if required == NAMESPACE else ""
+        return f"no_live_required is {required!r}, but the guard here is of the layer {layer!r}{advice}"
     return facts.guard.canary_problem()
 
 

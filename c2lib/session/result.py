@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from c2lib.core.states import SessionPhase, SessionStatus
@@ -13,7 +14,9 @@ from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
 class DryrunResult:
     """The outcome of a dry run.
 
-    ``accepted`` says whether preflight let it step. ``position``, ``cash`` and ``equity`` are decimal text.
+    ``accepted`` says whether preflight let it step. ``fail_meta`` is what the audit says of a failure beside its
+    reason: ``exception``, ``bar_index`` and ``lines`` where the strategy raised, ``attempts`` and ``tried`` where
+    session code tried to leave the process. ``position``, ``cash`` and ``equity`` are decimal text.
     ``run_digest`` and ``path`` are set when a run directory was published, ``reproduced`` when one of the same
     bytes was there already; ``staging`` names the folder that stays when a sink failed. ``dead_sinks`` names the
     artifacts whose sink failed for good, whatever the session failed of first, and ``violated_late`` says that a
@@ -39,6 +42,7 @@ class DryrunResult:
     position: str
     cash: str
     equity: str
+    fail_meta: Mapping[str, Any] = field(default_factory=dict)
     dead_sinks: tuple[str, ...] = ()
     violated_late: bool = False
     run_digest: str | None = None
@@ -61,7 +65,14 @@ class DryrunResult:
             lines.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
         if self.fail_code:
             lines.append(f"failed      {self.fail_code.value}: {self.fail_reason}")
+            lines.extend(f"            {line}" for line in self.fail_lines())
         return "\n".join(lines)
+
+    def fail_lines(self) -> list[str]:
+        """Return where a failure came from: the bar and the strategy's own lines, or what session code tried."""
+        bar_index, lines = self.fail_meta.get("bar_index"), self.fail_meta.get("lines", ())
+        where = [f"on bar {bar_index}"] if bar_index is not None else []
+        return [*where, *lines, *(f"refused: {tried}" for tried in self.fail_meta.get("tried", ()))]
 
     def summary(self) -> dict[str, Any]:
         """Return the facts that the command line prints, as plain JSON values."""

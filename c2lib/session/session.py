@@ -17,7 +17,7 @@ from typing import Any
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import ClockReader, micros_text
 from c2lib.core.config import SealedConfig
-from c2lib.core.errors import ConfigError, NoLiveViolationError, SinkWriteError
+from c2lib.core.errors import ConfigError, NoLiveViolationError, SinkWriteError, StrategyEndedError
 from c2lib.core.model import Bar, MarketData, StrategySettings
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
 from c2lib.core.states import SessionPhase, SessionTrigger
@@ -25,7 +25,7 @@ from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind, FailCode, Re
 from c2lib.record.journal import Journal
 from c2lib.session.execution import Execution
 from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
-from c2lib.session.nolive import NoLiveGuard
+from c2lib.session.nolive import HOOK, NoLiveGuard
 from c2lib.session.preflight import CHECKS, PreflightFacts
 from c2lib.session.rails import Rail, broken_rail, trip
 from c2lib.session.result import DryrunResult
@@ -65,6 +65,7 @@ class DryrunSession:
         self._write_tick = journal.emitter(EventKind.STRATEGY_TICK)
         self._guard = guard
         self._cancel: dict[str, Any] | None = None
+        self._strategy_end: dict[str, Any] | None = None
         self._rail_trips = 0
 
     @property
@@ -193,6 +194,7 @@ class DryrunSession:
             reject_reason=rejection.reason if rejection else None,
             fail_code=failure.code if failure else None,
             fail_reason=failure.reason if failure else None,
+            fail_meta=failure.meta if failure else {},
             steps=lifecycle.steps,
             events_emitted=journal.events_emitted,
             audit_events=journal.chain.entries,
@@ -212,7 +214,7 @@ class DryrunSession:
             "cancel": self._cancel,
             "clock_readings": [list(reading) for reading in self._clock.readings] if self._clock else None,
             "sink_failures": [[f.sink, f.call, list(f.errors)] for f in self._journal.sink_failures],
-            "strategy_end": None,
+            "strategy_end": self._strategy_end,
         }
 
     def strategy_facts(self) -> dict[str, Any]:
@@ -238,7 +240,7 @@ class DryrunSession:
         for check in CHECKS:
             problem = check.problem(facts)
             meta: dict[str, Any] = {"check": check.name, "passed": problem is None}
-            if check.code is RejectCode.NO_LIVE_GUARD and self._guard.layer != NoLiveGuard.layer:
+            if check.code is RejectCode.NO_LIVE_GUARD and self._guard.layer != HOOK:
                 meta["layer"] = self._guard.layer
             level = AuditLevel.INFO if problem is None else AuditLevel.WARN
             self._journal.audit(level, AuditCode.PREFLIGHT_CHECK, f"preflight check {check.name}", meta)
@@ -267,7 +269,7 @@ class DryrunSession:
         market, params = self.config.market, MappingProxyType(self.config.strategy.params)
         seed = component_seed(self.config.seed, "strategy")
         settings = StrategySettings(seed, market.symbol, market.tick_size, market.lot_size, params)
-        self._strategy = CheckedStrategy(self._source.factory, settings)
+        self._strategy = CheckedStrategy(self._source, settings)
 
     def _take_steps(self, count: int) -> None:
         """Take steps: each bar goes to the venue, then the strategy is asked, then its intents are carried out."""
@@ -279,12 +281,12 @@ class DryrunSession:
             journal.ts = clock.read() if clock else micros_text(bar.time)
             view = execution.on_bar(bar)
             intents, decision = decide(bar, view)
+            if guard.attempts:
+                raise NoLiveViolationError
             if intents or every_tick:
                 write_tick(bar.bar_index, micros_text(bar.time), prices[bar.close], decision)
             if intents:
                 execution.act(intents)
-            if guard.attempts:
-                raise NoLiveViolationError
             lifecycle.steps += 1
         if lifecycle.steps < last:
             trip(Rail.BAR_COUNT, f"{self.config.steps} bars", f"{lifecycle.steps}")
@@ -296,6 +298,8 @@ class DryrunSession:
 
     def _wind_down(self) -> None:
         """Read the last fills, cancel what is open, reconcile; an unknown outcome needs the operator."""
+        if self._source and self._source.finish:
+            self._source.finish()
         if self._clock:
             self._journal.ts = self._clock.read()
         if self._lifecycle.stop_reason is None:
@@ -334,7 +338,11 @@ class DryrunSession:
     def _abort(self, error: BaseException) -> None:
         """End a session that failed; of several failures the first one is its outcome."""
         with self._guard:
-            self._lifecycle.fail(failure_of(error, self._guard.attempts))
+            failure = self._lifecycle.fail(failure_of(error, self._guard.attempts, self._guard.tried))
+            if isinstance(error, StrategyEndedError) and failure.code is error.code:
+                # 0 while it was made, else the bar that it was shown, from 1
+                asked = self._lifecycle.steps + 1 if self._lifecycle.phase is SessionPhase.DRYRUN_ACTIVE else 0
+                self._strategy_end = {"step": asked, "code": error.code.value}
             for act in (partial(self._record_error, error), partial(self._execution.cancel_open, "session_failed")):
                 try:
                     act()

@@ -6,6 +6,7 @@ its settings alone, so that no state leaks from run to run.
 
 from __future__ import annotations
 
+import linecache
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +14,20 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import MAX_INTEGER
-from c2lib.core.config import BUILT_IN_PARAMS
 from c2lib.core.contract import ORDER_TYPES, PRICES_OF_TYPE, SIDES, TIMES_IN_FORCE
-from c2lib.core.errors import C2Error, ConfigError, StrategyError
-from c2lib.core.model import BUY, SELL, Bar, CancelIntent, OrderIntent, PositionView, Strategy, StrategySettings
-from c2lib.core.redaction import describe_exception
+from c2lib.core.errors import ConfigError, StrategyError, StrategyRaisedError
+from c2lib.core.model import (
+    BUILT_IN_PARAMS,
+    BUY,
+    SELL,
+    Bar,
+    CancelIntent,
+    OrderIntent,
+    PositionView,
+    Strategy,
+    StrategySettings,
+)
+from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
 
 Intents = Sequence[OrderIntent | CancelIntent]
 
@@ -107,6 +117,7 @@ class StrategySource:
         source: the bytes of its file, for a strategy of a file.
         shown: name of that file, without its folder.
         imports: the modules outside the standard library that the file imports, with their versions.
+        finish: ends a strategy that runs in a process of its own; what such a one raises is the host's word.
     """
 
     origin: str
@@ -116,6 +127,7 @@ class StrategySource:
     source: bytes | None = None
     shown: str | None = None
     imports: Mapping[str, str | None] = field(default_factory=dict)
+    finish: Callable[[], object] | None = None
 
 
 def built_in_source(strategy_id: str) -> StrategySource | None:
@@ -152,24 +164,25 @@ _HOLD = Decision((), "HOLD")
 class CheckedStrategy:
     """A strategy of which every answer is checked before anything of it is acted upon.
 
-    What it raises as an error of c2lib is a :class:`StrategyError` here: it must trip no rail and blame no sink. A
-    tuple that was found good is known again by its identity, since it cannot have changed: most strategies return the
-    same few again and again.
+    What it raises is a :class:`StrategyRaisedError` here, also an error of c2lib: it must trip no rail and blame no
+    sink. A tuple that was found good is known again by its identity, since it cannot have changed; the last few are
+    kept, because most strategies return the same ones again and again.
     """
 
-    def __init__(self, factory: StrategyFactory, settings: StrategySettings) -> None:
+    def __init__(self, source: StrategySource, settings: StrategySettings) -> None:
         self._known: dict[int, tuple[object, Decision]] = {}
+        self._caught: tuple[type[BaseException], ...] = () if source.finish else FOREIGN
         try:
-            self._strategy = factory(settings)
-        except C2Error as error:
-            raise _raised(error) from error
+            self._strategy = source.factory(settings)
+        except self._caught as error:
+            raise _raised(error, None) from error
 
     def decide(self, bar: Bar, view: PositionView) -> Decision:
         """Ask the strategy about a bar; raise :class:`StrategyError` when its answer cannot be used."""
         try:
             answer = self._strategy.on_bar(bar, view)
-        except C2Error as error:
-            raise _raised(error) from error
+        except self._caught as error:
+            raise _raised(error, bar.bar_index) from error
         if answer is None:
             return _HOLD
         known = self._known.get(id(answer))
@@ -184,8 +197,27 @@ class CheckedStrategy:
         return decision
 
 
-def _raised(error: C2Error) -> StrategyError:
-    return StrategyError(f"the strategy raised {describe_exception(error)}")
+MAX_LINES, MAX_LINE = 20, 200
+"""Most lines of a strategy's file that are kept of a traceback, and most characters of one."""
+
+
+def own_line(file: str, number: int, text: str) -> str:
+    """Return a line of a strategy's own file as an artifact may hold it."""
+    return clean_text(f"{file}:{number}: {text.strip()}")[:MAX_LINE]
+
+
+def _raised(error: BaseException, bar_index: int | None) -> StrategyRaisedError:
+    """Return what a strategy raised in this process, with the lines of the file that its outermost frame is in."""
+    trace = error.__traceback__.tb_next if error.__traceback__ else None
+    file = trace.tb_frame.f_code.co_filename if trace else ""
+    lines: deque[str] = deque(maxlen=MAX_LINES)
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            number = trace.tb_lineno or 0
+            lines.append(own_line(file.rpartition("/")[2], number, linecache.getline(file, number)))
+        trace = trace.tb_next
+    raised = clean_text(type(error).__name__)[:MAX_LINE]
+    return StrategyRaisedError(describe_exception(error), raised, tuple(lines), bar_index)
 
 
 def decision_of(answer: object) -> Decision:

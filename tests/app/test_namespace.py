@@ -1,36 +1,22 @@
 """A run without a network: the same as any run, in a child process; and what happens where there is no namespace."""
 
-import dataclasses
-import json
-import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from c2lib.app import namespace
-from c2lib.app.namespace import RESULT, ask, error_facts, run_in_namespace
 from c2lib.app.runner import run_dryrun
-from c2lib.app.strategy_files import strategy_from_file
 from c2lib.app.verify import verify_run
-from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError, OutputError, RunConflictError
 from c2lib.core.states import SessionStatus
 from c2lib.core.vocabulary import RejectCode
 from tests.app.attempts import refusal_here
 from tests.app.conftest import Command
 from tests.app.runs import (
-    BUYER,
     DEMO,
     OWN,
-    RUN,
     Answer,
-    in_process_of_its_own,
     place_below,
     sealed_bytes,
     strategy_file,
@@ -39,15 +25,18 @@ from tests.app.sessions import CONFIG, Buyer, Ticking
 
 AWAY = ("--no-live", "namespace")
 AWAY_CONFIG = CONFIG.model_copy(update={"no_live_required": "namespace"})
+OWN_CONFIG = CONFIG.model_copy(update={"strategy_id": "mine", "strategy_allowlist": ("mine",)})
 AWAY_OWN = AWAY_CONFIG.model_copy(update={"strategy_id": "mine", "strategy_allowlist": ("mine",)})
 EXPECTED = SessionStatus.REJECTED if refusal_here() else SessionStatus.COMPLETED
 """What a run comes to that does nothing wrong; what the tests below say of such a run holds on either machine."""
 
 REFUSING = """
-import os, sys
+import ctypes, os, sys
 from pathlib import Path
-from c2lib.app.namespace_child import leave_network
-if leave_network() is None:
+user, group = os.geteuid(), os.getegid()
+if ctypes.CDLL(None).unshare(0x10000000) == 0:
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+        (Path("/proc/self") / name).write_text(text)
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
 os.execv(sys.executable, [sys.executable, "-m", "c2lib", *sys.argv[1:]])
 """
@@ -99,15 +88,16 @@ def test_strategy_replay_uses_namespace(out: Path, tmp_path: Path) -> None:
     assert "unchecked: the network while executing again: hook alone, since no_live_required" in refused.out
 
 
-def test_replay_needs_same_strategy(out: Path, tmp_path: Path) -> None:
-    """A namespace replay with another strategy or a class in memory is REPLAY_IMPOSSIBLE and runs no code."""
-    run_dryrun(AWAY_OWN, out_dir=out, strategy=f"{strategy_file(tmp_path)}:Buyer")
-    trace = tmp_path / "trace"
-    other = strategy_file(tmp_path, f"open({str(trace)!r}, 'w')\n{BUYER}")
-    for strategy, seen in ((f"{other}:Buyer", "has sha256"), (Buyer, "exists in this process only")):
-        (finding,) = verify_run(place_below(out), replay=True, strategy=strategy).findings
-        assert (finding.code, seen in finding.seen) == ("REPLAY_IMPOSSIBLE", True)
-    assert not trace.exists()
+def test_required_namespace_is_required(out: Path, tmp_path: Path) -> None:
+    """With --require-namespace a strategy file is executed without a network or not at all, which is exit 2."""
+    strategy = f"{strategy_file(tmp_path)}:Buyer"
+    run_dryrun(OWN_CONFIG, out_dir=out, strategy=strategy)
+    words = ("verify", place_below(out), "--strategy-file", strategy)
+    refused = where_the_kernel_refuses(*words, "--require-namespace")
+    assert (refused.code, refused.out, "was not executed again" in refused.err) == (2, "", True), refused
+    assert where_the_kernel_refuses(*words).code == 0
+    if refusal_here() is None:
+        assert verify_run(place_below(out), replay=True, strategy=strategy, require_namespace=True).ok
 
 
 def test_refusing_kernel_rejects_run(out: Path) -> None:
@@ -148,27 +138,23 @@ def test_conflict_keeps_its_fields(out: Path) -> None:
     assert (caught.value.path, list(caught.value.fields)) == (str(place_below(out)), ["seed"])
 
 
-@pytest.mark.parametrize(("options", "field"), [({"strategy": Buyer}, "strategy"), ({"clock": Ticking()}, "clock")])
-def test_objects_in_memory_are_refused(out: Path, options: dict[str, Any], field: str) -> None:
-    """A strategy class or a clock object is refused by name under the namespace layer before a child starts."""
-    with pytest.raises(ConfigError, match="exists in this process only") as caught:
-        run_dryrun(AWAY_OWN, out_dir=out, **options)
-    assert (caught.value.field, bool(caught.value.hint)) == (field, True)
+def test_objects_are_refused_by_name(out: Path) -> None:
+    """A strategy that exists in this process only is refused with advice, and no child is started."""
+    with pytest.raises(ConfigError, match="runs in another") as caught:
+        run_dryrun(AWAY_OWN, out_dir=out, strategy=Buyer)
+    assert (caught.value.field, bool(caught.value.hint)) == ("strategy", True)
     assert not out.exists()
 
 
-def test_child_runs_read_bytes(out: Path, tmp_path: Path) -> None:
-    """The child runs the bytes that were read, whatever happens to the strategy file afterwards."""
-    file = strategy_file(tmp_path, BUYER + "# é\n")
-    source = strategy_from_file(f"{file}:Buyer")
-    file.write_text("raise SystemExit(1)\n")
-    result = run_dryrun(AWAY_OWN, out_dir=out, strategy=source)
-    assert result.status is EXPECTED
-    assert json.loads((place_below(out) / "run_manifest.json").read_bytes())["strategy"]["sha256"] == source.sha256
+def test_clocks_stay_here(out: Path) -> None:
+    """A clock of the caller's is read in this process while the strategy runs in another."""
+    clock = Ticking()
+    assert run_dryrun(AWAY_CONFIG, out_dir=out, clock=clock).status is EXPECTED
+    assert clock.looks > 0
 
 
-def test_progress_reaches_caller(out: Path) -> None:
-    """The progress of the child process reaches the caller chunk by chunk."""
+def test_progress_is_reported(out: Path) -> None:
+    """The steps of a strategy in the host are reported chunk by chunk."""
     seen: list[tuple[int, int]] = []
     result = run_dryrun(
         AWAY_CONFIG.model_copy(update={"steps": 9000, "tick_events": "decisions"}),
@@ -179,95 +165,8 @@ def test_progress_reaches_caller(out: Path) -> None:
     assert seen == ([] if refusal_here() else [(4096, 9000), (8192, 9000), (9000, 9000)])
 
 
-def strategy_that(folder: Path, what: str) -> tuple[str, ...]:
-    """Return the words of a command that runs a strategy which does something when it decides."""
-    file = strategy_file(folder, BUYER.replace("return [", f"{what}\n        return ["))
-    return (*OWN, "--strategy-file", f"{file}:Buyer", *AWAY)
-
-
-def test_printed_text_is_no_answer(command: Command, out: Path, tmp_path: Path) -> None:
-    """Text that a strategy prints appears on stderr and is never taken for the child's answer."""
-    answer = command("dryrun", *strategy_that(tmp_path, "print('{\"result\": 1} é')"), "--out", out)
-    assert answer.facts["status"] == EXPECTED
-    assert ('{"result": 1} é\n' in answer.err) is (refusal_here() is None)
-
-
-def test_exiting_strategy_is_an_error(command: Command, out: Path, tmp_path: Path) -> None:
-    """A strategy that ends the child process with exit code 0 is an error with exit 2."""
-    answer = command("dryrun", *strategy_that(tmp_path, "import os; os._exit(0)"), "--out", out)
-    if refusal_here():
-        assert answer.facts["reject_code"] == RejectCode.NO_LIVE_GUARD
-        return
-    assert answer.code == 2
-    assert "child process ended (exit code 0) before it told a result" in answer.complaint
-
-
-def test_interrupting_strategy_exits_130(command: Command, out: Path, tmp_path: Path) -> None:
-    """A strategy that raises KeyboardInterrupt ends the command with exit 130 and leaves a staging folder."""
-    answer = command("dryrun", *strategy_that(tmp_path, "raise KeyboardInterrupt"), "--out", out)
-    if refusal_here():
-        assert answer.facts["reject_code"] == RejectCode.NO_LIVE_GUARD
-        return
-    assert (answer.code, "interrupted" in answer.complaint) == (130, True)
-    assert [path.name.startswith(f".staging-{RUN}-") for path in place_below(out).parent.iterdir()] == [True]
-
-
-@pytest.fixture
-def heard_interrupts() -> Iterator[None]:
-    """Let children receive interrupts, also in a background job, where the shell has interrupts ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("heard_interrupts")
-def test_interrupt_reaches_child_once(out: Path, tmp_path: Path) -> None:
-    """An interrupt from the keyboard stops the strategy, closes the record, exits 130 and leaves no process."""
-    mark = tmp_path / "mark"
-    what = f"open({str(mark)!r}, 'w').write(str(__import__('os').getpid())); __import__('time').sleep(60)"
-    words = strategy_that(tmp_path, what)
-    if refusal_here():
-        assert in_process_of_its_own("dryrun", *words, "--out", out).facts["reject_code"] == RejectCode.NO_LIVE_GUARD
-        return
-    command = [sys.executable, "-m", "c2lib", "dryrun", *words, "--out", str(out)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        while not (mark.exists() and mark.read_text()):
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=60)
-    assert (process.returncode, told[0], "interrupted" in told[1]) == (130, "", True)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(mark.read_text()), 0)
-    (left,) = place_below(out).parent.iterdir()
-    assert '"code":"C2_DRYRUN_STOP"' in (left / "audit.jsonl").read_text()
-
-
-def test_leftover_process_is_ended(out: Path, tmp_path: Path) -> None:
-    """A process that a strategy starts by native code is ended together with the child."""
-    mark = tmp_path / "mark"
-    what = (
-        "import ctypes, os, time\n"
-        "        if ctypes.CDLL(None).fork() == 0:\n"
-        f"            open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60); os._exit(0)\n"
-        f"        while not os.path.exists({str(mark)!r}): time.sleep(0.01)"
-    )
-    answer = in_process_of_its_own("dryrun", *strategy_that(tmp_path, what), "--out", out)
-    assert answer.facts["status"] == EXPECTED
-    if refusal_here() is None:
-        assert not alive(int(mark.read_text()))
-
-
-def alive(number: int) -> bool:
-    """Return whether a process still does something; one that nobody collected does not."""
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def test_broken_progress_ends_child(out: Path) -> None:
-    """An exception of the progress callback reaches the caller unchanged, and no run is published."""
+def test_broken_progress_is_the_callers(out: Path) -> None:
+    """An error of the progress is raised as it is, and no run is published."""
 
     def break_off(done: int, planned: int) -> None:
         raise ZeroDivisionError(f"{done} of {planned}")
@@ -281,81 +180,26 @@ def test_broken_progress_ends_child(out: Path) -> None:
     assert not place_below(out).exists()
 
 
-def test_missing_interpreter_is_an_error(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Python interpreter that cannot be started raises an OutputError with the reason."""
+def test_unstartable_host_is_the_machines(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter that cannot be started is an OutputError, and nothing is written."""
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     with pytest.raises(OutputError, match="cannot be started: No such file"):
         run_dryrun(AWAY_CONFIG, out_dir=out)
+    assert not out.exists()
 
 
-@pytest.mark.parametrize("program", ["print('rubbish')", "print('[1]')"])
-def test_rubbish_answer_raises(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Output of the child that is no answer raises an OutputError."""
-    (tmp_path / "answering.py").write_text(program)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(namespace, "CHILD", "answering")
-    with pytest.raises(OutputError, match="no answer"):
-        ask({}, None)
+PROBE = """
+import ctypes, os
+user, group = os.geteuid(), os.getegid()
+gone = ctypes.CDLL(None).unshare(0x10000000 | 0x20000000 | 0x40000000) == 0
+for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+    with open(f"/proc/self/{name}", "w") as file:
+        file.write(text)
+print(gone)
+"""
 
 
-@pytest.mark.parametrize("forged", ["{}", '{"result": {"status": "RICH"}}', '{"error": {"kind": "Any", "args": []}}'])
-def test_malformed_answer_raises(forged: str, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer of the child with a wrong form raises an OutputError."""
-    (tmp_path / "answering.py").write_text(f"print({forged!r})")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(namespace, "CHILD", "answering")
-    with pytest.raises(OutputError, match="no answer"):
-        run_dryrun(AWAY_CONFIG, out_dir=out)
-
-
-def test_early_exit_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child that exits without reading its job raises an OutputError with the exit code."""
-    (tmp_path / "answering.py").write_text("raise SystemExit(3)")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(namespace, "CHILD", "answering")
-    with pytest.raises(OutputError, match=r"ended \(exit code 3\)"):
-        ask({"strategy": "x" * 1_000_000}, None)
-
-
-def test_silent_child_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child that closes its output and keeps running is ended after a bounded wait."""
-    (tmp_path / "answering.py").write_text("import os, time; os.close(1); time.sleep(60)")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(namespace, "CHILD", "answering")
-    monkeypatch.setattr(namespace, "_PATIENCE", 0.05)
-    with pytest.raises(OutputError, match=r"ended \(exit code None\)"):
-        ask({}, None)
-
-
-def test_missing_stderr_is_harmless(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a stderr the text that a strategy prints is lost, and the run ends as usual."""
-    source = strategy_from_file(f"{strategy_file(tmp_path, BUYER + 'print(1)')}:Buyer")
-    monkeypatch.setattr(sys, "stderr", None)
-    assert run_in_namespace(AWAY_OWN, out, None, source, None, None).status is EXPECTED
-
-
-def test_answers_keep_their_types() -> None:
-    """Results and errors of the child keep every field, value and type through JSON."""
-    for config in (CONFIG, CONFIG.model_copy(update={"enabled": True})):
-        from c2lib.session.orchestrator import LiveSessionOrchestrator
-
-        result = LiveSessionOrchestrator().run_dryrun(config, audit_sink=[])
-        back = RESULT.validate_python(json.loads(json.dumps(dataclasses.asdict(result))))
-        assert back == result
-        assert [type(value) for value in vars_of(back)] == [type(value) for value in vars_of(result)]
-    for error in (OSError(28, "No space left on device", "/out"), KeyboardInterrupt(), ConfigError("a", "b", hint="c")):
-        with pytest.raises(type(error)) as caught:
-            namespace._raise_error(json.loads(json.dumps(error_facts(error))))
-        assert (str(caught.value), vars(caught.value)) == (str(error), vars(error))
-
-
-def vars_of(result: Any) -> list[Any]:
-    """Return the values of a result, field by field."""
-    return [getattr(result, name) for name in result.__dataclass_fields__]
-
-
-def test_invalid_config_is_refused(out: Path) -> None:
-    """A config object with an invalid value raises a ConfigError on its field under the namespace layer."""
-    strange = DryrunConfig.model_construct(**{**dict(AWAY_CONFIG), "seed": "7"})
-    with pytest.raises(ConfigError, match="seed"):
-        run_dryrun(strange, out_dir=out)
+def test_refusal_is_the_kernels() -> None:
+    """Asked without a line of c2lib, the kernel says the same as it says to a run."""
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout == "True\n") is (refusal_here() is None), (done, refusal_here())

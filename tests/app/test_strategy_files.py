@@ -9,6 +9,8 @@ import pytest
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.errors import ConfigError, StrategyLoadError
 from c2lib.core.model import MAX_SOURCE_BYTES, Bar, PositionView, StrategySettings
+from tests.app.hosted import SETTINGS as HOSTED
+from tests.app.hosted import message_of
 from tests.app.runs import BUYER
 
 SETTINGS = StrategySettings(1, "SYNTH", "0.01", "1")
@@ -40,30 +42,31 @@ def test_hash_is_of_file_bytes(tmp_path: Path) -> None:
 
 
 def test_hashed_bytes_are_run(tmp_path: Path) -> None:
-    """A strategy file that changes after loading runs as the bytes that were hashed."""
-    path = written(tmp_path, "class Mine:\n    said = 'first'\n    def __init__(self, settings): pass\n")
+    """A change of the file behind the loading changes nothing."""
+    path = written(tmp_path, "class Mine:\n    def __init__(self, settings): raise ValueError('first')\n")
     source = strategy_from_file(f"{path}:Mine")
     written(tmp_path, "raise RuntimeError('changed')\n")
-    assert vars(type(source.factory(SETTINGS)))["said"] == "first"
+    assert message_of(source) == "ValueError: first"
 
 
 def test_loading_runs_no_code(tmp_path: Path) -> None:
-    """Loading a strategy file runs no code; the code runs anew for each strategy that is made."""
-    path = written(tmp_path, "made = []\nclass Mine:\n    def __init__(self, settings): made.append(1)\n")
+    """A file's code runs in the host alone: neither its loading nor a session of this process runs it."""
+    path = written(tmp_path, "import sys\nsys.ran = 1\nclass Mine:\n    def __init__(self, settings): pass\n")
     before = set(sys.modules)
     source = strategy_from_file(f"{path}:Mine")
+    with pytest.raises(StrategyLoadError, match="runs in the strategy host"):
+        source.factory(SETTINGS)
+    assert message_of(source) == "AttributeError: 'Mine' object has no attribute 'on_bar'"
     assert set(sys.modules) == before
-    first, second = source.factory(SETTINGS), source.factory(SETTINGS)
-    assert type(first) is not type(second)
-    assert sys.modules[type(second).__module__].made == [1]
+    assert not hasattr(sys, "ran")
 
 
 def test_dataclass_may_be_strategy(tmp_path: Path) -> None:
     """A strategy may be a dataclass, because its module can be found while its code runs."""
     text = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
-    path = written(tmp_path, f"{text}@dataclass\nclass Mine:\n    settings: object\n")
-    made = strategy_from_file(f"{path}:Mine").factory(SETTINGS)
-    assert vars(made)["settings"] is SETTINGS
+    body = "    settings: object\n    def on_bar(self, bar, view): raise ValueError(self.settings.symbol)\n"
+    path = written(tmp_path, f"{text}@dataclass\nclass Mine:\n{body}")
+    assert message_of(strategy_from_file(f"{path}:Mine")) == f"ValueError: {HOSTED.symbol}"
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from c2lib.app.paths import read_input
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
-from c2lib.core.model import MAX_SOURCE_BYTES, StrategySettings
+from c2lib.core.model import MAX_SOURCE_BYTES
 from tests.app.conftest import Command
+from tests.app.hosted import message_of
 from tests.app.runs import BUYER, OWN, manifest_of, place_below, strategy_file, tree
 
-SETTINGS = StrategySettings(1, "SYNTH", "0.01", "1")
 SCRIPT = Path(sys.executable).with_name("c2lib")
 TRAPS = ("json", "numpy", "yaml", "decimal", "helper", "sitecustomize", "c2lib_plugin")
 
@@ -84,7 +84,7 @@ def test_loading_leaves_no_trace(tmp_path: Path) -> None:
     """Loading a strategy file changes no search path and writes no file."""
     path = strategy_file(tmp_path)
     before, beside = list(sys.path), tree(tmp_path)
-    strategy_from_file(f"{path}:Buyer").factory(SETTINGS)
+    strategy_from_file(f"{path}:Buyer")
     assert sys.path == before
     assert tree(tmp_path) == beside
 
@@ -107,8 +107,8 @@ def test_swapped_file_runs_as_hashed(
     assert manifest_of(place_below(out))["strategy"]["sha256"] == sha256_hex(first)
 
 
-def test_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading a strategy file and making the strategy open the file once in all."""
+def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading opens it one time, and the host gets its bytes."""
     path = strategy_file(tmp_path)
     opened: list[object] = []
     real = os.open
@@ -119,28 +119,17 @@ def test_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", counted)
-        strategy_from_file(f"{path}:Buyer").factory(SETTINGS)
+        strategy_from_file(f"{path}:Buyer")
     assert opened == [path]
 
 
-def test_equal_names_share_no_module(tmp_path: Path) -> None:
-    """Two strategy files of the same name have separate modules."""
-    made = []
+def test_file_name_decides_nothing(tmp_path: Path) -> None:
+    """Two files of one name keep their own modules, and no module of this process is called like them."""
     for number in ("1", "2"):
         (tmp_path / number).mkdir()
-        path = strategy_file(tmp_path / number, f"{BUYER}\nSAID = {number}\n")
-        made.append(type(strategy_from_file(f"{path}:Buyer").factory(SETTINGS)))
-    assert [sys.modules[kind.__module__].SAID for kind in made] == [1, 2]
-    assert "mine" not in sys.modules
-
-
-def test_breaking_file_leaves_no_module(tmp_path: Path) -> None:
-    """A strategy file whose code raises leaves no module behind."""
-    source = strategy_from_file(f"{strategy_file(tmp_path, BUYER + 'raise RuntimeError')}:Buyer")
-    before = set(sys.modules)
-    with pytest.raises(RuntimeError):
-        source.factory(SETTINGS)
-    assert set(sys.modules) == before
+        path = strategy_file(tmp_path / number, f"{BUYER}\nSAID = {number}\nraise ValueError(SAID)\n")
+        assert message_of(strategy_from_file(f"{path}:Buyer")) == f"ValueError: {number}"
+    assert not {name for name in sys.modules if name == "mine" or name.startswith("c2lib_strategy")}
 
 
 RUBBISH = ("", "-", "/", ":", "mine.py", "mine.py:", "mine.py::", "mine.py:1", "mine.py:Buyer()", "mine.py:a.b")
@@ -176,10 +165,10 @@ def test_unknown_coding_is_refused(tmp_path: Path, coding: str) -> None:
 def test_declared_coding_is_used(tmp_path: Path) -> None:
     """A strategy file is hashed by its bytes and decoded by its declared coding."""
     path = tmp_path / "mine.py"
-    path.write_bytes(b"# coding: latin-1\nclass Mine:\n    said = '\xe9'\n    def __init__(self, settings): pass\n")
+    path.write_bytes(b"# coding: latin-1\nclass Mine:\n    def __init__(self, settings): raise ValueError('\xe9')\n")
     source = strategy_from_file(f"{path}:Mine")
     assert source.sha256 == sha256_hex(path.read_bytes())
-    assert vars(type(source.factory(SETTINGS)))["said"] == "\u00e9"
+    assert message_of(source) == "ValueError: \u00e9"
 
 
 def test_huge_file_stays_unread(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from c2lib.cli.dryrun import parse_param
 from tests.app.conftest import Command
 from tests.app.runs import (
     BUYER,
-    DEMO,
     OWN,
     RUN,
     manifest_of,
@@ -76,12 +75,13 @@ def test_leaving_code_fails_the_run(command: Command, out: Path, tmp_path: Path,
     assert answer.err.startswith("c2lib: FAILED: ")
 
 
-def test_broken_strategy_reports_one_line(command: Command, out: Path, tmp_path: Path) -> None:
-    """A strategy that raises fails the run, and its message is printed as one escaped line."""
+def test_broken_strategy_reports_its_line(command: Command, out: Path, tmp_path: Path) -> None:
+    """Exit 1, its message, which cannot forge a second line, and the line of its file."""
     text = "class Buyer:\n    def __init__(self, settings):\n        raise RuntimeError('one\\ntwo')\n"
     answer = command("dryrun", *OWN, "--strategy-file", f"{strategy_file(tmp_path, text)}:Buyer", "--out", out)
     assert (answer.code, answer.facts["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
-    assert answer.err == "c2lib: FAILED: RuntimeError: one\\ntwo\n"
+    lines = ["FAILED: RuntimeError: one\\ntwo", "  strategy.py:3: raise RuntimeError('one\\ntwo')"]
+    assert answer.err.splitlines() == [f"c2lib: {line}" for line in lines]
 
 
 @pytest.mark.parametrize("what", ["raise SystemExit(0)", "import sys; sys.exit()"])
@@ -92,14 +92,13 @@ def test_strategy_exit_is_an_exception(command: Command, out: Path, tmp_path: Pa
     assert (answer.code, answer.facts["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
 
 
-def test_interrupt_leaves_staging_folder(command: Command, out: Path, tmp_path: Path) -> None:
-    """An interrupted run exits 130, publishes nothing, leaves a staging folder and does not disturb the next run."""
+def test_raised_interrupt_is_an_exception(command: Command, out: Path, tmp_path: Path) -> None:
+    """An interrupt that a strategy raises is its exception, with its bar and line, and nobody's at the keyboard."""
     file = strategy_file(tmp_path, BUYER.replace("return [", "raise KeyboardInterrupt\n        return ["))
     answer = command("dryrun", *OWN, "--strategy-file", f"{file}:Buyer", "--out", out)
-    assert (answer.code, "interrupted" in answer.complaint) == (130, True)
-    (left,) = place_below(out).parent.iterdir()
-    assert left.name.startswith(f".staging-{RUN}-")
-    assert command("dryrun", *DEMO, "--out", out).code == 0
+    assert (answer.code, answer.facts["fail_code"]) == (1, "C2_ABORT_EXCEPTION")
+    lines = ["FAILED: KeyboardInterrupt", "  on bar 0", "  strategy.py:9: raise KeyboardInterrupt"]
+    assert answer.err.splitlines() == [f"c2lib: {line}" for line in lines]
 
 
 def test_built_in_name_is_reserved(command: Command, out: Path, tmp_path: Path) -> None:

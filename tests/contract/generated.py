@@ -14,7 +14,7 @@ from typing import Any
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import NoLiveViolationError
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
-from c2lib.session.nolive import RecordedGuard
+from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource
 from tests.session.harness import Bars
@@ -271,7 +271,7 @@ def _generated(name: str, variant: int) -> Run:
     guard: Any = None
     if course.refusal or (draw.random() < 0.3 and "no_live_required" not in course.values):
         values["no_live_required"] = "namespace"
-        guard = lambda: RecordedGuard(course.refusal)  # noqa: E731 - a guard is made for the session
+        guard = lambda: NoLiveGuard("namespace", course.refusal)  # noqa: E731 - a guard is made for the session
     clock = course.clock() if course.clock else _clock(draw, values)
     values |= {**course.values, "broker": _broker(draw) | course.values.get("broker", {})}
     values["market"] = _market(draw) | course.values.get("market", {})

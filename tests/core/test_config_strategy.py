@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from c2lib.core.config import BUILT_IN_PARAMS, DryrunConfig, SealedConfig, seal
+from c2lib.core.config import DryrunConfig, SealedConfig, seal
 from c2lib.core.errors import ConfigError
+from c2lib.core.model import BUILT_IN_PARAMS
 from tests.core.configs import SECRET, config
 
 

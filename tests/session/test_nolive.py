@@ -116,7 +116,7 @@ def test_hook_refuses_only_leaving() -> None:
 
 def test_fork_exec_is_audited() -> None:
     """A child started below subprocess is refused within a guard, and the wrapped call works outside one."""
-    wrapped = nolive._audited(lambda *args: sum(args))
+    wrapped = nolive.audited(lambda *args: sum(args))
     assert wrapped(1, 2) == 3
     with NoLiveGuard() as guard, pytest.raises(NoLiveViolationError, match="fork_exec"):
         wrapped(1, 2)
@@ -132,7 +132,7 @@ def test_canary_is_not_counted() -> None:
 
 def test_unstopped_canary_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The canary reports a problem when the audit hook does not stop its connection."""
-    monkeypatch.setattr(nolive, "_REFUSED_PREFIX", "nothing.")
+    monkeypatch.setattr(nolive, "REFUSED_PREFIX", "nothing.")
     assert "not stopped" in (NoLiveGuard().canary_problem() or "")
 
 

@@ -12,7 +12,7 @@ from c2lib.core.errors import ConfigError, NoLiveViolationError
 from c2lib.core.model import Bar
 from c2lib.core.vocabulary import FailCode, RejectCode
 from c2lib.session import nolive
-from c2lib.session.nolive import GUARDS, NamespaceGuard, NoLiveGuard, RecordedGuard, network_problem
+from c2lib.session.nolive import MAX_TRIED, NoLiveGuard, network_problem, target_of
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from tests.session.harness import Bars, Record, acting, answering, config_of, flat_bars, own_config, run
 from tests.session.ways_out import connect, swallowing
@@ -104,7 +104,7 @@ def test_raising_clock_is_refused() -> None:
 
 
 def test_exception_text_cannot_leave() -> None:
-    """An attempt to leave the process from an exception's __str__ is counted, and the session fails."""
+    """An attempt to leave the process from an exception's __str__ is what the session fails of."""
 
     class LeakingError(Exception):
         def __str__(self) -> str:
@@ -116,7 +116,7 @@ def test_exception_text_cannot_leave() -> None:
 
     record = Record()
     result = run(own_config(), record, strategy=acting(act))
-    assert (result.phase, result.fail_reason) == ("ERROR_REQUIRES_OPERATOR", "LeakingError: told")
+    assert (result.phase, result.fail_code) == ("ERROR_REQUIRES_OPERATOR", FailCode.NO_LIVE_VIOLATION)
     assert record.metrics()["no_live_attempts_total"] >= 1
 
 
@@ -177,9 +177,16 @@ def test_hook_refuses_rare_events(event: str) -> None:
         nolive._hook(event, ())
 
 
-def test_each_layer_has_guard() -> None:
-    """Each value of no_live_required has a guard of that layer."""
-    assert {layer: make().layer for layer, make in GUARDS.items()} == {"hook": "hook", "namespace": "namespace"}
+def test_attempts_are_named() -> None:
+    """The first attempts are named by audit event and target; values with methods of their own are left out."""
+    guard = NoLiveGuard()
+    for number in range(MAX_TRIED + 2):
+        with guard, pytest.raises(NoLiveViolationError):
+            socket.getaddrinfo("localhost", number)
+    assert guard.attempts == MAX_TRIED + 2
+    assert guard.tried == [f"socket.getaddrinfo localhost:{number}" for number in range(MAX_TRIED)]
+    assert target_of((object(), ("::1", 80, 0, 0))) == "::1:80"
+    assert target_of((["sh", b"-c"], 2**70, {"a": 1})) == "'sh' b'-c'"
 
 
 def test_networked_process_is_no_namespace(listener: tuple[str, int]) -> None:
@@ -210,29 +217,23 @@ def test_one_network_sign_suffices(
 
 def test_wrong_layer_is_rejected() -> None:
     """A guard of another layer than no_live_required is rejected, in either direction."""
-    for guard, required in ((NoLiveGuard, "namespace"), (partial(RecordedGuard, None), "hook")):
-        result = guarded(guard, Record(), no_live_required=required)
+    for layer, required in (("hook", "namespace"), ("namespace", "hook")):
+        result = guarded(partial(NoLiveGuard, layer), Record(), no_live_required=required)
         assert result.reject_code is RejectCode.NO_LIVE_GUARD
         assert f"no_live_required is '{required}', but the guard here is of the layer" in (result.reject_reason or "")
 
 
-def test_refusal_precedes_canary() -> None:
-    """A namespace that the kernel refused is reported with the kernel's reason before the canary runs."""
-    assert NamespaceGuard("the kernel would not").canary_problem() == "the kernel would not"
-
-
-def test_recorded_canary_is_repeated() -> None:
-    """A namespace run executed again under the hook repeats the canary's recorded answer."""
+def test_canary_problem_rejects() -> None:
+    """What the strategy's own process reports of its layer decides the canary's check."""
     record = Record()
-    assert guarded(partial(RecordedGuard, None), record, no_live_required="namespace").status == "COMPLETED"
+    assert guarded(partial(NoLiveGuard, "namespace"), record, no_live_required="namespace").status == "COMPLETED"
     (check,) = [entry["meta"] for entry in record.audit() if entry["meta"].get("check") == "no_live_guard"]
     assert check == {"check": "no_live_guard", "passed": True, "layer": "namespace"}
-    refused = guarded(partial(RecordedGuard, "no room"), Record(), no_live_required="namespace")
+    refused = guarded(partial(NoLiveGuard, "namespace", "no room"), Record(), no_live_required="namespace")
     assert (refused.reject_code, refused.reject_reason) == (RejectCode.NO_LIVE_GUARD, "no room")
 
 
-@pytest.mark.parametrize("make", [partial(NamespaceGuard, None), partial(RecordedGuard, None)])
-def test_no_layer_holds_without_hook(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_layer_holds_without_hook(monkeypatch: pytest.MonkeyPatch) -> None:
     """No layer passes its canary when the audit hook stops nothing."""
-    monkeypatch.setattr(nolive, "_REFUSED_PREFIX", "nothing.")
-    assert "not stopped by the audit hook" in (make().canary_problem() or "")
+    monkeypatch.setattr(nolive, "REFUSED_PREFIX", "nothing.")
+    assert "not stopped by the audit hook" in (NoLiveGuard("namespace").canary_problem() or "")

@@ -151,7 +151,7 @@ def test_own_hashes_survive_redaction() -> None:
 
 def test_broken_guard_closes_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Preflight rejects the session when the canary's loopback connection is not stopped."""
-    monkeypatch.setattr(nolive, "_REFUSED_PREFIX", "nothing.")
+    monkeypatch.setattr(nolive, "REFUSED_PREFIX", "nothing.")
     result = run(config_of())
     assert result.reject_code == "C2_REJECT_NO_LIVE_GUARD"
     assert "canary" in (result.reject_reason or "")

@@ -6,7 +6,7 @@ import pytest
 from c2lib.core.contract import IDENTIFIER_PATTERN
 from c2lib.core.errors import StrategyError
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
-from c2lib.session.strategy import CheckedStrategy, Decision, decision_of
+from c2lib.session.strategy import CheckedStrategy, Decision, decision_of, object_source
 from tests.session.harness import Scripted
 
 BAR = Bar(0, 0, 100, 100, 100, 100, 1)
@@ -48,7 +48,7 @@ class Asked:
 
     def __init__(self) -> None:
         self._answer: Any = None
-        self.checked = CheckedStrategy(self._made, StrategySettings(1, "SYNTH", "0.01", "1"))
+        self.checked = CheckedStrategy(object_source(self._made, None), StrategySettings(1, "SYNTH", "0.01", "1"))
 
     def _made(self, _settings: StrategySettings) -> Scripted:
         return Scripted(lambda bar, view: self._answer)
