@@ -169,7 +169,7 @@ C2_ORDER_REJECTED: client_order_id:identifier reason:text
 C2_RECONCILE_MISMATCH: mismatch:text
 C2_RAIL_TRIPPED: rail:identifier expected:text seen:text
 C2_ABORT_EXCEPTION: exception:text~ bar_index:integer?~ lines:texts~ error:text~
-C2_ABORT_NO_LIVE_VIOLATION: attempts:integer~ tried:texts~
+C2_ABORT_NO_LIVE_VIOLATION: attempts:integer tried:texts
 """
 """Lines, objects of the manifest, fields of the config, payloads, metas; ``?`` allows null, ``~`` to be left out."""
 

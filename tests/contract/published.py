@@ -51,6 +51,18 @@ class Leaves(AtItsBar):
         except Exception:
             pass
 
+class Exits(AtItsBar):
+    def end(self):
+        os._exit(0)
+
+class Hangs(AtItsBar):
+    def end(self):
+        time.sleep(60)
+
+class Floods(AtItsBar):
+    def on_bar(self, bar, view):
+        return [OrderIntent("BUY", 1)] * 1_000_000 if bar.bar_index == self.params["at"] else None
+
 class Nonsense(Busy):
     def on_bar(self, bar, view):
         return "BUY"
@@ -73,6 +85,10 @@ ENDINGS: Mapping[str, Ending] = {
     "answers nonsense": Ending("Nonsense", None, FailCode.EXCEPTION),
     "leaves": Ending("Leaves", 3, FailCode.NO_LIVE_VIOLATION),
     "leaves when made": Ending("Leaves", -1, FailCode.NO_LIVE_VIOLATION),
+    "exits": Ending("Exits", 0, FailCode.STRATEGY_EXITED),
+    "exits when made": Ending("Exits", -1, FailCode.STRATEGY_EXITED),
+    "hangs": Ending("Hangs", 2, FailCode.STRATEGY_TIMEOUT),
+    "floods": Ending("Floods", 2, FailCode.STRATEGY_PROTOCOL),
 }
 
 CASES = [(name, layer, number % 3 != 0) for number, (name, layer) in enumerate(product(ENDINGS, ("hook", "namespace")))]
@@ -88,7 +104,7 @@ def published(folder: Path, name: str, layer: str, kept: bool) -> Path:
         "strategy_id": "own",
         "strategy_allowlist": ("own",),
         "strategy": {"params": {} if ending.at is None else {"at": ending.at}},
-        "strategy_timeout_s": 1,
+        "strategy_timeout_s": 1 if name == "hangs" else 60,
         "keep_strategy": kept,
         "no_live_required": layer,
         "seed": len(name),

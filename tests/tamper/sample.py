@@ -15,7 +15,7 @@ from typing import Any
 
 from c2lib.app.evidence import write_evidence
 from c2lib.app.paths import environment_facts
-from c2lib.app.runner import Job, make_manifest, source_of
+from c2lib.app.runner import Job, make_manifest, run_dryrun, source_of
 from c2lib.app.strategy_files import strategy_from_source
 from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
@@ -160,7 +160,7 @@ VARIANTS: Mapping[str, Variant] = {
 def publish(root: Path, name: str, variant: Variant | None = None) -> Path:
     """Publish a run below ``root``, or a variant of it, and return its directory."""
     changed = variant or Variant({}, RETRIED if name == "full" else NO_INPUTS)
-    given: dict[str, Any] = {"run_id": RUN_ID, "seed": 20, **CONFIGS.get(name, KEPT), **changed.values}
+    given: dict[str, Any] = {"run_id": RUN_ID, "seed": 20, **CONFIGS[name], **changed.values}
     config = DryrunConfig(**given)
     clock = Ticking() if config.clock_mode == "injected" else None
     if clock is not None:
@@ -170,10 +170,7 @@ def publish(root: Path, name: str, variant: Variant | None = None) -> Path:
     job = Job(seal(config, strategy=source, clock_injected=clock is not None), None, clock, source, inputs)
     with StagedRun(root, RUN_ID) as staged:
         session, result = job.execute(staged)
-        artifacts = staged.seal()
-        if job.kept is not None:
-            artifacts[Artifact.STRATEGY.value] = staged.add(Artifact.STRATEGY, job.kept)
-        manifest = make_manifest(session, result, artifacts)
+        manifest = make_manifest(session, result, staged.seal())
         staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(None)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         return staged.publish()
@@ -189,11 +186,10 @@ class Sample:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.places: dict[str, Path] = {}
-        self.contents: dict[str, Content] = {}
-        for name in (*CONFIGS, "kept"):
-            self.places[name] = publish(root / name, name)
-            self.contents[name] = content_of(self.places[name])
+        self.places: dict[str, Path] = {name: publish(root / name, name) for name in CONFIGS}
+        config = DryrunConfig(run_id=RUN_ID, seed=20, **KEPT)
+        self.places["kept"] = Path(run_dryrun(config, out_dir=root / "kept", strategy=STRATEGIES["kept"]).path or "")
+        self.contents = {name: content_of(place) for name, place in self.places.items()}
         draft = write_evidence(
             self.places["full"], date="2026-01-01", owner="Q", strategy=STRATEGIES["full"], plots=False
         )
