@@ -10,6 +10,8 @@ from c2lib.core.contract import CLOCK_MODES, LIQUIDITIES
 from c2lib.core.vocabulary import STRATEGY_ORIGINS, EventKind, FailCode, RejectCode
 from tests.contract.generated import COURSES, KINDS, TIMES_IN_FORCE, VARIANTS, generated_run
 from tests.contract.judges import judged
+from tests.contract.published import CASES, published
+from tests.witness.sample_runs import STRATEGY
 
 NOT_GENERATED = {
     RejectCode.NO_AUDIT_SINK,
@@ -68,3 +70,11 @@ def test_generated_runs_cover_the_contract() -> None:
         assert {config[name] for config in configs} == set(seen)
     assert {config["strategy"]["origin"] for config in configs} == {*STRATEGY_ORIGINS, None}
     assert any(entry["meta"]["retries"] > 1 for run in runs for entry in run.entries("C2_SINK_WRITE_RETRY"))
+
+
+@pytest.mark.parametrize(("name", "layer", "kept"), CASES)
+def test_published_run_is_clean(tmp_path: Path, name: str, layer: str, kept: bool) -> None:
+    """A published run of a strategy file, in each layer and however it ends, is without findings for both verifiers."""
+    folder = published(tmp_path, name, layer, kept)
+    assert (folder / STRATEGY).exists() == kept
+    assert judged(folder) == (("SEALED", frozenset()),) * 2, verify_run.verify(folder).findings

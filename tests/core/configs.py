@@ -72,8 +72,8 @@ GOLDEN_CONFIG: dict[str, Any] = {
     "strategy_timeout_s": 60,
     "keep_strategy": True,
 }
-GOLDEN_RUN_ID = "dry-5859edbc5f47"
-GOLDEN_SHA256 = "795089692935083433383162635969e4d16b26067727c42bf6b880ace39fafa7"
+GOLDEN_RUN_ID = "dry-dc2f3b5d4dbe"
+GOLDEN_SHA256 = "747fa4a9189555b62822848caf72d8030b7501f44fe279b9f28edeb9f0d87197"
 
 
 def plain_sha256(value: Any) -> str:

@@ -29,8 +29,9 @@ from c2lib.core.errors import (
 )
 
 CONFLICT = (
-    "out/r exists and differs from this run, first in events.jsonl, line 3: published aa, computed bb "
-    "(nothing was changed; use another run_id or leave it out)"
+    "out/r exists and differs from this run, first in events.jsonl, line 3: published aa, computed bb; "
+    "the configs are equal (nothing was changed; c2lib verify says whether the record was altered; else a strategy "
+    "that is not deterministic is why)"
 )
 
 EXAMPLES: tuple[tuple[C2Error, type[C2Error], str], ...] = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -86,16 +86,16 @@ Edit = Callable[[bytes], Iterator[tuple[str, Callable[[], bytes]]]]
 def rebuilt(content: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return ``content`` with what its manifest says of the other files, and its own digest, made to fit."""
     manifest: dict[str, Any] = json.loads(content[MANIFEST])
-    for name in LOGS:
+    for name in manifest["artifacts"]:
         data = content[name]
         manifest["artifacts"][name] = {"sha256": sha256_hex(data), "bytes": len(data), "lines": data.count(b"\n")}
     manifest["run_digest"] = run_digest(manifest)
     return {**content, MANIFEST: f"{canonical_json(manifest)}\n".encode()}
 
 
-def edited(run: str, content: Content, edit: Edit) -> Iterator[Alteration]:
-    """Yield every edit of every sealed file, the manifest left as it is."""
-    for name in SEALED:
+def edited(run: str, content: Content, edit: Edit, names: Sequence[str] = SEALED) -> Iterator[Alteration]:
+    """Yield every edit of every sealed file, or of those named, the manifest left as it is."""
+    for name in names:
         for what, change in edit(content[name]):
             yield Alteration(run, f"{name}: {what}", partial(_only, name, change))
 
@@ -104,9 +104,9 @@ def _only(name: str, change: Callable[[], bytes]) -> dict[str, bytes]:
     return {name: change()}
 
 
-def resealed(run: str, content: Content, edit: Edit) -> Iterator[Alteration]:
-    """Yield every edit of every file that the manifest lists, with the manifest rebuilt around it."""
-    for name in LOGS:
+def resealed(run: str, content: Content, edit: Edit, names: Sequence[str] = LOGS) -> Iterator[Alteration]:
+    """Yield every edit of every log, or of the files named, with the manifest rebuilt around it."""
+    for name in names:
         for what, change in edit(content[name]):
             yield Alteration(run, f"{name}: {what}", partial(_around, content, name, change))
 

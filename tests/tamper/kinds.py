@@ -26,7 +26,7 @@ from tests.tamper.alterations import (
     stripped,
     swapped,
 )
-from tests.tamper.sample import CONFIGS, Sample
+from tests.tamper.sample import CONFIGS, STRATEGY, Sample
 from tests.tamper.values import values
 
 Alterations = Callable[[Sample], Iterator[Alteration]]
@@ -55,6 +55,10 @@ def _every_resealed(edit: Edit) -> Alterations:
     return lambda sample: chain.from_iterable(resealed(run, sample.contents[run], edit) for run in CONFIGS)
 
 
+def _kept(how: Callable[..., Iterator[Alteration]], *edits: Edit) -> Alterations:
+    return lambda sample: chain.from_iterable(how("kept", sample.contents["kept"], edit, (STRATEGY,)) for edit in edits)
+
+
 def _lines(what: str) -> Alterations:
     return lambda sample: chain.from_iterable(forgeries.lines(run, sample.contents[run], what) for run in CONFIGS)
 
@@ -70,6 +74,7 @@ AS_IT_STANDS = (
     Kind("a line doubled", _every(doubled)),
     Kind("a line exchanged with the next", _every(swapped)),
     Kind("a file removed", lambda sample: chain.from_iterable(map(removed, CONFIGS))),
+    Kind("a bit of the kept strategy file flipped, the file cut short", _kept(edited, bits, cuts)),
     Kind("a file added", lambda sample: added("full", sample.contents["full"])),
     Kind(
         "files exchanged with another run's of the same name",
@@ -85,6 +90,7 @@ AS_IT_STANDS = (
 MANIFEST_REBUILT = (
     Kind("a bit of each byte flipped, manifest rebuilt", _full_resealed(bit_of_each_byte)),
     Kind("a file cut short at a byte, manifest rebuilt", _full_resealed(cuts)),
+    Kind("a bit of each byte of the kept strategy file flipped, the same", _kept(resealed, bit_of_each_byte)),
     Kind("a line deleted, manifest rebuilt", _every_resealed(deleted)),
     Kind("a line doubled, manifest rebuilt", _every_resealed(doubled)),
     Kind("a line exchanged with the next, manifest rebuilt", _every_resealed(swapped)),

@@ -1,8 +1,8 @@
 """The small runs that are tampered with: together they have every event kind that a run can have.
 
-``full`` buys in several fills, is rejected, cancels, lets an order expire, and its sinks fail now and then;
-``tripped`` is ended by a rail; ``refused`` never passes preflight. All are published
-by the code that publishes every run.
+``full`` buys in several fills, is rejected, cancels, lets an order expire, and its sinks fail now and then; ``tripped``
+is ended by a rail; ``refused`` never passes preflight; ``kept`` keeps its strategy's file. All are published by the
+code that publishes every run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from c2lib.app.evidence import write_evidence
 from c2lib.app.paths import environment_facts
 from c2lib.app.runner import Job, make_manifest, source_of
+from c2lib.app.strategy_files import strategy_from_source
 from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
@@ -28,6 +29,8 @@ RUN_ID = "run_tamper_001"
 
 SEALED = (*map(str, SEALED_BY_MANIFEST), str(Artifact.MANIFEST))
 """Names of the files that the seal covers, the manifest among them."""
+
+STRATEGY = str(Artifact.STRATEGY)
 
 Content = Mapping[str, bytes]
 """The bytes of the sealed files of a run, by name."""
@@ -82,10 +85,21 @@ class Greedy:
         return [OrderIntent("BUY", 10**7)] if bar.bar_index == 0 else []
 
 
+FILE = b"""from c2lib import OrderIntent
+
+class Buyer:
+    def __init__(self, settings):
+        pass
+
+    def on_bar(self, bar, view):
+        return [OrderIntent("BUY", 1)] if bar.bar_index == 0 else None
+"""
+
 STRATEGIES: Mapping[str, StrategySource | None] = {
     "full": source_of(Busy),
     "tripped": source_of(Greedy),
     "refused": None,
+    "kept": strategy_from_source("buyer.py", "Buyer", FILE),
 }
 """The strategy of each run, by the run's name; ``None``: a built-in one."""
 
@@ -108,6 +122,9 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "tripped": {"strategy_id": "greedy", "strategy_allowlist": ("greedy",), "steps": 2},
     "refused": {"strategy_id": "strat_demo", "enabled": True, "steps": 2},
 }
+
+KEPT: Mapping[str, Any] = {"strategy_id": "buyer", "strategy_allowlist": ("buyer",), "steps": 2}
+"""The config of ``kept``, a run that keeps its strategy's file."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +160,7 @@ VARIANTS: Mapping[str, Variant] = {
 def publish(root: Path, name: str, variant: Variant | None = None) -> Path:
     """Publish a run below ``root``, or a variant of it, and return its directory."""
     changed = variant or Variant({}, RETRIED if name == "full" else NO_INPUTS)
-    given: dict[str, Any] = {"run_id": RUN_ID, "seed": 20, **CONFIGS[name], **changed.values}
+    given: dict[str, Any] = {"run_id": RUN_ID, "seed": 20, **CONFIGS.get(name, KEPT), **changed.values}
     config = DryrunConfig(**given)
     clock = Ticking() if config.clock_mode == "injected" else None
     if clock is not None:
@@ -153,7 +170,10 @@ def publish(root: Path, name: str, variant: Variant | None = None) -> Path:
     job = Job(seal(config, strategy=source, clock_injected=clock is not None), None, clock, source, inputs)
     with StagedRun(root, RUN_ID) as staged:
         session, result = job.execute(staged)
-        manifest = make_manifest(session, result, staged.seal())
+        artifacts = staged.seal()
+        if job.kept is not None:
+            artifacts[Artifact.STRATEGY.value] = staged.add(Artifact.STRATEGY, job.kept)
+        manifest = make_manifest(session, result, artifacts)
         staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(None)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         return staged.publish()
@@ -161,7 +181,7 @@ def publish(root: Path, name: str, variant: Variant | None = None) -> Path:
 
 def content_of(place: Path) -> Content:
     """Return the bytes of the sealed files of a run directory."""
-    return {name: (place / name).read_bytes() for name in SEALED}
+    return {name: (place / name).read_bytes() for name in (*SEALED, STRATEGY) if (place / name).exists()}
 
 
 class Sample:
@@ -171,7 +191,7 @@ class Sample:
         self._root = root
         self.places: dict[str, Path] = {}
         self.contents: dict[str, Content] = {}
-        for name in CONFIGS:
+        for name in (*CONFIGS, "kept"):
             self.places[name] = publish(root / name, name)
             self.contents[name] = content_of(self.places[name])
         draft = write_evidence(

@@ -29,11 +29,10 @@ _OTHER_WORDS = {
 }
 
 FREE: Mapping[tuple[Any, ...], tuple[object, ...]] = {
-    ("strategy", "origin"): ("file",),
     ("inputs", "sink_failures", 0, 1): (3, 5),
 }
-"""Values of the manifest that are as sound as the run's own: how the strategy of that hash was given, and which
-of three calls in the same step a sink failed in. With them the run is another run of the same log."""
+"""Values of the manifest that are as sound as the run's own: which of three calls in the same step a sink failed in.
+With them the run is another run of the same log."""
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
