@@ -41,7 +41,7 @@ def strategy_from_source(shown: str, class_name: str, source: bytes, folder: Pat
     """Return the source of a class of a file that was read.
 
     Args:
-        shown: name of the file in messages and tracebacks.
+        shown: name of the file in messages.
         class_name: the class, or what else makes a strategy at the file's top level.
         source: its bytes.
         folder: the folder that it lies in, where there is one.
@@ -69,7 +69,7 @@ def strategy_from_source(shown: str, class_name: str, source: bytes, folder: Pat
             problem = f"imports {'a file' if module == '.' else module} from beside it, which the run could not seal"
             advice = "put the code into one file, or install it as a package"
             raise StrategyLoadError(f"{shown}, line {line}: {problem} ({advice})")
-    return StrategySource("file", class_name, sha256_hex(source), _elsewhere, source, shown, imports)
+    return StrategySource("file", class_name, sha256_hex(source), _elsewhere, source, imports)
 
 
 def _version(module: str) -> str | None:
@@ -79,7 +79,7 @@ def _version(module: str) -> str | None:
     except metadata.PackageNotFoundError:
         # this reads every distribution, so only for a module of another name than its own
         owners = metadata.packages_distributions().get(module)
-        return metadata.version(owners[0]) if owners else None
+        return metadata.version(min(owners)) if owners else None
     except ValueError:
         return None
 

@@ -62,13 +62,14 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "hook_layer",
         _set_to("hook", "no_live_required"),
-        "The hook layer is an audit hook inside the process, not a sandbox: native code and ctypes could go around it.",
+        "The hook layer is an audit hook in the strategy's process, not a sandbox: native code and ctypes could go "
+        "around it, and so could Python extensions with sockets of their own, uncounted.",
     ),
     Limit(
         "namespace_layer",
         _set_to("namespace", "no_live_required"),
-        "The namespace layer takes away the network, and nothing else: files, sockets that stand among them, and "
-        "other processes stay within reach. That it held is the run's own record: a replay takes it as recorded.",
+        "The namespace layer takes away the network and the sight of other processes, and nothing else: files, and "
+        "sockets that stand among them, stay within reach. That it held is the run's own record, taken by a replay.",
     ),
     Limit(
         "not_reproduced",

@@ -115,7 +115,6 @@ class StrategySource:
             object whose source cannot be had.
         factory: makes the strategy of a session.
         source: the bytes of its file, for a strategy of a file.
-        shown: name of that file, without its folder.
         imports: the modules outside the standard library that the file imports, with their versions.
         finish: ends a strategy that runs in a process of its own; what such a one raises is the host's word.
     """
@@ -125,7 +124,6 @@ class StrategySource:
     sha256: str | None
     factory: StrategyFactory
     source: bytes | None = None
-    shown: str | None = None
     imports: Mapping[str, str | None] = field(default_factory=dict)
     finish: Callable[[], object] | None = None
 

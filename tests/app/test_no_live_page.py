@@ -102,7 +102,7 @@ def test_evidence_states_layer_limits(name: str, layer: str, tmp_path: Path) -> 
     assert claim.observed == f"layer {layer} held"
     unproven = draft.text.split("does not prove")[1]
     assert ("native code and ctypes could go around it" in unproven) is (layer == "hook")
-    assert ("takes away the network, and nothing else" in unproven) is (layer == "namespace")
+    assert ("takes away the network and the sight of other processes" in unproven) is (layer == "namespace")
 
 
 def test_audit_names_the_layer(tmp_path: Path) -> None:

@@ -285,7 +285,7 @@ def _generated(name: str, variant: int) -> Run:
     if strategy and draw.random() < 0.5:
         values["keep_strategy"] = draw.random() < 0.7
         imports = draw.choice(({}, {"numpy": "2.1.0", "größer": None}))
-        strategy = StrategySource("file", strategy.__name__, sha256_hex(SOURCE), strategy, SOURCE, "own.py", imports)
+        strategy = StrategySource("file", strategy.__name__, sha256_hex(SOURCE), strategy, SOURCE, imports)
     params: dict[str, Any] | None = None
     if strategy:
         params = draw.choice(({}, {"fast": 3, "on": True, "share": "0.5", "text": "größer"}))

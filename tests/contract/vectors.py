@@ -73,7 +73,7 @@ class Mine:
 def file_run(source: bytes) -> Run:
     """Return a run of a strategy file of those bytes, which buys once."""
     strategy = scripted({2: BUY_ONE})
-    return make_run(strategy=StrategySource("file", "Mine", sha256_hex(source), strategy, source, "mine.py", {}))
+    return make_run(strategy=StrategySource("file", "Mine", sha256_hex(source), strategy, source))
 
 
 GOOD: Mapping[str, Callable[[], Run]] = {
