@@ -26,12 +26,7 @@ EVENT_ID_KIND = "c2_dryrun_event"
 
 
 class CanonicalFormError(ValueError):
-    """A value has no canonical form; ``path`` is where in it."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        self.path = path
-        self.problem = problem
-        super().__init__(f"{path}: {problem}")
+    """A value has no canonical form; the message begins with where in it."""
 
 
 def text_problem(text: str) -> str | None:
@@ -49,7 +44,7 @@ def _check_keys(mapping: Mapping[Any, Any], path: str) -> None:
     for key in mapping:
         problem = text_problem(key) if isinstance(key, str) else "is not text"
         if problem:
-            raise CanonicalFormError(path, f"key {key!r} {problem}")
+            raise CanonicalFormError(f"{path}: key {key!r} {problem}")
 
 
 def _check(value: Any, path: str, depth: int) -> None:
@@ -70,7 +65,7 @@ def _check(value: Any, path: str, depth: int) -> None:
     elif value is not None:
         problem = f"{type(value).__name__} has no place in an artifact"
     if problem:
-        raise CanonicalFormError(path, problem)
+        raise CanonicalFormError(f"{path}: {problem}")
 
 
 def canonical_json(value: Any) -> str:

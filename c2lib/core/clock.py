@@ -67,8 +67,7 @@ class FixedClock:
     """
 
     def __init__(self, moment: str | datetime) -> None:
-        text = moment.isoformat() if isinstance(moment, datetime) else moment
-        self._moment = parse_utc(text, "clock")
+        self._moment = parse_utc(moment.isoformat() if isinstance(moment, datetime) else moment, "clock")
 
     def now(self) -> datetime:
         """Return the time at which it stands."""
@@ -76,7 +75,7 @@ class FixedClock:
 
 
 class RecordedClock:
-    """Returns what another clock returned: ``readings`` are ``(reading index, text)`` where the time changed."""
+    """Returns what another clock returned: ``readings`` are ``(index of the reading, text)`` where the time changed."""
 
     def __init__(self, readings: Sequence[tuple[int, str]]) -> None:
         self._readings = [(index, parse_utc(text, "inputs.clock_readings")) for index, text in readings]
@@ -104,7 +103,7 @@ class ClockReader:
         self.text = ""
 
     def read(self) -> str:
-        """Read once and return the text; raise :class:`InvariantError` for a naive time or one that goes back."""
+        """Read once and return the text; raise :class:`InvariantError` for a time without zone or before the last."""
         moment = self._clock.now()
         last = self._last
         if moment is last:

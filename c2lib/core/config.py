@@ -292,10 +292,7 @@ def _check_clock(config: SealedConfig, *, clock_injected: bool) -> None:
 def check_run_id_for_directory(run_id: str) -> None:
     """Raise :class:`ConfigError` unless ``run_id`` can name a run directory on any file system."""
     if not _SAFE_RUN_ID.fullmatch(run_id) or run_id.endswith(".") or _RESERVED_NAMES.fullmatch(run_id):
-        raise ConfigError(
-            "run_id",
-            "cannot name a run directory",
-            hint="1 to 128 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, no reserved name",
-        )
+        hint = "1 to 128 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, no reserved name"
+        raise ConfigError("run_id", "cannot name a run directory", hint=hint)
     if find_secret(run_id):
         raise ConfigError("run_id", "looks like a secret", hint="a run_id stands in every line; choose another")

@@ -7,6 +7,8 @@ where it can quote a name or a path.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from c2lib.core.redaction import redact_secrets
@@ -114,7 +116,7 @@ class NoLiveViolationError(StrategyError):
 
 
 class BrokerError(C2Error):
-    """The venue did not do what was asked."""
+    """The venue did not do what was asked; trying again cannot help, unless it is a :class:`TransientBrokerError`."""
 
 
 class TransientBrokerError(BrokerError):
@@ -133,15 +135,11 @@ class RateLimitedError(TransientBrokerError):
     """Too many requests; the request had no effect."""
 
 
-class PermanentBrokerError(BrokerError):
-    """Trying again cannot help."""
-
-
-class InvalidRequestError(PermanentBrokerError):
+class InvalidRequestError(BrokerError):
     """The request is malformed or names something that the venue does not know."""
 
 
-class OrderRejectedError(PermanentBrokerError):
+class OrderRejectedError(BrokerError):
     """The venue understood the order and refused it; ``reason`` is the venue's word."""
 
     def __init__(self, reason: str) -> None:
@@ -154,6 +152,15 @@ class OutputError(C2Error):
 
     def __init__(self, message: str) -> None:
         super().__init__(redact_secrets(message))
+
+
+@contextmanager
+def output_errors(problem: str) -> Iterator[None]:
+    """Turn an :class:`OSError` into an :class:`OutputError` that begins with ``problem``."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{problem}: {error.strerror}") from None
 
 
 class SinkWriteError(OutputError):
@@ -174,9 +181,6 @@ class ForbiddenTransitionError(DefectError):
     """A state machine was asked for a move that its table does not have; the state is unchanged."""
 
     def __init__(self, machine: str, state: str, trigger: str) -> None:
-        self.machine = machine
-        self.state = state
-        self.trigger = trigger
         super().__init__(f"{machine}: no transition from {state} on {trigger}")
 
 

@@ -102,9 +102,8 @@ class BrokerFill(NamedTuple):
 class Grid:
     """The units of a run.
 
-    A tick is ``tick_value`` times ten to the minus ``tick_scale``, a lot likewise. Money is counted in
-    units of ten to the minus ``money_scale``, fine enough that no price times quantity times fee rate
-    ever needs rounding; ``notional_unit`` money units are one tick times one lot.
+    A tick is ``tick_value`` times ten to the minus ``tick_scale``, a lot likewise; a money unit is ten to the minus
+    ``money_scale``, fine enough that no price times quantity times fee rate ever needs rounding.
 
     >>> Grid.of("0.0001", "1").price_text(10716)
     '1.0716'

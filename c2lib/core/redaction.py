@@ -160,7 +160,8 @@ _MARK = re.compile(MARK_PATTERN, re.ASCII)
 _WITHHELD = "[REDACTED:text]"
 _MOST_PASSES = 10
 _CUT_MARK = "…[cut]"
-_OWN_HASH_SUFFIXES = ("sha256", "_hash", "run_digest", "event_id")
+_OWN_HASH_NAMES = ("sha256", "_hash", "run_digest", "event_id")
+"""Ends of the names of fields that hold a hash which c2lib made."""
 
 MAX_FREE_TEXT = 2000
 """Longest free text in an artifact, in characters; what is beyond is cut and marked."""
@@ -243,15 +244,10 @@ def describe_exception(error: BaseException) -> str:
     return clean_text(f"{kind}: {message}" if message else kind)
 
 
-def is_own_hash(field: str) -> bool:
-    """Whether a field of this name holds a hash that c2lib made."""
-    return field.endswith(_OWN_HASH_SUFFIXES)
-
-
 def clean_value(value: Any, field: str = "") -> Any:
     """Return a JSON value with every text in it cleaned, own hashes excepted."""
     if isinstance(value, str):
-        return value if is_own_hash(field) else clean_text(value)
+        return value if field.endswith(_OWN_HASH_NAMES) else clean_text(value)
     if isinstance(value, Mapping):
         return {clean_text(key): clean_value(item, key) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -262,7 +258,7 @@ def clean_value(value: Any, field: str = "") -> Any:
 def secret_field(value: Any, field: str = "") -> str | None:
     """Return the dotted name of the first field of a JSON value that holds a secret, or did, or ``None``."""
     if isinstance(value, str):
-        return field if not is_own_hash(field) and (is_redacted(value) or find_secret(value)) else None
+        return field if not field.endswith(_OWN_HASH_NAMES) and (is_redacted(value) or find_secret(value)) else None
     items: Iterable[tuple[str, Any]] = ()
     if isinstance(value, Mapping):
         items = ((f"{field}.{key}" if field else key, item) for key, item in value.items())

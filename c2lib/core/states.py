@@ -149,11 +149,7 @@ TriggerT = TypeVar("TriggerT", bound=StrEnum)
 def next_state(
     machine: str, table: Mapping[tuple[StateT, TriggerT], StateT], state: StateT, trigger: TriggerT
 ) -> StateT:
-    """Return the state that ``trigger`` leads to, or raise :class:`ForbiddenTransitionError`.
-
-    >>> next_state("session", SESSION_TABLE, SessionPhase.INIT, SessionTrigger.PREFLIGHT_PASSED).value
-    'PREFLIGHT_OK'
-    """
+    """Return the state that ``trigger`` leads to, or raise :class:`ForbiddenTransitionError` naming ``machine``."""
     try:
         return table[state, trigger]
     except KeyError:

@@ -21,8 +21,8 @@ from c2lib.core.text import quoted
 MAX_DECIMALS = 18
 """Most decimals of a price: with more, not even 10 would fit 64 bits."""
 
-MAX_INTEGER = 2**63 - 1
-"""Largest integer of a bar."""
+MAX_INT64 = 2**63 - 1
+"""Largest integer of a bar, which is stored in 64 bits."""
 
 CACHE_SIZE = 16_384
 """Most cells that a :class:`CellCache` keeps."""
@@ -118,7 +118,7 @@ class VolumeCells(CellCache):
         if value < 0:
             raise CellError(f"{quoted(text)} is negative", "a volume is 0 or more", "volume")
         lots = value * self._multiplier // self._divisors[scale]
-        if lots > MAX_INTEGER:
+        if lots > MAX_INT64:
             hint = "a volume in lots must fit 64 bits; take a larger lot size"
             raise CellError(f"{quoted(text)} is too large", hint, "volume")
         return lots
@@ -187,7 +187,7 @@ def _price_error(text: str, problem: str, hint: str = "a price in ticks must fit
 class PriceGrid(CellCache):
     """Prices by their cell, text or number, as integers of ten to the minus ``scale``, all multiples of a divisor."""
 
-    def __init__(self, divisor: int, scale: int, highest: int = MAX_INTEGER) -> None:
+    def __init__(self, divisor: int, scale: int, highest: int = MAX_INT64) -> None:
         super().__init__()
         self._divisor = divisor
         self.scale = scale
@@ -237,7 +237,7 @@ class _GivenGrid(PriceGrid):
 
     def _place(self, text: str, value: int, scale: int) -> int:
         number, finer = divmod(value * _POWERS[self.scale], _POWERS[scale])
-        if number > MAX_INTEGER and not finer:
+        if number > MAX_INT64 and not finer:
             raise _price_error(text, "is too large for its number of decimals")
         if finer or number % self._divisor:
             hint = f"leave the tick size out to have one proposed, {_NEAREST_HINT}"
@@ -252,7 +252,7 @@ class _RoundedGrid(PriceGrid):
         twice = 2 * value * _POWERS[self.scale]
         tick = self._divisor * _POWERS[scale]
         number = (twice + tick) // (2 * tick) * self._divisor
-        if number > MAX_INTEGER:
+        if number > MAX_INT64:
             raise _price_error(text, "is too large for the decimals of the tick size")
         if not number:
             problem = f"is 0 when rounded to the tick size {self.tick_size}"
@@ -272,7 +272,7 @@ class _FoundGrid(PriceGrid):
             self._refine(text, scale)
         number = value * _POWERS[self.scale - scale]
         if number > self._highest:
-            if number > MAX_INTEGER:
+            if number > MAX_INT64:
                 raise _price_error(text, "is too large for its number of decimals")
             self._highest = number
         # the divisor is 0 before the first price, which is the first grid
@@ -284,7 +284,7 @@ class _FoundGrid(PriceGrid):
             hint = f"round the prices of the file, {_NEAREST_HINT}"
             raise _price_error(text, f"has more than {MAX_DECIMALS} decimals", hint)
         factor = _POWERS[scale - self.scale]
-        if self._highest * factor > MAX_INTEGER:
+        if self._highest * factor > MAX_INT64:
             raise _price_error(text, f"is too fine beside a price of {format_scaled(self._highest, self.scale)}")
         self.clear()
         self.scale = scale

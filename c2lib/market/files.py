@@ -16,14 +16,14 @@ import tempfile
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain, repeat
 from operator import floordiv
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
-from c2lib.core.errors import MarketDataError, MissingExtraError, OutputError
+from c2lib.core.errors import MarketDataError, MissingExtraError, OutputError, output_errors
 from c2lib.core.model import Bar, new_fact
 from c2lib.core.regular_file import NOT_REGULAR, open_regular
 from c2lib.market.bars import BarBlock, BarReader, CellTable
@@ -101,18 +101,9 @@ def open_market_file(
         return MarketFile(BarReader(table, prices, VolumeCells(lot)).bars(), prices, lot, file.digest.hexdigest)
 
 
-@contextmanager
-def _disk_errors(problem: str) -> Iterator[None]:
-    """Blame the machine for an :class:`OSError`; reading the market file raises none."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{problem}: {error.strerror}") from None
-
-
 def _temporary_file() -> IO[bytes]:
     """Return an unnamed file, which nobody else can change."""
-    with _disk_errors("no temporary file can be made for the market data"):
+    with output_errors("no temporary file can be made for the market data"):
         return tempfile.TemporaryFile(prefix="c2lib-market-")
 
 
@@ -174,7 +165,7 @@ def _read_binary(stream: BinaryIO, name: str, magic: bytes, copy: IO[bytes]) -> 
         kind = next((_KINDS[start] for start in _KINDS if first.startswith(start)), "something else")
         hint = "rename it to what it is, or write it again"
         raise MarketDataError(name, 0, f"is {kind}, not {_KINDS[magic]}", hint=hint)
-    with _disk_errors(_NOT_WRITTEN):
+    with output_errors(_NOT_WRITTEN):  # of the copy: read_blocks raises no OSError
         for block in chain((first,), blocks):
             copy.write(block)
         copy.flush()
@@ -202,7 +193,7 @@ class MarketFile:
         self.lot_size = lot_size
         self.bar_count = 0
         try:
-            with _disk_errors(_NOT_WRITTEN):
+            with output_errors(_NOT_WRITTEN):
                 self._fill(blocks)
         except BaseException:
             self.close()
@@ -237,7 +228,7 @@ class MarketFile:
             yield from map(_make_bar, zip(indices[: count - first], times, *ticks, volumes, strict=False))
 
     def _numbers(self, offset: int, size: int) -> array[int]:
-        with _disk_errors("the temporary file of the market data cannot be read"):
+        with output_errors("the temporary file of the market data cannot be read"):
             data = os.pread(self._store.fileno(), size, offset)
         if len(data) != size:
             raise OutputError("the temporary file of the market data is shorter than what was written to it")

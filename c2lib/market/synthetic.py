@@ -63,17 +63,12 @@ class SyntheticWalk:
         try:
             self._start_price = units_of(parameters.start_price, self.tick_size)
         except ValueError:
-            raise ConfigError(
-                "market.synthetic.start_price",
-                f"{parameters.start_price} is not a multiple of the tick size {self.tick_size}",
-                hint="change one of the two",
-            ) from None
+            problem = f"{parameters.start_price} is not a multiple of the tick size {self.tick_size}"
+            raise ConfigError("market.synthetic.start_price", problem, hint="change one of the two") from None
         if self._start_time + (steps - 1) * self._interval > LAST_MOMENT:
-            raise ConfigError(
-                "market.synthetic.interval_seconds",
-                f"{steps} bars would go beyond the year 9999",
-                hint="take fewer steps, a shorter interval or an earlier start_time",
-            )
+            problem = f"{steps} bars would go beyond the year 9999"
+            hint = "take fewer steps, a shorter interval or an earlier start_time"
+            raise ConfigError("market.synthetic.interval_seconds", problem, hint=hint)
 
     @property
     def sha256(self) -> str:

@@ -16,7 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from c2lib.core.errors import ConfigError, OutputError, RunPathError
+from c2lib.core.errors import ConfigError, OutputError, RunPathError, output_errors
 from c2lib.core.regular_file import read_regular
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
 from c2lib.record.seal import ArtifactDigest
@@ -157,15 +157,6 @@ def open_run_to_add(path: str | os.PathLike[str]) -> int:
         raise RunPathError(f"{os.fspath(path)} is not there: name a run directory") from None
 
 
-@contextlib.contextmanager
-def _output_errors(problem: str) -> Iterator[None]:
-    """Turn an :class:`OSError` into an :class:`OutputError` that begins with ``problem``."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{problem}: {error.strerror}") from None
-
-
 def add_to_run(path: str | os.PathLike[str], folder: str, files: Mapping[str, bytes]) -> None:
     """Write those of ``files`` that are missing in a folder of a published run directory: all of them, or none.
 
@@ -202,7 +193,7 @@ def _is_there(folder: int, place: Path, data: bytes) -> bool:
 
 
 def _add(folder: int, place: Path, data: bytes) -> None:
-    with _output_errors(f"{place} cannot be written"):
+    with output_errors(f"{place} cannot be written"):
         handle = os.open(place.name, _NEW_FILE, _FILE_MODE, dir_fd=folder)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -289,12 +280,12 @@ class StagedRun:
 
     def seal(self) -> dict[str, Any]:
         """Close the four files and return what the manifest says of each; raises :class:`OutputError`."""
-        with _output_errors(f"{self.path} could not be written to the end"):
+        with output_errors(f"{self.path} could not be written to the end"):
             return {artifact.value: sink.close() for artifact, sink in self._sinks.items()}
 
     def add(self, artifact: Artifact, text: str) -> None:
         """Write a whole file; raises :class:`OutputError`."""
-        with _output_errors(f"{self.path}/{artifact} could not be written"):
+        with output_errors(f"{self.path}/{artifact} could not be written"):
             sink = FileSink(self._create(artifact))
             try:
                 sink.write(text)
@@ -320,7 +311,7 @@ class StagedRun:
                 raise PublishedAlready(f"a run {self._run_id} is there already") from None
             raise OutputError(f"{self.path} could not be published: {error.strerror}") from None
         place = run_path(self._root, self._run_id)
-        with _output_errors(f"{place} is published, but the disk did not confirm it"):
+        with output_errors(f"{place} is published, but the disk did not confirm it"):
             os.fsync(self._parent)
         self._check_place(self._run_id, "is published, but not where it belongs")
         return place
@@ -331,7 +322,7 @@ class StagedRun:
 
     def discard(self) -> None:
         """Remove the staging folder, for a run that needs none; raises :class:`OutputError`."""
-        with _output_errors(f"{self.path} could not be removed"):
+        with output_errors(f"{self.path} could not be removed"):
             for name in os.listdir(self._folder):
                 os.unlink(name, dir_fd=self._folder)
             os.rmdir(self._name, dir_fd=self._parent)

@@ -41,18 +41,14 @@ def _quoted_list(items: list[str]) -> str:
     return "[" + ",".join(map(encode_basestring, items)) + "]"
 
 
+_ENCODED = {FieldKind.INTEGER: "str({0})", FieldKind.TEXT: "_quote({0})", FieldKind.TEXT_LIST: "_quoted_list({0})"}
+"""Source that encodes a variable by the kind of its field; any other kind needs nothing but quotes around it."""
+
+
 def _expression(field: Field) -> str:
     """Return the source of an expression that encodes the variable named like the field."""
-    name = field.name
-    if field.kind is FieldKind.INTEGER:
-        text = f"str({name})"
-    elif field.kind is FieldKind.TEXT:
-        text = f"_quote({name})"
-    elif field.kind is FieldKind.TEXT_LIST:
-        text = f"_quoted_list({name})"
-    else:
-        text = f"'\"' + {name} + '\"'"
-    return f"('null' if {name} is None else {text})" if field.nullable else text
+    text = _ENCODED.get(field.kind, "'\"' + {0} + '\"'").format(field.name)
+    return f"('null' if {field.name} is None else {text})" if field.nullable else text
 
 
 def _payload_source(fields: tuple[Field, ...]) -> tuple[list[str], str]:

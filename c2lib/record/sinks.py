@@ -60,9 +60,8 @@ class RetryingSink:
         self.failures: list[SinkFailure] = []
         self._max_retries = max(max_retries, 0)
         self._on_retry = on_retry or (lambda _name, _error: None)
-        self._write = line_writer(sink, name) if sink is not None else _ignore
-        flush = getattr(sink, "flush", None)
-        self._flush: Callable[[], object] | None = flush if callable(flush) else None
+        self._write = (lambda _line: None) if sink is None else line_writer(sink, name)
+        self._flush = getattr(sink, "flush", None)
 
     def write(self, line: str) -> None:
         """Write one line; raise :class:`SinkWriteError` when every attempt failed, or the sink is dead."""
@@ -78,25 +77,22 @@ class RetryingSink:
 
         Raises as :meth:`write`; what ``compose`` itself raises is no failure of this sink.
         """
-        self._refuse_when_dead()
-        line = compose()
-        self.calls += 1
-        try:
-            self._write(line)
-        except FOREIGN as error:
-            self._again(self._write, compose, error)
+        self._call(self._write, compose)
 
     def flush(self) -> None:
         """Flush the sink when it can be flushed; raises as :meth:`write`."""
         flush = self._flush
-        if flush is None:
-            return
+        if callable(flush):
+            self._call(lambda _line: flush(), lambda: "")
+
+    def _call(self, act: Callable[[str], object], compose: Callable[[], str]) -> None:
         self._refuse_when_dead()
+        line = compose()
         self.calls += 1
         try:
-            flush()
+            act(line)
         except FOREIGN as error:
-            self._again(lambda _: flush(), lambda: "", error)
+            self._again(act, compose, error)
 
     def _refuse_when_dead(self) -> None:
         if self.dead:
@@ -125,7 +121,3 @@ class RetryingSink:
 
 def _class_name(error: BaseException) -> str:
     return clean_text(type(error).__name__)
-
-
-def _ignore(line: str) -> None:
-    """Take a line and keep nothing of it."""

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
@@ -87,11 +88,8 @@ def test_integer_enum_is_a_number() -> None:
 )
 def test_value_without_form_is_refused(value: Any, path: str, problem: str) -> None:
     """A value without a canonical form raises an error that names the place of the value and the problem."""
-    with pytest.raises(CanonicalFormError) as caught:
+    with pytest.raises(CanonicalFormError, match=rf"^{re.escape(path)}: .*{re.escape(problem)}"):
         canonical_json(value)
-    assert caught.value.path == path
-    assert problem in caught.value.problem
-    assert str(caught.value) == f"{path}: {caught.value.problem}"
 
 
 @pytest.mark.parametrize("number", [2**53 - 1, -(2**53) + 1])

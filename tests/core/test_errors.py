@@ -19,7 +19,6 @@ from c2lib.core.errors import (
     NoLiveViolationError,
     OrderRejectedError,
     OutputError,
-    PermanentBrokerError,
     RateLimitedError,
     RunConflictError,
     RunPathError,
@@ -60,8 +59,8 @@ EXAMPLES: tuple[tuple[C2Error, type[C2Error], str], ...] = (
     (BrokerTimeoutError("no answer"), TransientBrokerError, "no answer"),
     (BrokerUnavailableError("down"), TransientBrokerError, "down"),
     (RateLimitedError("too many"), TransientBrokerError, "too many"),
-    (InvalidRequestError("no such order"), PermanentBrokerError, "no such order"),
-    (OrderRejectedError("no funds"), PermanentBrokerError, "the broker rejected the order: no funds"),
+    (InvalidRequestError("no such order"), BrokerError, "no such order"),
+    (OrderRejectedError("no funds"), BrokerError, "the broker rejected the order: no funds"),
     (SinkWriteError("audit", 3, "disk full"), OutputError, "sink 'audit' failed 3 time(s), the last with: disk full"),
     (
         ForbiddenTransitionError("session", "STOPPED", "FIRST_STEP"),
