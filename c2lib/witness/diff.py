@@ -6,7 +6,6 @@ of a manifest is believed: what is compared is what the files say. Both runs are
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections import Counter
@@ -26,7 +25,7 @@ from c2lib.witness.align import Alignment, Line, side_by_side, steps
 from c2lib.witness.findings import Findings, Verdict
 from c2lib.witness.foreign import RunbookFile, count_name, text_of
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, canonical_object, problems
-from c2lib.witness.reader import ArtifactFile, FileFacts, Folder
+from c2lib.witness.reader import ArtifactFile, FileFacts, Folder, RunPath
 from c2lib.witness.snapshots import MAX_STATES
 
 MAX_DAMAGE = 10
@@ -349,7 +348,7 @@ class _Side:
         )
 
 
-def diff_runs(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> RunDiff:
+def diff_runs(a: RunPath, b: RunPath) -> RunDiff:
     """Return where and why two run directories differ, sealed, unsealed or incomplete as they are.
 
     Args:

@@ -11,15 +11,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from weakref import finalize
 
 from c2lib.core.errors import RunPathError
-from c2lib.core.regular_file import NOT_REGULAR, open_regular
+from c2lib.core.regular_file import NOT_REGULAR, open_regular, read_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
 from c2lib.witness.findings import FindingCode, Findings, Verdict
 from c2lib.witness.lines import MAX_LINE
@@ -187,58 +186,41 @@ class ArtifactFile:
                 findings.add(FindingCode.MALFORMED_LINE, self.name, at, expected=expected, seen=f"{size} bytes")
 
 
-_FLAGS_folder = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
 _FILES = frozenset(Artifact)
-_READ = frozenset({*SEALED_BY_MANIFEST, Artifact.MANIFEST})
 
 
 class Folder:
-    """An open run directory; a context manager that closes it.
+    """An open run directory, and what is in it; a context manager that closes it.
 
-    ``name`` is its own name, whatever it was called by. Raises :class:`RunPathError` when it cannot be opened
-    as a directory.
+    ``name`` is its own name, whatever it was called by. Raises :class:`RunPathError` when it cannot be opened as a
+    directory.
     """
 
     def __init__(self, path: RunPath) -> None:
         self.path = os.fspath(path)
-        try:
-            self.descriptor = os.open(self.path, _FLAGS_folder)
-        except OSError as error:
-            raise self._refusal(error) from None
-        except ValueError:
-            raise RunPathError(f"{self.path!r} cannot be a path") from None
-        try:
-            self.name = Path(self.path).resolve().name
-            self.entries = _names(self.descriptor)
-        except OSError as error:
-            os.close(self.descriptor)
-            raise self._refusal(error) from None
-
-    def _refusal(self, error: OSError) -> RunPathError:
-        return RunPathError(f"{self.path} is no directory that can be read ({why(error)}): name a run directory")
+        with ExitStack() as closing:
+            try:
+                self.descriptor = os.open(self.path, _DIRECTORY)
+                closing.callback(os.close, self.descriptor)
+                self.name = Path(self.path).resolve().name
+                self.entries = frozenset(_names(self.descriptor))
+            except OSError as error:
+                problem = f"is no directory that can be read ({why(error)}): name a run directory"
+                raise RunPathError(f"{self.path} {problem}") from None
+            except ValueError:
+                raise RunPathError(f"{self.path!r} cannot be a path") from None
+            self._closing = closing.pop_all()
+        self.has_manifest = Artifact.MANIFEST in self.entries
+        self.is_staging = self.name.startswith(STAGING_PREFIX)
+        self.missing = tuple(artifact.value for artifact in SEALED_BY_MANIFEST if artifact not in self.entries)
+        self.others = sorted(self.entries - _FILES - {EVIDENCE_DIR})
 
     def __enter__(self) -> Folder:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self.descriptor)
-
-    @property
-    def has_manifest(self) -> bool:
-        """Whether there is something of the manifest's name."""
-        return Artifact.MANIFEST in self.entries
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Which of the four files of the contract are not there."""
-        return tuple(artifact.value for artifact in SEALED_BY_MANIFEST if artifact not in self.entries)
-
-    @property
-    def is_staging(self) -> bool:
-        """Whether the run was never published."""
-        return self.name.startswith(STAGING_PREFIX)
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
 
     @property
     def verdict(self) -> Verdict:
@@ -248,16 +230,16 @@ class Folder:
         return Verdict.SEALED if self.has_manifest else Verdict.UNSEALED
 
     def size(self) -> int:
-        """Return how many bytes there are to read, as far as can be told beforehand."""
-        return sum(_size(self.descriptor, name) for name in self.entries & _READ)
+        """Return how many bytes there are to read, as far as that is known beforehand."""
+        facts = (_stat(self.descriptor, name) for name in self.entries & {*SEALED_BY_MANIFEST, Artifact.MANIFEST})
+        return sum(found.st_size for found in facts if found)
 
     def small(self, name: str, limit: int, findings: Findings) -> tuple[bytes, FileFacts] | None:
         """Return a file of at most ``limit`` bytes, whatever they are, with its facts; ``None`` without one."""
         if name not in self.entries:
             return None
         try:
-            with os.fdopen(open_regular(name, self.descriptor), "rb") as file:
-                data = file.read(limit + 1)
+            data = read_regular(name, limit, self.descriptor)
         except OSError as error:
             findings.add(FindingCode.UNREADABLE_FILE, name, expected="a regular file", seen=why(error))
             return None
@@ -266,56 +248,43 @@ class Folder:
             return None
         return data, FileFacts(hashlib.sha256(data).hexdigest(), len(data), data.count(b"\n"))
 
-    @property
-    def others(self) -> list[str]:
-        """What is there beside the files of a run."""
-        return sorted(self.entries - _FILES - {EVIDENCE_DIR})
-
-    def look_for_strangers(self, findings: Findings) -> None:
-        """Note everything that does not belong into a run directory."""
+    def check_names(self, findings: Findings) -> None:
+        """Record everything that does not belong into a run directory."""
         for name in sorted(self.entries):
             if name == EVIDENCE_DIR:
-                self._look_into_evidence(findings)
+                self._check_evidence(findings)
             elif name not in _FILES:
                 findings.add(FindingCode.UNEXPECTED_FILE, name)
             elif name == Artifact.ENVIRONMENT and not _is_regular(self.descriptor, name):
                 findings.add(FindingCode.UNREADABLE_FILE, name, expected="a regular file", seen="something else")
 
-    def _look_into_evidence(self, findings: Findings) -> None:
+    def _check_evidence(self, findings: Findings) -> None:
+        unexpected = FindingCode.UNEXPECTED_FILE
         try:
-            with _opened(self.descriptor, EVIDENCE_DIR) as descriptor:
-                for name in sorted(_names(descriptor)):
-                    if not _is_regular(descriptor, name):
-                        seen = "something else"
-                        file = f"{EVIDENCE_DIR}/{name}"
-                        findings.add(FindingCode.UNEXPECTED_FILE, file, expected="a regular file", seen=seen)
+            descriptor = os.open(EVIDENCE_DIR, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
+            try:
+                others = [name for name in _names(descriptor) if not _is_regular(descriptor, name)]
+            finally:
+                os.close(descriptor)
         except OSError as error:
-            findings.add(FindingCode.UNEXPECTED_FILE, EVIDENCE_DIR, expected="a directory", seen=why(error))
+            findings.add(unexpected, EVIDENCE_DIR, expected="a directory", seen=why(error))
+            return
+        for name in others:
+            findings.add(unexpected, f"{EVIDENCE_DIR}/{name}", expected="a regular file", seen="something else")
 
 
-def _names(directory: int) -> frozenset[str]:
+def _names(directory: int) -> list[str]:
     with os.scandir(directory) as entries:
-        return frozenset(entry.name for entry in entries)
+        return sorted(entry.name for entry in entries)
 
 
-@contextmanager
-def _opened(directory: int, name: str) -> Iterator[int]:
-    descriptor = os.open(name, _FLAGS_folder | os.O_NOFOLLOW, dir_fd=directory)
+def _stat(directory: int, name: str) -> os.stat_result | None:
     try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        return os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return None
 
 
 def _is_regular(directory: int, name: str) -> bool:
-    try:
-        return stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
-    except OSError:
-        return False
-
-
-def _size(directory: int, name: str) -> int:
-    try:
-        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
-    except OSError:
-        return 0
+    facts = _stat(directory, name)
+    return facts is not None and stat.S_ISREG(facts.st_mode)

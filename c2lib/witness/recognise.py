@@ -129,6 +129,7 @@ class _Form(NamedTuple):
     kind: str
     match: Callable[[str], re.Match[str] | None]
     values: Callable[[Sequence[str | None]], Values]
+    has_texts: bool
     start: int
     line_head: str
     id_head: str
@@ -141,6 +142,7 @@ def _form(kind: str) -> _Form:
         kind,
         re.compile(rf"\{{{payload}\}}", re.ASCII).fullmatch,
         compile_values(kind),
+        any(field.kind in (FieldKind.TEXT, FieldKind.TEXT_LIST) for field in SORTED_FIELDS[kind]),
         len(_OPENING) + 64 + len(line_head),
         line_head,
         f'{{"event_type":"{kind}","kind":"{EVENT_ID_KIND}","payload":',
@@ -169,7 +171,7 @@ def recogniser_of(run_id: str, strategy_id: str) -> Recogniser:
         form = form_of(line[_KIND_AT : _KIND_AT + _HINT])
         if form is None:
             return None
-        kind, match, values, start, line_head, id_head = form
+        kind, match, values, has_texts, start, line_head, id_head = form
         tail = f'{middle}{ts_sim}{_TIME_KEY}{ts_utc}"}}'
         if not line.endswith(tail):
             time = line[line.rfind(_TIME_KEY) + len(_TIME_KEY) : -2]
@@ -182,7 +184,7 @@ def recogniser_of(run_id: str, strategy_id: str) -> Recogniser:
         if good is None or ts_sim > MAX_INTEGER:
             return None
         # a quote stands before every text and joins with no letter: texts of a payload in NFC are in NFC
-        if not payload.isascii() and not is_normalized("NFC", payload):
+        if has_texts and not payload.isascii() and not is_normalized("NFC", payload):
             return None
         event_id = sha256(f"{id_head}{payload}{id_middle}{ts_sim}}}".encode()).hexdigest()
         if line != f"{_OPENING}{event_id}{line_head}{payload}{tail}":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 from c2lib.core.contract import MANIFEST_FIELDS, METRICS_FIELDS
@@ -143,9 +142,7 @@ class Run:
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -171,7 +168,7 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         if reading.keeps_runbook_contract():
             reading.read_runbook_run()
         else:
-            folder.look_for_strangers(findings)
+            folder.check_names(findings)
             reading.read_own_run()
     return Run(
         path=folder.path,

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from c2lib.core.errors import RunPathError
 from c2lib.core.model import OrderIntent
+from c2lib.witness import reader
 from c2lib.witness.diff import NOTE_HASHES, Outcome, RunDiff, Tally, diff_runs
 from tests.witness.other_program import OtherRun
 from tests.witness.sample_runs import (
@@ -395,8 +396,10 @@ def test_broken_manifest_is_a_difference(text: bytes, copy: Path, folder: Path) 
     assert not diff_runs(copy, folder).same
 
 
-def test_memory_is_independent_of_bars(tmp_path: Path) -> None:
+def test_memory_is_independent_of_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparing runs of three times as many bars takes no more memory."""
+    # of larger pieces, how many lines they cut decides about 100 kB
+    monkeypatch.setattr(reader, "_CHUNK", 1 << 14)
     peaks = []
     for steps in (2000, 6000):
         runs = [make_run(strategy_id="sma_cross", steps=steps, run_id=f"r{seed}", seed=seed) for seed in (1, 2)]
