@@ -24,7 +24,7 @@ BUDGETS = {
 }
 """Most physical lines of each folder, of two together where they share a budget."""
 
-BEYOND_BUDGET: dict[tuple[str, ...], int] = {("witness",): 950}
+BEYOND_BUDGET: dict[tuple[str, ...], int] = {("core",): 160, ("witness",): 1020}
 """How far a folder may exceed its budget; docs/adr/0007-compact.md gives the reason of each."""
 
 MOST_LINES_IN_ALL = 15_900
@@ -95,10 +95,12 @@ def test_module_is_short(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_functions_fit_a_screen(path: Path) -> None:
-    """A function has at most 60 lines, its docstring and its decorators counted."""
+    """A function has at most 60 lines, its docstring not counted."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.FunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < MOST_LINES_OF_A_FUNCTION, node.name
+            text = ast.get_docstring(node, clean=False) or ""
+            lines = (node.end_lineno or 0) - node.lineno - len(text.splitlines())
+            assert lines < MOST_LINES_OF_A_FUNCTION, node.name
 
 
 def source_of(path: Path) -> str:

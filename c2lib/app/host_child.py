@@ -27,9 +27,9 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, BinaryIO, NoReturn
 
-from c2lib.core.errors import NoLiveViolationError, StrategyError
+from c2lib.core.errors import NoLiveViolationError, StrategyEndedError, StrategyError
 from c2lib.core.model import Bar, PositionView, StrategySettings
-from c2lib.core.vocabulary import Artifact
+from c2lib.core.vocabulary import Artifact, FailCode
 from c2lib.session.nolive import NAMESPACE, REFUSED, REFUSED_PREFIX, audited, network_problem, target_of
 from c2lib.session.strategy import BUILT_IN, MAX_LINES, decision_of
 
@@ -46,6 +46,9 @@ _ADVICE = (
     "kernel.apparmor_restrict_unprivileged_userns; in a container its seccomp profile), or require the layer 'hook'"
 )
 
+CHUNK = 1 << 16
+"""Most bytes of one read."""
+
 encode = json.JSONEncoder(separators=(",", ":")).encode
 decode = json.JSONDecoder().decode
 
@@ -53,6 +56,34 @@ decode = json.JSONDecoder().decode
 def framed(message: bytes) -> bytes:
     """Return a message behind its length."""
     return len(message).to_bytes(4, "big") + message
+
+
+class Frames:
+    """Messages behind their lengths, out of the pipe of a child."""
+
+    def __init__(self, handle: int, most: int) -> None:
+        self.handle, self._most = handle, most
+        self.data = b""
+        self.ended = False
+
+    def read(self) -> bool:
+        """Take in what there is; return whether there was anything before the end."""
+        chunk = os.read(self.handle, CHUNK)
+        self.data += chunk
+        return bool(chunk)
+
+    def take(self) -> bytes | None:
+        """Return the first message that is whole, or ``None``."""
+        data = self.data
+        if len(data) < 4:
+            return None
+        end = 4 + int.from_bytes(data[:4], "big")
+        if end > self._most:
+            raise StrategyEndedError(FailCode.STRATEGY_PROTOCOL, f"a message of {end} bytes; the most is {self._most}")
+        if len(data) < end:
+            return None
+        self.data = data[end:]
+        return data[4:end]
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -69,7 +100,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         try:
             if type(request) is list:
                 if len(request) > bar_fields:
-                    view = _view(*request.pop())
+                    position, open_orders = request.pop()
+                    view = PositionView(position, tuple(open_orders))
                 wanted = strategy.on_bar(new(Bar, request), view)
                 answer = b"[%d]" % request[0] if wanted is None else _checked(request[0], wanted)
             elif request is None:
@@ -84,10 +116,6 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             answer = _raised(error)
         write(framed(answer))
         flush()
-
-
-def _view(position: int, open_orders: list[str]) -> PositionView:
-    return PositionView(position, tuple(open_orders))
 
 
 def _load(name: str, text: str | None, fields: list[Any], params: dict[str, Any]) -> Any:

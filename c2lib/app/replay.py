@@ -10,18 +10,16 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from c2lib.core.errors import StrategyEndedError
-from c2lib.core.model import MAX_SOURCE_BYTES, Bar, PositionView, Strategy, StrategySettings
+from c2lib.core.model import MAX_SOURCE_BYTES
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import open_regular, read_regular
 from c2lib.core.text import excerpts, first_difference, shown
-from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, FailCode
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES
 from c2lib.record.seal import ArtifactDigest
-from c2lib.session.strategy import Intents, StrategySource
 from c2lib.witness.lines import MAX_OBJECT
 
 _SHOWN = 120
@@ -198,29 +196,3 @@ def repeating_failures(sink: Any, artifact: Artifact, inputs: Mapping[str, Any])
     """Return ``sink``, made to fail as the manifest's ``inputs`` say of ``artifact``."""
     failures = [(call, errors) for name, call, errors in inputs["sink_failures"] if name == artifact.value]
     return _FailingSink(sink, failures) if failures else sink
-
-
-class EndingAgain:
-    """A strategy in front of another that ends where a recorded one ended, without asking it or waiting."""
-
-    def __init__(self, strategy: Strategy, step: int, error: StrategyEndedError) -> None:
-        self._strategy, self._step, self._error = strategy, step, error
-
-    def on_bar(self, bar: Bar, view: PositionView) -> Intents | None:
-        """Ask the strategy, or end as recorded."""
-        if bar.bar_index + 1 >= self._step:
-            raise self._error
-        return self._strategy.on_bar(bar, view)
-
-
-def ending_again(source: StrategySource, end: Mapping[str, Any]) -> StrategySource:
-    """Return ``source``, made to end as a manifest's ``inputs.strategy_end`` says: ``step`` 0 while it is made."""
-    step, error = int(end["step"]), StrategyEndedError(FailCode(end["code"]))
-
-    def factory(settings: StrategySettings) -> Strategy:
-        if step <= 0:
-            raise error
-        return EndingAgain(source.factory(settings), step, error)
-
-    # its errors are the host's word, as those of the strategy that ended were
-    return replace(source, factory=factory, finish=source.finish or (lambda: None))

@@ -22,7 +22,6 @@ from c2lib.app.replay import (
     Difference,
     compare_kept,
     difference_at,
-    ending_again,
     other_versions,
     read_manifest,
     recorded_imports,
@@ -45,7 +44,7 @@ from c2lib.session.nolive import NAMESPACE, NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
-from c2lib.session.strategy import StrategySource, built_in_source
+from c2lib.session.strategy import StrategySource, built_in_source, ending_again
 
 Progress = Callable[[int, int], None]
 """Called with ``(steps made, steps planned)`` from time to time."""
@@ -190,12 +189,7 @@ def run_dryrun(
     if find_secret(os.fspath(root)):
         raise ConfigError("out_dir", "looks like a secret", hint="it stands in results and messages; write elsewhere")
     source = source_of(strategy)
-    if params is not None:
-        if not isinstance(params, Mapping):
-            raise ConfigError("params", "must be a mapping of names to values")
-        values = config.model_dump(warnings=False)
-        values["strategy"]["params"] = {**values["strategy"]["params"], **params}
-        config = type(config)(**values)
+    config = _with_params(config, params)
     in_memory, away = source is not None and source.origin == "object", config.no_live_required == NAMESPACE
     if away and in_memory:
         hint = "save it in a file: strategy='FILE.py:CLASS', or --strategy-file FILE.py:CLASS"
@@ -203,7 +197,6 @@ def run_dryrun(
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
     with ExitStack() as stack:
-        # it gets ready while the market is read
         host = stack.enter_context(StrategyHost()) if away or (source and source.source is not None) else None
         data = stack.enter_context(opened_market(config, market))
         sealed = seal(config, data, strategy=source, clock_injected=clock is not None)
@@ -216,6 +209,16 @@ def run_dryrun(
             with held(found):
                 return _reproduce(job, run_path(root, sealed.run_id), found)
         return _publish(job, root, market)
+
+
+def _with_params(config: DryrunConfig, params: Mapping[str, Param] | None) -> DryrunConfig:
+    if params is None:
+        return config
+    if not isinstance(params, Mapping):
+        raise ConfigError("params", "must be a mapping of names to values")
+    values = config.model_dump(warnings=False)
+    values["strategy"]["params"] = {**values["strategy"]["params"], **params}
+    return type(config)(**values)
 
 
 def opened_market(

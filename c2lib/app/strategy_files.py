@@ -7,7 +7,6 @@ strategy host alone.
 from __future__ import annotations
 
 import ast
-import contextlib
 import inspect
 from importlib import metadata
 from importlib.util import find_spec
@@ -18,7 +17,7 @@ from c2lib.app.paths import read_input
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
 from c2lib.core.model import MAX_SOURCE_BYTES, StrategySettings
-from c2lib.session.source import imported_modules, line_of_secret
+from c2lib.session.source import imported_modules, line_of_secret, source_in_cell, top_level_names
 from c2lib.session.strategy import StrategySource, object_source
 
 
@@ -57,7 +56,7 @@ def strategy_from_source(shown: str, class_name: str, source: bytes, folder: Pat
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
         raise StrategyLoadError(f"{shown}{where}: is no valid Python ({type(error).__name__})") from None
-    if class_name not in _top_level_names(tree):
+    if class_name not in top_level_names(tree):
         raise StrategyLoadError(f"{shown} defines no {class_name} at its top level")
     if secret is not None:
         problem = "holds what looks like a secret, and a run keeps its strategy's file: take it out"
@@ -106,35 +105,9 @@ def strategy_from_object(factory: Any) -> StrategySource:
     try:
         text: str | None = inspect.getsource(factory)
     except (OSError, TypeError):
-        text = _source_in_cell(factory) if inspect.isclass(factory) else None
+        text = source_in_cell(factory) if inspect.isclass(factory) else None
     return object_source(factory, None if text is None else sha256_hex(text.encode()))
 
 
-def _source_in_cell(kind: type) -> str | None:
-    """Return the text of a class of a notebook's cell, which Python finds for its methods but not for the class."""
-    for function in filter(inspect.isfunction, vars(kind).values()):
-        with contextlib.suppress(OSError, TypeError, SyntaxError):
-            lines, _ = inspect.findsource(function.__code__)
-            for node in ast.walk(ast.parse("".join(lines))):
-                if isinstance(node, ast.ClassDef) and node.name == kind.__name__ and node.end_lineno:
-                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                    if first <= function.__code__.co_firstlineno <= node.end_lineno:
-                        return "".join(lines[first - 1 : node.end_lineno])
-    return None
-
-
-def _top_level_names(tree: ast.Module) -> set[str]:
-    names: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Assign):
-            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
-        elif isinstance(node, ast.ImportFrom | ast.Import):
-            names.update(alias.asname or alias.name for alias in node.names)
-    return names
-
-
-def _elsewhere(settings: StrategySettings) -> NoReturn:
-    del settings
+def _elsewhere(_settings: StrategySettings) -> NoReturn:
     raise StrategyLoadError("a strategy file runs in the strategy host: give it to c2lib dryrun or c2lib.run_dryrun")

@@ -26,7 +26,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
-from c2lib.app.host_child import MAX_CONTROL, framed
+from c2lib.app.host_child import CHUNK, MAX_CONTROL, Frames, framed
 from c2lib.core.errors import (
     NoLiveViolationError,
     OutputError,
@@ -51,7 +51,7 @@ MAX_ANSWER = 1 << 20
 MAX_PRINTED = 1_000_000
 """Most bytes of a strategy's prints that are shown; what it prints beyond is read and dropped."""
 
-_MAX_REPORT, _MAX_NAME, _CHUNK = 4096, 200, 1 << 16
+_MAX_REPORT, _MAX_NAME = 4096, 200
 _GRACE_S = 0.2
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
 _COMMAND = "import sys; from c2lib.app.host_child import main; main(int(sys.argv[1]))"
@@ -148,7 +148,7 @@ class HostedStrategy(ExitStack):
         self._child.callback(self._collect)
         self._child.callback(os.close, lifeline)
         self.callback(self._ended, StrategyError("the strategy's session was closed"))
-        self._answers, self._refusals = _Frames(answers, MAX_ANSWER), _Frames(refusals, _MAX_REPORT)
+        self._answers, self._refusals = Frames(answers, MAX_ANSWER), Frames(refusals, _MAX_REPORT)
         os.set_blocking(self._requests, False)
         os.set_blocking(refusals, False)
         self._poller = select.poll()
@@ -237,7 +237,7 @@ class HostedStrategy(ExitStack):
             return None
         if rest.startswith(b","):
             # most answers are short and come again
-            return (_intents if len(rest) < _CHUNK // 64 else _intents.__wrapped__)(rest[1:-1])
+            return (_intents if len(rest) < CHUNK // 64 else _intents.__wrapped__)(rest[1:-1])
         raise self._error(answer, self._bar_index)
 
     def _error(self, answer: bytes, bar_index: int | None) -> StrategyError:
@@ -350,34 +350,6 @@ class HostedStrategy(ExitStack):
                 continue
 
 
-class _Frames:
-    """Messages behind their lengths, out of the pipe of a child."""
-
-    def __init__(self, handle: int, most: int) -> None:
-        self.handle, self._most = handle, most
-        self.data = b""
-        self.ended = False
-
-    def read(self) -> bool:
-        """Take in what there is; return whether there was anything before the end."""
-        chunk = os.read(self.handle, _CHUNK)
-        self.data += chunk
-        return bool(chunk)
-
-    def take(self) -> bytes | None:
-        """Return the first message that is whole, or ``None``."""
-        data = self.data
-        if len(data) < 4:
-            return None
-        end = 4 + int.from_bytes(data[:4], "big")
-        if end > self._most:
-            raise StrategyEndedError(FailCode.STRATEGY_PROTOCOL, f"a message of {end} bytes; the most is {self._most}")
-        if len(data) < end:
-            return None
-        self.data = data[end:]
-        return data[4:end]
-
-
 def _is_ready(handle: int, event: int, seconds: float) -> bool:
     poller = select.poll()
     poller.register(handle, event)
@@ -412,7 +384,7 @@ def _relay(prints: int) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
     left = MAX_PRINTED
     with os.fdopen(prints, "rb", buffering=0) as stream:
-        while chunk := stream.read(_CHUNK):
+        while chunk := stream.read(CHUNK):
             text = decoder.decode(chunk[:left])
             if 0 < left <= len(chunk):
                 text += f"\n[the strategy printed more than {MAX_PRINTED} bytes: the rest is not shown]\n"

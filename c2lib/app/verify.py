@@ -45,6 +45,9 @@ _WRONG_MANIFEST = {
 }
 """Findings on a manifest that leave nothing to execute again."""
 
+_Outcome = tuple[Finding | None, str | None]
+"""A finding of the replay, and why a strategy file was executed without the namespace that was tried."""
+
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
@@ -157,7 +160,8 @@ def report_on(
         step = partial(progress, "step") if progress else None
         try:
             source = source or (kept_strategy(run) if run_kept_strategy else None)
-            finding, refusal = _replay(run, run.manifest, market, source, step, require_namespace)
+            again = partial(_execute, run, run.manifest, market, source, step, require_namespace)
+            finding, refusal = _replay(again)
         except StrategyLoadError as error:
             finding, refusal = _impossible(str(error)), None
         if source is not None:
@@ -203,17 +207,10 @@ def _impossible(seen: str, expected: str = "a run that can be executed again") -
     return Finding(FindingCode.REPLAY_IMPOSSIBLE, Artifact.MANIFEST, expected=expected, seen=seen)
 
 
-def _replay(
-    run: Run,
-    manifest: Mapping[str, Any],
-    market: str | os.PathLike[str] | None,
-    given: StrategySource | None,
-    progress: Progress | None,
-    require_namespace: bool,
-) -> tuple[Finding | None, str | None]:
-    """Execute a run again; return the first difference or why that is impossible, and why there was no namespace."""
+def _replay(execute: Callable[[], _Outcome]) -> _Outcome:
+    """Return what executing a run again gives: the first difference or why that is impossible, and the refusal."""
     try:
-        return _execute(run, manifest, market, given, progress, require_namespace)
+        return execute()
     except OutputError:
         # the machine's fault, which says nothing of the run
         raise
@@ -230,7 +227,7 @@ def _execute(
     given: StrategySource | None,
     progress: Progress | None,
     require_namespace: bool,
-) -> tuple[Finding | None, str | None]:
+) -> _Outcome:
     config = SealedConfig.parse(manifest["config"])
     source = _strategy_for(config.strategy, config.strategy_id, given)
     sealed = config.market.file_sha256 if config.market.source == "file" else None

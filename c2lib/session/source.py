@@ -1,11 +1,13 @@
-"""The text of a strategy file, read without running it: what it imports, and whether a secret stands in it."""
+"""The text of a strategy, read without running it: what it defines and imports, and whether a secret stands in it."""
 
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 import tokenize
 from collections.abc import Iterator
+from contextlib import suppress
 
 from c2lib.core.redaction import find_secret
 
@@ -28,6 +30,32 @@ def imported_modules(tree: ast.Module) -> dict[str, int]:
             if name not in sys.stdlib_module_names and name != _OWN:
                 found[name] = min(node.lineno, found.get(name, node.lineno))
     return found
+
+
+def top_level_names(tree: ast.Module) -> set[str]:
+    """Return the names that a file defines or imports at its top level."""
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names.update(alias.asname or alias.name for alias in node.names)
+    return names
+
+
+def source_in_cell(kind: type) -> str | None:
+    """Return the text of a class of a notebook's cell, which Python finds for its methods but not for the class."""
+    for function in filter(inspect.isfunction, vars(kind).values()):
+        with suppress(OSError, TypeError, SyntaxError):
+            lines, _ = inspect.findsource(function.__code__)
+            for node in ast.walk(ast.parse("".join(lines))):
+                if isinstance(node, ast.ClassDef) and node.name == kind.__name__ and node.end_lineno:
+                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                    if first <= function.__code__.co_firstlineno <= node.end_lineno:
+                        return "".join(lines[first - 1 : node.end_lineno])
+    return None
 
 
 def line_of_secret(source: bytes, tree: ast.Module) -> int | None:

@@ -10,12 +10,12 @@ import linecache
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import MAX_INTEGER
 from c2lib.core.contract import ORDER_TYPES, PRICES_OF_TYPE, SIDES, TIMES_IN_FORCE
-from c2lib.core.errors import ConfigError, StrategyError, StrategyRaisedError
+from c2lib.core.errors import ConfigError, StrategyEndedError, StrategyError, StrategyRaisedError
 from c2lib.core.model import (
     BUILT_IN_PARAMS,
     BUY,
@@ -28,6 +28,7 @@ from c2lib.core.model import (
     StrategySettings,
 )
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
+from c2lib.core.vocabulary import FailCode
 
 Intents = Sequence[OrderIntent | CancelIntent]
 
@@ -255,3 +256,29 @@ def _problem_of(intent: object) -> str | None:
 
 def _is_whole(number: object) -> bool:
     return type(number) is int and 1 <= number <= MAX_INTEGER
+
+
+class EndingAgain:
+    """A strategy in front of another that ends where a recorded one ended, without asking it or waiting."""
+
+    def __init__(self, strategy: Strategy, step: int, error: StrategyEndedError) -> None:
+        self._strategy, self._step, self._error = strategy, step, error
+
+    def on_bar(self, bar: Bar, view: PositionView) -> Intents | None:
+        """Ask the strategy, or end as recorded."""
+        if bar.bar_index + 1 >= self._step:
+            raise self._error
+        return self._strategy.on_bar(bar, view)
+
+
+def ending_again(source: StrategySource, end: Mapping[str, Any]) -> StrategySource:
+    """Return ``source``, made to end as a manifest's ``inputs.strategy_end`` says: ``step`` 0 while it is made."""
+    step, error = int(end["step"]), StrategyEndedError(FailCode(end["code"]))
+
+    def factory(settings: StrategySettings) -> Strategy:
+        if step <= 0:
+            raise error
+        return EndingAgain(source.factory(settings), step, error)
+
+    # its errors are the host's word, as those of the strategy that ended were
+    return replace(source, factory=factory, finish=source.finish or (lambda: None))

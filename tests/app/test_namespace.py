@@ -180,7 +180,7 @@ def test_broken_progress_is_the_callers(out: Path) -> None:
     assert not place_below(out).exists()
 
 
-def test_unstartable_host_is_the_machines(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unstartable_host_is_reported(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An interpreter that cannot be started is an OutputError, and nothing is written."""
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     with pytest.raises(OutputError, match="cannot be started: No such file"):

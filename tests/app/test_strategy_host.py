@@ -252,7 +252,7 @@ def test_refused_binding_goes_on(host: StrategyHost, monkeypatch: pytest.MonkeyP
             assert mine.on_bar(bar(0), FLAT) is not None
 
 
-def test_a_code_gives_one_message() -> None:
+def test_code_gives_one_message() -> None:
     """The message of an end depends on its code alone, so that a replay which knows the code writes the same bytes."""
     for code in FailCode:
         if "_STRATEGY_" not in code:

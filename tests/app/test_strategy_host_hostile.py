@@ -229,7 +229,7 @@ RESETS = {
 
 
 @pytest.mark.parametrize("how", RESETS)
-def test_attempt_cannot_be_taken_back(host: StrategyHost, how: str) -> None:
+def test_attempt_stays_counted(host: StrategyHost, how: str) -> None:
     """A refused attempt was reported before the strategy's code went on, so nothing that it does then hides it."""
     attempt = "import socket\ntry: socket.socket()\nexcept Exception: pass\n"
     with hosted(host, strategy(attempt + RESETS[how], top=PIPES), timeout_s=2.0) as mine:

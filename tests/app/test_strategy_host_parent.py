@@ -42,7 +42,7 @@ def test_nothing_is_left_behind() -> None:
     assert threading.active_count() == threads
 
 
-def test_dead_host_is_an_output_error() -> None:
+def test_dead_host_raises_output_error() -> None:
     """A host whose process was killed gives no more sessions, and the one that it had ends as a strategy's exit."""
     with StrategyHost() as one, hosted(one, strategy("import os; os.kill(os.getppid(), 9)")) as mine:
         mine.on_bar(bar(0), FLAT)
@@ -54,7 +54,7 @@ def test_dead_host_is_an_output_error() -> None:
             mine.on_bar(bar(1), FLAT)
 
 
-def test_unstartable_host_is_an_output_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unstartable_host_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that cannot be started leaves nothing behind but a typed error."""
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(OutputError, match="cannot be started: No such file"):

@@ -51,7 +51,7 @@ def test_mended_strategy_runs(tmp_path: Path) -> None:
     assert run_dryrun(own(), out_dir=out, strategy=f"{file}:Buyer").status == "COMPLETED"
 
 
-def test_edit_under_chosen_name_is_named(tmp_path: Path) -> None:
+def test_edit_under_name_conflicts(tmp_path: Path) -> None:
     """Under a chosen run_id an edit and another parameter are named as what differs, and the advice is true."""
     file, out, config = strategy_file(tmp_path), tmp_path / "out", own(run_id="chosen")
     run_dryrun(config, out_dir=out, strategy=f"{file}:Buyer")
@@ -241,7 +241,7 @@ def test_evidence_names_file_strategy(tmp_path: Path) -> None:
     assert "sma_cross" not in draft.text.replace("sma_cross</code>", "")
 
 
-def test_readme_strategy_is_edited_and_run(tmp_path: Path, command: object) -> None:
+def test_edited_readme_strategy_runs(tmp_path: Path, command: object) -> None:
     """The README's own strategy, edited after a run, runs again by the same command: twenty comments, twenty runs."""
     (text,) = re.findall(r"```python\n(from c2lib import OrderIntent.*?)```", README.read_text(), flags=re.DOTALL)
     (name,) = re.findall(r"class (\w+)", text)

@@ -252,7 +252,7 @@ def test_altered_logs_are_refused(how: Callable[[bytes], bytes], tmp_path: Path)
             list(run.fills())
 
 
-def test_no_row_is_of_altered_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_altered_bytes_give_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows end before the first piece of the log that was altered: none of another fill, price or time is given."""
     monkeypatch.setattr(reader, "_CHUNK", 512)
     place = make_run().write(tmp_path)
