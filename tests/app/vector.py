@@ -27,22 +27,22 @@ from tests.app.sessions import Ticking
 
 GOLDEN = {
     "walk": {
-        "events.jsonl": "728c39e13b4b62659ac4f370e7c563501333365ed19a8c8e6cd3c6aa2b83a75f",
+        "events.jsonl": "663d939e9ab2d7922708b7bfdd705feb224bb0f680070c690814cec68013461a",
         "state_snapshots.jsonl": "d60b821c54935e39e61917313b4bb86583191d25934bb9b1355b4ad8c2d1b90d",
         "audit.jsonl": "58502a69347797502b69275f8dab4dafb72af22a4ad9c7351a406722f74d3801",
-        "metrics.json": "037c1eeae2c868deee1ccc3a81eb416a6218e726abd25b572e350b0ca9b00b8b",
-        "run_manifest.json": "4be43a76000d8e0b80938453f221ea1f36ed0d24243ad724d6fbc3991703c032",
-        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "48f2041f14459a6e3539c1823d10acb7c1d10a9d56858a1b3a5ac4eaac7d16cf",
-        "run_digest": "a685c4b8790961c05804731e7a88e6ec9e53f21ac7d1e79b62bfdabc86cbf790",
+        "metrics.json": "7d103f28800709811d552af4bd0b9c5fcd7905b4bbc51af182e65a28d6952f5c",
+        "run_manifest.json": "f8973178e1d4d4185d558d62b7229fbd8ecb272963184f605dd0b6d4d8997472",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "45fa0007971452b2981145775ca7df476bd9ca1fa89d8d756d899dabf121a308",
+        "run_digest": "3ecabb3dbc258a313eeb00f899b9321afc9d52b713a1fe46928953fb237b2c55",
     },
     "file": {
-        "events.jsonl": "68c9c4e1b694968afe9ebfa29055ac96c624aa46251ba3c3f683221079febff5",
+        "events.jsonl": "485bbb4736640425a727375ab69f891c985bd9230591a71109b9b825e17ab68d",
         "state_snapshots.jsonl": "d7929e3b76a166f7c204ee26e4bc0b273a9e44dabf38a9d13b59ae344e787fd3",
         "audit.jsonl": "e1208195d7ac5b63bec3323f4c3cb391a7688df35933f64a5914606723eb5ac5",
-        "metrics.json": "7e42b8fa8a0ab23dac8e7576b56d063dac0ac0b65dd5bcd08cd999a9a9087abc",
-        "run_manifest.json": "bcba37a29968691309d57955e4112d11b4e67a6e576a47d47afde37f29b59529",
-        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "45a99f2db8fe153fa6713c37bc2faa5ac4fef9e5f67b0f3eccd0577ed47e0acd",
-        "run_digest": "c2c11b9def364a992bfdad7ad7df47e332b50236554ff32b49fd06ebf426ddf7",
+        "metrics.json": "141b2b2f5dc4b96b3f9c6773b6baeb07c5b7c8b7b8af28e1723b40d6fd3e3927",
+        "run_manifest.json": "9895c7b26728b94a681d835a3cd61c9b29e59bfa118717692a615065120edc73",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "ba10e0bfa6cba0ddd666d5937a36972042bde1093ba2e98b7e7a6d19110fa7e7",
+        "run_digest": "1e29c75380e4e792ff43ac9ce0f2536ace8e3c659974a393fd0f2cd0db073d2f",
     },
 }
 
