@@ -2,7 +2,7 @@
 
 A :class:`StrategyHost` is a clean process that forks a child for each session; a :class:`HostedStrategy` is the
 strategy in one child. Everything that comes from a child is checked here, since a strategy's code can write to its
-pipes: at worst it forges an answer that it could have given. What runs over there is in :mod:`c2lib.app.host_child`.
+pipes: at worst it forges an answer that it could have given. What runs in the child is in :mod:`c2lib.app.host_child`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ MAX_ANSWER = 1 << 20
 MAX_PRINTED = 1_000_000
 """Most bytes of a strategy's prints that are shown; what it prints beyond is read and dropped."""
 
-_MAX_REPORT, _MAX_NAME = 4096, 200
+_MAX_REPORT, _MAX_NAME = 1 << 14, 200
 _GRACE_S = 0.2
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
 _COMMAND = "import sys; from c2lib.app.host_child import main; main(int(sys.argv[1]))"
@@ -85,7 +85,7 @@ class StrategyHost(ExitStack):
         """
         core = _core_of_this_thread()
         requests, answers, prints = os.pipe(), os.pipe(), os.pipe()
-        # what /proc lets a process open again must not be where it could take a report back, or outlive its lifeline
+        # sockets: /proc can open a pipe's other end, and a child could read its reports back, or keep its lifeline open
         refusals, lifeline = ([end.detach() for end in socket.socketpair()] for _ in range(2))
         ours = [requests[1], answers[0], refusals[0], lifeline[0], prints[0]]
         theirs = [requests[0], answers[1], refusals[1], lifeline[1], prints[1]]
@@ -235,7 +235,7 @@ class HostedStrategy(ExitStack):
         rest = answer[len(head) :] if answer.startswith(head) else b""
         if rest == b"]":
             return None
-        if rest.startswith(b","):
+        if rest.startswith(b",") and rest.endswith(b"]"):
             # most answers are short and come again
             return (_intents if len(rest) < CHUNK // 64 else _intents.__wrapped__)(rest[1:-1])
         raise self._error(answer, self._bar_index)
@@ -412,7 +412,7 @@ def undumpable() -> Iterator[None]:
     try:
         yield
     finally:
-        # the last one to leave finds what the first one found
+        # the last context to exit restores what the first one found
         with _undumpable_lock:
             before = _undumpable.pop()
             if not _undumpable and before == 1:

@@ -179,6 +179,26 @@ def test_huge_answer_is_an_end(host: StrategyHost, answer: str) -> None:
         assert ended(mine) is FailCode.STRATEGY_PROTOCOL
 
 
+def test_wide_attempt_stays_counted(host: StrategyHost) -> None:
+    """A refused attempt whose target is all emoji is counted, although its report is ten times as long."""
+    on_bar = "import subprocess; subprocess.Popen('\U0001f600' * 400)"
+    with hosted(host, strategy(on_bar)) as mine, pytest.raises(NoLiveViolationError):
+        mine.on_bar(bar(0), FLAT)
+
+
+def test_wide_message_is_reported(host: StrategyHost) -> None:
+    """An exception whose message is a hundred thousand emoji comes back as that exception."""
+    with hosted(host, strategy("raise ValueError('\U0001f600' * 100_000)")) as mine, pytest.raises(StrategyRaisedError):
+        mine.on_bar(bar(0), FLAT)
+
+
+def test_unclosed_answer_is_an_end(host: StrategyHost) -> None:
+    """An answer forged on the pipe whose last byte is no bracket ends the strategy by its protocol."""
+    on_bar = "data = b'[0,[]x'; os.write(answers(), len(data).to_bytes(4, 'big') + data); time.sleep(5)"
+    with hosted(host, strategy(on_bar, top=PIPES + "    import time\n")) as mine:
+        assert ended(mine) is FailCode.STRATEGY_PROTOCOL
+
+
 def test_prints_are_bounded(host: StrategyHost, capfd: pytest.CaptureFixture[str]) -> None:
     """Prints beyond the bound are dropped and never hold the strategy up."""
     on_bar = "import sys; print('o' * 3_000_000); print('e' * 3_000_000, file=sys.stderr)"
