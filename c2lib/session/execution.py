@@ -22,11 +22,11 @@ from c2lib.core.errors import (
     SinkWriteError,
 )
 from c2lib.core.model import (
-    GTC,
     Bar,
     BrokerFill,
     CancelIntent,
     OrderIntent,
+    OrderReport,
     OrderRequest,
     PositionView,
     Texts,
@@ -39,12 +39,6 @@ from c2lib.record.journal import Journal
 from c2lib.session.ledger import Books, Ledger
 from c2lib.session.reconcile import Mismatch, compare
 
-_ENDS_WITHOUT_FILL = {
-    OrderStatus.CANCELLED: (EventKind.ORDER_CANCELLED, Ledger.cancel),
-    OrderStatus.EXPIRED: (EventKind.ORDER_EXPIRED, Ledger.expire),
-}
-"""The event and the move of the ledger that record an end."""
-
 
 class Execution:
     """Carries out a session's orders at its venue, through an adapter, and keeps the ledger.
@@ -55,7 +49,7 @@ class Execution:
     def __init__(self, config: SealedConfig, journal: Journal) -> None:
         grid, broker = config.grid(), config.broker
         self.texts = Texts.of(grid)
-        self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit)
+        self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit, grid.money_text)
         self._symbol = config.market.symbol
         self._journal = journal
         self._write_submitted = journal.emitter(EventKind.ORDER_SUBMITTED)
@@ -70,9 +64,7 @@ class Execution:
         self._adapter = BrokerAdapter(self._venue, max_retries=broker.max_retries, bucket=bucket, on_attempt=on_attempt)
         # what a strategy is shown, made again when it is asked for after something changed
         self._view: PositionView | None = None
-        # the orders that can end without a fill, each with the reason that the event gives
-        self._watched: dict[str, str] = {}
-        self._cursor = 0
+        self._cursor = self._end_cursor = 0
         self._orders = 0
         self._bar_index = 0
         self._mark: int | None = None
@@ -85,8 +77,9 @@ class Execution:
         self._venue.advance(bar)
         if self.ledger.open_orders:
             self.book_fills()
-            if self._watched:
-                self._book_ends()
+        if self.ledger.open_orders:
+            # an order that is left open may have ended without a fill, or after one
+            self._book_ends()
         self._mark = bar.close
         view = self._view
         if view is None:
@@ -114,7 +107,10 @@ class Execution:
             except SinkWriteError as error:
                 failed = failed or error
         self._venue.close()
-        self._book_ends()
+        try:
+            self._book_ends()
+        except SinkWriteError as error:
+            failed = failed or error
         if failed:
             raise failed
 
@@ -184,7 +180,7 @@ class Execution:
             bar_index,
         )
         if not leaves:
-            self._forget(client_order_id)
+            self._adapter.forget(client_order_id)
 
     def _place(self, intent: OrderIntent) -> None:
         texts = self.texts
@@ -204,8 +200,6 @@ class Execution:
             self._bar_index,
             None if tag is None else clean_text(tag),
         )
-        if time_in_force != GTC:
-            self._watched[client_order_id] = time_in_force
         request = (client_order_id, self._symbol, side, order_type, quantity, limit, stop, time_in_force)
         try:
             broker_order_id = self._adapter.place_order(new_fact(OrderRequest, request))
@@ -227,7 +221,7 @@ class Execution:
 
     def _reject(self, client_order_id: str, reason: str) -> None:
         self.ledger.reject(client_order_id)
-        self._forget(client_order_id)
+        self._adapter.forget(client_order_id)
         self._journal.event(EventKind.ORDER_REJECTED, client_order_id, None, reason, self._bar_index)
         meta = {"client_order_id": client_order_id, "reason": reason}
         self._journal.audit(AuditLevel.WARN, AuditCode.ORDER_REJECTED, "the broker rejected an order", meta)
@@ -237,33 +231,32 @@ class Execution:
         if order is None or order.broker_order_id is None or order.status is OrderStatus.PENDING_CANCEL:
             return
         status = self._adapter.cancel_order(order.broker_order_id)
-        if status is OrderStatus.PENDING_CANCEL:
-            self.ledger.request_cancel(client_order_id)
-            self._watched[client_order_id] = reason
-        elif status is OrderStatus.CANCELLED:
-            self._end(client_order_id, order.broker_order_id, status, reason)
+        if status in (OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED):
+            self.ledger.request_cancel(client_order_id, reason)
+        if status is OrderStatus.CANCELLED:
+            self._book_ends()
 
     def _book_ends(self) -> None:
-        """Ask for the watched orders that are still open here, and book those that ended at the venue."""
-        for client_order_id, reason in list(self._watched.items()):
-            order = self.ledger.open_orders.get(client_order_id)
-            if order is None or order.broker_order_id is None:
-                continue
-            status = self._adapter.query_order(order.broker_order_id).status
-            if status in _ENDS_WITHOUT_FILL:
-                self._end(client_order_id, order.broker_order_id, status, reason)
+        """Book and write the ends without a fill that were not read yet."""
+        self._end_cursor, ends = self._adapter.iter_ends(self._end_cursor)
+        for report in ends:
+            self._end(report)
 
-    def _end(self, client_order_id: str, broker_order_id: str, status: OrderStatus, reason: str) -> None:
+    def _end(self, report: OrderReport) -> None:
         self._view = None
-        self._forget(client_order_id)
-        kind, move = _ENDS_WITHOUT_FILL[status]
-        move(self.ledger, client_order_id)
-        self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
-
-    def _forget(self, client_order_id: str) -> None:
+        broker_order_id, client_order_id, status, _, _, reason = report
         self._adapter.forget(client_order_id)
-        if self._watched:
-            self._watched.pop(client_order_id, None)
+        order = self.ledger.open_orders.get(client_order_id)
+        if order is not None and order.broker_order_id is None:
+            self._acknowledge(client_order_id, broker_order_id)
+        if status is OrderStatus.EXPIRED:
+            kind = EventKind.ORDER_EXPIRED
+            self.ledger.expire(client_order_id)
+        else:
+            kind = EventKind.ORDER_CANCELLED
+            self.ledger.cancel(client_order_id, asked=reason is None)
+        reason = reason or (order.cancel_reason if order else None)
+        self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
 
 
 def _audit_attempt(journal: Journal, failed: FailedAttempt) -> None:
