@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from c2lib.broker.fill_models import MakerTakerFee, Participation, price_rules
-from c2lib.broker.orders import AT_ONCE, FillTerms, SeededRejects, VenueOrder, malformation
+from c2lib.broker.orders import AT_ONCE, FillTerms, RejectReason, SeededRejects, VenueOrder, malformation
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import MICROSECONDS_A_DAY
 from c2lib.core.config import BrokerConfig
@@ -54,19 +54,21 @@ class MockBroker:
     (1, 100, 0)
     """
 
-    def __init__(self, config: BrokerConfig, grid: Grid, seed: int) -> None:
+    def __init__(self, config: BrokerConfig, grid: Grid, seed: int, smallest_gap: int | None = None) -> None:
         """Open the venue.
 
         Args:
             config: A sealed broker config.
             grid: The units of the run.
             seed: The run's, from which the venue's own follows.
+            smallest_gap: Least time between two bars of the market; where it is a day or more, no DAY order can fill.
         """
         share, rate = config.participation, config.reject_rate
         self._rules = price_rules(slippage_ticks=config.slippage_ticks, touch_fills=config.touch_fills)
         self._participation = None if share is None else Participation(share)
         self._fee = MakerTakerFee(config.maker_fee_rate, config.taker_fee_rate, grid).fee
         self._rejects = None if rate == "0" else SeededRejects(component_seed(seed, "broker"), rate)
+        self._day_never_fills = smallest_gap is not None and smallest_gap >= MICROSECONDS_A_DAY
         self._latency = config.latency_steps
         self._delay = 1 + config.latency_steps
         self._book = OrderBook()
@@ -93,6 +95,8 @@ class MockBroker:
         if client_order_id in self._known:
             raise InvalidRequestError(f"client_order_id {client_order_id!r} was used before")
         reason = malformation(request)
+        if reason is None and time_in_force == DAY and self._day_never_fills:
+            reason = RejectReason.DAY_NEVER_FILLS
         if reason is None and self._rejects is not None:
             reason = self._rejects.draw()
         if reason is not None:
@@ -160,14 +164,12 @@ class MockBroker:
         for order in list(self._open.values()):
             if step < order.arrives:
                 continue
-            rule = order.rule
-            terms = rule.at_open(order, bar, step)
+            terms = order.rule.at_open(order, bar, step)
             if order.is_at_once:
                 budget -= self._fill_or_expire(order, bar, terms, budget)
             elif terms is not None:
                 budget -= self._fill(order, bar, terms, budget)
-            elif order.rule is rule:
-                # a stop that its open triggered without a fill waits for the next bar
+            else:
                 waiting.append(order)
         for order in waiting:
             terms = order.rule.in_range(order, bar)

@@ -44,6 +44,7 @@ class RejectReason(StrEnum):
     PRICE_MISSING = "price_missing"
     PRICE_NOT_WANTED = "price_not_wanted"
     PRICE_NOT_POSITIVE = "price_not_positive"
+    DAY_NEVER_FILLS = "day_never_fills"
     SEEDED_REJECT = "seeded_reject"
 
 
@@ -89,7 +90,7 @@ class PriceRule(Protocol):
         """Return the terms of a fill at the open of the bar of a step, or ``None``."""
 
     def in_range(self, order: VenueOrder, bar: Bar) -> FillTerms | None:
-        """Return the terms of a fill within the bar, for an order that its open left as it was, or ``None``."""
+        """Return the terms of a fill within the bar, for an order without one at the open, or ``None``."""
 
 
 @dataclass(slots=True, eq=False)

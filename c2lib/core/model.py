@@ -173,6 +173,10 @@ class MarketFacts(Protocol):
     def bar_count(self) -> int:
         """How many bars there are."""
 
+    @property
+    def smallest_gap(self) -> int | None:
+        """The least time between two bars, in microseconds; ``None`` for fewer than two."""
+
 
 class MarketData(MarketFacts, Protocol):
     """Bars in order, and what seals them."""

@@ -46,7 +46,7 @@ class Execution:
     It holds no history: what happened is in the journal.
     """
 
-    def __init__(self, config: SealedConfig, journal: Journal) -> None:
+    def __init__(self, config: SealedConfig, journal: Journal, smallest_gap: int | None = None) -> None:
         grid, broker = config.grid(), config.broker
         self.texts = Texts.of(grid)
         self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit, grid.money_text)
@@ -55,7 +55,7 @@ class Execution:
         self._write_submitted = journal.emitter(EventKind.ORDER_SUBMITTED)
         self._write_acknowledged = journal.emitter(EventKind.ORDER_ACKNOWLEDGED)
         self._write_fill = journal.emitter(EventKind.FILL)
-        self._venue = MockBroker(broker, grid, config.seed)
+        self._venue = MockBroker(broker, grid, config.seed, smallest_gap)
         limit, bucket = broker.rate_limit, None
         if limit is not None:
             # counted in the time of the steps, so that a replay holds back the same orders

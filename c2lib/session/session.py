@@ -59,7 +59,7 @@ class DryrunSession:
         self._source = source
         self._strategy: CheckedStrategy
         self._lifecycle = Lifecycle(journal, config.seed)
-        self._execution = Execution(config, journal)
+        self._execution = Execution(config, journal, market.smallest_gap)
         self._prices = self._execution.texts.prices
         self._every_tick = config.tick_events == "every"
         self._write_tick = journal.emitter(EventKind.STRATEGY_TICK)

@@ -17,6 +17,7 @@ class Facts(NamedTuple):
     sha256: str
     tick_size: str = "0.01"
     bar_count: int = 64
+    smallest_gap: int | None = None
 
 
 def test_default_config_is_pinned() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from c2lib.broker.mock import MockBroker
 from c2lib.core.errors import BrokerUnavailableError
-from c2lib.core.model import CancelIntent, OrderIntent
+from c2lib.core.model import Bar, CancelIntent, OrderIntent
 from c2lib.witness.refold import Books
-from tests.session.harness import Record, answering, flat_bars, own_config, run
+from tests.session.harness import Bars, Record, answering, flat_bars, own_config, run
 
 MARKET = flat_bars(100, 110, 120, 130, 120, 110)
 LOW = OrderIntent("BUY", 1, "LIMIT", limit_price=50)
@@ -155,6 +155,42 @@ def test_unavailable_venue_rejects_order(monkeypatch: pytest.MonkeyPatch) -> Non
     record, result = traded({0: [LOW]})
     assert [payload["reason"] for payload in record.payloads("ORDER_REJECTED")] == ["unavailable"]
     assert result.status == "COMPLETED"
+
+
+HOUR = 3_600_000_000
+
+
+def at_hours(*hours: int) -> Bars:
+    """Return a market whose bars stand at these hours, at one price."""
+    return Bars([Bar(i, hour * HOUR, 100, 100, 100, 100, 10) for i, hour in enumerate(hours)])
+
+
+@pytest.mark.parametrize(
+    ("hours", "rejected"),
+    [
+        ((0, 24, 48, 120, 144), True),
+        ((0, 1, 2, 50, 51), False),
+        ((0,), False),
+    ],
+    ids=["days with a weekend", "hours with a weekend", "one bar"],
+)
+def test_day_order_on_daily_bars(hours: tuple[int, ...], rejected: bool) -> None:
+    """On daily bars a DAY order is rejected with day_never_fills, audited, and the session goes on."""
+    record, day = Record(), OrderIntent("BUY", 1, time_in_force="DAY")
+    config = own_config(steps=len(hours))
+    result = run(config, record, strategy=answering({0: [day, OrderIntent("BUY", 1)]}), market=at_hours(*hours))
+    reasons = [payload["reason"] for payload in record.payloads("ORDER_REJECTED")]
+    assert reasons == ["day_never_fills"] * rejected
+    assert record.codes().count("C2_ORDER_REJECTED") == rejected
+    assert (result.status, result.fills) == ("COMPLETED", min(len(hours) - 1, 1 if rejected else 2))
+
+
+def test_day_order_on_daily_walk() -> None:
+    """A DAY order on a synthetic walk of daily bars is rejected with day_never_fills."""
+    record, day = Record(), OrderIntent("BUY", 1, time_in_force="DAY")
+    config = own_config(market={"synthetic": {"interval_seconds": 86_400}})
+    run(config, record, strategy=answering({0: [day]}))
+    assert [payload["reason"] for payload in record.payloads("ORDER_REJECTED")] == ["day_never_fills"]
 
 
 @pytest.mark.parametrize(
