@@ -45,8 +45,11 @@ CALLED_BY_OTHERS = {
     "main": "the console script",
     "ReproducibleEngine": "the entry point of papermill's engines",
     "_render_traceback_": "IPython",
+    "average_entry_price": "strategies",
+    "to_ticks": "strategies",
+    "to_lots": "strategies",
 }
-"""Names that a library looks up, with the library."""
+"""Names that a library or a strategy looks up."""
 
 
 def name_of(path: Path) -> str:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.core.errors import ForbiddenTransitionError, InvariantError
-from c2lib.core.model import BrokerFill
+from c2lib.core.model import BrokerFill, OrderIntent
 from c2lib.core.states import OrderStatus
 from c2lib.session.ledger import Ledger
 
@@ -11,7 +11,7 @@ from c2lib.session.ledger import Ledger
 def with_order(side: str = "BUY", quantity: int = 4, cash: int = 1000) -> Ledger:
     """Return a ledger with one order at the broker."""
     ledger = Ledger(cash, notional_unit=1)
-    ledger.submit("c-1", side, quantity)
+    ledger.submit("c-1", OrderIntent(side, quantity))
     ledger.acknowledge("c-1", "b-1")
     return ledger
 
@@ -91,7 +91,7 @@ def test_last_money_unit_is_spendable() -> None:
 def test_ended_order_is_dropped() -> None:
     """A rejected or cancelled order is removed from the ledger, and a second answer trips unknown_order."""
     ledger = with_order()
-    ledger.submit("c-2", "BUY", 1)
+    ledger.submit("c-2", OrderIntent("BUY", 1))
     ledger.reject("c-2")
     assert list(ledger.open_orders) == ["c-1"]
     ledger.cancel("c-1")
@@ -116,7 +116,7 @@ def test_memory_follows_open_orders(trades: list[tuple[str, int, int]]) -> None:
     """A ledger keeps nothing of finished orders, however many there were."""
     ledger = Ledger(10**6, 1)
     for number, (side, quantity, price) in enumerate(trades):
-        ledger.submit("c-1", side, quantity)
+        ledger.submit("c-1", OrderIntent(side, quantity))
         ledger.acknowledge("c-1", "b-1")
         ledger.apply(fill(f"f-{number}", quantity, price, 0, side))
     assert ledger.open_orders == {}

@@ -62,7 +62,7 @@ class Busy:
         if bar.bar_index == 1:
             return [OrderIntent("BUY", 3, "LIMIT", limit_price=far, time_in_force="IOC")]
         if bar.bar_index == 2:
-            return [CancelIntent(name) for name in view.open_orders[-1:]]
+            return [CancelIntent(order.client_order_id) for order in view.open_orders[-1:]]
         return [OrderIntent("SELL", 2)] if bar.bar_index == 3 else []
 
 
