@@ -17,7 +17,8 @@ from c2lib.core.states import OrderStatus
 
 AnswerT = TypeVar("AnswerT")
 
-PLACE, CANCEL, QUERY, LIST, FILLS = "place_order", "cancel_order", "query_order", "list_open_orders", "iter_fills"
+PLACE, CANCEL, QUERY, LIST = "place_order", "cancel_order", "query_order", "list_open_orders"
+FILLS, ENDS = "iter_fills", "iter_ends"
 
 
 @dataclass(slots=True)
@@ -155,6 +156,13 @@ class BrokerAdapter:
             return self._port.iter_fills(cursor)
         except TransientBrokerError as error:
             return self._retry(FILLS, error, self._port.iter_fills, cursor)
+
+    def iter_ends(self, cursor: int) -> tuple[int, Sequence[OrderReport]]:
+        """Read the venue's ends without a fill from a cursor on."""
+        try:
+            return self._port.iter_ends(cursor)
+        except TransientBrokerError as error:
+            return self._retry(ENDS, error, self._port.iter_ends, cursor)
 
     def _place_with_token(self, request: OrderRequest) -> str:
         if self._bucket is not None and not self._bucket.take():

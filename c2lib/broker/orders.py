@@ -113,6 +113,8 @@ class VenueOrder:
     day: int | None = None
     """The UTC day of its placing, for a DAY order; ``None`` before the first bar."""
     status: OrderStatus = _ACCEPTED
+    reason: str | None = None
+    """Why it ended without being asked to."""
 
     def move(self, trigger: OrderTrigger) -> None:
         """Move by the order table."""
@@ -121,5 +123,6 @@ class VenueOrder:
     def report(self) -> OrderReport:
         """Return what the venue reports of the order."""
         request = self.request
-        filled = request.quantity - self.leaves
-        return OrderReport(self.broker_order_id, request.client_order_id, self.status, request.quantity, filled)
+        quantity, filled = request.quantity, request.quantity - self.leaves
+        names = self.broker_order_id, request.client_order_id
+        return OrderReport(*names, self.status, quantity, filled, self.reason)

@@ -129,13 +129,14 @@ class OrderRequest(NamedTuple):
 
 
 class OrderReport(NamedTuple):
-    """What the broker says of an order: quantities in lots."""
+    """What the broker says of an order: quantities in lots, ``reason`` why it ended without being asked to."""
 
     broker_order_id: str
     client_order_id: str
     status: OrderStatus
     quantity: int
     filled_quantity: int
+    reason: str | None = None
 
 
 class BrokerFill(NamedTuple):
@@ -317,6 +318,9 @@ class BrokerPort(Protocol):
 
     def iter_fills(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
         """Return the fills from ``cursor`` on, and the cursor to go on with."""
+
+    def iter_ends(self, cursor: int) -> tuple[int, Sequence[OrderReport]]:
+        """Return the reports on orders that were cancelled or expired likewise, with a cursor of their own."""
 
 
 class Texts(NamedTuple):

@@ -66,6 +66,10 @@ class EventKind(StrEnum):
     REJECTED = "REJECTED"
 
 
+INSUFFICIENT_FUNDS = "insufficient_funds"
+"""The reason of an ``ORDER_CANCELLED`` that the venue made unasked: the order's next fill was not covered by cash."""
+
+
 class StopReason(StrEnum):
     """Why a session stopped stepping."""
 

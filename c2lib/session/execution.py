@@ -23,11 +23,11 @@ from c2lib.core.errors import (
     TransientBrokerError,
 )
 from c2lib.core.model import (
-    GTC,
     Bar,
     BrokerFill,
     CancelIntent,
     OrderIntent,
+    OrderReport,
     OrderRequest,
     PositionView,
     Texts,
@@ -40,13 +40,6 @@ from c2lib.record.journal import Journal
 from c2lib.session.ledger import Books, Ledger
 from c2lib.session.rails import Rail, trip
 from c2lib.session.reconcile import compare
-
-_ENDS_WITHOUT_FILL = {
-    OrderStatus.CANCELLED: (EventKind.ORDER_CANCELLED, Ledger.cancel),
-    OrderStatus.EXPIRED: (EventKind.ORDER_EXPIRED, Ledger.expire),
-}
-"""The event and the move of the ledger that record an end."""
-
 
 _NAME = "c-%06d"
 """Makes an order's name of its number, in half the time of an f-string with a width."""
@@ -61,7 +54,7 @@ class Execution:
     def __init__(self, config: SealedConfig, journal: Journal) -> None:
         grid, broker = config.grid(), config.broker
         self.texts = Texts.of(grid)
-        self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit)
+        self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit, grid.money_text)
         self._min_equity = config.limits.min_equity
         self._least_equity, self._money_scale = grid.money(self._min_equity), grid.money_scale
         self._symbol = config.market.symbol
@@ -78,11 +71,9 @@ class Execution:
         self._adapter = BrokerAdapter(self._venue, max_retries=broker.max_retries, bucket=bucket, on_attempt=on_attempt)
         # what a strategy is shown, made again when it is asked for after something changed
         self._view: PositionView | None = None
-        # the orders that can end without a fill, each with the reason that the event gives
-        self._watched: dict[str, str] = {}
         # the orders whose cancel could not reach the venue
         self._unsent: list[str] = []
-        self._cursor = 0
+        self._cursor = self._end_cursor = 0
         self._orders = 0
         self._bar_index = 0
         self._mark: int | None = None
@@ -98,12 +89,13 @@ class Execution:
         self._venue.advance(bar)
         if self.ledger.open_orders:
             self._book_fills()
-            if self._watched:
-                self._book_ends()
-            if self._unsent:
-                again, self._unsent = self._unsent, []
-                for client_order_id in again:
-                    self._cancel_wanted(client_order_id)
+        if self.ledger.open_orders:
+            # an order that is left open may have ended without a fill, or after one
+            self._book_ends()
+        if self._unsent:
+            again, self._unsent = self._unsent, []
+            for client_order_id in again:
+                self._cancel_wanted(client_order_id)
         self._mark = bar.close
         equity = self._checked_equity()
         view = self._view
@@ -137,7 +129,10 @@ class Execution:
             except SinkWriteError as error:
                 failed = failed or error
         self._venue.close()
-        self._book_ends()
+        try:
+            self._book_ends()
+        except SinkWriteError as error:
+            failed = failed or error
         if failed:
             raise failed
 
@@ -217,7 +212,7 @@ class Execution:
             bar_index,
         )
         if not leaves:
-            self._forget(client_order_id)
+            self._adapter.forget(client_order_id)
 
     def _place(self, intent: OrderIntent) -> None:
         texts = self.texts
@@ -237,8 +232,6 @@ class Execution:
             self._bar_index,
             None if tag is None else clean_text(tag),
         )
-        if time_in_force != GTC:
-            self._watched[client_order_id] = time_in_force
         request = (client_order_id, self._symbol, side, order_type, quantity, limit, stop, time_in_force)
         try:
             broker_order_id = self._adapter.place_order(new_fact(OrderRequest, request))
@@ -260,7 +253,7 @@ class Execution:
 
     def _reject(self, client_order_id: str, reason: str) -> None:
         self.ledger.reject(client_order_id)
-        self._forget(client_order_id)
+        self._adapter.forget(client_order_id)
         self._journal.event(EventKind.ORDER_REJECTED, client_order_id, None, reason, self._bar_index)
         meta = {"client_order_id": client_order_id, "reason": reason}
         self._journal.audit(AuditLevel.WARN, AuditCode.ORDER_REJECTED, "the broker rejected an order", meta)
@@ -283,38 +276,37 @@ class Execution:
         try:
             status = self._adapter.cancel_order(order.broker_order_id)
         except BrokerTimeoutError:
-            # whether it had an effect is unknown: the order stays PENDING_CANCEL until the venue proves its end
+            # whether it had an effect is unknown: the order stays PENDING_CANCEL until the venue reports its end
             status = OrderStatus.PENDING_CANCEL
         except TransientBrokerError:
             self._unsent.append(client_order_id)
             return
-        if status is OrderStatus.PENDING_CANCEL:
-            self.ledger.request_cancel(client_order_id)
-            self._watched[client_order_id] = reason
-        elif status is OrderStatus.CANCELLED:
-            self._end(client_order_id, order.broker_order_id, status, reason)
+        if status in (OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED):
+            self.ledger.request_cancel(client_order_id, reason)
+        if status is OrderStatus.CANCELLED:
+            self._book_ends()
 
     def _book_ends(self) -> None:
-        """Ask for the watched orders that are still open here, and book those that ended at the venue."""
-        for client_order_id, reason in list(self._watched.items()):
-            order = self.ledger.open_orders.get(client_order_id)
-            if order is None or order.broker_order_id is None:
-                continue
-            status = self._adapter.query_order(order.broker_order_id).status
-            if status in _ENDS_WITHOUT_FILL:
-                self._end(client_order_id, order.broker_order_id, status, reason)
+        """Book and write the ends without a fill that were not read yet."""
+        self._end_cursor, ends = self._adapter.iter_ends(self._end_cursor)
+        for report in ends:
+            self._end(report)
 
-    def _end(self, client_order_id: str, broker_order_id: str, status: OrderStatus, reason: str) -> None:
+    def _end(self, report: OrderReport) -> None:
         self._view = None
-        self._forget(client_order_id)
-        kind, move = _ENDS_WITHOUT_FILL[status]
-        move(self.ledger, client_order_id)
-        self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
-
-    def _forget(self, client_order_id: str) -> None:
+        broker_order_id, client_order_id, status, _, _, reason = report
         self._adapter.forget(client_order_id)
-        if self._watched:
-            self._watched.pop(client_order_id, None)
+        order = self.ledger.open_orders.get(client_order_id)
+        if order is not None and order.broker_order_id is None:
+            self._acknowledge(client_order_id, broker_order_id)
+        if status is OrderStatus.EXPIRED:
+            kind = EventKind.ORDER_EXPIRED
+            self.ledger.expire(client_order_id)
+        else:
+            kind = EventKind.ORDER_CANCELLED
+            self.ledger.cancel(client_order_id, asked=reason is None)
+        reason = reason or (order.cancel_reason if order else None)
+        self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
 
 
 def _audit_attempt(journal: Journal, failed: FailedAttempt) -> None:

@@ -5,6 +5,7 @@ Memory follows the open orders: an order that ended is dropped, and with it the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
@@ -38,6 +39,8 @@ class LocalOrder:
     fill_ids: set[str] | None = None
     """The ids of its partial fills; most orders have one fill, which none can repeat."""
     status: OrderStatus = OrderStatus.PENDING_NEW
+    cancel_reason: str | None = None
+    """Why its cancel was asked for."""
 
     def shown(self) -> OpenOrder:
         """Return the order as its strategy sees it."""
@@ -59,7 +62,7 @@ class Ledger:
     (2, 799, 1001)
     """
 
-    def __init__(self, initial_cash: int, notional_unit: int) -> None:
+    def __init__(self, initial_cash: int, notional_unit: int, money_text: Callable[[int], str] = str) -> None:
         self.position = 0
         self.cash = initial_cash
         self.entry_units = 0
@@ -67,6 +70,7 @@ class Ledger:
         self.transitions = 0
         self.open_orders: dict[str, LocalOrder] = {}
         self._notional_unit = notional_unit
+        self._money_text = money_text
 
     def submit(self, client_order_id: str, intent: OrderIntent) -> None:
         """Record an order that is about to be placed."""
@@ -83,20 +87,22 @@ class Ledger:
         """Record the broker's rejection."""
         self._move(self._open(client_order_id), OrderTrigger.REJECTED)
 
-    def request_cancel(self, client_order_id: str) -> None:
-        """Record a cancel that the broker took in and did not carry out yet.
+    def request_cancel(self, client_order_id: str, reason: str | None = None) -> None:
+        """Record a cancel that was asked for, and why; the broker did not report its end yet.
 
         The request is counted only when the order is cancelled: the log shows no request that a fill overtook.
         """
-        self._move(self._open(client_order_id), OrderTrigger.CANCEL_REQUESTED)
-        self.transitions -= 1
-
-    def cancel(self, client_order_id: str) -> None:
-        """Record a cancel that the broker confirmed."""
         order = self._open(client_order_id)
-        if order.status is OrderStatus.PENDING_CANCEL:
+        self._move(order, OrderTrigger.CANCEL_REQUESTED)
+        self.transitions -= 1
+        order.cancel_reason = reason
+
+    def cancel(self, client_order_id: str, *, asked: bool = True) -> None:
+        """Record a cancel that the broker reported: of one that was ``asked`` for, the request counts as well."""
+        order = self._open(client_order_id)
+        if asked and order.status is OrderStatus.PENDING_CANCEL:
             self.transitions += 1
-        else:
+        elif asked:
             self._move(order, OrderTrigger.CANCEL_REQUESTED)
         self._move(order, OrderTrigger.CANCELLED)
 
@@ -110,13 +116,15 @@ class Ledger:
         order = self.open_orders.get(client_order_id) or _unknown(client_order_id)
         if order.fill_ids and fill_id in order.fill_ids:
             trip(Rail.DUPLICATE_FILL, f"fill {fill_id} once", "twice")
+        if side != order.intent.side:
+            trip(Rail.FILL_SIDE, f"a {order.intent.side} fill of order {client_order_id}", side)
         filled = order.filled + quantity
         if not 0 < quantity <= order.quantity - order.filled:
             trip(Rail.FILL_BEYOND_ORDER, f"at most {order.quantity} lots", f"{filled} lots")
         notional = price * quantity * self._notional_unit
         cash = self.cash - fee + (-notional if side == BUY else notional)
         if cash < 0:
-            trip(Rail.NEGATIVE_CASH, "cash of 0 or more", f"{cash} money units after fill {fill_id}")
+            trip(Rail.NEGATIVE_CASH, "cash of 0 or more", f"{self._money_text(cash)} after fill {fill_id}")
         if filled == order.quantity:
             order.status = _AFTER_FULL_FILL.get(order.status) or _forbidden(order, OrderTrigger.FULL_FILL)
             self.transitions += 1

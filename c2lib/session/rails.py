@@ -15,6 +15,7 @@ class Rail(StrEnum):
 
     UNKNOWN_ORDER = "unknown_order"
     DUPLICATE_FILL = "duplicate_fill"
+    FILL_SIDE = "fill_side"
     FILL_BEYOND_ORDER = "fill_beyond_order"
     NEGATIVE_CASH = "negative_cash"
     MIN_EQUITY = MIN_EQUITY

@@ -16,7 +16,7 @@ from typing import Any
 from c2lib.core.contract import LIQUIDITIES, PRICES_OF_TYPE
 from c2lib.core.model import BUY
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
-from c2lib.core.vocabulary import MIN_EQUITY, EventKind, StopReason
+from c2lib.core.vocabulary import INSUFFICIENT_FUNDS, MIN_EQUITY, EventKind, StopReason
 from c2lib.witness.findings import FindingCode
 from c2lib.witness.recognise import RECOGNISED_KINDS, Values, number, values_of
 
@@ -37,12 +37,14 @@ _AFTER = {(before.value, trigger.value): after.value for (before, trigger), afte
 _ENDS = frozenset(status.value for status in ORDER_ENDS)
 _PARTIAL_FILL, _FULL_FILL = OrderTrigger.PARTIAL_FILL.value, OrderTrigger.FULL_FILL.value
 _ACKNOWLEDGED = (OrderTrigger.ACKNOWLEDGED.value,)
+_UNASKED = (OrderTrigger.CANCELLED.value,)
+_ASKED = (OrderTrigger.CANCEL_REQUESTED.value, *_UNASKED)
+"""The moves that a cancel stands for; one that is pending leaves no event."""
 _TRIGGERS = {
     EventKind.ORDER_REJECTED: (OrderTrigger.REJECTED.value,),
-    EventKind.ORDER_CANCELLED: (OrderTrigger.CANCEL_REQUESTED.value, OrderTrigger.CANCELLED.value),
     EventKind.ORDER_EXPIRED: (OrderTrigger.EXPIRED.value,),
 }
-"""The moves of an order that an event stands for; a cancel that is pending leaves no event."""
+"""The moves of an order that an event stands for."""
 
 _LEDGER, _SEQUENCE = FindingCode.LEDGER_WRONG, FindingCode.SEQUENCE_BROKEN
 
@@ -86,7 +88,7 @@ class Books:
         self.mark: Decimal | None = None
         self.lowest: Decimal | None = None
         self.tripped: tuple[str, str] | None = None
-        self.transitions = self.mismatches = self.ticks = self.submitted = 0
+        self.transitions = self.mismatches = self.ticks = self.submitted = self.cancels_asked = 0
         self.every_bar_ticked = True
         self.start: Payload = {}
         self.stop: Payload = {}
@@ -100,6 +102,7 @@ class Books:
             **dict.fromkeys((kind.value for kind in RECOGNISED_KINDS), self._no_order),
             **{kind.value: partial(self._answered, triggers) for kind, triggers in _TRIGGERS.items()},
             EventKind.ORDER_ACKNOWLEDGED.value: self._acknowledged,
+            EventKind.ORDER_CANCELLED.value: self._cancelled,
             EventKind.STRATEGY_TICK.value: self._ticked,
             EventKind.ORDER_BLOCKED.value: self._blocked,
             EventKind.ORDER_SUBMITTED.value: self._submitted,
@@ -222,6 +225,11 @@ class Books:
             if order.broker_order_id is None:
                 self._report(_LEDGER, "a broker_order_id", None)
         self._answered(_ACKNOWLEDGED, values)
+
+    def _cancelled(self, values: Values) -> None:
+        asked = values[3] != INSUFFICIENT_FUNDS
+        self.cancels_asked += asked
+        self._answered(_ASKED if asked else _UNASKED, values)
 
     def _filled(self, values: Values) -> None:
         index, broker_order_id, name, fee, fill_id, leaves, liquidity, price, quantity, side, symbol = values

@@ -1,6 +1,6 @@
 import pytest
 
-from c2lib.broker.mock import KEPT_FILLS, KEPT_ORDERS
+from c2lib.broker.mock import KEPT_ORDERS, KEPT_REPORTS
 from c2lib.core.errors import (
     InvalidRequestError,
 )
@@ -144,16 +144,16 @@ def test_ended_orders_are_kept() -> None:
 
 def test_read_fills_are_kept() -> None:
     """Unread fills are all kept and read fills for a while, so that a reader going forward misses no fill."""
-    venue, total = free_venue(), 3 * KEPT_FILLS
+    venue, total = free_venue(), 3 * KEPT_REPORTS
     for number in range(total):
         venue.place_order(market_order(f"c-{number}"))
-        venue.advance(flat_bar(number))
+        venue.advance(flat_bar(number, 1))
     assert len(venue.iter_fills(0)[1]) == total
     seen: list[str] = []
     for cursor in range(0, total, 1000):
         seen.extend(fill.fill_id for fill in venue.iter_fills(cursor)[1][:1000])
     assert seen == [f"f-{number + 1:06d}" for number in range(total)]
     venue.iter_fills(total)
-    assert len(venue.iter_fills(total - KEPT_FILLS)[1]) == KEPT_FILLS
+    assert len(venue.iter_fills(total - KEPT_REPORTS)[1]) == KEPT_REPORTS
     with pytest.raises(InvalidRequestError, match="read and forgotten"):
-        venue.iter_fills(total - KEPT_FILLS - 1)
+        venue.iter_fills(total - KEPT_REPORTS - 1)

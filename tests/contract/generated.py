@@ -226,7 +226,7 @@ COURSES: Mapping[str, Course] = {
         drive=cancelling(2), clock=lambda: Clock(0, 2, 2, -1), fail_code=INVARIANT
     ),
     "fewer bars": Course(data=FewerBars, fail_code=INVARIANT),
-    "too large": Course(TooLarge, fail_code=INVARIANT, values={"broker": NO_BOUND}),
+    "too large": Course(TooLarge, values={"broker": NO_BOUND}),
     "leaves": Course(Leaving, fail_code=NO_LIVE),
     "leaves when made": Course(LeavingAtOnce, fail_code=NO_LIVE),
     "a sink leaves": Course(leaking={EVENTS: 9}, fail_code=NO_LIVE),

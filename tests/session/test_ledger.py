@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.core.errors import ForbiddenTransitionError, InvariantError
-from c2lib.core.model import BrokerFill, OrderIntent
+from c2lib.core.model import BrokerFill, Grid, OrderIntent
 from c2lib.core.states import OrderStatus
 from c2lib.session.ledger import Ledger
 
@@ -63,6 +63,7 @@ def test_partial_fills_add_up() -> None:
         (fill("f-2", 0), "fill_beyond_order"),
         (fill("f-2", -1), "fill_beyond_order"),
         (fill("f-2", 1)._replace(client_order_id="c-2"), "unknown_order"),
+        (fill("f-2", 1, side="SELL"), "fill_side"),
         (fill("f-2", 1, price=10**6), "negative_cash"),
         (fill("f-2", 1, price=1, fee=10**6), "negative_cash"),
     ],
@@ -86,6 +87,26 @@ def test_last_money_unit_is_spendable() -> None:
     assert ledger.cash == 0
     with pytest.raises(InvariantError, match="negative_cash"):
         with_order(cash=400).apply(fill())
+
+
+def test_cash_rail_shows_money() -> None:
+    """The rail negative_cash shows the missing cash as money, not in units of the grid."""
+    grid = Grid.of("0.01", "1", fee_scale=4)
+    ledger = Ledger(grid.money("3.99"), grid.notional_unit, grid.money_text)
+    ledger.submit("c-1", OrderIntent("BUY", 4))
+    ledger.acknowledge("c-1", "b-1")
+    with pytest.raises(InvariantError, match=r"cash of 0 or more, seen -0\.010001 after fill f-1$"):
+        ledger.apply(fill())
+
+
+def test_unasked_cancel_is_one_transition() -> None:
+    """A cancel that nobody asked for is one transition, also where a request was on its way."""
+    for requested in (False, True):
+        ledger = with_order()
+        if requested:
+            ledger.request_cancel("c-1", "strategy")
+        ledger.cancel("c-1", asked=False)
+        assert (ledger.transitions, ledger.open_orders) == (2, {})
 
 
 def test_ended_order_is_dropped() -> None:

@@ -160,6 +160,15 @@ def test_unfilled_order_can_end(kind: str, events: list[tuple[str, Line]], trans
     assert books.transitions == transitions
 
 
+def test_unasked_cancel_has_one_transition() -> None:
+    """An ORDER_CANCELLED for want of cash counts as one transition and as no cancel that was asked for."""
+    books, reports = fold(*OPENED, ("ORDER_CANCELLED", {**ANSWER, "reason": "insufficient_funds"}))
+    assert reports == []
+    assert (books.transitions, books.cancels_asked) == (2, 0)
+    asked = fold(*OPENED, ("ORDER_CANCELLED", {**ANSWER, "reason": "strategy"}))[0]
+    assert (asked.transitions, asked.cancels_asked) == (3, 1)
+
+
 def test_rejected_order_has_one_transition() -> None:
     """A rejected order without a broker_order_id is correct and counts as one transition."""
     refused = {**ANSWER, "broker_order_id": None, "reason": "unsupported_order_type"}
