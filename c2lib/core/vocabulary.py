@@ -37,6 +37,9 @@ NO_LIVE_CHECK = "no_live_guard"
 SEALED_BY_MANIFEST = (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
 """What every manifest seals; that of a run which keeps its strategy file seals :attr:`Artifact.STRATEGY` as well."""
 
+MIN_EQUITY = "min_equity"
+"""Name of the limit, and of the rail that trips below it."""
+
 EVIDENCE_DIR = "evidence"
 
 STRATEGY_ORIGINS = ("built-in", "file", "object")

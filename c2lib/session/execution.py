@@ -20,6 +20,7 @@ from c2lib.core.errors import (
     OrderRejectedError,
     RateLimitedError,
     SinkWriteError,
+    TransientBrokerError,
 )
 from c2lib.core.model import (
     Bar,
@@ -37,7 +38,11 @@ from c2lib.core.states import OrderStatus
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
 from c2lib.record.journal import Journal
 from c2lib.session.ledger import Books, Ledger
-from c2lib.session.reconcile import Mismatch, compare
+from c2lib.session.rails import Rail, trip
+from c2lib.session.reconcile import compare
+
+_NAME = "c-%06d"
+"""Makes an order's name of its number, in half the time of an f-string with a width."""
 
 
 class Execution:
@@ -50,6 +55,8 @@ class Execution:
         grid, broker = config.grid(), config.broker
         self.texts = Texts.of(grid)
         self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit, grid.money_text)
+        self._min_equity = config.limits.min_equity
+        self._least_equity, self._money_scale = grid.money(self._min_equity), grid.money_scale
         self._symbol = config.market.symbol
         self._journal = journal
         self._write_submitted = journal.emitter(EventKind.ORDER_SUBMITTED)
@@ -64,6 +71,8 @@ class Execution:
         self._adapter = BrokerAdapter(self._venue, max_retries=broker.max_retries, bucket=bucket, on_attempt=on_attempt)
         # what a strategy is shown, made again when it is asked for after something changed
         self._view: PositionView | None = None
+        # the orders whose cancel could not reach the venue
+        self._unsent: list[str] = []
         self._cursor = self._end_cursor = 0
         self._orders = 0
         self._bar_index = 0
@@ -72,18 +81,31 @@ class Execution:
         self._reconciled_ts: str | None = None
 
     def on_bar(self, bar: Bar) -> PositionView:
-        """Advance the venue by a bar, book what came of it, and return what a strategy may see."""
+        """Advance the venue by a bar, book what came of it, and return what a strategy may see.
+
+        Raises :class:`~c2lib.core.errors.InvariantError` when equity at the bar's close is below its bound.
+        """
         self._bar_index = bar.bar_index
         self._venue.advance(bar)
         if self.ledger.open_orders:
-            self.book_fills()
+            self._book_fills()
         if self.ledger.open_orders:
             # an order that is left open may have ended without a fill, or after one
             self._book_ends()
+        if self._unsent:
+            again, self._unsent = self._unsent, []
+            for client_order_id in again:
+                self._cancel_wanted(client_order_id)
         self._mark = bar.close
+        equity = self._checked_equity()
         view = self._view
         if view is None:
-            view = self._view = PositionView(self.ledger.position, tuple(self.ledger.open_orders))
+            ledger = self.ledger
+            orders = tuple([order.shown() for order in ledger.open_orders.values()])
+            fields = (ledger.position, orders, ledger.entry_units, ledger.cash, self._money_scale, equity)
+            view = self._view = new_fact(PositionView, fields)
+        elif view.equity_units != equity:
+            view = self._view = new_fact(PositionView, (*view[:-1], equity))
         return view
 
     def act(self, intents: Sequence[OrderIntent | CancelIntent]) -> None:
@@ -93,7 +115,7 @@ class Execution:
             if isinstance(intent, OrderIntent):
                 self._place(intent)
             else:
-                self._cancel(intent.client_order_id, "strategy")
+                self._cancel_wanted(intent.client_order_id)
 
     def cancel_open(self, reason: str) -> None:
         """Cancel every open order, oldest first, and close the market; unknown outcomes are left to the reconciler.
@@ -114,14 +136,24 @@ class Execution:
         if failed:
             raise failed
 
-    def book_fills(self) -> None:
-        """Apply and write the venue's fills that were not read yet."""
+    def book_last_fills(self) -> None:
+        """Book what the venue filled since the last bar, and check equity once more."""
+        self._book_fills()
+        self._checked_equity()
+
+    def _checked_equity(self) -> int:
+        equity = self.ledger.equity(self._mark)
+        if equity < self._least_equity:
+            trip(Rail.MIN_EQUITY, f"equity of {self._min_equity} or more", self.texts.money[equity])
+        return equity
+
+    def _book_fills(self) -> None:
         self._cursor, fills = self._adapter.iter_fills(self._cursor)
         for fill in fills:
             self._book(fill)
 
     def reconcile(self) -> int:
-        """Compare both sides, record the differences, and return how many orders are of unknown outcome."""
+        """Compare both sides, record the differences, and return how many orders are open or of unknown outcome."""
         found = compare(self.ledger.open_orders.values(), self._adapter.list_open_orders())
         self._mismatches += len(found)
         texts = [f"{mismatch}:{client_order_id}" for mismatch, client_order_id in found]
@@ -131,7 +163,7 @@ class Execution:
             self._journal.audit(AuditLevel.ERROR, AuditCode.RECONCILE_MISMATCH, text, {"mismatch": text})
         if not found:
             self._reconciled_ts = self._journal.ts
-        return sum(mismatch is Mismatch.UNKNOWN_OUTCOME for mismatch, _ in found)
+        return len({client_order_id for _, client_order_id in found}.union(self.ledger.open_orders))
 
     def books(self) -> Books:
         """Return position and money as the last event shows them, marked at the last bar's close."""
@@ -185,9 +217,9 @@ class Execution:
     def _place(self, intent: OrderIntent) -> None:
         texts = self.texts
         self._orders = number = self._orders + 1
-        client_order_id = "c-%06d" % number  # noqa: UP031 - half the time of an f-string with a width
+        client_order_id = _NAME % number
         side, quantity, order_type, limit, stop, time_in_force, tag = intent
-        self.ledger.submit(client_order_id, side, quantity)
+        self.ledger.submit(client_order_id, intent)
         self._write_submitted(
             client_order_id,
             self._symbol,
@@ -226,11 +258,29 @@ class Execution:
         meta = {"client_order_id": client_order_id, "reason": reason}
         self._journal.audit(AuditLevel.WARN, AuditCode.ORDER_REJECTED, "the broker rejected an order", meta)
 
+    def _cancel_wanted(self, client_order_id: str) -> None:
+        """Cancel an order that the strategy names, or record that there is none to cancel."""
+        if client_order_id in self.ledger.open_orders:
+            self._cancel(client_order_id, "strategy")
+            return
+        # the session counts its names, so that no history is needed to know one
+        number = client_order_id[2:]
+        known = number.isdecimal() and client_order_id == _NAME % int(number) and 0 < int(number) <= self._orders
+        reason = "too_late" if known else "unknown_order"
+        self._journal.event(EventKind.CANCEL_REJECTED, client_order_id, reason, self._bar_index)
+
     def _cancel(self, client_order_id: str, reason: str) -> None:
         order = self.ledger.open_orders.get(client_order_id)
         if order is None or order.broker_order_id is None or order.status is OrderStatus.PENDING_CANCEL:
             return
-        status = self._adapter.cancel_order(order.broker_order_id)
+        try:
+            status = self._adapter.cancel_order(order.broker_order_id)
+        except BrokerTimeoutError:
+            # whether it had an effect is unknown: the order stays PENDING_CANCEL until the venue reports its end
+            status = OrderStatus.PENDING_CANCEL
+        except TransientBrokerError:
+            self._unsent.append(client_order_id)
+            return
         if status in (OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED):
             self.ledger.request_cancel(client_order_id, reason)
         if status is OrderStatus.CANCELLED:

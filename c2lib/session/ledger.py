@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 from c2lib.core.errors import ForbiddenTransitionError
-from c2lib.core.model import BUY, BrokerFill
+from c2lib.core.model import BUY, ENTRY_SCALE, BrokerFill, OpenOrder, OrderIntent
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by, next_state
 from c2lib.session.rails import Rail, trip
 
@@ -32,7 +32,7 @@ class LocalOrder:
     """An order as the session believes it; quantities in lots."""
 
     client_order_id: str
-    side: str
+    intent: OrderIntent
     quantity: int
     broker_order_id: str | None = None
     filled: int = 0
@@ -42,12 +42,21 @@ class LocalOrder:
     cancel_reason: str | None = None
     """Why its cancel was asked for."""
 
+    def shown(self) -> OpenOrder:
+        """Return the order as its strategy sees it."""
+        side, quantity, order_type, limit, stop, time_in_force, tag = self.intent
+        left = quantity - self.filled
+        return OpenOrder(self.client_order_id, side, quantity, left, order_type, limit, stop, time_in_force, tag)
+
+
+_WHOLE = int(10**ENTRY_SCALE)
+
 
 class Ledger:
     """The session's own books; ``transitions`` counts the moves of the order machine.
 
     >>> ledger = Ledger(initial_cash=1000, notional_unit=1)
-    >>> ledger.submit("c-1", "BUY", 2); ledger.acknowledge("c-1", "b-1")
+    >>> ledger.submit("c-1", OrderIntent("BUY", 2)); ledger.acknowledge("c-1", "b-1")
     >>> ledger.apply(BrokerFill("f-1", "c-1", "b-1", "BUY", 2, 100, 1, "TAKER", 0, 0))
     >>> ledger.position, ledger.cash, ledger.equity(mark=101)
     (2, 799, 1001)
@@ -56,15 +65,16 @@ class Ledger:
     def __init__(self, initial_cash: int, notional_unit: int, money_text: Callable[[int], str] = str) -> None:
         self.position = 0
         self.cash = initial_cash
+        self.entry_units = 0
         self.fills = 0
         self.transitions = 0
         self.open_orders: dict[str, LocalOrder] = {}
         self._notional_unit = notional_unit
         self._money_text = money_text
 
-    def submit(self, client_order_id: str, side: str, quantity: int) -> None:
+    def submit(self, client_order_id: str, intent: OrderIntent) -> None:
         """Record an order that is about to be placed."""
-        self.open_orders[client_order_id] = LocalOrder(client_order_id, side, quantity)
+        self.open_orders[client_order_id] = LocalOrder(client_order_id, intent, intent.quantity)
 
     def acknowledge(self, client_order_id: str, broker_order_id: str) -> None:
         """Record the broker's acknowledgement."""
@@ -106,8 +116,8 @@ class Ledger:
         order = self.open_orders.get(client_order_id) or _unknown(client_order_id)
         if order.fill_ids and fill_id in order.fill_ids:
             trip(Rail.DUPLICATE_FILL, f"fill {fill_id} once", "twice")
-        if side != order.side:
-            trip(Rail.FILL_SIDE, f"a {order.side} fill of order {client_order_id}", side)
+        if side != order.intent.side:
+            trip(Rail.FILL_SIDE, f"a {order.intent.side} fill of order {client_order_id}", side)
         filled = order.filled + quantity
         if not 0 < quantity <= order.quantity - order.filled:
             trip(Rail.FILL_BEYOND_ORDER, f"at most {order.quantity} lots", f"{filled} lots")
@@ -124,7 +134,13 @@ class Ledger:
             order.fill_ids = order.fill_ids or set()
             order.fill_ids.add(fill_id)
         order.filled = filled
-        self.position += quantity if side == BUY else -quantity
+        before = self.position
+        self.position = after = before + (quantity if side == BUY else -quantity)
+        if before * after <= 0:
+            self.entry_units = price * _WHOLE if after else 0
+        elif abs(after) > abs(before):
+            held, total = abs(before), abs(after)
+            self.entry_units = (self.entry_units * held + price * _WHOLE * quantity + total // 2) // total
         self.cash = cash
         self.fills += 1
 

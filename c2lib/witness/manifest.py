@@ -14,6 +14,7 @@ from c2lib.core.contract import LIQUIDITIES
 from c2lib.core.states import SESSION_ENDS, SessionPhase, SessionStatus
 from c2lib.core.vocabulary import (
     BEHAVIOUR_VERSION,
+    MIN_EQUITY,
     SEALED_BY_MANIFEST,
     STRATEGY_ENDS,
     STRATEGY_ORIGINS,
@@ -156,6 +157,7 @@ class _ManifestCheck(FileFindings):
             self._start(logs.events.books.start)
             self._ticks(logs.events.books)
             self._fees(logs.events.books)
+            self._equity(logs.events.books)
         shut = at(manifest["config"], "enabled") is False or logs.status is SessionStatus.REJECTED
         expected = "enabled false, or an override that was audited"
         overridden = audit.counts[AuditCode.LIVE_GATE_OVERRIDDEN] > 0
@@ -215,6 +217,24 @@ class _ManifestCheck(FileFindings):
         own = books.fees_at({name: Decimal(rate) for name, rate in rates.items()})
         expected = f"fees of {decimal_text(own)} by the config's rates"
         self._events.require(own == books.fees, FindingCode.LEDGER_WRONG, expected, decimal_text(books.fees))
+
+    def _equity(self, books: Books) -> None:
+        """Expect the session to have ended as soon as equity was below its bound, and for that reason only then."""
+        bound = at(self._manifest["config"], "limits", MIN_EQUITY)
+        if not is_decimal(bound):
+            self._broken(f"a limit {MIN_EQUITY}", bound)
+            return
+        allowed, lowest = f"equity of {bound} or more", books.lowest
+        held = lowest is None or lowest >= Decimal(bound)
+        self._events.require(held, FindingCode.LEDGER_WRONG, f"{allowed}, or a rail", decimal_text(lowest or _ZERO))
+        if books.tripped and books.stop:
+            own = (decimal_text(books.equity), allowed)
+            self._events.same(FindingCode.LEDGER_WRONG, f"{MIN_EQUITY}: seen and expected", own, books.tripped)
+            below = books.equity < Decimal(bound)
+            self._events.require(below, FindingCode.LEDGER_WRONG, f"equity below {bound}, or no rail", own[0])
+
+
+_ZERO = Decimal(0)
 
 
 def _hash(value: Any) -> str:

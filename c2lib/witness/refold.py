@@ -16,7 +16,7 @@ from typing import Any
 from c2lib.core.contract import LIQUIDITIES, PRICES_OF_TYPE
 from c2lib.core.model import BUY
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
-from c2lib.core.vocabulary import INSUFFICIENT_FUNDS, EventKind, StopReason
+from c2lib.core.vocabulary import INSUFFICIENT_FUNDS, MIN_EQUITY, EventKind, StopReason
 from c2lib.witness.findings import FindingCode
 from c2lib.witness.recognise import RECOGNISED_KINDS, Values, number, values_of
 
@@ -73,7 +73,8 @@ class Books:
     """What the events so far add up to; money, prices and quantities are :class:`~decimal.Decimal`.
 
     ``folds`` maps the kinds that may stand anywhere to what folds the values of one. ``start``, ``stop`` and
-    ``rejection`` are the payloads of ``SESSION_START``, ``SESSION_STOP`` and ``REJECTED``.
+    ``rejection`` are the payloads of ``SESSION_START``, ``SESSION_STOP`` and ``REJECTED``. ``lowest`` is the least
+    equity at which a session went on, ``tripped`` what was seen and expected where the rail ``min_equity`` ended it.
 
     >>> books = Books(print)
     >>> books.apply("SESSION_START", {"initial_cash": "100"})
@@ -85,7 +86,9 @@ class Books:
         self.position = self.cash = self.fees = _ZERO
         self.turnover = dict.fromkeys(LIQUIDITIES, _ZERO)
         self.mark: Decimal | None = None
-        self.transitions = self.mismatches = self.ticks = self.cancels_asked = 0
+        self.lowest: Decimal | None = None
+        self.tripped: tuple[str, str] | None = None
+        self.transitions = self.mismatches = self.ticks = self.submitted = self.cancels_asked = 0
         self.every_bar_ticked = True
         self.start: Payload = {}
         self.stop: Payload = {}
@@ -104,6 +107,7 @@ class Books:
             EventKind.ORDER_BLOCKED.value: self._blocked,
             EventKind.ORDER_SUBMITTED.value: self._submitted,
             EventKind.FILL.value: self._filled,
+            EventKind.RAIL_TRIPPED.value: self._tripped,
             EventKind.CANCEL_REJECTED.value: self._not_cancelled,
             EventKind.RECONCILED.value: self._reconciled,
         }
@@ -142,6 +146,17 @@ class Books:
         self.ticks += 1
         self._tick_index, self._bar_time = index, time
         self.mark = close
+        self._went_on()
+
+    def _went_on(self) -> None:
+        equity = self.equity if self.position else self.cash
+        if self.lowest is None or equity < self.lowest:
+            self.lowest = equity
+
+    def _tripped(self, values: Values) -> None:
+        expected, rail, seen = values
+        if rail == MIN_EQUITY:
+            self.tripped = seen, expected
 
     def _at_bar(self, index: int) -> None:
         if index < self._bar_index:
@@ -153,6 +168,7 @@ class Books:
         if name in self._open:
             self._report(_LEDGER, "an order of another name than the open ones", name)
         self._terms(index, quantity, symbol, order_type, (limit_price is not None, stop_price is not None))
+        self.submitted += 1
         self._open[name] = OpenOrder(index, side, symbol, quantity)
 
     def _blocked(self, values: Values) -> None:
@@ -268,8 +284,17 @@ class Books:
                 self._report(_LEDGER, f"{name} {decimal_text(own)}", decimal_text(claimed))
 
     def _not_cancelled(self, values: Values) -> None:
-        if values[0] != self._bar_index:
-            self._at_bar(values[0])
+        index, name, reason = values
+        if index != self._bar_index:
+            self._at_bar(index)
+        if name in self._open:
+            self._report(_LEDGER, "the name of no open order", name)
+        # a session counts the names that it gives
+        number = int(name[2:]) if name[2:].isdecimal() else 0
+        given = 0 < number <= self.submitted and name == f"c-{number:06d}"
+        expected = "too_late" if given else "unknown_order"
+        if reason != expected:
+            self._report(_LEDGER, f"reason {expected}", reason)
 
     def _stopped(self, payload: Payload) -> None:
         self.stop = payload
@@ -284,6 +309,8 @@ class Books:
         elif last_close_counts and mark is not None and number(mark) != self.mark:
             self._report(_LEDGER, f"mark_price {decimal_text(self.mark or _ZERO)}", mark)
         self.mark = None if mark is None else number(mark)
+        if not failed:
+            self._went_on()
         for name, own in (("position", self.position), ("cash", self.cash), ("equity", self.equity)):
             if number(payload[name]) != own:
                 self._report(_LEDGER, f"{name} {decimal_text(own)}", payload[name])

@@ -137,7 +137,7 @@ config: run_id:text strategy_id:text seed:signed clock_mode=fixed|injected|marke
 config.strategy: origin=built-in|file|object? class_name:text? sha256:sha256? params:object
 config.limits: max_position:decimal? max_order_quantity:decimal? max_order_notional:decimal?
     max_answer_quantity:decimal? max_open_orders:integer? max_orders_per_step:integer? max_orders:integer?
-    max_drawdown:decimal? min_equity:decimal?
+    max_drawdown:decimal? min_equity:decimal
 config.market: source=synthetic|file symbol:symbol tick_size:decimal lot_size:decimal file_sha256:sha256?
     synthetic:object
 config.broker: initial_cash:decimal maker_fee_rate:decimal taker_fee_rate:decimal latency_steps:integer
@@ -660,6 +660,7 @@ class Events(Story):
     last: dict[str, Any] = field(default_factory=dict)
     before_last: str | None = None
     reconciled_ts: str | None = None
+    below: dict[str, Any] = field(default_factory=dict)
 
     def take(self, line: dict[str, Any]) -> None:
         """Check one event and let it act upon orders and books."""
@@ -703,6 +704,11 @@ class Events(Story):
         by_bars = self.facts.get("clock_mode") == "market"
         self.same("ts_utc", payload["bar_time"] if by_bars else expected, self.last["ts_utc"])
         self.tick, self.owed = payload, {"BUY", "SELL"}.intersection(words)
+        self._went_on(payload["close"])
+
+    def _went_on(self, close: str | None) -> None:
+        equity, least = self.cash + self.position * Fraction(close or "0"), self.facts.get("limits.min_equity")
+        self.require(least is None or equity >= Fraction(least), "equity is below min_equity", str(equity))
 
     def on_order_submitted(self, payload: dict[str, Any]) -> None:
         """Open an order."""
@@ -782,6 +788,15 @@ class Events(Story):
     def on_rail_tripped(self, payload: dict[str, Any]) -> None:
         """Note what the audit has to tell as well."""
         self.trails[TRIPPED].add({key: payload[key] for key in FORMS["RAIL_TRIPPED"]})
+        self.below = payload if payload["rail"] == "min_equity" else self.below
+
+    def on_cancel_rejected(self, payload: dict[str, Any]) -> None:
+        """Check that there was no order to cancel, and why."""
+        name, given = payload["client_order_id"], self.kinds["ORDER_SUBMITTED"]
+        number = int(name[2:]) if name[2:].isdecimal() else 0
+        late = name == f"c-{number:06d}" and 0 < number <= given
+        self.require(name not in self.orders, "the order is open", name)
+        self.same("reason", "too_late" if late else "unknown_order", payload["reason"])
 
     def on_reconciled(self, payload: dict[str, Any]) -> None:
         """Hold the books against those refolded, and note the mismatches, or that there were none."""
@@ -802,6 +817,14 @@ class Events(Story):
         equity = self.cash + self.position * Fraction(mark or "0")
         for key, value in (("position", self.position), ("cash", self.cash), ("equity", equity)):
             self.require(Fraction(payload[key]) == value, f"{key} is not what the fills make it", payload[key])
+        least = self.facts.get("limits.min_equity")
+        if not failed:
+            self._went_on(mark)
+        elif self.below:
+            self.same("seen of the rail min_equity", payload["equity"], self.below["seen"])
+            told = self.below["expected"]
+            self.same("expected of the rail min_equity", told if least is None else f"equity of {least} or more", told)
+            self.require(least is None or equity < Fraction(least), "equity is not below min_equity", str(equity))
         self.require(failed or not self.orders, "an order is still open", sorted(self.orders)[:3])
         self.require(failed or not self.owed, "no order followed the last decision", sorted(self.owed))
         self.require(failed or self.before_last == "RECONCILED", "no RECONCILED came before")

@@ -13,9 +13,11 @@ import pytest
 from c2lib.app import strategy_host
 from c2lib.app.strategy_host import StrategyHost
 from c2lib.core.errors import NoLiveViolationError, StrategyEndedError, StrategyError, StrategyRaisedError
-from c2lib.core.model import CancelIntent, OrderIntent, PositionView, Strategy
+from c2lib.core.model import CancelIntent, OpenOrder, OrderIntent, PositionView, Strategy
 from c2lib.core.vocabulary import FailCode
 from tests.app.hosted import BUYS, FLAT, SETTINGS, StrategyFile, bar, hosted, strategy
+
+ORDERS = (OpenOrder("c-000001", "BUY", 3, 2, "LIMIT", 99, None, "DAY", "a tag"), OpenOrder("c-000002", "SELL", 1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +46,18 @@ def test_bar_and_view_arrive(host: StrategyHost) -> None:
     """The strategy gets the very types and values that the session shows it, the view again when it changed."""
     on_bar = """
         assert type(bar).__name__ == "Bar" and type(view).__name__ == "PositionView"
-        raise ValueError(f"{tuple(bar)} {view.position} {view.open_orders}")
+        raise ValueError(f"{tuple(bar)} {view.position} {view.open_orders} {view.cash} {view.equity}")
     """
     with hosted(host, strategy(on_bar)) as mine, pytest.raises(StrategyRaisedError) as caught:
-        mine.on_bar(bar(3), PositionView(-2, ("c-000001", "c-000002")))
-    assert str(caught.value) == ("ValueError: (3, 180000000, 100, 110, 90, 105, 1000) -2 ('c-000001', 'c-000002')")
+        mine.on_bar(bar(3), PositionView(-2, ORDERS, 0, 1000, 2, -55))
+    assert str(caught.value) == f"ValueError: (3, 180000000, 100, 110, 90, 105, 1000) -2 {ORDERS} 10 -0.55"
 
 
 def test_unchanged_view_stays(host: StrategyHost) -> None:
     """A view that is the same object as before is not sent again and is the same object over there."""
     top = "seen = []"
     on_bar = "seen.append(view); return [OrderIntent('BUY', 1 + (seen[-1] is seen[0]))]"
-    shown, other = PositionView(1, ("a",)), PositionView(1, ("a",))
+    shown, other = PositionView(1, ORDERS), PositionView(1, ORDERS)
     with hosted(host, strategy(on_bar, top=top)) as mine:
         answers = [mine.on_bar(bar(index), view) for index, view in enumerate((shown, shown, other))]
     assert answers == [(OrderIntent("BUY", quantity),) for quantity in (2, 2, 1)]

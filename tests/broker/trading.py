@@ -11,7 +11,7 @@ from c2lib.broker.adapter import BrokerAdapter
 from c2lib.broker.mock import MockBroker
 from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import BrokerUnavailableError, InvalidRequestError
-from c2lib.core.model import Bar, BrokerPort, Grid, OrderRequest
+from c2lib.core.model import Bar, BrokerPort, Grid, OrderIntent, OrderRequest
 from c2lib.session.ledger import Ledger
 from tests.broker.oracle import Oracle
 
@@ -87,7 +87,7 @@ class Trading(RuleBasedStateMachine):
         stop = prices[1] if kind in STOPS else None
         name = f"c-{len(self.oracle.orders)}"
         request = OrderRequest(name, "SYNTH", side, kind, lots, limit, stop, tif)
-        self.ledger.submit(name, side, lots)
+        self.ledger.submit(name, OrderIntent(side, lots))
         self.port.failures = failures
         broker_order_id = self.adapter.place_order(request)
         if again:

@@ -47,7 +47,8 @@ class Drawn:
         draw = self._random
         intents: list[OrderIntent | CancelIntent] = []
         if view.open_orders and draw.random() < 0.3:
-            intents.append(CancelIntent(draw.choice((*view.open_orders, "c-999999"))))
+            names = [order.client_order_id for order in view.open_orders]
+            intents.append(CancelIntent(draw.choice((*names, "c-999999"))))
         for _ in range(draw.choice((0, 0, 1, 2, 3))):
             kind = draw.choice(KINDS)
             limit = max(1, bar.close + draw.randint(-8, 8)) if "LIMIT" in kind else None

@@ -28,7 +28,7 @@ class Wild:
         draw = self._random
         intents: list[OrderIntent | CancelIntent] = []
         if view.open_orders and draw.random() < 0.3:
-            intents.append(CancelIntent(draw.choice(view.open_orders)))
+            intents.append(CancelIntent(draw.choice(view.open_orders).client_order_id))
         for _ in range(draw.choice((0, 1, 1, 2))):
             kind = draw.choice(("MARKET", "LIMIT", "STOP", "STOP_LIMIT"))
             limit = bar.close + draw.randint(-8, 8) if "LIMIT" in kind else None
