@@ -102,7 +102,7 @@ def test_volume_is_shared() -> None:
         ("SELL", 10, "19.9", False),
     ],
 )
-def test_cash_covers_to_the_last_unit(side: str, price: int, cash: str, covered: bool) -> None:
+def test_last_unit_covers_fill(side: str, price: int, cash: str, covered: bool) -> None:
     """A fill may take cash to exactly zero, fee included, and one unit less cancels its order for want of cash."""
     rate = "0.5" if side == "BUY" else "1.5"
     venue = MockBroker(BrokerConfig(taker_fee_rate=rate, initial_cash=cash), Grid.of("1", "1", fee_scale=1), seed=1)
