@@ -68,7 +68,7 @@ ALL_OF_IT = "ascii((view, view.cash, view.equity, view.average_entry_price, view
 
 @given(views=st.lists(VIEWS, min_size=1, max_size=5))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_view_is_equal_here_and_there(host: StrategyHost, views: list[PositionView]) -> None:
+def test_view_is_same_there(host: StrategyHost, views: list[PositionView]) -> None:
     """A strategy file is shown the very values that a strategy in the session's own process is shown."""
     with hosted(host, strategy(f"return [OrderIntent('BUY', 1, tag={ALL_OF_IT})]")) as mine:
         for index, view in enumerate(views):

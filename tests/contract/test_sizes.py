@@ -56,7 +56,7 @@ def test_largest_purchase_is_not_covered(tmp_path: Path, lot: str) -> None:
         ({"limit_price": MAX_INTEGER + 1, "order_type": "LIMIT"}, "whole ticks, 1 to 2**53 - 1"),
     ],
 )
-def test_absurd_size_is_refused_by_name(tmp_path: Path, values: Any, named: str) -> None:
+def test_absurd_size_is_refused(tmp_path: Path, values: Any, named: str) -> None:
     """An order beyond the bound ends the session with a reason that names the field and its bound."""
     run = sold(tmp_path, OrderIntent("SELL", 1)._replace(**values), "1", "1")
     assert run.snapshots[-1]["fail_code"] == "C2_ABORT_EXCEPTION"

@@ -123,7 +123,7 @@ def test_tag_finds_order() -> None:
     assert [order and order.client_order_id for order in found[1]] == ["c-000001", "c-000002", None]
 
 
-def test_unchanged_view_is_same_object() -> None:
+def test_unchanged_view_is_kept() -> None:
     """A view is made again only when something in it changed."""
     views: list[PositionView] = []
 
