@@ -202,7 +202,10 @@ class Grid:
 
     def money(self, amount: str) -> int:
         """Return a money text in money units; raise :class:`ValueError` when it is finer than they are."""
-        return units_of(amount, format_scaled(1, self.money_scale))
+        value, scale = parse_decimal(amount)
+        if scale > self.money_scale:
+            raise ValueError(f"{amount} is not a multiple of {format_scaled(1, self.money_scale)}")
+        return int(value * 10 ** (self.money_scale - scale))
 
 
 class Clock(Protocol):

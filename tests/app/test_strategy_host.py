@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from c2lib.app import strategy_host
 from c2lib.app.strategy_host import StrategyHost
@@ -51,6 +53,28 @@ def test_bar_and_view_arrive(host: StrategyHost) -> None:
     with hosted(host, strategy(on_bar)) as mine, pytest.raises(StrategyRaisedError) as caught:
         mine.on_bar(bar(3), PositionView(-2, ORDERS, 0, 1000, 2, -55))
     assert str(caught.value) == f"ValueError: (3, 180000000, 100, 110, 90, 105, 1000) -2 {ORDERS} 10 -0.55"
+
+
+WHOLE = st.integers(-(10**90), 10**90)
+TEXTS = st.none() | st.text(st.characters(codec=None), max_size=9)
+OPEN_ORDERS = st.builds(
+    OpenOrder, st.just("c-000001"), st.sampled_from(["BUY", "SELL"]), WHOLE, WHOLE, limit_price=WHOLE, tag=TEXTS
+)
+VIEWS = st.builds(
+    PositionView, WHOLE, st.lists(OPEN_ORDERS, max_size=3).map(tuple), WHOLE, WHOLE, st.integers(0, 99), WHOLE
+)
+ALL_OF_IT = "ascii((view, view.cash, view.equity, view.average_entry_price, view.order('x'), view.order('')))"
+
+
+@given(views=st.lists(VIEWS, min_size=1, max_size=5))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_view_is_same_there(host: StrategyHost, views: list[PositionView]) -> None:
+    """A strategy file is shown the very values that a strategy in the session's own process is shown."""
+    with hosted(host, strategy(f"return [OrderIntent('BUY', 1, tag={ALL_OF_IT})]")) as mine:
+        for index, view in enumerate(views):
+            (intent,) = mine.on_bar(bar(index), view) or ()
+            assert isinstance(intent, OrderIntent)
+            assert intent.tag == eval(ALL_OF_IT, {"view": view})
 
 
 def test_unchanged_view_stays(host: StrategyHost) -> None:
