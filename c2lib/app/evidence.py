@@ -140,17 +140,8 @@ def verify_evidence(
 ) -> VerifyReport:
     """Return the report on an evidence file and on its run: findings on the run first, then on the file.
 
-    Args:
-        path: the evidence file.
-        replay: whether to execute the session again; left out, the file's word on the replay is taken as it stands.
-        run: the run directory; left out, the folder around the ``evidence`` folder that the file lies in.
-        require_sealed: as of :func:`~c2lib.app.verify.verify_run`, like all that follow.
-        expect_digest: the ``run_digest`` that is known from elsewhere.
-        market: the market file that the run used, for the replay.
-        strategy: the strategy that the run used, for the replay.
-        require_namespace: whether to execute a strategy file only where it has no network to reach.
-        run_kept_strategy: whether the replay may execute the one that the run keeps instead.
-        progress: called with how far it is.
+    See :func:`~c2lib.app.verify.verify_run` for the arguments beside ``run``: the run directory; left out, the folder
+    around the ``evidence`` folder that the file lies in. Without a replay the file's word on it is taken as it stands.
 
     Raises:
         RunPathError: there is no such file, or no run to compare it with.

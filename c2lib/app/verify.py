@@ -53,13 +53,15 @@ _Outcome = tuple[Finding | None, str | None]
 class VerifyReport:
     """What verifying a run directory gave.
 
-    ``replayed`` says whether the session was executed again, ``unchecked`` what could not be checked.
+    ``replayed`` says whether the session was executed again, ``unchecked`` what could not be checked, ``notes`` what is
+    no finding.
     """
 
     path: str
     verdict: Verdict
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
+    notes: tuple[str, ...]
     replayed: bool
     summary: RunSummary
 
@@ -80,6 +82,7 @@ class VerifyReport:
             "run_digest": self.summary.run_digest,
             "findings": [finding.facts() for finding in self.findings],
             "unchecked": list(self.unchecked),
+            "notes": list(self.notes),
         }
 
 
@@ -137,17 +140,9 @@ def report_on(
     run_kept_strategy: bool = False,
     progress: VerifyProgress | None = None,
 ) -> VerifyReport:
-    """Return the report on a run that was read.
+    """Return the report on a run that :func:`open_run` gave; see :func:`verify_run` for the arguments.
 
-    Args:
-        run: what :func:`open_run` gave.
-        replay: as for :func:`verify_run`.
-        market: as for :func:`verify_run`.
-        require_namespace: as for :func:`verify_run`.
-        run_kept_strategy: as for :func:`verify_run`.
-        progress: as for :func:`verify_run`.
-        anchored: findings of :func:`anchor_findings`, to stand behind those of the run.
-        source: the strategy that the replay executes when the run used one's own.
+    ``anchored`` are findings of :func:`anchor_findings`, to stand behind those of the run.
     """
     findings, unchecked, replayed = [*run.findings, *anchored], list(run.unchecked), False
     if not replay or run.verdict is not Verdict.SEALED:
@@ -173,7 +168,7 @@ def report_on(
         if finding is not None:
             findings.append(finding)
     place = redact_secrets(run.path)
-    return VerifyReport(place, run.verdict, tuple(findings), tuple(unchecked), replayed, run.summary)
+    return VerifyReport(place, run.verdict, tuple(findings), tuple(unchecked), run.notes, replayed, run.summary)
 
 
 def kept_strategy(run: Run) -> StrategySource | None:

@@ -82,3 +82,4 @@ def _lines(report: VerifyReport) -> Iterator[str]:
     yield f"{verdict}  {report.path}  ({replay}; run_digest {report.summary.run_digest})"
     yield from (f"  finding: {finding.text()}" for finding in report.findings)
     yield from (f"  unchecked: {what}" for what in report.unchecked)
+    yield from (f"  note: {what}" for what in report.notes)

@@ -14,7 +14,7 @@ from typing import Any
 from c2lib.core.contract import MANIFEST_FIELDS, METRICS_FIELDS
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.model import MAX_SOURCE_BYTES
-from c2lib.core.text import quoted
+from c2lib.core.text import quoted, shown
 from c2lib.core.vocabulary import Artifact
 from c2lib.witness.agreement import Logs, compare
 from c2lib.witness.audit import AuditLog, PhaseMove
@@ -50,8 +50,9 @@ Progress = Callable[[int, int], None]
 class Run:
     """What reading a run directory gave, and the rows of its log; made by :func:`open_run`.
 
-    ``findings`` say what is wrong, ``unchecked`` what could not be checked; ``manifest`` and ``metrics`` are the
-    objects of those files, ``None`` where there is none that keeps the contract; ``kept_strategy`` is ``strategy.py``.
+    ``findings`` say what is wrong, ``unchecked`` what could not be checked, ``notes`` what is neither; ``manifest`` and
+    ``metrics`` are the objects of those files, ``None`` where there is none that keeps the contract; ``kept_strategy``
+    is ``strategy.py``.
 
     Rows are read from the log anew each time, through the file that was read. Their methods raise
     :class:`RunPathError` when it could not be read or was closed, and in place of rows of bytes that were altered.
@@ -68,6 +69,7 @@ class Run:
     _series: RunSeries | None = field(repr=False, compare=False)
     _log: ArtifactFile = field(repr=False, compare=False)
     kept_strategy: bytes | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def phases(self) -> tuple[PhaseMove, ...]:
@@ -181,6 +183,7 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         _series=collector.series(reading.summary) if collector else None,
         _log=reading.file(Artifact.EVENTS),
         kept_strategy=reading.kept_strategy,
+        notes=tuple(_notes(folder, reading.manifest)),
     )
 
 
@@ -259,8 +262,7 @@ class _Reading:
         logs = Logs(events, audit, snapshots, self.metrics, frozenset(self.measured))
         compare(logs, findings)
         if self.manifest is not None:
-            name = self._folder.name if self._folder.verdict is Verdict.SEALED else None
-            check_manifest(self.manifest, name, logs, self.measured, findings)
+            check_manifest(self.manifest, logs, self.measured, findings)
         self.unchecked += () if self._folder.has_manifest else NOT_CHECKED_UNSEALED
         if audit.dead_sinks:
             self.unchecked.append(NOT_COMPARED)
@@ -279,6 +281,12 @@ class _Reading:
             seen = f"{facts.lines} line ends"
             self._findings.add(FindingCode.MALFORMED_LINE, artifact, expected="one object on one line", seen=seen)
         return found
+
+
+def _notes(folder: Folder, manifest: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield what is no finding and may surprise."""
+    if manifest is not None and folder.verdict is Verdict.SEALED and folder.name != manifest["run_id"]:
+        yield f"the folder is called {shown(folder.name)}, the run {shown(manifest['run_id'])}"
 
 
 def _counted(progress: Progress, planned: int) -> Callable[[int], None]:

@@ -9,7 +9,7 @@ from c2lib.app.runner import run_dryrun
 from c2lib.core.config import DryrunConfig
 from c2lib.core.vocabulary import Artifact
 from tests.app.conftest import Command
-from tests.app.runs import BUYER, OWN, flip_byte, manifest_of, market_csv, place_below
+from tests.app.runs import BUYER, OWN, RUN, flip_byte, manifest_of, market_csv, place_below
 
 
 def test_correct_run_is_one_line(command: Command, published: Path) -> None:
@@ -96,6 +96,21 @@ def test_run_on_files_needs_files(command: Command, out: Path, tmp_path: Path) -
     answer = command("verify", place, *given)
     assert (answer.code, "REPLAY_IMPOSSIBLE" in answer.out) == (1, True)
     assert command("verify", place, "--strategy-file", "none.py:Buyer").code == 2
+
+
+def test_renamed_folder_is_a_note(command: Command, published: Path) -> None:
+    """A received folder of another name is verified with a note, and its evidence names the run by the manifest."""
+    place = published.rename(published.with_name("from_tokyo"))
+    note = f"the folder is called from_tokyo, the run {RUN}"
+    answer = command("verify", place)
+    assert (answer.code, answer.out.splitlines()[1:]) == (0, [f"  note: {note}"])
+    assert command("verify", "--json", place).facts["notes"] == [note]
+    answer = command("evidence", place, "--no-plots")
+    draft = Path(answer.facts["path"])
+    assert (answer.code, draft.parent.parent) == (0, place)
+    assert f"<code>{RUN}</code>" in draft.read_text()
+    assert "from_tokyo" not in draft.read_text()
+    assert command("verify", draft).code == 0
 
 
 def test_progress_is_shown_at_terminal(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
