@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import count
 from typing import Any, NamedTuple
 
 
 class Detector(NamedTuple):
     """What a kind of secret looks like, and where its shape is published (gitleaks is 8.30.1, detect-secrets 1.5.0).
 
-    Whatever the pattern matches holds one of ``hints``, in any letter case: a text without them is not scanned. A match
-    for which ``check`` is false is left alone.
+    What the pattern matches holds one of ``hints``, in any letter case; a match is a find if ``check`` is true of it.
     """
 
     hints: tuple[str, ...]
@@ -33,9 +33,7 @@ _START = r"(?<![A-Za-z0-9])"
 _PHRASE_NAMES = r"pass[_ -]?phrase|mnemonic|(?:seed|recovery)[_ -]?phrase"
 
 _PATH = r"s?[\"'\])]{0,2}[:=\s]{1,4}[\"']?(?:~|\.{0,2}|[a-z]:)[/\\]"
-_KEYS = (
-    "access|priv(?:ate)?|signing|encryption|master|account|subscription|consumer|client|webhook|hmac|auth|db|service"
-)
+_KEYS = "access|priv(?:ate)?|signing|encryption|master|account|subscription|consumer|client|webhook|auth|db|service"
 _SHORT_NUMBER = r"s?[\"'\])]{0,2}\s{0,4}[:=]{1,2}\s{0,4}[0-9]{1,6}(?:[.,][0-9]{1,8}){0,2}(?![^\s,;)\]}])"
 
 _SECRET_NAMES = "|".join(
@@ -44,7 +42,7 @@ _SECRET_NAMES = "|".join(
         # the shell's PWD and a path to credentials are no secrets; ODBC's PWD is one, whatever it begins with
         rf"(?:pwd|credentials?)(?:(?<=;pwd)|(?!{_PATH}))",
         r"(?:db|database|user|admin|root|smtp|mysql|pg|postgres|redis|mongo|ftp|ssh|proxy|key)[_-]?pass",
-        r"secret(?:[_ -]?access)?(?:[_ -]?(?:key|token|id))?|api[_ -]?(?:key|secret|token|pass)|hmac[_ -]?secret",
+        r"secret(?:[_ -]?access)?(?:[_ -]?(?:key|token|id))?|(?:api|hmac)[_ -]?(?:key|secret|token|pass)",
         rf"(?:{_KEYS})[_ -]?(?:key|token)(?!{_SHORT_NUMBER})",
         r"(?:refresh|session|bot|bearer|security|personal|oauth|id|github|gitlab|slack)[_ -]?token",
     )
@@ -71,19 +69,18 @@ _WITH_DIGIT = rf"(?=[A-Za-z._~+/-]{{0,300}}(?:[0-9]|={{1,2}}(?![A-Za-z0-9=]))){_
 _MIXED = rf"(?=[^A-Z\s]{{0,30}}[A-Z])(?=[^a-z\s]{{0,30}}[a-z]){_NOT_WORDS}"
 _TOKEN = rf"(?:[A-Za-z0-9]{{20}}|{_MIXED}[\w-]{{20}})"
 
-_IBAN_COUNTRIES = (
-    "15NO 16BE 18DK|FI|FK|FO|GL|NL|SD 19MK|SI 20AT|BA|EE|KZ|LT|LU|MN|XK 21CH|HR|LI|LV 22BG|BH|CR|DE|GB|GE|IE|ME|RS|VA "
-    "23AE|GI|IL|IQ|OM|SO|TL 24AD|CZ|ES|MD|PK|RO|SA|SE|SK|TN|VG 25LY|PT|ST 26IS|TR 27BI|DJ|FR|GR|IT|MC|MR|SM "
-    "28AL|AZ|BY|CY|DO|GT|HN|HU|LB|NI|PL|SV 29BR|EG|PS|QA|UA 30JO|KW|MU|YE 31MT|SC 32LC 33RU"
-)
-"""Lengths of account numbers, each with its countries."""
-
-_IBAN = "|".join(
-    f"(?<={item[2:]})..(?: ?[A-Z0-9]{{4}}){{{int(item[:2]) // 4 - 1}}} ?[A-Z0-9]{{{int(item[:2]) % 4}}}"
-    for item in _IBAN_COUNTRIES.split()
+_IBAN_LENGTHS = (
+    "15NO 16BE 18DK|FI|FK|FO|GL|NL|SD 19MK|SI 20AT|BA|EE|KZ|LT|LU|MN|XK 21CH|HR|LI|LV 23AE|GI|IL|IQ|OM|SO|TL 24AD|CZ|"
+    "ES|MD|PK|RO|SA|SE|SK|TN|VG 22BG|BH|CR|DE|GB|GE|IE|ME|RS|VA 25LY|PT|ST 26IS|TR 27BI|DJ|FR|GR|IT|MC|MR|SM 28AL|AZ|"
+    "BY|CY|DO|GT|HN|HU|LB|NI|PL|SV 29BR|EG|PS|QA|UA 30JO|KW|MU|YE 31MT|SC 32LC 33RU"
 )
 # a class of characters comes first, which is searched for fast: this is asked of every text
-_IBAN = rf"[A-Z](?<![A-Za-z0-9][A-Z])[A-Z](?=[0-9]{{2}})(?:{_IBAN})(?![A-Za-z0-9])"
+_IBAN = r"[A-Z](?<![A-Za-z0-9][A-Z])[A-Z](?=[0-9]{{2}})(?:{})(?![A-Za-z0-9])".format(
+    "|".join(
+        f"(?<={item[2:]})..(?: ?[A-Z0-9]{{4}}){{{int(item[:2]) // 4 - 1}}} ?[A-Z0-9]{{{int(item[:2]) % 4}}}"
+        for item in _IBAN_LENGTHS.split()
+    )
+)
 
 
 def _is_iban(text: str) -> bool:
@@ -92,9 +89,9 @@ def _is_iban(text: str) -> bool:
 
 
 _TOKENS = r"""
+aws-key-id akia,asia,abia,acca A(?:[KSB]I|CC)A[0-9A-Z]{16}(?![A-Za-z0-9])(?:[\s,:;|"'\\]{1,6}[\w/+]{40}(?![\w/+]))? AWS
 github-token ghp_,gho_,ghu_,ghs_,ghr_,github_pat_ (?:gh[pousr]|github_pat)_[A-Za-z0-9]{20}[\w.-]* GitHub Docs, tokens
-gitlab-token gl gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct)-<token>[\w.-]* gitleaks gitlab-*
-gitlab-runner-token gr1348941 GR1348941[\w-]{20,} gitleaks gitlab-rrt
+gitlab-token gl,gr1348941 (?:GR1348941|gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct)-)<token>[\w.-]* gitleaks
 slack-token xox xox[a-z.]{1,7}-(?:[0-9]-)?[0-9]{5,14}-[\w-]{8,} gitleaks slack-bot-token, slack-user-token
 slack-legacy-token xox xox[a-z.]{1,7}-(?:[0-9]-)?(?=[A-Za-z]{0,11}[0-9])[A-Za-z0-9]{12}[\w%+/=-]* gitleaks slack-*
 slack-app-token xapp- xapp-[0-9]-[A-Za-z0-9-]{10,} gitleaks slack-app-token
@@ -108,8 +105,8 @@ huggingface-token hf_,api_org_ (?:hf|api_org)_[A-Za-z0-9]{34}(?!\w) gitleaks hug
 sendgrid-key sg. SG\.[\w-]{22}\.[\w-]{43,} detect-secrets SendGridDetector
 discord-token . [MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,} detect-secrets DiscordBotTokenDetector
 discord-webhook discord discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{17,20}/[\w-]{60,} Discord API, webhooks
-vault-token hvs.,hvb.,hvr. hv[sbr]\.[\w-]{24,} gitleaks vault-service-token, vault-batch-token
-vault-legacy-token s. s\.(?=[A-Za-z]{0,23}[0-9])[A-Za-z0-9]{24}(?!\w) gitleaks vault-service-token
+netrc password (?i:(?:(?:machine|login|account)\s{1,8}\S{1,255}\s{1,8}|default\s{1,8}){1,3}password\s{1,8}\S+) .netrc
+vault-token hvs.,hvb.,hvr.,s. (?:hv[sbr]\.[\w-]{24,}|s\.(?=[A-Za-z]{0,23}[0-9])[A-Za-z0-9]{24}(?!\w)) gitleaks vault-*
 grafana-token glsa_,glc_ (?:glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}|glc_[A-Za-z0-9+/]{32,}={0,3}) gitleaks grafana-*
 digitalocean-token _v1_ do[opr]_v1_[a-f0-9]{64} gitleaks digitalocean-pat, -access-token, -refresh-token
 shopify-token shp shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32} gitleaks shopify-*
@@ -120,18 +117,11 @@ square-token sq0,eaaa (?:sq0[a-z]{3}-|EAAA)[\w-]{22,} gitleaks square-access-tok
 mailgun-key key- (?:pub)?key-[a-f0-9]{32}(?!\w) gitleaks mailgun-private-api-token, mailgun-pub-key
 mailgun-signature mailgun (?i:mailgun)[\w.-]{0,20}["'\s:=>]{1,8}[a-h0-9]{32}-[a-h0-9]{8}-[a-h0-9]{8} gitleaks
 new-relic-key nrak-,nrjs-,nrii-,nriq- NR(?:AK|JS|II|IQ)-[\w-]{19,} gitleaks new-relic-*
-azure-signature sig= sig=[A-Za-z0-9%+/]{43,90}(?:%3[Dd]|=) Azure Storage, shared access signatures
-azure-client q~ [\w~.]{3}[0-9]Q~[\w~.-]{31,34}(?![\w~.-]) gitleaks azure-ad-client-secret
+azure-secret sig=,q~ (?:sig=[\w%+/]{43,90}(?:%3[Dd]|=)|[\w~.]{3}[0-9]Q~[\w~.-]{31,34}(?![\w~.-])) Azure SAS; gitleaks
 telegram-token :a (?:bot)?[0-9]{6,12}:A[\w-]{34,} Telegram Bot API, authorizing your bot
 json-web-token eyj eyJ[\w-]{17,}(?:\.[\w-]*){0,4} RFC 7515 and RFC 7516, compact serialization, also cut short
 """
 """Tokens, one a line: name, hints, pattern, source; each begins behind no letter or digit; ``<token>`` is _TOKEN."""
-
-
-def _token_detectors() -> Iterator[tuple[str, Detector]]:
-    for row in _TOKENS.strip().splitlines():
-        name, hints, pattern, source = row.split(maxsplit=3)
-        yield name, Detector(tuple(hints.split(",")), f"{_START}(?:{pattern})".replace("<token>", _TOKEN), source)
 
 
 # unbounded are only repetitions behind which nothing can fail, so that no text is scanned twice for one start
@@ -142,18 +132,14 @@ DETECTORS: Mapping[str, Detector] = {
         r"(?:-{4,5} ?END [A-Z0-9 ]{0,60}-{0,5})?",
         "RFC 7468 (PEM), RFC 4716 (SSH2), RFC 9580 section 6.2 (OpenPGP), OpenSSH PROTOCOL.key",
     ),
-    "aws-key-id": Detector(
-        ("akia", "asia", "abia", "acca"),
-        _START + r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?![A-Za-z0-9])"
-        r"(?:[\s,:;|\"'\\]{1,6}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))?",
-        "AWS IAM User Guide, IAM identifiers, unique identifiers; a secret access key right behind it goes too",
-    ),
-    **dict(_token_detectors()),
+    **{
+        name: Detector(tuple(hints.split(",")), f"{_START}(?:{pattern})".replace("<token>", _TOKEN), source)
+        for name, hints, pattern, source in (row.split(maxsplit=3) for row in _TOKENS.strip().splitlines())
+    },
     "iban": Detector(("",), _IBAN, "ISO 13616-1; ISO 7064, MOD 97-10", _is_iban),
     "bearer": Detector(
         ("authorization", "bearer", "basic"),
-        rf"(?i:{_START}authorization"
-        r"[\"'\\]{0,4}\s{0,4}[:=]\s{0,4}[\"'\\]{0,4}"
+        rf"(?i:{_START}authorization[\"'\\]{{0,4}}\s{{0,4}}[:=]\s{{0,4}}[\"'\\]{{0,4}}"
         r"(?:(?:bearer|basic|token|digest|negotiate|apikey|hmac|aws4-hmac-sha256)\s{1,4}[^\s\"'][^\n\"']*"
         rf"|{_WITH_DIGIT}[^\s\"']{{16,}})"
         rf"|{_START}bearer\s{{1,4}}{_WITH_DIGIT}[A-Za-z0-9._~+/=-]{{16,}})"
@@ -167,22 +153,14 @@ DETECTORS: Mapping[str, Detector] = {
         r"(?![0-9]{1,5}(?:[/?#\"';]|,[A-Za-z0-9.-]{1,250}[:,@]))[^\s@]{1,300}"
         rf"|(?=[A-Za-z._~%-]{{0,300}}[0-9]){_NOT_WORDS}[A-Za-z0-9._~%-]{{16,300}})@\S+"
         r"|(?<!\S)[^\s:@/]{1,64}:[^\s@]{1,200}@(?:tcp|udp|unix)\(\S*"
-        rf"|{_START}jdbc:oracle"
-        r":[a-z]{3,6}:[^\s/]{1,64}/[^\s@]{1,200}@\S*",
-        "RFC 3986 section 3.2.1 (userinfo), also where a path lost a slash; PostgreSQL libpq, go-sql-driver/mysql and "
-        "Oracle JDBC connection strings",
+        r"|jdbc:oracle:[a-z]{3,6}:[^\s/]{1,64}/[^\s@]{1,200}@\S*",
+        "RFC 3986 section 3.2.1 (userinfo), also where a path lost a slash; libpq, go-sql-driver/mysql, Oracle JDBC",
     ),
     "cookie": Detector(
         ("cookie", "sess", "connect.sid"),
         rf"(?i:(?<!\[REDACTED:)cookies?{_IS}(?:{_QUOTED}|[^\s=;]{{1,64}}=[^\s;\"']+(?:;\s{{0,4}}[^\s=;]{{1,64}}=[^\s;\"']*){{0,50}})"
         r"|(?:phpsessid|jsessionid|asp\.net_sessionid|connect\.sid|_gitlab_session)=[a-z0-9%._-]{16,})",
         "RFC 6265; PHP, Jakarta Servlet, ASP.NET and Express session cookies; gitleaks gitlab-session-cookie",
-    ),
-    "netrc": Detector(
-        ("password",),
-        r"(?i:(?<![a-z0-9])(?:machine\s{1,8}\S{1,255}|default)\s{1,8}(?:(?:login|account)\s{1,8}\S{1,255}\s{1,8}){0,2}"
-        r"password\s{1,8}\S+)",
-        "GNU inetutils manual, the .netrc file",
     ),
     "command-line": Detector(
         ("-u", "--user", *_NAME_HINTS),
@@ -195,8 +173,8 @@ DETECTORS: Mapping[str, Detector] = {
         rf"(?i:(?<!\[REDACTED:)(?:(?:{_SECRET_NAMES})s?(?:[_-]?(?:[0-9]{{1,3}}|value|base64|hex|pem|prod|live|test)\b)?"
         rf"{_IS}{_VALUE}|(?:{_PHRASE_NAMES}){_IS}{_PHRASE_VALUE}"
         rf"|{_START}token[\"'\\\])]{{0,4}}\s{{0,4}}[:=]\s{{0,4}}[\"'\\]{{0,4}}(?!0x){_WITH_DIGIT}[A-Za-z0-9._~+/-]{{20,}}={{0,2}})"
-        r"|(?i:(?<![A-Za-z0-9_.-])(?:pass|pw)\s?=\s?(?!=|[\"']?(?:[+-]?[0-9.,]{1,20}|true|false|none|null)(?![^\s,;)\]}\"']))"
-        r"[^\s,;]{4,}|[\"'](?:pass|pw)[\"']\s?:\s?[\"'][^\"'\n]{4,})"
+        r"|(?i:(?<![A-Za-z0-9_.-])(?:pass|pw)\s?=\s?(?!=|[\"']?(?:[+-]?[0-9.,]{1,20}|true|false|none|null)(?![^\s,;)\]}\"']))[^\s,;]{4,}"
+        r"|[\"'](?:pass|pw)[\"']\s?:\s?[\"'][^\"'\n]{4,})"
         r"|\"auth\"\s{0,4}:\s{0,4}\"[A-Za-z0-9+/]{12,}={0,2}\"?)",
         "names as in detect-secrets KeywordDetector and in the exchanges' own API documentation",
     ),
@@ -215,7 +193,6 @@ _MARK = re.compile(MARK_PATTERN, re.ASCII)
 _WITHHELD = "[REDACTED:text]"
 _MOST_PASSES = 10
 _CUT_MARK = "…[cut]"
-_UNNAMED = "(unnamed)"
 _OWN_HASH_NAMES = ("sha256", "_hash", "run_digest", "event_id")
 """Ends of the names of fields that hold a hash which c2lib made."""
 
@@ -235,10 +212,12 @@ def _candidates(text: str) -> list[tuple[str, re.Pattern[str], Callable[[str], b
 
 def find_secret(text: str) -> str | None:
     """Return the name of the first detector that finds something in ``text``, or ``None``."""
-    for name, pattern, check in _candidates(text):
-        if any(check(match[0]) for match in pattern.finditer(text)):
-            return name
-    return None
+    finds = ((name, check(match[0])) for name, pattern, check in _candidates(text) for match in pattern.finditer(text))
+    return next((name for name, found in finds if found), None)
+
+
+def _marked(mark: str, check: Callable[[str], bool], match: re.Match[str]) -> str:
+    return mark if check(match[0]) else match[0]
 
 
 def redact_secrets(text: str) -> str:
@@ -253,15 +232,10 @@ def redact_secrets(text: str) -> str:
     for _ in range(_MOST_PASSES):
         before = text
         for name, pattern, check in _candidates(text):
-            mark = f"[REDACTED:{name}]"
-            text = pattern.sub(mark if check is bool else partial(_checked, check, mark), text)
+            text = pattern.sub(partial(_marked, f"[REDACTED:{name}]", check), text)
         if text == before:
             return text
     return _WITHHELD
-
-
-def _checked(check: Callable[[str], bool], mark: str, match: re.Match[str]) -> str:
-    return mark if check(match[0]) else match[0]
 
 
 def redact_whole(text: str) -> str:
@@ -311,11 +285,8 @@ def clean_value(value: Any, field: str = "") -> Any:
     if isinstance(value, Mapping):
         cleaned: dict[str, Any] = {}
         for key, item in value.items():
-            name, number = clean_text(key), 1
-            while name in cleaned:
-                number += 1
-                name = clean_text(f"({number}) {key}")
-            cleaned[name] = clean_value(item, key)
+            names = (clean_text(f"({number}) {key}" if number > 1 else key) for number in count(1))
+            cleaned[next(name for name in names if name not in cleaned)] = clean_value(item, key)
         return cleaned
     if isinstance(value, list | tuple):
         return [clean_value(item, field) for item in value]
@@ -323,16 +294,13 @@ def clean_value(value: Any, field: str = "") -> Any:
 
 
 def secret_field(value: Any, field: str = "") -> str | None:
-    """Return the dotted name of the first field of a JSON value that holds a secret, or did, or ``None``.
-
-    A field whose name is empty, or the value itself, is named ``(unnamed)``.
-    """
+    """Return the dotted name of the first field of a JSON value that holds a secret, or did, or ``None``."""
     if isinstance(value, str):
         held = not field.endswith(_OWN_HASH_NAMES) and (is_redacted(value) or find_secret(value))
-        return (field or _UNNAMED) if held else None
+        return (field or "(unnamed)") if held else None
     items: Iterable[tuple[str, Any]] = ()
     if isinstance(value, Mapping):
-        items = ((".".join(filter(None, (field, key or _UNNAMED))), item) for key, item in value.items())
+        items = ((".".join(filter(None, (field, key or "(unnamed)"))), item) for key, item in value.items())
     elif isinstance(value, list | tuple):
         items = ((f"{field}[{index}]", item) for index, item in enumerate(value))
     return next(filter(None, (secret_field(item, name) for name, item in items)), None)
