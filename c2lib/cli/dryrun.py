@@ -73,7 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument("--config", metavar="FILE", help="config fields as YAML or JSON; flags win")
     options.add_argument("--market", metavar="FILE", help="market file: .csv, .csv.gz, .feather, .arrow or .parquet")
     options.add_argument(
-        "--strategy-file", metavar="FILE:CLASS", help="your own strategy, with --strategy-id and --allow"
+        "--strategy-file", metavar="FILE.py:CLASS", help="your own strategy, with --strategy-id and --allow"
     )
     options.add_argument("--out", metavar="DIR", help="output root; left out: $C2LIB_OUT, the checkout's out/, ./out")
 
