@@ -102,7 +102,7 @@ def test_hostile_lines_cost_no_more(name: str, judge: str, own: bool, honest: di
 
 
 @pytest.mark.parametrize("judge", JUDGES)
-def test_sound_lines_between_cost_no_more(judge: str, honest: dict[str, float], tmp_path: Path) -> None:
+def test_sound_lines_cost_no_more(judge: str, honest: dict[str, float], tmp_path: Path) -> None:
     """Sound lines between hostile ones make neither cost more."""
     made = [spoiled(tmp_path / str(size), b"\n" * size, own=True, good=True) for size in SIZES]
     less, more = (calls(JUDGES[judge], folder) for folder in made)
@@ -110,7 +110,7 @@ def test_sound_lines_between_cost_no_more(judge: str, honest: dict[str, float], 
 
 
 @pytest.mark.parametrize("name", LOGS)
-def test_rest_of_hostile_file_is_counted(name: str, tmp_path: Path) -> None:
+def test_given_up_rest_counts(name: str, tmp_path: Path) -> None:
     """A file with too many findings is given up by both verifiers, which say how many lines were left."""
     folder = good_run("completed").write(tmp_path)
     with (folder / name).open("ab") as file:
@@ -132,7 +132,7 @@ LONG = (
 
 
 @pytest.mark.parametrize("line", LONG, ids=["unsorted keys", "unknown fields"])
-def test_long_hostile_lines_are_few(line: bytes, tmp_path: Path) -> None:
+def test_long_lines_are_few(line: bytes, tmp_path: Path) -> None:
     """Of long lines that break the contract in many places only the first few are read."""
     folder = make_run(steps=20).write(tmp_path)
     (folder / EVENTS).write_bytes(line * 40)
@@ -142,7 +142,7 @@ def test_long_hostile_lines_are_few(line: bytes, tmp_path: Path) -> None:
     assert "more lines, left out" in found[-1].seen
 
 
-def test_rows_end_where_reading_did(tmp_path: Path) -> None:
+def test_rows_end_with_reading(tmp_path: Path) -> None:
     """Rows of a log that was given up are those of the events before, and its bytes are hashed whole."""
     folder = make_run(steps=20).write(tmp_path)
     sound = (folder / EVENTS).read_bytes()
