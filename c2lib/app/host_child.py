@@ -37,9 +37,7 @@ from c2lib.session.strategy import BUILT_IN, MAX_LINES, decision_of
 MAX_CONTROL = 4096
 """Most bytes of a message on the control socket."""
 
-_HANDLES = 5
-
-_MAX_TEXT, _MAX_NAME, _MAX_TARGET = 80_000, 200, 600
+_HANDLES, _MAX_TEXT, _MAX_NAME, _MAX_TARGET = 5, 80_000, 200, 600
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 _ADVICE = (

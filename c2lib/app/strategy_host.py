@@ -245,9 +245,7 @@ class HostedStrategy(ExitStack):
         value = _parsed(answer)
         try:
             if "unusable" in value:
-                error = StrategyError(_clean(value["unusable"]))
-                error.bar_index = bar_index
-                return error
+                return StrategyError(_clean(value["unusable"]))
             texts = importlib.util.decode_source(self._source).split("\n") if value["lines"] else []
             lines = tuple(
                 own_line(Artifact.STRATEGY, number, texts[number - 1])
@@ -316,9 +314,7 @@ class HostedStrategy(ExitStack):
             problem = _parsed(self._receive(monotonic() + START_TIMEOUT_S))
         except StrategyEndedError as error:
             self.close()
-            late = error.code is FailCode.STRATEGY_TIMEOUT
-            why = f"it was not ready within {START_TIMEOUT_S:g} seconds" if late else error
-            raise OutputError(f"the strategy's process did not start: {why}") from None
+            raise OutputError(f"the strategy's process did not start in {START_TIMEOUT_S:g} s ({error.code})") from None
         if problem is None and self.guard.attempts != 1:
             problem = "the canary's loopback connection was not stopped by the audit hook"
         self.guard.attempts = 0
@@ -425,11 +421,10 @@ def undumpable() -> Iterator[None]:
 
 
 def _core_of_this_thread() -> int | None:
-    libc = ctypes.CDLL(None)
-    if not hasattr(os, "sched_getaffinity") or not hasattr(libc, "sched_getcpu"):
-        return None
-    core: int = libc.sched_getcpu()
-    return core if core in os.sched_getaffinity(0) else None
+    with suppress(AttributeError):  # not every system has the two
+        core: int = ctypes.CDLL(None).sched_getcpu()
+        return core if core in os.sched_getaffinity(0) else None
+    return None
 
 
 def _clean_process(control: int) -> subprocess.Popen[bytes]:

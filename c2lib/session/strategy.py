@@ -193,6 +193,9 @@ class CheckedStrategy:
             answer = self._strategy.on_bar(bar, view)
         except self._caught as error:
             raise _raised(error, bar.bar_index) from error
+        except StrategyError as error:
+            error.bar_index = bar.bar_index
+            raise
         if answer is None:
             return _HOLD
         known = self._known.get(id(answer))

@@ -59,7 +59,7 @@ def test_late_child_names_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that is not ready in time is named by that, and not by the time that a strategy's answer may take."""
     with StrategyHost() as one:
         monkeypatch.setattr(strategy_host, "START_TIMEOUT_S", 0.0)
-        with pytest.raises(OutputError, match=r"process did not start: it was not ready within 0 seconds$"):
+        with pytest.raises(OutputError, match=r"process did not start in 0 s \(C2_ABORT_STRATEGY_TIMEOUT\)$"):
             one.session("hook", 20.0)
 
 
