@@ -224,17 +224,17 @@ class _ManifestCheck(FileFindings):
         if not is_decimal(bound):
             self._broken(f"a limit {MIN_EQUITY}", bound)
             return
-        allowed, lowest = f"equity of {bound} or more", books.lowest
-        held = lowest is None or lowest >= Decimal(bound)
-        self._events.require(held, FindingCode.LEDGER_WRONG, f"{allowed}, or a rail", decimal_text(lowest or _ZERO))
+        events, wrong, least, allowed = (
+            self._events,
+            FindingCode.LEDGER_WRONG,
+            Decimal(bound),
+            f"equity of {bound} or more",
+        )
+        events.require(books.lowest >= least, wrong, f"{allowed}, or a rail", decimal_text(books.lowest))
         if books.tripped and books.stop:
-            own = (decimal_text(books.equity), allowed)
-            self._events.same(FindingCode.LEDGER_WRONG, f"{MIN_EQUITY}: seen and expected", own, books.tripped)
-            below = books.equity < Decimal(bound)
-            self._events.require(below, FindingCode.LEDGER_WRONG, f"equity below {bound}, or no rail", own[0])
-
-
-_ZERO = Decimal(0)
+            own = decimal_text(books.equity)
+            events.same(wrong, f"{MIN_EQUITY}: seen and expected", (own, allowed), books.tripped)
+            events.require(books.equity < least, wrong, f"equity below {bound}, or no rail", own)
 
 
 def _hash(value: Any) -> str:
