@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from c2lib.core.canon import sha256_hex
@@ -217,6 +218,10 @@ class _ManifestCheck(FileFindings):
         own = books.fees_at({name: Decimal(rate) for name, rate in rates.items()})
         expected = f"fees of {decimal_text(own)} by the config's rates"
         self._events.require(own == books.fees, FindingCode.LEDGER_WRONG, expected, decimal_text(books.fees))
+        rate, name = books.uncovered
+        lacked = max(map(Fraction, rates.values())) > rate
+        expected = "insufficient_funds only where cash may lack"
+        self._events.require(lacked, FindingCode.LEDGER_WRONG, expected, f"{name}, whose fill is covered")
 
     def _equity(self, books: Books) -> None:
         """Expect the session to have ended as soon as equity was below its bound, and for that reason only then."""
