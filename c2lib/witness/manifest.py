@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from c2lib.core.canon import sha256_hex
@@ -210,6 +211,10 @@ class _ManifestCheck(FileFindings):
         own = books.fees_at({name: Decimal(rate) for name, rate in rates.items()})
         expected = f"fees of {decimal_text(own)} by the config's rates"
         self._events.require(own == books.fees, FindingCode.LEDGER_WRONG, expected, decimal_text(books.fees))
+        rate, name = books.uncovered
+        lacked = max(map(Fraction, rates.values())) > rate
+        expected = "insufficient_funds only where cash may lack"
+        self._events.require(lacked, FindingCode.LEDGER_WRONG, expected, f"{name}, whose fill is covered")
 
     def _equity(self, books: Books) -> None:
         """Expect the session to have ended as soon as equity was below its bound, and for that reason only then."""
@@ -217,17 +222,17 @@ class _ManifestCheck(FileFindings):
         if not is_decimal(bound):
             self._broken(f"a limit {MIN_EQUITY}", bound)
             return
-        allowed, lowest = f"equity of {bound} or more", books.lowest
-        held = lowest is None or lowest >= Decimal(bound)
-        self._events.require(held, FindingCode.LEDGER_WRONG, f"{allowed}, or a rail", decimal_text(lowest or _ZERO))
+        events, wrong, least, allowed = (
+            self._events,
+            FindingCode.LEDGER_WRONG,
+            Decimal(bound),
+            f"equity of {bound} or more",
+        )
+        events.require(books.lowest >= least, wrong, f"{allowed}, or a rail", decimal_text(books.lowest))
         if books.tripped and books.stop:
-            own = (decimal_text(books.equity), allowed)
-            self._events.same(FindingCode.LEDGER_WRONG, f"{MIN_EQUITY}: seen and expected", own, books.tripped)
-            below = books.equity < Decimal(bound)
-            self._events.require(below, FindingCode.LEDGER_WRONG, f"equity below {bound}, or no rail", own[0])
-
-
-_ZERO = Decimal(0)
+            own = decimal_text(books.equity)
+            events.same(wrong, f"{MIN_EQUITY}: seen and expected", (own, allowed), books.tripped)
+            events.require(books.equity < least, wrong, f"equity below {bound}, or no rail", own)
 
 
 def _hash(value: Any) -> str:

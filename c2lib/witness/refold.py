@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -64,6 +65,7 @@ class OpenOrder:
     side: str
     symbol: str
     left: Decimal
+    limit: Decimal | None
     status: str = OrderStatus.PENDING_NEW.value
     broker_order_id: str | None = None
     fill_ids: set[str] = field(default_factory=set)
@@ -75,6 +77,7 @@ class Books:
     ``folds`` maps the kinds that may stand anywhere to what folds the values of one. ``start``, ``stop`` and
     ``rejection`` are the payloads of ``SESSION_START``, ``SESSION_STOP`` and ``REJECTED``. ``lowest`` is the least
     equity at which a session went on, ``tripped`` what was seen and expected where the rail ``min_equity`` ended it.
+    ``uncovered`` is the fee rate above which alone cash could have lacked wherever it is said to, and for which order.
 
     >>> books = Books(print)
     >>> books.apply("SESSION_START", {"initial_cash": "100"})
@@ -86,10 +89,11 @@ class Books:
         self.position = self.cash = self.fees = _ZERO
         self.turnover = dict.fromkeys(LIQUIDITIES, _ZERO)
         self.mark: Decimal | None = None
-        self.lowest: Decimal | None = None
+        self.lowest = Decimal("Infinity")
         self.tripped: tuple[str, str] | None = None
         self.transitions = self.mismatches = self.ticks = self.submitted = self.cancels_asked = 0
         self.every_bar_ticked = True
+        self.uncovered = Fraction(-1), "none"
         self.start: Payload = {}
         self.stop: Payload = {}
         self.rejection: Payload = {}
@@ -98,6 +102,7 @@ class Books:
         self._bar_index = 0
         self._tick_index = -1
         self._bar_time = ""
+        self._fill_index, self._least_cash = -1, _ZERO
         self.folds: Mapping[str, Callable[[Values], None]] = {
             **dict.fromkeys((kind.value for kind in RECOGNISED_KINDS), self._no_order),
             **{kind.value: partial(self._answered, triggers) for kind, triggers in _TRIGGERS.items()},
@@ -150,7 +155,7 @@ class Books:
 
     def _went_on(self) -> None:
         equity = self.equity if self.position else self.cash
-        if self.lowest is None or equity < self.lowest:
+        if equity < self.lowest:
             self.lowest = equity
 
     def _tripped(self, values: Values) -> None:
@@ -169,7 +174,7 @@ class Books:
             self._report(_LEDGER, "an order of another name than the open ones", name)
         self._terms(index, quantity, symbol, order_type, (limit_price is not None, stop_price is not None))
         self.submitted += 1
-        self._open[name] = OpenOrder(index, side, symbol, quantity)
+        self._open[name] = OpenOrder(index, side, symbol, quantity, limit_price)
 
     def _blocked(self, values: Values) -> None:
         index, _, limit_price, order_type, quantity, _, _, _, stop_price, symbol, _, _ = values
@@ -229,7 +234,18 @@ class Books:
     def _cancelled(self, values: Values) -> None:
         asked = values[3] != INSUFFICIENT_FUNDS
         self.cancels_asked += asked
+        if not asked and values[2] in self._open:
+            self._lacked(values[2], self._open[values[2]], values[0])
         self._answered(_ASKED if asked else _UNASKED, values)
+
+    def _lacked(self, name: str, order: OpenOrder, index: int) -> None:
+        """Take the most that the next fill could cost, at the bar's least cash: its fills stand before its ends."""
+        cash = self._least_cash if index == self._fill_index else self.cash
+        if order.side != BUY:
+            self.uncovered = max(self.uncovered, (Fraction(1), name))
+        elif order.limit is not None and order.limit > _ZERO and order.left > _ZERO:
+            rate = Fraction(cash) / (Fraction(order.limit) * Fraction(order.left)) - 1
+            self.uncovered = max(self.uncovered, (rate, name))
 
     def _filled(self, values: Values) -> None:
         index, broker_order_id, name, fee, fill_id, leaves, liquidity, price, quantity, side, symbol = values
@@ -258,10 +274,15 @@ class Books:
         self.fees = _add(self.fees, fee)
         if order.side != BUY:
             quantity, notional = quantity.copy_negate(), notional.copy_negate()
-        self.cash = _subtract(_subtract(self.cash, notional), fee)
+        self._pay(index, _subtract(_subtract(self.cash, notional), fee))
         self.position = _add(self.position, quantity)
-        if self.cash < _ZERO:
-            self._report(_LEDGER, "cash of 0 or more", decimal_text(self.cash))
+
+    def _pay(self, index: int, cash: Decimal) -> None:
+        before = self._least_cash if index == self._fill_index else self.cash
+        self._fill_index, self._least_cash = index, min(before, cash)
+        self.cash = cash
+        if cash < _ZERO:
+            self._report(_LEDGER, "cash of 0 or more", decimal_text(cash))
 
     def fees_at(self, rates: Mapping[str, Decimal]) -> Decimal:
         """Return the fees that the fills cost at a share of their notional, by liquidity."""

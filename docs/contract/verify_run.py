@@ -677,6 +677,7 @@ class Events(Story):
     cash: Fraction = Fraction(0)
     moves: int = 0
     asked: int = 0
+    least: tuple[int, Fraction] = (-1, Fraction(0))
     bar_index: int = 0
     tick: dict[str, Any] = field(default_factory=lambda: dict(NO_TICK))
     owed: set[str] = field(default_factory=set)
@@ -776,11 +777,24 @@ class Events(Story):
         if after == "REJECTED":
             self.trails[REFUSED].add({"client_order_id": name, "reason": payload["reason"]})
         order = self._order(payload, allowed)
+        if order is not None and after == "CANCELLED" and not asked:
+            self._lacked(order, payload)
         if order is not None and after == "NEW":
             self.require(payload["broker_order_id"], "an acknowledgement without a broker_order_id")
             order.status, order.broker_order_id = after, payload["broker_order_id"]
         elif order is not None:
             del self.orders[name]
+
+    def _lacked(self, order: Order, payload: dict[str, Any]) -> None:
+        """Find an end for want of cash where the dearest next fill is covered; a bar's fills stand before its ends."""
+        names = "broker.maker_fee_rate", "broker.taker_fee_rate"
+        if not self.facts.keys() >= {*names}:
+            return
+        rate = max(Fraction(self.facts[name]) for name in names)
+        cash = self.least[1] if self.least[0] == payload["bar_index"] else self.cash
+        dearest = None if order.limit is None else order.limit * order.leaves * (1 + rate)
+        lacks = rate > 1 if order.side == "SELL" else dearest is None or dearest > cash
+        self.require(lacks, "cash covers the fill", payload["client_order_id"])
 
     def on_fill(self, payload: dict[str, Any]) -> None:
         """Book a fill and hold it against its order."""
@@ -794,7 +808,9 @@ class Events(Story):
         self.require(rate is None or fee == price * quantity * Fraction(rate), "fee is another", payload["fee"])
         sign = 1 if payload["side"] == "BUY" else -1
         self.position += sign * quantity
+        before = self.least[1] if self.least[0] == payload["bar_index"] else self.cash
         self.cash -= sign * price * quantity + fee
+        self.least = payload["bar_index"], min(before, self.cash)
         self.require(self.cash >= 0, "cash falls below 0", str(self.cash))
         order = self._order(payload, OPEN)
         if order is None:
