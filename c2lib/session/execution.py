@@ -57,6 +57,7 @@ class Execution:
         self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit, grid.money_text)
         self._min_equity = config.limits.min_equity
         self._least_equity, self._money_scale = grid.money(self._min_equity), grid.money_scale
+        self._unit = grid.notional_unit
         self._symbol = config.market.symbol
         self._journal = journal
         self._write_submitted = journal.emitter(EventKind.ORDER_SUBMITTED)
@@ -69,8 +70,9 @@ class Execution:
             bucket = TokenBucket(limit.burst, limit.per_second, lambda: utc_micros(parse_utc(journal.ts)))
         on_attempt = partial(_audit_attempt, journal)
         self._adapter = BrokerAdapter(self._venue, max_retries=broker.max_retries, bucket=bucket, on_attempt=on_attempt)
-        # what a strategy is shown, made again when it is asked for after something changed
+        # what a strategy is shown, made again when it is asked for after something changed, and all of it but equity
         self._view: PositionView | None = None
+        self._shown: tuple[Any, ...] = ()
         # the orders whose cancel could not reach the venue
         self._unsent: list[str] = []
         self._cursor = self._end_cursor = 0
@@ -96,16 +98,18 @@ class Execution:
             again, self._unsent = self._unsent, []
             for client_order_id in again:
                 self._cancel_wanted(client_order_id)
-        self._mark = bar.close
-        equity = self._checked_equity()
-        view = self._view
+        self._mark = close = bar.close
+        ledger, view = self.ledger, self._view
+        # as in the ledger, without a call on every bar
+        equity = ledger.cash + ledger.position * close * self._unit
         if view is None:
-            ledger = self.ledger
-            orders = tuple([order.shown() for order in ledger.open_orders.values()])
-            fields = (ledger.position, orders, ledger.entry_units, ledger.cash, self._money_scale, equity)
-            view = self._view = new_fact(PositionView, fields)
-        elif view.equity_units != equity:
-            view = self._view = new_fact(PositionView, (*view[:-1], equity))
+            orders = tuple([order.shown() for order in ledger.open_orders.values()]) if ledger.open_orders else ()
+            self._shown = (ledger.position, orders, ledger.entry_units, ledger.cash, self._money_scale)
+        elif view.equity_units == equity:
+            return view
+        if equity < self._least_equity:
+            self._check_equity()
+        view = self._view = new_fact(PositionView, (*self._shown, equity))
         return view
 
     def act(self, intents: Sequence[OrderIntent | CancelIntent]) -> None:
@@ -139,13 +143,12 @@ class Execution:
     def book_last_fills(self) -> None:
         """Book what the venue filled since the last bar, and check equity once more."""
         self._book_fills()
-        self._checked_equity()
+        self._check_equity()
 
-    def _checked_equity(self) -> int:
+    def _check_equity(self) -> None:
         equity = self.ledger.equity(self._mark)
         if equity < self._least_equity:
             trip(Rail.MIN_EQUITY, f"equity of {self._min_equity} or more", self.texts.money[equity])
-        return equity
 
     def _book_fills(self) -> None:
         self._cursor, fills = self._adapter.iter_fills(self._cursor)

@@ -33,7 +33,6 @@ class LocalOrder:
 
     client_order_id: str
     intent: OrderIntent
-    quantity: int
     broker_order_id: str | None = None
     filled: int = 0
     fill_ids: set[str] | None = None
@@ -74,7 +73,7 @@ class Ledger:
 
     def submit(self, client_order_id: str, intent: OrderIntent) -> None:
         """Record an order that is about to be placed."""
-        self.open_orders[client_order_id] = LocalOrder(client_order_id, intent, intent.quantity)
+        self.open_orders[client_order_id] = LocalOrder(client_order_id, intent)
 
     def acknowledge(self, client_order_id: str, broker_order_id: str) -> None:
         """Record the broker's acknowledgement."""
@@ -116,16 +115,17 @@ class Ledger:
         order = self.open_orders.get(client_order_id) or _unknown(client_order_id)
         if order.fill_ids and fill_id in order.fill_ids:
             trip(Rail.DUPLICATE_FILL, f"fill {fill_id} once", "twice")
-        if side != order.intent.side:
-            trip(Rail.FILL_SIDE, f"a {order.intent.side} fill of order {client_order_id}", side)
+        asked, wanted, *_ = order.intent
+        if side != asked:
+            trip(Rail.FILL_SIDE, f"a {asked} fill of order {client_order_id}", side)
         filled = order.filled + quantity
-        if not 0 < quantity <= order.quantity - order.filled:
-            trip(Rail.FILL_BEYOND_ORDER, f"at most {order.quantity} lots", f"{filled} lots")
+        if not 0 < quantity <= wanted - order.filled:
+            trip(Rail.FILL_BEYOND_ORDER, f"at most {wanted} lots", f"{filled} lots")
         notional = price * quantity * self._notional_unit
         cash = self.cash - fee + (-notional if side == BUY else notional)
         if cash < 0:
             trip(Rail.NEGATIVE_CASH, "cash of 0 or more", f"{self._money_text(cash)} after fill {fill_id}")
-        if filled == order.quantity:
+        if filled == wanted:
             order.status = _AFTER_FULL_FILL.get(order.status) or _forbidden(order, OrderTrigger.FULL_FILL)
             self.transitions += 1
             del self.open_orders[client_order_id]

@@ -63,25 +63,18 @@ def at(value: Any, *path: str) -> Any:
 
 
 def check_manifest(
-    manifest: Mapping[str, Any],
-    folder: str | None,
-    logs: Logs,
-    measured: Mapping[str, FileFacts],
-    findings: Findings,
+    manifest: Mapping[str, Any], logs: Logs, measured: Mapping[str, FileFacts], findings: Findings
 ) -> None:
     """Check a manifest whose fields keep the contract: by itself, against the files, and against what they say.
 
     Args:
         manifest: the manifest.
-        folder: the name of the run's folder, ``None`` where it is not that of a published run.
         logs: what the files say.
         measured: what was measured while they were read.
         findings: where findings are recorded.
     """
     check = _ManifestCheck(manifest, findings)
     check.seal()
-    if folder is not None:
-        check.same(FindingCode.WRONG_RUN, "the folder's name", folder, manifest["run_id"])
     check.files(measured)
     check.log(logs)
 
@@ -229,17 +222,17 @@ class _ManifestCheck(FileFindings):
         if not is_decimal(bound):
             self._broken(f"a limit {MIN_EQUITY}", bound)
             return
-        allowed, lowest = f"equity of {bound} or more", books.lowest
-        held = lowest is None or lowest >= Decimal(bound)
-        self._events.require(held, FindingCode.LEDGER_WRONG, f"{allowed}, or a rail", decimal_text(lowest or _ZERO))
+        events, wrong, least, allowed = (
+            self._events,
+            FindingCode.LEDGER_WRONG,
+            Decimal(bound),
+            f"equity of {bound} or more",
+        )
+        events.require(books.lowest >= least, wrong, f"{allowed}, or a rail", decimal_text(books.lowest))
         if books.tripped and books.stop:
-            own = (decimal_text(books.equity), allowed)
-            self._events.same(FindingCode.LEDGER_WRONG, f"{MIN_EQUITY}: seen and expected", own, books.tripped)
-            below = books.equity < Decimal(bound)
-            self._events.require(below, FindingCode.LEDGER_WRONG, f"equity below {bound}, or no rail", own[0])
-
-
-_ZERO = Decimal(0)
+            own = decimal_text(books.equity)
+            events.same(wrong, f"{MIN_EQUITY}: seen and expected", (own, allowed), books.tripped)
+            events.require(books.equity < least, wrong, f"equity below {bound}, or no rail", own)
 
 
 def _hash(value: Any) -> str:

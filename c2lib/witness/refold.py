@@ -89,7 +89,7 @@ class Books:
         self.position = self.cash = self.fees = _ZERO
         self.turnover = dict.fromkeys(LIQUIDITIES, _ZERO)
         self.mark: Decimal | None = None
-        self.lowest: Decimal | None = None
+        self.lowest = Decimal("Infinity")
         self.tripped: tuple[str, str] | None = None
         self.transitions = self.mismatches = self.ticks = self.submitted = self.cancels_asked = 0
         self.every_bar_ticked = True
@@ -155,7 +155,7 @@ class Books:
 
     def _went_on(self) -> None:
         equity = self.equity if self.position else self.cash
-        if self.lowest is None or equity < self.lowest:
+        if equity < self.lowest:
             self.lowest = equity
 
     def _tripped(self, values: Values) -> None:

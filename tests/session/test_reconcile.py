@@ -8,7 +8,7 @@ from c2lib.session.reconcile import compare
 
 def local(status: OrderStatus = OrderStatus.NEW, filled: int = 0, name: str = "c-1") -> LocalOrder:
     """Return an order of four lots as the session believes it."""
-    order = LocalOrder(name, OrderIntent("BUY", 4), 4)
+    order = LocalOrder(name, OrderIntent("BUY", 4))
     order.broker_order_id, order.status, order.filled = "b-1", status, filled
     return order
 
