@@ -127,16 +127,12 @@ class Execution:
         A sink that fails for good meanwhile keeps no order open: its error is raised after the last cancel.
         """
         failed: SinkWriteError | None = None
-        for client_order_id in list(self.ledger.open_orders):
+        cancels = [partial(self._cancel, client_order_id, reason) for client_order_id in self.ledger.open_orders]
+        for act in (*cancels, self._venue.close, self._book_ends):
             try:
-                self._cancel(client_order_id, reason)
+                act()
             except SinkWriteError as error:
                 failed = failed or error
-        self._venue.close()
-        try:
-            self._book_ends()
-        except SinkWriteError as error:
-            failed = failed or error
         if failed:
             raise failed
 
