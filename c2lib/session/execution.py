@@ -6,7 +6,7 @@ sleeps: a failed call is audited and made again at once, up to the config's ``ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -127,8 +127,8 @@ class Execution:
         A sink that fails for good meanwhile keeps no order open: its error is raised after the last cancel.
         """
         failed: SinkWriteError | None = None
-        cancels = [partial(self._cancel, client_order_id, reason) for client_order_id in self.ledger.open_orders]
-        for act in (*cancels, self._venue.close, self._book_ends):
+        acts: list[Callable[[], None]] = [partial(self._cancel, name, reason) for name in self.ledger.open_orders]
+        for act in (*acts, self._venue.close, self._book_ends):
             try:
                 act()
             except SinkWriteError as error:
