@@ -225,8 +225,10 @@ def opened_market(
     config: DryrunConfig, path: str | os.PathLike[str] | None
 ) -> AbstractContextManager[MarketData | None]:
     """Return a context that gives the market file at ``path``, read and checked; ``None`` without a path."""
-    if path is None or not os.fspath(path):
+    if path is None:
         return nullcontext()
+    if not os.fspath(path):
+        raise ConfigError("market", "is empty", hint="name a file, or leave it out")
     asked = config.market
     return open_market_file(path, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding)
 

@@ -21,7 +21,16 @@ from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import find_secret
 from c2lib.core.text import excerpts
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, Artifact
-from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references
+from c2lib.evidence.claims import (
+    Claim,
+    Verification,
+    announced_criteria,
+    failed_names,
+    passed,
+    references,
+    sealed_criteria,
+    weaker_criteria,
+)
 from c2lib.evidence.limits import not_proven, risk_notes
 from c2lib.evidence.markdown import NOTHING, SHA256, Encoded, bullets, code, inline, short, table, visible
 from c2lib.witness.findings import FindingCode, Findings
@@ -103,6 +112,7 @@ def render(
         "date": date,
         "owner": checked_owner(owner),
         "result": _result(claims),
+        "criteria": _criteria(summary),
         "run_id": code(summary.run_id),
         "scope": scope_section(summary),
         "claims": claims_section(claims),
@@ -142,6 +152,21 @@ def _result(claims: Sequence[Claim]) -> Encoded:
         return Encoded(f"PASS ({total} of {total} claims hold)")
     names = ", ".join(map(code, failed)) or "claims are missing"
     return Encoded(f"FAIL ({total - len(failed)} of {total} claims hold; failed: {names})")
+
+
+def _criteria(summary: RunSummary) -> Encoded:
+    if sealed_criteria(summary) is None:
+        return Encoded("cannot be read; the default profile stands in")
+    weaker = [
+        f"{code(name)} {code(_word(value))} instead of {code(_word(default))}"
+        for name, (value, default) in weaker_criteria(summary).items()
+    ]
+    words = f"WEAKER than the default profile: {', '.join(weaker)}" if weaker else "no weaker than the default profile"
+    return Encoded(words)
+
+
+def _word(value: object) -> str:
+    return "anything" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _facts(rows: Mapping[str, str]) -> str:
