@@ -75,7 +75,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options = parser.add_argument_group("run options")
     options.add_argument("--config", metavar="FILE", help="config fields as YAML or JSON; flags win")
     options.add_argument("--market", metavar="FILE", help="CSV, .csv.gz, Feather or Parquet; left out: a seeded walk")
-    options.add_argument("--strategy-file", metavar="FILE:CLASS", help="your own, with --strategy-id and --allow")
+    options.add_argument("--strategy-file", metavar="FILE.py:CLASS", help="your own, with --strategy-id and --allow")
     options.add_argument("--out", metavar="DIR", help="output root; left out: $C2LIB_OUT, the checkout's out/, ./out")
 
 

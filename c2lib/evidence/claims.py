@@ -148,16 +148,15 @@ def references(summary: RunSummary) -> dict[str, str]:
     return named | {"last audit entry": summary.audit_last_hash, "run_digest": summary.run_digest or ""}
 
 
-def weaker_criteria(summary: RunSummary) -> dict[str, tuple[object, object]]:
-    """Return the sealed criteria that ask less than, or something else than, the default ones, with both values."""
-    asked = sealed_criteria(summary) or _DEFAULT
-    both = {name: (getattr(asked, name), default) for name, default in _DEFAULT}
+def weakened(summary: RunSummary) -> dict[str, tuple[object, object]] | None:
+    """Return the sealed criteria that ask less or other than the defaults, with both values; ``None`` if unreadable."""
+    sealed = sealed_criteria(summary)
+    if sealed is None:
+        return None
+    both = {name: (getattr(sealed, name), default) for name, default in _DEFAULT}
+    # no bound but min_fills can be stricter than its default
     return {
-        name: (value, default)
-        for name, (value, default) in both.items()
-        if value != default
-        and not (name.startswith("min_") and value > default)
-        and not (name.startswith("max_") and value < default)
+        name: (own, usual) for name, (own, usual) in both.items() if own != usual and (name != "min_fills" or not own)
     }
 
 

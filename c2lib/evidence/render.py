@@ -19,18 +19,9 @@ from c2lib.core.canon import text_problem
 from c2lib.core.config import check_run_id_for_directory
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import find_secret
-from c2lib.core.text import excerpts
+from c2lib.core.text import excerpts, shown
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, Artifact
-from c2lib.evidence.claims import (
-    Claim,
-    Verification,
-    announced_criteria,
-    failed_names,
-    passed,
-    references,
-    sealed_criteria,
-    weaker_criteria,
-)
+from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references, weakened
 from c2lib.evidence.limits import not_proven, risk_notes
 from c2lib.evidence.markdown import NOTHING, SHA256, Encoded, bullets, code, inline, short, table, visible
 from c2lib.witness.findings import FindingCode, Findings
@@ -155,18 +146,13 @@ def _result(claims: Sequence[Claim]) -> Encoded:
 
 
 def _criteria(summary: RunSummary) -> Encoded:
-    if sealed_criteria(summary) is None:
+    found = weakened(summary)
+    if found is None:
         return Encoded("cannot be read; the default profile stands in")
-    weaker = [
-        f"{code(name)} {code(_word(value))} instead of {code(_word(default))}"
-        for name, (value, default) in weaker_criteria(summary).items()
-    ]
-    words = f"WEAKER than the default profile: {', '.join(weaker)}" if weaker else "no weaker than the default profile"
-    return Encoded(words)
-
-
-def _word(value: object) -> str:
-    return "anything" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    weak = [f"{code(name)} {code(shown(own))} instead of {code(shown(usual))}" for name, (own, usual) in found.items()]
+    return Encoded(
+        f"WEAKER than the default profile: {', '.join(weak)}" if weak else "no weaker than the default profile"
+    )
 
 
 def _facts(rows: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from c2lib.core.contract import MANIFEST_FIELDS, METRICS_FIELDS
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.model import MAX_SOURCE_BYTES
 from c2lib.core.text import quoted, shown
-from c2lib.core.vocabulary import Artifact
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.witness.agreement import Logs, compare
 from c2lib.witness.audit import AuditLog, PhaseMove
 from c2lib.witness.events import EventLog, Observer
@@ -52,11 +52,11 @@ class Run:
 
     ``findings`` say what is wrong, ``unchecked`` what could not be checked, ``notes`` what is neither; ``manifest`` and
     ``metrics`` are the objects of those files, ``None`` where there is none that keeps the contract; ``kept_strategy``
-    is ``strategy.py``.
+    is ``strategy.py``; ``files`` are those that were read.
 
     Rows are read from the log anew each time, through the file that was read. Their methods raise
     :class:`RunPathError` when it could not be read or was closed, and in place of rows of bytes that were altered.
-    A run is a context manager that closes its log; one that is no longer used closes by itself.
+    A run is a context manager that closes its files; one that is no longer used closes by itself.
     """
 
     path: str
@@ -67,7 +67,7 @@ class Run:
     manifest: Mapping[str, Any] | None
     metrics: Mapping[str, Any] | None
     _series: RunSeries | None = field(repr=False, compare=False)
-    _log: ArtifactFile = field(repr=False, compare=False)
+    files: Mapping[str, ArtifactFile] = field(repr=False, compare=False)
     kept_strategy: bytes | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
@@ -133,13 +133,14 @@ class Run:
 
     def _rows(self, table: str) -> Iterator[Any]:
         try:
-            yield from rows(table, self._log)
+            yield from rows(table, self.files[Artifact.EVENTS])
         except RunPathError as error:
             raise RunPathError(f"{self.path}: {error}") from None
 
     def close(self) -> None:
-        """Close the log: no more rows."""
-        self._log.close()
+        """Close the files: no more rows."""
+        for file in self.files.values():
+            file.close()
 
     def __enter__(self) -> Run:
         return self
@@ -148,13 +149,14 @@ class Run:
         self.close()
 
 
-def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = False) -> Run:
+def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = False, keep_open: bool = False) -> Run:
     """Read a run directory, each of its files once, and return what it holds and what is wrong with it.
 
     Args:
         path: The directory.
         progress: Called with the bytes read and the bytes in all, now and then.
         series: Whether to collect bars, orders and fills for pictures.
+        keep_open: Whether every file stays open, which a replay needs to show a difference, and not the log alone.
 
     Raises:
         RunPathError: There is no directory at ``path``.
@@ -166,7 +168,7 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         elif folder.verdict is Verdict.INCOMPLETE:
             seen = f"without {', '.join(folder.missing)}"
             findings.add(FindingCode.INCOMPLETE_RUN, ".", expected="the four files of a run", seen=seen)
-        reading = _Reading(folder, findings, collector.take if collector else None, progress)
+        reading = _Reading(folder, findings, collector.take if collector else None, progress, keep_open=keep_open)
         if reading.keeps_runbook_contract():
             reading.read_runbook_run()
         else:
@@ -181,7 +183,7 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         manifest=reading.manifest,
         metrics=reading.metrics,
         _series=collector.series(reading.summary) if collector else None,
-        _log=reading.file(Artifact.EVENTS),
+        files={name.value: reading.file(name) for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST)},
         kept_strategy=reading.kept_strategy,
         notes=tuple(_notes(folder, reading.manifest)),
     )
@@ -191,7 +193,13 @@ class _Reading:
     """One pass over a run directory: what its files hold, and what could not be checked."""
 
     def __init__(
-        self, folder: Folder, findings: Findings, observer: Observer | None, progress: Progress | None
+        self,
+        folder: Folder,
+        findings: Findings,
+        observer: Observer | None,
+        progress: Progress | None,
+        *,
+        keep_open: bool,
     ) -> None:
         self.summary = RunSummary()
         self.manifest: Mapping[str, Any] | None = None
@@ -202,8 +210,9 @@ class _Reading:
         self._folder = folder
         self._findings = findings
         self._observer = observer
+        self._keep_open = keep_open
         self._files: dict[Artifact, ArtifactFile] = {}
-        self._progress = _counted(progress, folder.size()) if progress else None
+        self._progress = counted(progress, folder.size()) if progress else None
 
     @property
     def measured(self) -> dict[str, FileFacts]:
@@ -216,7 +225,7 @@ class _Reading:
         """Return a file of the directory, not read yet or read already."""
         if artifact not in self._files:
             limit = MAX_OBJECT if artifact is Artifact.MANIFEST else MAX_LINE
-            kept = artifact is Artifact.EVENTS
+            kept = self._keep_open or artifact is Artifact.EVENTS
             self._files[artifact] = ArtifactFile(
                 self._folder.descriptor, artifact.value, self._findings, limit, self._progress, kept=kept
             )
@@ -289,7 +298,7 @@ def _notes(folder: Folder, manifest: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"the folder is called {shown(folder.name)}, the run {shown(manifest['run_id'])}"
 
 
-def _counted(progress: Progress, planned: int) -> Callable[[int], None]:
+def counted(progress: Progress, planned: int) -> Callable[[int], None]:
     """Return what takes further bytes and reports to ``progress`` how many there were so far."""
     done = 0
 

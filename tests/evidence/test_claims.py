@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from c2lib.core.config import SealedConfig
 from c2lib.core.criteria import Criteria
-from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed, weaker_criteria
+from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed, weakened
 from c2lib.witness.findings import Verdict
 from c2lib.witness.summary import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
@@ -182,9 +182,9 @@ def test_pass_needs_completed(asked: str, ended: str) -> None:
         ({"status": "FAILED"}, {"status": ("FAILED", "COMPLETED")}),
     ],
 )
-def test_weaker_criteria_are_found(criteria: dict[str, Any], weaker: dict[str, Any]) -> None:
+def test_weakened_are_found(criteria: dict[str, Any], weaker: dict[str, Any]) -> None:
     """Criteria that ask less than the default ones, or something else, are found with both values; stricter are not."""
-    assert weaker_criteria(clean_summary(criteria_config(**criteria))) == weaker
+    assert weakened(clean_summary(criteria_config(**criteria))) == weaker
 
 
 @settings(max_examples=60)
@@ -207,7 +207,7 @@ def test_weakness_is_a_new_pass(
     facts = {"fills": fills, "rail_trips": rails, "steps": 8 - steps, "stop_reason": end.lower()}
     own, usual = (evaluate(clean_summary(sealed, **facts), CLEAN) for sealed in (asked, config()))
     if passed(own) and not passed(usual):
-        assert weaker_criteria(clean_summary(asked))
+        assert weakened(clean_summary(asked))
 
 
 def test_weakened_criteria_fail() -> None:

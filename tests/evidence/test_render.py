@@ -81,7 +81,7 @@ def test_weaker_criteria_stand_first() -> None:
     assert first[6] == "- **Status:** DRAFT, PASS (11 of 11 claims hold)"
     assert html.unescape(first[7]) == (
         "- **Criteria:** WEAKER than the default profile: "
-        "<code>stop_reason</code> <code>anything</code> instead of <code>completed</code>, "
+        "<code>stop_reason</code> <code>null</code> instead of <code>completed</code>, "
         "<code>steps_as_planned</code> <code>false</code> instead of <code>true</code>, "
         "<code>min_fills</code> <code>0</code> instead of <code>1</code>, "
         "<code>max_rail_trips</code> <code>2</code> instead of <code>0</code>"
