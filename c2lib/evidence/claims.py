@@ -21,14 +21,14 @@ from c2lib.witness.manifest import at
 from c2lib.witness.summary import RunSummary
 
 CLAIMS = {
-    "status": "The session ended with status {status}; a PASS needs COMPLETED.",
+    "status": "The session ended with status {status}. A PASS needs COMPLETED.",
     "stop_reason": "Stepping ended for the reason {stop_reason}.",
     "steps_as_planned": "The session made the steps that were planned before the first one, no more and no fewer.",
     "min_fills": "At least {min_fills} fills were applied.",
     "max_rail_trips": "At most {max_rail_trips} rails were broken.",
     "max_no_live_attempts": "The NO-LIVE guard refused and counted at most {max_no_live_attempts} attempts.",
     "criteria_sealed": (
-        "The record holds together around these criteria: event 0 carries their hash. "
+        "The record holds together around these criteria, whose hash event 0 carries. "
         "That they stood before the run, only a digest kept elsewhere proves."
     ),
     "sealed_and_clean": "The record is sealed and the verifier finds nothing wrong with it.",
