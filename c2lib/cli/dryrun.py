@@ -31,6 +31,7 @@ _FIELDS: tuple[tuple[str, str, Callable[[str], Any], str], ...] = (
     ("--steps", "steps", whole_number, "most steps; left out: every bar of the file, 64 of the walk"),
     ("--symbol", "market.symbol", str, "instrument"),
     ("--tick-size", "market.tick_size", str, "smallest step of a price; left out: proposed from the data"),
+    ("--rounding", "market.rounding", str, "price off the tick size: refuse or nearest"),
     ("--lot-size", "market.lot_size", str, "smallest step of a quantity"),
     ("--clock-mode", "clock_mode", str, "fixed or market"),
     ("--clock-start", "clock_start", str, "time of the fixed clock, ISO 8601 with a zone"),
@@ -71,7 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     options = parser.add_argument_group("run options")
     options.add_argument("--config", metavar="FILE", help="config fields as YAML or JSON; flags win")
-    options.add_argument("--market", metavar="FILE", help="market file: .csv, .csv.gz, .feather, .arrow or .parquet")
+    options.add_argument("--market", metavar="FILE", help="market file: CSV, plain or gzipped, Feather or Parquet")
     options.add_argument(
         "--strategy-file", metavar="FILE:CLASS", help="your own strategy, with --strategy-id and --allow"
     )
