@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from c2lib.app.paths import resource
-from c2lib.app.runner import source_of
-from c2lib.app.verify import VerifyProgress, VerifyReport, anchor_findings, report_on
+from c2lib.app.runner import Progress, source_of
+from c2lib.app.verify import Given, VerifyProgress, VerifyReport, anchored, report_on
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.redaction import redact_secrets
@@ -73,6 +72,7 @@ def write_evidence(
     strategy: Any = None,
     run_kept_strategy: bool = False,
     plots: bool = True,
+    progress: VerifyProgress | None = None,
 ) -> EvidenceDraft:
     """Verify a run with replay, draw it, and write the draft into its ``evidence`` folder.
 
@@ -84,23 +84,22 @@ def write_evidence(
         strategy: the strategy that the run used, a class, ``FILE.py:CLASS`` or a source, for the replay.
         run_kept_strategy: whether the replay may execute the ``strategy.py`` that the run keeps instead.
         plots: whether to draw the pictures.
+        progress: called now and then; see :data:`~c2lib.app.verify.VerifyProgress`.
 
-    Raises:
+    Raises, beside what :func:`~c2lib.app.verify.verify_run` does:
         ConfigError: for a date or an owner that cannot stand in a draft.
         MissingExtraError: for pictures without matplotlib.
         RunPathError: there is no run, a symlink is on the way, or a different file of that name is there already.
         OutputError: the disk refused a file.
     """
-    source = source_of(strategy)
-    with open_run(run_dir, series=plots) as run:
-        given: dict[str, Any] = {"market": market, "source": source, "run_kept_strategy": run_kept_strategy}
-        report = report_on(run, replay=True, **given)
-    pictures = plot_files(run) if plots else {}
+    given = Given(market, source_of(strategy), run_kept_strategy, progress=progress)
+    with open_run(run_dir, progress=given.counting("B"), series=plots, keep_open=True) as run:
+        report = report_on(run, given, replay=True)
+    pictures = plot_files(run, given.counting("picture")) if plots else {}
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
     name, text, claims = _draft(run.summary, verification_of(report), date, owner, digests)
-    place = Path(run_dir) / EVIDENCE_DIR
     add_to_run(run_dir, EVIDENCE_DIR, {**pictures, name: text.encode()})
-    return EvidenceDraft(str(place / name), passed(claims), text, claims, digests, report)
+    return EvidenceDraft(str(Path(run_dir, EVIDENCE_DIR, name)), passed(claims), text, claims, digests, report)
 
 
 def _draft(
@@ -127,7 +126,7 @@ def is_evidence(path: str | os.PathLike[str]) -> bool:
 
 def verify_evidence(
     path: str | os.PathLike[str],
-    replay: bool = False,
+    replay: bool = True,
     *,
     run: str | os.PathLike[str] | None = None,
     require_sealed: bool = False,
@@ -140,42 +139,29 @@ def verify_evidence(
 ) -> VerifyReport:
     """Return the report on an evidence file and on its run: findings on the run first, then on the file.
 
-    Args:
-        path: the evidence file.
-        replay: whether to execute the session again; left out, the file's word on the replay is taken as it stands.
-        run: the run directory; left out, the folder around the ``evidence`` folder that the file lies in.
-        require_sealed: as of :func:`~c2lib.app.verify.verify_run`, like all that follow.
-        expect_digest: the ``run_digest`` that is known from elsewhere.
-        market: the market file that the run used, for the replay.
-        strategy: the strategy that the run used, for the replay.
-        require_namespace: whether to execute a strategy file only where it has no network to reach.
-        run_kept_strategy: whether the replay may execute the one that the run keeps instead.
-        progress: called with how far it is.
+    See :func:`~c2lib.app.verify.verify_run` for the arguments beside ``run``: the run directory; left out, the folder
+    around the ``evidence`` folder that the file lies in. Without a replay the file's word on it is taken as it stands.
 
     Raises:
         RunPathError: there is no such file, or no run to compare it with.
     """
-    source = source_of(strategy)
+    given = Given(market, source_of(strategy), run_kept_strategy, require_namespace, progress)
     place = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link out of the run
     findings = Findings()
     seen = _read_evidence(place, findings)
     if run is None and place.parent.name != EVIDENCE_DIR:
         raise RunPathError(f"{place} is not in a run's {EVIDENCE_DIR} folder: name its run with --run DIR")
-    read = partial(progress, "B") if progress else None
-    folder = place.parent.parent if run is None else run
-    with open_run(folder, progress=read, series=bool(seen and seen.pictures)) as opened:
-        given: dict[str, Any] = {
-            "market": market,
-            "source": source,
-            "run_kept_strategy": run_kept_strategy,
-            "require_namespace": require_namespace,
-        }
-        report = report_on(opened, replay, progress=progress, **given)
-    unchecked = _compare(place.name, seen, opened, report, replay, findings) if seen else ()
-    anchored = anchor_findings(report, require_sealed=require_sealed, expect_digest=expect_digest)
-    every = (*report.findings, *anchored, *findings.all())
-    name = redact_secrets(os.fspath(path))
-    return replace(report, path=name, findings=every, unchecked=(*report.unchecked, *unchecked))
+    folder, pictures = place.parent.parent if run is None else run, bool(seen and seen.pictures)
+    with open_run(folder, progress=given.counting("B"), series=pictures, keep_open=replay) as opened:
+        report = report_on(opened, given, replay=replay)
+    unchecked = list(report.unchecked)
+    if seen is not None:
+        verification = verification_of(report) if replay else _as_stated(report, seen.text)
+        unchecked += [] if replay else [REPLAY_AS_STATED]
+        unchecked += _compare(place.name, seen, opened, verification, findings, given.counting("picture"))
+    report = anchored(report, require_sealed=require_sealed, expect_digest=expect_digest)
+    every, name = (*report.findings, *findings.all()), redact_secrets(os.fspath(path))
+    return replace(report, path=name, findings=every, unchecked=tuple(unchecked))
 
 
 def _read_evidence(place: Path, findings: Findings) -> EvidenceText | None:
@@ -191,10 +177,9 @@ def _read_evidence(place: Path, findings: Findings) -> EvidenceText | None:
 
 
 def _compare(
-    name: str, seen: EvidenceText, run: Run, report: VerifyReport, replay: bool, findings: Findings
+    name: str, seen: EvidenceText, run: Run, verification: Verification, findings: Findings, progress: Progress | None
 ) -> tuple[str, ...]:
     """Compare a file with the draft of its run, and its pictures; return what was not checked."""
-    verification = verification_of(report) if replay else _as_stated(report, seen.text)
     digests = {file: digest for file, digest in seen.pictures.items() if file in PICTURES}
     try:
         proper, draft, _ = _draft(run.summary, verification, seen.date, seen.owner, digests)
@@ -204,8 +189,7 @@ def _compare(
     if name != proper:
         findings.add(FindingCode.EVIDENCE_DIFFERS, name, expected=f"the file name {proper}", seen=name)
     compare_evidence(seen.text, draft, name, findings)
-    not_drawn = _compare_pictures(run, digests, name, findings) if digests else ()
-    return not_drawn if replay else (REPLAY_AS_STATED, *not_drawn)
+    return _compare_pictures(run, digests, name, findings, progress) if digests else ()
 
 
 def _as_stated(report: VerifyReport, text: str) -> Verification:
@@ -220,15 +204,24 @@ def _as_stated(report: VerifyReport, text: str) -> Verification:
     return next((way for way in ways if f": {verify_outcome(way)}.\n" in text), ways[0])
 
 
-def _compare_pictures(run: Run, digests: Mapping[str, str], name: str, findings: Findings) -> tuple[str, ...]:
+def _compare_pictures(
+    run: Run, digests: Mapping[str, str], name: str, findings: Findings, progress: Progress | None
+) -> tuple[str, ...]:
     """Compare the pictures with the hashes that the file ``name`` gives them: as they lie there, and drawn again."""
-    for file in PICTURES:
-        if file not in digests:
-            findings.add(FindingCode.PICTURE_DIFFERS, name, expected=f"{file} beside the others", seen="none")
+    for file in sorted(set(PICTURES).difference(digests)):
+        findings.add(FindingCode.PICTURE_DIFFERS, name, expected=f"{file} beside the others", seen="none")
     for file, digest in digests.items():
-        _compare_picture(Path(run.path, EVIDENCE_DIR, file), digest, findings)
+        try:
+            own = sha256_hex(read_regular(Path(run.path, EVIDENCE_DIR, file), MAX_PICTURE))
+        except FileNotFoundError:
+            findings.add(FindingCode.MISSING_FILE, file)
+        except OSError as error:
+            findings.add(FindingCode.UNREADABLE_FILE, file, expected="a regular file", seen=why(error))
+        else:
+            if own != digest:
+                findings.add(FindingCode.PICTURE_DIFFERS, file, expected=f"sha256 {digest}", seen=own)
     try:
-        drawn = plot_files(run)
+        drawn = plot_files(run, progress)
     except (MissingExtraError, RunPathError) as error:
         return (f"{NOT_DRAWN}: {error}",)
     for file, digest in digests.items():
@@ -237,15 +230,3 @@ def _compare_pictures(run: Run, digests: Mapping[str, str], name: str, findings:
             expected = f"{own}, drawn from the run by matplotlib {metadata.version('matplotlib')}"
             findings.add(FindingCode.PICTURE_DIFFERS, name, expected=f"{file} of sha256 {expected}", seen=digest)
     return ()
-
-
-def _compare_picture(place: Path, digest: str, findings: Findings) -> None:
-    try:
-        own = sha256_hex(read_regular(place, MAX_PICTURE))
-    except FileNotFoundError:
-        findings.add(FindingCode.MISSING_FILE, place.name)
-    except OSError as error:
-        findings.add(FindingCode.UNREADABLE_FILE, place.name, expected="a regular file", seen=why(error))
-    else:
-        if own != digest:
-            findings.add(FindingCode.PICTURE_DIFFERS, place.name, expected=f"sha256 {digest}", seen=own)

@@ -30,7 +30,7 @@ from typing import Any, BinaryIO, NoReturn
 from c2lib.core.errors import NoLiveViolationError, StrategyEndedError, StrategyError
 from c2lib.core.model import Bar, PositionView, StrategySettings
 from c2lib.core.vocabulary import Artifact, FailCode
-from c2lib.session.nolive import NAMESPACE, REFUSED, REFUSED_PREFIX, audited, network_problem, target_of
+from c2lib.session.nolive import NAMESPACE, audited, network_problem, refusal, refused_target
 from c2lib.session.strategy import BUILT_IN, MAX_LINES, decision_of
 
 MAX_CONTROL = 4096
@@ -170,13 +170,12 @@ def refusing_hook(report: Callable[[bytes], object]) -> Callable[[str, tuple[Any
     """
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
-        if not (event in REFUSED or event.startswith(REFUSED_PREFIX)):
-            return
-        if event == "ctypes.dlopen" and args and args[0] is None:
+        target = refused_target(event, args)
+        if target is None:
             return
         with suppress(OSError):
-            report(framed(encode((event[:_MAX_NAME], target_of(args)[:_MAX_TARGET])).encode()))
-        raise NoLiveViolationError(f"refused by the NO-LIVE guard: {event}")
+            report(framed(encode((event[:_MAX_NAME], target[:_MAX_TARGET])).encode()))
+        raise refusal(event, target)
 
     return hook
 
@@ -271,7 +270,8 @@ def _session(
     if layer == NAMESPACE:
         problem = leave_network(libc) or _network_left()
     sys.addaudithook(refusing_hook(partial(os.write, refusals)))
-    _posixsubprocess.fork_exec = audited(_posixsubprocess.fork_exec)
+    # the hook always refuses it here, so that nothing has to keep the real one
+    _posixsubprocess.fork_exec = audited(lambda *_: -1)
     with suppress(NoLiveViolationError):  # the canary: whoever owns this host expects one report of it
         socket.socket().close()
     try:

@@ -1,26 +1,28 @@
 """Re-execution: the same orchestrator makes the same lines again, and sinks compare them instead of writing.
 
-The published files are only read, through one handle of their directory, and never waited for. Lines are compared many
-at a time, as they were written; the first difference is kept with both sides, without secrets.
+The published files were read before. Lines are compared with the hashes that were taken then, so that the bytes that
+were examined are the bytes that are compared. A file is read again only to show where it differs, without secrets.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 from c2lib.core.model import MAX_SOURCE_BYTES
 from c2lib.core.redaction import redact_secrets
-from c2lib.core.regular_file import open_regular, read_regular
+from c2lib.core.regular_file import read_regular
 from c2lib.core.text import excerpts, first_difference, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES
-from c2lib.record.seal import ArtifactDigest
-from c2lib.witness.lines import MAX_OBJECT
+from c2lib.session.strategy import StrategySource
+from c2lib.witness.findings import Findings
+from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck
+from c2lib.witness.manifest import at
+from c2lib.witness.reader import ArtifactFile
 
 _SHOWN = 120
 
@@ -43,27 +45,42 @@ def difference_at(file: str, line: int, published: bytes, computed: bytes) -> Di
     return Difference(file, line, *(ascii(text) if text else "nothing" for text in (left, right)))
 
 
-def recorded_imports(manifest: bytes) -> dict[str, str | None]:
-    """Return the imports of the strategy that a manifest records, with their versions; none of a damaged one."""
-    try:
-        imports = json.loads(manifest)["strategy"]["imports"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return imports if isinstance(imports, dict) else {}
+def other_versions(manifest: Mapping[str, Any] | None, source: StrategySource | None) -> tuple[str, ...]:
+    """Return the modules that ``source`` imports in another version than the record says, each with both."""
+    recorded, imports = at(manifest, "strategy", "imports"), source.imports if source else {}
+    known = recorded if isinstance(recorded, dict) else {}
+    other = [name for name, version in imports.items() if known.get(name, version) != version]
+    return tuple(f"{name} {shown(known[name])} then, {imports[name] or 'null'} now" for name in other)
 
 
-def other_versions(recorded: Mapping[str, Any], imports: Mapping[str, str | None]) -> tuple[str, ...]:
-    """Return the modules that have another version than the record says, each with both."""
-    found = []
-    for name, version in imports.items():
-        if name in recorded and recorded[name] != version:
-            found.append(f"{name} {shown(recorded[name])} then, {version or 'null'} now")
-    return tuple(found)
+class Published(NamedTuple):
+    """What was read of a run directory: its files, its manifest where that is an object, its strategy.py if any."""
+
+    files: Mapping[str, ArtifactFile]
+    manifest: Mapping[str, Any] | None
+    strategy: bytes
 
 
-def compare_kept(folder: int, source: bytes) -> Difference | None:
-    """Return where the strategy file that a run keeps differs from ``source``; raise :class:`OSError` without one."""
-    published = read_regular(Artifact.STRATEGY, MAX_SOURCE_BYTES, folder)
+@contextmanager
+def published_run(folder: int) -> Iterator[Published]:
+    """Read the files of an open run directory, each once, and close them in the end."""
+    with ExitStack() as stack:
+        files, manifest, strategy = {}, None, b""
+        check = LineCheck(Artifact.MANIFEST, (), Findings(), limit=MAX_OBJECT)
+        for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST):
+            limit = MAX_OBJECT if name is Artifact.MANIFEST else MAX_LINE
+            files[name.value] = file = ArtifactFile(folder, name, Findings(), limit, kept=True)
+            stack.callback(file.close)
+            for number, block in file.blocks():
+                if name is Artifact.MANIFEST and number == 1:
+                    manifest = check.value(1, block)
+        with suppress(OSError):
+            strategy = read_regular(Artifact.STRATEGY, MAX_SOURCE_BYTES, folder)
+        yield Published(files, manifest, strategy)
+
+
+def compare_kept(published: bytes, source: bytes) -> Difference | None:
+    """Return where the strategy file that a run keeps differs from ``source``."""
     if published == source:
         return None
     at = first_difference(published, source)
@@ -71,20 +88,22 @@ def compare_kept(folder: int, source: bytes) -> Difference | None:
     return difference_at(Artifact.STRATEGY, line, *(data[start : at + _SHOWN] for data in (published, source)))
 
 
-def read_manifest(folder: int) -> bytes:
-    """Return the bytes of a published manifest; raise :class:`OSError` unless it is a regular file."""
-    return read_regular(Artifact.MANIFEST, MAX_OBJECT, folder)
-
-
 class ComparingSink:
-    """A sink that reads a published file along with the lines that it is given."""
+    """A sink that compares the lines that it is given with a file that was read.
 
-    def __init__(self, name: str, file: BinaryIO) -> None:
-        self._name = name
+    Raises :class:`OSError` when the file could not be read.
+    """
+
+    def __init__(self, file: ArtifactFile) -> None:
+        file.measured()
         self._file = file
+        self._marks = iter(file.marks.items())
+        self._next = next(self._marks, None)
         self._lines: list[str] = []
-        self._compared = 0
-        self._digest = ArtifactDigest()
+        self._hash = hashlib.sha256()
+        # what was computed behind the last mark, and before it the line that the mark cuts and how many are before that
+        self._offset, self._pending = 0, bytearray()
+        self._cut, self._before = b"", 0
         self._difference: Difference | None = None
 
     def write(self, line: str) -> None:
@@ -98,49 +117,60 @@ class ComparingSink:
         """Do nothing: lines are compared when there are many, or when :meth:`difference` is asked for."""
 
     def difference(self) -> Difference | None:
-        """Return the first difference between what was written so far and as much of the published file."""
+        """Return the first difference, as far as what was written so far fills whole pieces of the published file."""
         self._compare()
         return self._difference
 
     def finish(self) -> Difference | None:
         """Return the first difference, also where the published file goes on behind the last line."""
-        if self.difference() is None:
-            rest = self._file.read(_SHOWN)
-            if rest:
-                self._difference = difference_at(self._name, self._compared + 1, rest, b"")
+        if self.difference() is None and (self._pending or self._next is not None):
+            self._difference = self._located(_SHOWN)
         return self._difference
 
     def facts(self) -> dict[str, Any]:
         """Return what a manifest says of the computed lines, once :meth:`finish` was called."""
-        return self._digest.facts()
+        digest = self._hash.copy()
+        digest.update(self._pending)
+        lines = self._before + self._pending.count(b"\n")
+        return {"sha256": digest.hexdigest(), "bytes": self._offset + len(self._pending), "lines": lines}
 
     def _compare(self) -> None:
-        lines = self._lines[:]
+        self._pending += "".join(self._lines).encode()
         self._lines.clear()
-        computed = "".join(lines).encode()
-        self._digest.update(computed, len(lines))
-        if self._difference is not None:
-            return
-        published = self._file.read(len(computed))
-        if published != computed:
-            at = first_difference(published, computed)
-            start, index = computed.rfind(b"\n", 0, at) + 1, computed.count(b"\n", 0, at)
-            line = lines[index].encode()
-            there = published[start : start + len(line)]
-            self._difference = difference_at(self._name, self._compared + index + 1, there, line)
-        self._compared += len(lines)
+        while self._pending:
+            # behind the last mark nothing was published
+            end, mark = self._next or (self._offset + len(self._pending), b"")
+            if self._offset + len(self._pending) < end:
+                break
+            piece = bytes(self._pending[: end - self._offset])
+            self._hash.update(piece)
+            if self._difference is None and self._hash.copy().digest() != mark:
+                self._difference = self._located(0)
+            self._before += piece.count(b"\n")
+            self._cut = (self._cut + piece).rpartition(b"\n")[2]
+            self._offset, self._next = end, next(self._marks, None)
+            del self._pending[: len(piece)]
+
+    def _located(self, rest: int) -> Difference:
+        """Return the difference that is behind the last mark; up to ``rest`` bytes of a published rest are shown."""
+        computed, start, name = self._cut + self._pending, self._offset - len(self._cut), self._file.name
+        try:
+            published = self._file.at(start, len(computed) + rest)
+        except OSError:
+            published = bytes(computed)
+        if published == computed:
+            return Difference(name, self._before + 1, "other bytes, altered since they were read", "what is there now")
+        at = first_difference(published, computed)
+        begin, number = computed.rfind(b"\n", 0, at) + 1, self._before + computed.count(b"\n", 0, at) + 1
+        line = computed[begin : computed.find(b"\n", begin) + 1 or None]
+        return difference_at(name, number, published[begin : begin + (len(line) or rest)], line)
 
 
 class ComparedRun:
-    """The four sinks of a session, compared with an open run directory; a context manager that closes its files."""
+    """The four sinks of a session, compared with files that were read."""
 
-    def __init__(self, folder: int) -> None:
-        with ExitStack() as files:
-            self._sinks = {
-                name: ComparingSink(name, files.enter_context(os.fdopen(open_regular(name, folder), "rb")))
-                for name in SEALED_BY_MANIFEST
-            }
-            self._files = files.pop_all()
+    def __init__(self, files: Mapping[str, ArtifactFile]) -> None:
+        self._sinks = {name: ComparingSink(files[name]) for name in SEALED_BY_MANIFEST}
 
     def sink(self, artifact: Artifact) -> ComparingSink:
         """Return the sink of one of the four files."""
@@ -157,14 +187,7 @@ class ComparedRun:
 
     def finish(self) -> Difference | None:
         """Return the first difference, in the order in which the contract names the files."""
-        found = [sink.finish() for sink in self._sinks.values()]
-        return next((difference for difference in found if difference), None)
-
-    def __enter__(self) -> ComparedRun:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._files.close()
+        return next(filter(None, [sink.finish() for sink in self._sinks.values()]), None)
 
 
 class _FailingSink:

@@ -7,10 +7,9 @@ unless a sink failed for good, or something tried to leave the process while the
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,12 +18,12 @@ from typing import Any
 from c2lib.app.paths import environment_facts, output_root
 from c2lib.app.replay import (
     ComparedRun,
+    ComparingSink,
     Difference,
+    Published,
     compare_kept,
-    difference_at,
     other_versions,
-    read_manifest,
-    recorded_imports,
+    published_run,
     repeating_failures,
 )
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
@@ -45,6 +44,7 @@ from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource, built_in_source, ending_again
+from c2lib.witness.manifest import at
 
 Progress = Callable[[int, int], None]
 """Called with ``(steps made, steps planned)`` from time to time."""
@@ -80,7 +80,7 @@ class Job:
     Args:
         config: what to run.
         market: the bars; left out: the synthetic walk.
-        clock: the caller's clock.
+        clock: the caller's clock; left out, the inputs' readings of one.
         source: the strategy.
         inputs: those of an earlier execution, to be met again.
         progress: called between chunks of steps.
@@ -104,12 +104,14 @@ class Job:
     ) -> tuple[DryrunSession, DryrunResult]:
         """Run the session into ``sinks``; it ends early when ``stop_asked`` says so between two chunks of steps."""
         planned, cancel, end = self.config.steps, self.inputs["cancel"], self.inputs["strategy_end"]
-        bound = cancel["step"] if cancel else planned
+        bound, clock, readings = cancel["step"] if cancel else planned, self.clock, self.inputs["clock_readings"]
+        if readings is not None and self.config.clock_start is None:
+            clock = RecordedClock([(int(index), str(text)) for index, text in readings])
         with ExitStack() as stack:
             source, guard = self._hosted(stack)
             session = LiveSessionOrchestrator(guard=lambda: guard).open(
                 self.config,
-                clock=self.clock,
+                clock=clock,
                 market=self.market,
                 strategy=ending_again(source, end) if source and end else source,
                 **{name: repeating_failures(sinks.sink(file), file, self.inputs) for name, file in _SINKS.items()},
@@ -143,10 +145,7 @@ class Job:
 
     def again(self, session: DryrunSession) -> Job:
         """Return the job that repeats what ``session`` met."""
-        inputs = session.inputs()
-        readings = inputs["clock_readings"]
-        clock = RecordedClock(readings) if self.clock is not None and readings else None
-        return replace(self, clock=clock, inputs=inputs, progress=None)
+        return replace(self, clock=None, inputs=session.inputs(), progress=None)
 
 
 def run_dryrun(
@@ -266,28 +265,25 @@ def _reproduce(job: Job, place: Path, folder: int) -> DryrunResult:
     if job.config.strategy.origin == "object":
         problem = "is there already, and a run on a class given in Python is compared with none"
         raise RunPathError(f"{place} {problem}: leave run_id out, or save the class in a file (%%writefile FILE.py)")
-    difference, manifest, result = compare_with(job, place, folder)
+    with published_run(folder) as published:
+        difference, manifest, result = compare_with(job, place, published)
     if difference is None:
         return replace(result, run_digest=manifest["run_digest"], path=str(place), reproduced=True)
-    fields: tuple[str, ...] = ()
-    versions: tuple[str, ...] = ()
-    # a damaged manifest is what the difference itself shows
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        data = read_manifest(folder)
-        versions = other_versions(recorded_imports(data), job.source.imports if job.source else {})
-        published = json.loads(data)["config"]
-        fields = tuple(name for name, _, _ in field_differences(published, manifest["config"], within_lists=False))
+    # of a damaged manifest the difference itself is all that is shown
+    config = at(published.manifest, "config") or manifest["config"]
+    fields = tuple(name for name, _, _ in field_differences(config, manifest["config"], within_lists=False) if name)
+    versions = other_versions(published.manifest, job.source)
     sides = difference.published, difference.computed
     raise RunConflictError(str(place), difference.file, difference.line, *sides, fields, versions)
 
 
-def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
+def compare_with(job: Job, place: Path, published: Published) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
     """Execute a session again and compare it with its published directory.
 
     Args:
         job: the session.
         place: the path of the directory, for messages.
-        folder: an open handle of it.
+        published: what was read of it.
 
     Returns:
         The first difference or ``None``, the manifest computed, and the result.
@@ -296,25 +292,22 @@ def compare_with(job: Job, place: Path, folder: int) -> tuple[Difference | None,
         RunPathError: a file of the directory cannot be read.
     """
     try:
-        published = read_manifest(folder)
-        recorded, source = recorded_imports(published), job.source
-        if source and recorded.keys() == source.imports.keys():
+        source, recorded = job.source, at(published.manifest, "strategy", "imports")
+        if source and isinstance(recorded, dict) and recorded.keys() == source.imports.keys():
             # versions belong to the machine: where they matter, the record itself differs
             job = replace(job, source=replace(source, imports=recorded))
-        with ComparedRun(folder) as compared:
-            session, result = job.execute(compared, lambda: compared.diverged)
-            difference = compared.finish()
-            artifacts = compared.seal()
+        compared, sealed = ComparedRun(published.files), ComparingSink(published.files[Artifact.MANIFEST])
+        session, result = job.execute(compared, lambda: compared.diverged)
+        difference, artifacts = compared.finish(), compared.seal()
         if job.kept is not None:
-            difference = difference or compare_kept(folder, job.kept)
+            difference = difference or compare_kept(published.strategy, job.kept)
             artifacts[Artifact.STRATEGY.value] = ArtifactDigest.of(job.kept).facts()
+        manifest = make_manifest(session, result, artifacts)
+        sealed.write(object_line(manifest))
+        difference = difference or sealed.finish()
     except OSError as error:
         name = Path(error.filename or place).name
         raise RunPathError(f"{place} cannot be compared: {name}: {error.strerror}") from None
-    manifest = make_manifest(session, result, artifacts)
-    computed = object_line(manifest).encode()
-    if difference is None and published != computed:
-        difference = difference_at(Artifact.MANIFEST, 1, published, computed)
     return difference, manifest, result
 
 

@@ -1,12 +1,13 @@
 """Both proofs in one report: the witness refolds the log, the replay executes the session again.
 
-A damaged directory is a finding, never an exception, and so is a replay that was asked for and could not be done: what
-was not checked does not pass. A manifest makes no code run and opens no path: a strategy or a market file
-comes from the caller and must have the sealed hash.
+A damaged directory is a finding, never an exception. A manifest makes no code run and opens no path: a strategy or a
+market file comes from the caller and must have the sealed hash; without it there is no report, since nothing was found
+that is wrong with the run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -15,26 +16,34 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from c2lib.app.replay import other_versions
+from c2lib.app.replay import Published, other_versions
 from c2lib.app.runner import Job, Progress, compare_with, opened_market, source_of
 from c2lib.app.strategy_files import strategy_from_source
 from c2lib.app.strategy_host import StrategyHost
 from c2lib.core.canon import sha256_hex
-from c2lib.core.clock import RecordedClock
-from c2lib.core.config import SealedConfig, StrategyConfig
-from c2lib.core.errors import C2Error, ConfigError, MarketDataError, OutputError, RunPathError, StrategyLoadError
+from c2lib.core.config import SealedConfig
+from c2lib.core.errors import (
+    C2Error,
+    ConfigError,
+    InputError,
+    MarketDataError,
+    MissingExtraError,
+    OutputError,
+    StrategyLoadError,
+)
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.regular_file import open_regular
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
-from c2lib.record.files import held
 from c2lib.session.nolive import HOOK, NAMESPACE
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.findings import Finding, FindingCode, Verdict
+from c2lib.witness.manifest import at
 from c2lib.witness.run import Run, open_run
 from c2lib.witness.summary import RunSummary
 
 VerifyProgress = Callable[[str, int, int], None]
-"""Called with ``("B", bytes read, bytes in all)``, then ``("step", steps executed, steps planned)``, now and then."""
+"""Called now and then with ``"B"``, then ``"step"``, then ``"picture"``, how many are done, and how many there are."""
 
 _WRONG_MANIFEST = {
     FindingCode.RUN_DIGEST_WRONG,
@@ -45,21 +54,22 @@ _WRONG_MANIFEST = {
 }
 """Findings on a manifest that leave nothing to execute again."""
 
-_Outcome = tuple[Finding | None, str | None]
-"""A finding of the replay, and why a strategy file was executed without the namespace that was tried."""
+_DAMAGED = (KeyError, TypeError, ValueError, OSError, C2Error)
+"""What a record that was not written by c2lib can raise where it is executed."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
     """What verifying a run directory gave.
 
-    ``replayed`` says whether the session was executed again, ``unchecked`` what could not be checked.
+    ``replayed``: the session was executed again; ``unchecked`` could not be checked; ``notes`` are no findings.
     """
 
     path: str
     verdict: Verdict
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
+    notes: tuple[str, ...]
     replayed: bool
     summary: RunSummary
 
@@ -75,17 +85,16 @@ class VerifyReport:
             "ok": self.ok,
             "verdict": self.verdict.value,
             "replayed": self.replayed,
-            "run_id": self.summary.run_id,
-            "status": self.summary.status,
-            "run_digest": self.summary.run_digest,
+            **{name: getattr(self.summary, name) for name in ("run_id", "status", "run_digest")},
             "findings": [finding.facts() for finding in self.findings],
             "unchecked": list(self.unchecked),
+            "notes": list(self.notes),
         }
 
 
 def verify_run(
     path: str | os.PathLike[str],
-    replay: bool = False,
+    replay: bool = True,
     *,
     require_sealed: bool = False,
     expect_digest: str | None = None,
@@ -110,161 +119,155 @@ def verify_run(
 
     Raises:
         RunPathError: there is no directory to report on.
-        StrategyLoadError: ``strategy`` cannot be loaded.
+        StrategyLoadError: ``strategy`` cannot be loaded, or is another one than the run used.
         OutputError: this machine cannot execute it, or gives no namespace though one is required.
-        ConfigError: ``strategy`` is neither a class nor a factory.
+        ConfigError: the market or strategy file that the replay needs was not given, or ``strategy`` is no class.
+        MarketDataError: ``market`` cannot be read, or is another file than the run used.
+        MissingExtraError: reading it needs an extra that is not installed.
     """
-    source = source_of(strategy)
-    with open_run(path, progress=partial(progress, "B") if progress else None) as run:
-        anchored = anchor_findings(run, require_sealed=require_sealed, expect_digest=expect_digest)
-        given: dict[str, Any] = {
-            "market": market,
-            "source": source,
-            "run_kept_strategy": run_kept_strategy,
-            "require_namespace": require_namespace,
-        }
-        return report_on(run, replay, anchored=anchored, progress=progress, **given)
+    given = Given(market, source_of(strategy), run_kept_strategy, require_namespace, progress)
+    with open_run(path, progress=given.counting("B"), keep_open=replay) as run:
+        report = report_on(run, given, replay=replay)
+    return anchored(report, require_sealed=require_sealed, expect_digest=expect_digest)
 
 
-def report_on(
-    run: Run,
-    replay: bool = False,
-    *,
-    anchored: tuple[Finding, ...] = (),
-    market: str | os.PathLike[str] | None = None,
-    source: StrategySource | None = None,
-    require_namespace: bool = False,
-    run_kept_strategy: bool = False,
-    progress: VerifyProgress | None = None,
-) -> VerifyReport:
-    """Return the report on a run that was read.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the reader of a run gave for its replay; see :func:`verify_run` for the fields."""
 
-    Args:
-        run: what :func:`open_run` gave.
-        replay: as for :func:`verify_run`.
-        market: as for :func:`verify_run`.
-        require_namespace: as for :func:`verify_run`.
-        run_kept_strategy: as for :func:`verify_run`.
-        progress: as for :func:`verify_run`.
-        anchored: findings of :func:`anchor_findings`, to stand behind those of the run.
-        source: the strategy that the replay executes when the run used one's own.
-    """
-    findings, unchecked, replayed = [*run.findings, *anchored], list(run.unchecked), False
+    market: str | os.PathLike[str] | None
+    source: StrategySource | None
+    run_kept_strategy: bool
+    require_namespace: bool = False
+    progress: VerifyProgress | None = None
+
+    def counting(self, unit: str) -> Progress | None:
+        """Return what is called with how many of a unit are done, and how many there are."""
+        return partial(self.progress, unit) if self.progress else None
+
+
+def report_on(run: Run, given: Given, *, replay: bool) -> VerifyReport:
+    """Return the report on a run that :func:`open_run` gave; raises as :func:`verify_run` does."""
+    findings, unchecked, replayed = list(run.findings), list(run.unchecked), False
+    wrong = any(finding.file == Artifact.MANIFEST and finding.code in _WRONG_MANIFEST for finding in run.findings)
+    origin, sha256 = (at(run.manifest, "config", "strategy", name) for name in ("origin", "sha256"))
     if not replay or run.verdict is not Verdict.SEALED:
         unchecked.append(f"re-execution: {'needs a manifest' if replay else 'left out'}")
-    elif run.manifest is None or any(
-        finding.file == Artifact.MANIFEST and finding.code in _WRONG_MANIFEST for finding in run.findings
-    ):
+    elif run.manifest is None or wrong:
         unchecked.append("re-execution: left out, since the manifest itself is wrong")
+    elif origin == "object" and None in (given.source, sha256):
+        unchecked.append("re-execution: the strategy was a class in memory, which nobody can hand over as a file")
     else:
-        step = partial(progress, "step") if progress else None
-        try:
-            source = source or (kept_strategy(run) if run_kept_strategy else None)
-            again = partial(_execute, run, run.manifest, market, source, step, require_namespace)
-            finding, refusal = _replay(again)
-        except StrategyLoadError as error:
-            finding, refusal = _impossible(str(error)), None
-        if source is not None:
-            versions = other_versions(run.manifest["strategy"].get("imports", {}), source.imports)
-            unchecked.extend(f"what the strategy imports: {version}" for version in versions)
-        if refusal:
-            unchecked.append(f"the network while executing again: hook alone, since {refusal}")
+        finding, notes = _replay(run, run.manifest, given)
+        unchecked.extend(notes)
         replayed = finding is None or finding.code is FindingCode.REPLAY_DIVERGED
-        if finding is not None:
-            findings.append(finding)
+        findings.extend([finding] if finding else [])
     place = redact_secrets(run.path)
-    return VerifyReport(place, run.verdict, tuple(findings), tuple(unchecked), replayed, run.summary)
+    return VerifyReport(place, run.verdict, tuple(findings), tuple(unchecked), run.notes, replayed, run.summary)
 
 
-def kept_strategy(run: Run) -> StrategySource | None:
-    """Return the strategy that a run keeps a file of, ``None`` for a run without its own.
-
-    Raises :class:`StrategyLoadError` when there should be one, and none of the sealed hash is there.
-    """
-    sealed = run.summary.config.get("strategy", {})
-    if sealed.get("origin") != "file":
-        return None
-    data = run.kept_strategy
-    if data is None or sha256_hex(data) != sealed.get("sha256"):
-        raise StrategyLoadError(f"the run keeps no strategy.py of sha256 {sealed.get('sha256')}: use --strategy-file")
-    return strategy_from_source(Artifact.STRATEGY, str(sealed.get("class_name")), data)
-
-
-def anchor_findings(
-    seen: Run | VerifyReport, *, require_sealed: bool = False, expect_digest: str | None = None
-) -> tuple[Finding, ...]:
-    """Return what is wrong with a run by what its reader knows of it from elsewhere."""
-    findings = []
-    if require_sealed and seen.verdict is not Verdict.SEALED:
-        findings.append(Finding(FindingCode.NOT_SEALED, Artifact.MANIFEST, expected="SEALED", seen=seen.verdict))
-    if expect_digest is not None and seen.summary.run_digest != expect_digest:
-        got, asked = seen.summary.run_digest or "none", shown(expect_digest)
+def anchored(report: VerifyReport, *, require_sealed: bool, expect_digest: str | None) -> VerifyReport:
+    """Return a report with what is wrong by what the reader of the run knows of it from elsewhere."""
+    findings = list(report.findings)
+    if require_sealed and report.verdict is not Verdict.SEALED:
+        findings.append(Finding(FindingCode.NOT_SEALED, Artifact.MANIFEST, expected="SEALED", seen=report.verdict))
+    if expect_digest is not None and report.summary.run_digest != expect_digest:
+        got, asked = report.summary.run_digest or "none", shown(expect_digest)
         findings.append(Finding(FindingCode.RUN_DIGEST_WRONG, Artifact.MANIFEST, expected=asked, seen=got))
-    return tuple(findings)
+    return replace(report, findings=tuple(findings))
 
 
-def _impossible(seen: str, expected: str = "a run that can be executed again") -> Finding:
-    return Finding(FindingCode.REPLAY_IMPOSSIBLE, Artifact.MANIFEST, expected=expected, seen=seen)
+def _impossible(error: Exception) -> Finding:
+    """Return the finding on a run whose own record keeps it from being executed again."""
+    seen = str(error) if isinstance(error, InputError) else f"{type(error).__name__} in the manifest"
+    return Finding(FindingCode.REPLAY_IMPOSSIBLE, Artifact.MANIFEST, 0, None, "a run that can be executed again", seen)
 
 
-def _replay(execute: Callable[[], _Outcome]) -> _Outcome:
-    """Return what executing a run again gives: the first difference or why that is impossible, and the refusal."""
-    try:
-        return execute()
-    except OutputError:
-        # the machine's fault, which says nothing of the run
-        raise
-    except (MarketDataError, StrategyLoadError, ConfigError, RunPathError) as error:
-        return _impossible(str(error)), None
-    except (KeyError, TypeError, ValueError, OSError, C2Error) as error:
-        return _impossible(f"{type(error).__name__} in the manifest", "a manifest that can be executed again"), None
-
-
-def _execute(
-    run: Run,
-    manifest: Mapping[str, Any],
-    market: str | os.PathLike[str] | None,
-    given: StrategySource | None,
-    progress: Progress | None,
-    require_namespace: bool,
-) -> _Outcome:
-    config = SealedConfig.parse(manifest["config"])
-    source = _strategy_for(config.strategy, config.strategy_id, given)
-    sealed = config.market.file_sha256 if config.market.source == "file" else None
-    if sealed and market is None:
-        return _impossible("no market file", f"--market FILE with sha256 {sealed}"), None
-    clock, inputs = None, manifest["inputs"]
-    if inputs["clock_readings"] is not None and config.clock_start is None:
-        clock = RecordedClock([(int(index), str(text)) for index, text in inputs["clock_readings"]])
+def _replay(run: Run, manifest: Mapping[str, Any], given: Given) -> tuple[Finding | None, list[str]]:
+    """Execute a run again; return the first difference or why that is impossible, and what was not checked."""
+    notes: list[str] = []
     problem = run.summary.reject_reason if run.summary.reject_code == RejectCode.NO_LIVE_GUARD else None
+    try:
+        config, inputs = SealedConfig.parse(manifest["config"]), manifest["inputs"]
+        kept = _kept_strategy(run, config) if given.run_kept_strategy and given.source is None else None
+    except _DAMAGED as error:
+        return _impossible(error), notes
+    handed = given.source or kept
+    _require_files(run, config, market=given.market is not None, strategy=handed is not None)
+    source = _strategy_for(run, config, handed)
+    market = os.fspath(given.market) if config.market.source == "file" and given.market is not None else None
+    if market is not None:
+        _check_market(run, market, config.market.file_sha256)
+    notes.extend(f"what the strategy imports: {version}" for version in other_versions(manifest, source))
     with ExitStack() as stack:
         foreign = source is not None and source.source is not None
         host = stack.enter_context(StrategyHost()) if foreign else None
-        folder = stack.enter_context(held(os.open(run.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)))
-        data = stack.enter_context(opened_market(config, market if sealed else None))
-        if data is not None and market is not None and data.sha256 != sealed:
-            seen = f"{redact_secrets(Path(market).name)} of sha256 {data.sha256}"
-            return _impossible(seen, f"a market file of sha256 {sealed}"), None
         refusal = host.namespace_problem() if host is not None else None
-        if refusal and require_namespace:
+        if refusal and given.require_namespace:
             raise OutputError(f"{run.path} was not executed again: {refusal}")
-        layer = HOOK if refusal else NAMESPACE
-        job = Job(config, data, clock, source, inputs, progress, host, layer, problem)
-        difference, _, _ = compare_with(job, Path(run.path), folder)
+        if refusal:
+            notes.append(f"the network while executing again: hook alone, since {refusal}")
+        layer, step = HOOK if refusal else NAMESPACE, given.counting("step")
+        published = Published(run.files, manifest, run.kept_strategy or b"")
+        try:
+            data = stack.enter_context(opened_market(config, market))
+            if data is not None and data.sha256 != config.market.file_sha256:
+                raise OutputError(f"{market} was altered while it was read")
+            job = Job(config, data, None, source, inputs, step, host, layer, problem)
+            difference, _, _ = compare_with(job, Path(run.path), published)
+        except (MissingExtraError, OutputError):
+            # the machine's fault, which says nothing of the run
+            raise
+        except _DAMAGED as error:
+            return _impossible(error), notes
     if difference is None:
-        return None, refusal
+        return None, notes
     sides = {"expected": difference.computed, "seen": difference.published}
-    return Finding(FindingCode.REPLAY_DIVERGED, difference.file, difference.line, **sides), refusal
+    return Finding(FindingCode.REPLAY_DIVERGED, difference.file, difference.line, **sides), notes
 
 
-def _strategy_for(sealed: StrategyConfig, strategy_id: str, given: StrategySource | None) -> StrategySource | None:
+def _kept_strategy(run: Run, config: SealedConfig) -> StrategySource | None:
+    """Return the strategy that a run keeps, ``None`` for one that keeps none; raise :class:`StrategyLoadError`."""
+    sealed = config.strategy
+    if sealed.origin != "file" or not config.keep_strategy:
+        return None
+    if run.kept_strategy is None or sha256_hex(run.kept_strategy) != sealed.sha256:
+        raise StrategyLoadError(f"the run keeps no {Artifact.STRATEGY} of the sealed sha256 {sealed.sha256}")
+    return strategy_from_source(Artifact.STRATEGY, str(sealed.class_name), run.kept_strategy)
+
+
+def _require_files(run: Run, config: SealedConfig, *, market: bool, strategy: bool) -> None:
+    """Raise :class:`ConfigError` that names every file which the replay needs and the caller did not give."""
+    lacking = {}
+    if config.market.source == "file" and not market:
+        lacking["market"] = f"--market FILE of sha256 {config.market.file_sha256}"
+    if config.strategy.origin == "file" and not strategy:
+        kept = ", or --run-kept-strategy for the one that the run keeps" if config.keep_strategy else ""
+        name, sha256 = config.strategy.class_name, config.strategy.sha256
+        lacking["strategy"] = f"--strategy-file FILE.py:{name} of sha256 {sha256}{kept}"
+    if lacking:
+        problem = f"not given, and {run.path} cannot be executed again without"
+        raise ConfigError(" and ".join(lacking), problem, hint=f"add {'; add '.join(lacking.values())}")
+
+
+def _check_market(run: Run, path: str, sealed: str | None) -> None:
+    """Raise :class:`MarketDataError` unless the market file has the sealed hash."""
+    try:
+        with os.fdopen(open_regular(path, follow=True), "rb") as file:
+            seen = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise MarketDataError(path, 0, f"cannot be read: {getattr(error, 'strerror', error)}") from None
+    if seen != sealed:
+        raise MarketDataError(path, 0, f"has sha256 {seen}, and {run.path} used {sealed}")
+
+
+def _strategy_for(run: Run, config: SealedConfig, given: StrategySource | None) -> StrategySource | None:
     """Return the strategy that a config seals: a built-in one, or the caller's when it has the sealed hash."""
-    if sealed.origin in (None, "built-in"):
-        return built_in_source(strategy_id) if sealed.origin else None
-    if given is None:
-        kept = ", or --run-kept-strategy for the one that the run keeps" if sealed.origin == "file" else ""
-        problem = f"the strategy is the caller's own: --strategy-file FILE:CLASS of sha256 {sealed.sha256}{kept}"
-        raise StrategyLoadError(problem)
-    if given.sha256 is None or given.sha256 != sealed.sha256:
-        raise StrategyLoadError(f"the strategy handed over has sha256 {given.sha256}, the run used {sealed.sha256}")
+    sealed = config.strategy
+    if given is None or sealed.origin in (None, "built-in"):
+        return built_in_source(config.strategy_id) if sealed.origin else None
+    for name in ("sha256", "class_name") if sealed.origin == "file" else ("sha256",):
+        seen, used = getattr(given, name), getattr(sealed, name)
+        if seen is None or seen != used:
+            raise StrategyLoadError(f"the strategy handed over has {name} {seen}, and {run.path} used {used}")
     return replace(given, origin=sealed.origin)

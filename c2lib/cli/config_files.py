@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from pathlib import Path
-from typing import Any, NoReturn, cast
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NoReturn, cast, get_args
 
 import yaml
 
 from c2lib.app.paths import read_input
+from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError
-from c2lib.core.sealed import MAX_NAME_SHOWN
+from c2lib.core.sealed import MAX_NAME_SHOWN, fields_at
 
-MAX_CONFIG_BYTES = 1_000_000
+MAX_CONFIG_BYTES = 100_000
+"""Longest config file: PyYAML takes up to two seconds for as much."""
 MAX_NESTING = 20
 
 _DEEP = f"nested deeper than {MAX_NESTING}"
@@ -34,9 +37,12 @@ _WORDS = (
 """The types that a YAML word without quotes can have, the form and the first characters of each."""
 
 
-def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the mapping of a ``.yaml``, ``.yml`` or ``.json`` file; raise :class:`ConfigError` naming the file."""
-    shown = Path(path).name or str(path)
+def read_config_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
+    """Return the mapping of a ``.yaml``, ``.yml`` or ``.json`` file, and its text.
+
+    Raises :class:`ConfigError` naming the file.
+    """
+    shown = os.fspath(path)
     try:
         data = read_input(path, MAX_CONFIG_BYTES)
     except OSError as error:
@@ -52,18 +58,46 @@ def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ConfigError(shown, f"is no JSON: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(shown, "must be a mapping of field names to values")
-    return values
+    return values, text
+
+
+def line_of(field: str, text: str) -> int | None:
+    """Return the line of a config file's text on which a dotted field stands, or what it would stand in."""
+    line = None
+    # JSON with tabs is no YAML: then there is no line
+    with suppress(yaml.YAMLError):
+        node = yaml.compose(text.removeprefix("\ufeff"), Loader=_PlainLoader)
+        for step in field.split("."):
+            pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+            found = next(((key, value) for key, value in pairs if key.value == step), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def parse_assignment(assignment: str) -> tuple[str, Any]:
-    """Return the dotted field and the value of ``FIELD=VALUE``: JSON where it is JSON, else text."""
+    """Return the dotted field and the value of ``FIELD=VALUE``: JSON where it is JSON, else text.
+
+    A number is text where it has a fraction, and where the field takes text: ``--set broker.initial_cash=5000``.
+    """
     field, equals, text = assignment.partition("=")
-    if not equals or not all(part.isidentifier() for part in field.split(".")):
-        raise ConfigError("--set", "write FIELD=VALUE, such as broker.initial_cash='\"5000\"'")
+    *above, name = field.split(".")
+    if not equals or not all(map(str.isidentifier, (*above, name))):
+        raise ConfigError("--set", "write FIELD=VALUE, such as broker.initial_cash=5000")
+    if not text.strip():
+        raise ConfigError(f"--set {field}", "is empty", hint="give a value; '\"\"' is the empty text, null is none")
     try:
-        return field, _parse_json(text, f"--set {field}")
+        value = _parse_json(text, f"--set {field}", parse_float=str)
     except ValueError:
         return field, text
+    known = fields_at(DryrunConfig, above).get(name)
+    is_text = type(value) is int and above != ["strategy", "params"] and known and _takes_text(known.annotation)
+    return field, text.strip() if is_text else value
+
+
+def _takes_text(kind: Any) -> bool:
+    return kind is str or any(map(_takes_text, get_args(kind)))
 
 
 def _twice(name: str) -> str:
@@ -75,7 +109,7 @@ def _whole_number(text: str) -> int:
     return int(text[:20])
 
 
-def _parse_json(text: str, shown: str) -> Any:
+def _parse_json(text: str, shown: str, parse_float: Callable[[str], Any] = float) -> Any:
     """Return the value of a JSON text; raise :class:`ValueError` for what is no JSON, ConfigError for the rest."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -87,7 +121,7 @@ def _parse_json(text: str, shown: str) -> Any:
         return values
 
     try:
-        value = json.loads(text, object_pairs_hook=unique, parse_int=_whole_number)
+        value = json.loads(text, object_pairs_hook=unique, parse_int=_whole_number, parse_float=parse_float)
         deep = _is_deep(value, MAX_NESTING)
     except RecursionError:
         deep = True

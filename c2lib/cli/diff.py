@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from c2lib.cli.console import GOOD, NOT_GOOD, show
+from c2lib.cli.console import GOOD, NOT_GOOD, ProgressBar, show
 
 if TYPE_CHECKING:
     from c2lib.witness.diff import Comparison, RunDiff
@@ -28,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
     """Compare the two directories."""
     from c2lib.witness.diff import diff_runs
 
-    found = diff_runs(options.a, options.b)
+    with ProgressBar() as bar:
+        found = diff_runs(options.a, options.b, progress=partial(bar, "B"))
     for line in [json.dumps(found.facts())] if options.json else _lines(found):
         show(line)
     return GOOD if found.same else NOT_GOOD

@@ -9,7 +9,8 @@ import argparse
 import json
 from datetime import UTC, datetime
 
-from c2lib.cli.console import GOOD, NOT_GOOD, say, show
+from c2lib.cli.console import GOOD, NOT_GOOD, ProgressBar, say, show
+from c2lib.cli.verify import add_replay_options
 from c2lib.core.redaction import redact_secrets
 
 
@@ -18,9 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", metavar="RUN_DIR", help="run directory")
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="date of the evidence; left out: today in UTC")
     parser.add_argument("--owner", default="operator", help="who answers for it")
-    parser.add_argument("--market", metavar="FILE", help="market file of the run, for the replay")
-    parser.add_argument("--strategy-file", metavar="FILE:CLASS", help="strategy of the run, when it was one's own")
-    parser.add_argument("--run-kept-strategy", action="store_true", help="execute the strategy.py that the run keeps")
+    add_replay_options(parser)
     parser.add_argument("--no-plots", action="store_true", help="leave the pictures out")
 
 
@@ -28,15 +27,17 @@ def run(options: argparse.Namespace) -> int:
     """Write the draft and print where."""
     from c2lib.app.evidence import write_evidence
 
-    draft = write_evidence(
-        options.run_dir,
-        date=options.date or datetime.now(UTC).date().isoformat(),
-        owner=options.owner,
-        market=options.market,
-        strategy=options.strategy_file or None,
-        run_kept_strategy=options.run_kept_strategy,
-        plots=not options.no_plots,
-    )
+    with ProgressBar() as bar:
+        draft = write_evidence(
+            options.run_dir,
+            date=datetime.now(UTC).date().isoformat() if options.date is None else options.date,
+            owner=options.owner,
+            market=options.market,
+            strategy=options.strategy_file,
+            run_kept_strategy=options.run_kept_strategy,
+            plots=not options.no_plots,
+            progress=bar,
+        )
     place = redact_secrets(draft.path)
     show(json.dumps({"passed": draft.passed, "path": place, "failed_claims": list(draft.failed_claims)}))
     for finding in draft.report.findings:

@@ -16,31 +16,66 @@ from typing import Any, NoReturn
 from c2lib.cli.console import COULD_NOT, GOOD, NOT_GOOD, say
 from c2lib.core.errors import C2Error, ConfigError, RunConflictError
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.text import nearest, quoted
 
 _INTERRUPTED = 130
 _OPTION_NAME = re.compile(r"--?[a-z][a-z-]{0,30}", re.ASCII)
+_NO_VALUES = (
+    (re.compile(r"invalid choice: .* \(choose from (.*)\)", re.DOTALL), r"must be one of \1"),
+    (re.compile("ignored explicit argument .*", re.DOTALL), "takes no value"),
+)
+"""What argparse says with the value in it, and what is said instead."""
 
 _COMMANDS = {
-    "dryrun": "run a dry run and publish its run directory",
-    "verify": "check run directories: refold the log, and execute the session again",
-    "diff": "say where and why two runs part",
-    "evidence": "render the evidence draft of a run",
-    "schema": "write or check the JSON Schemas of the artifacts",
+    "dryrun": ("run a dry run and publish its run directory", "--strategy-id sma_cross --seed 7 --market day.csv"),
+    "verify": ("check run directories: refold the log, and execute the session again", "out/finish_c/c2/RUN_ID"),
+    "diff": ("say where and why two runs part", "out/finish_c/c2/ONE out/finish_c/c2/OTHER"),
+    "evidence": ("render the evidence draft of a run", 'out/finish_c/c2/RUN_ID --owner "J. Doe" --market day.csv'),
+    "schema": ("write or check the JSON Schemas of the artifacts", "--check"),
 }
+"""Each command: what it is for, and what stands behind its name in an example."""
+
+
+def _given(text: str) -> str:
+    """Return the value of an option; one that is empty is a mistake, such as a shell variable that is not set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty (give a value, or leave it out)")
+    return text
+
+
+class _Once(argparse.Action):
+    """Stores a value and refuses another one."""
+
+    def __call__(self, *called_with: Any) -> None:
+        """Store the value, the third of what argparse calls this with."""
+        _, namespace, values, *_ = called_with
+        if getattr(namespace, self.dest) is not self.default:
+            raise argparse.ArgumentError(self, "is given twice")
+        setattr(namespace, self.dest, values)
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors quote no value: not of an option that is unknown, and not of one that does not fit."""
+    """A parser whose errors are one line and quote no value: not of an unknown option, and not of one that is wrong."""
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        options, unknown = self.parse_known_args(args, namespace)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+        self.register("action", None, _Once)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        options, unknown = super().parse_known_args(args, namespace)
         if unknown:
             names = [name[0] for word in unknown if (name := _OPTION_NAME.match(word))]
-            self.error(f"unknown option {', '.join(names)}" if names else "an argument that no option takes")
-        return options
+            near = nearest(names[0], self._option_string_actions) if names else ""
+            what = f"unknown option {', '.join(names)}" if names else "an argument that no option takes"
+            self.error(f"{what} ({near})" if near else what)
+        return options, unknown
 
     def error(self, message: str) -> NoReturn:
-        super().error(redact_secrets(message))
+        for quoting, silent in _NO_VALUES:
+            message = quoting.sub(silent, message)
+        message = message.removeprefix("argument ")
+        say(f"{redact_secrets(message)}; see {self.prog} --help")
+        raise SystemExit(COULD_NOT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,8 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # argparse makes an empty list of such a value
         say(f"{empty.removesuffix('=--')}: -- is no value")
         return COULD_NOT
-    parser, name = _parser(words)
     try:
+        parser, name = _parser(words)
         options = parser.parse_args(words)
     except SystemExit as stop:
         return GOOD if not stop.code else COULD_NOT
@@ -98,14 +133,20 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, str | None]:
     parser = _Parser(
         prog="c2lib",
         description="Deterministic, bounded, NO-LIVE dry runs, and evidence that anybody can check.",
-        allow_abbrev=False,
+        epilog="c2lib COMMAND --help has the options, defaults and examples of a command.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(metavar="COMMAND")
     asked = next((word for word in words if not word.startswith("-")), None)
-    for name, purpose in _COMMANDS.items():
+    if asked is not None and asked not in _COMMANDS:
+        parser.error(f"unknown command {quoted(asked)} ({nearest(asked, _COMMANDS, 'one of ' + ', '.join(_COMMANDS))})")
+    for name, (purpose, example) in _COMMANDS.items():
         description = f"{purpose[:1].upper()}{purpose[1:]}."
-        sub = commands.add_parser(name, help=purpose, description=description, allow_abbrev=False)
+        sub = commands.add_parser(
+            name, help=purpose, description=description, epilog=f"example: c2lib {name} {example}"
+        )
+        sub.register("type", None, _given)
+        sub.register("type", str, _given)
         if name == asked:
             _command(name).add_options(sub)
     return parser, asked

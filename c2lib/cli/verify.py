@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from c2lib.cli.console import COULD_NOT, GOOD, NOT_GOOD, ProgressBar, say, show
-from c2lib.core.errors import RunPathError
+from c2lib.core.errors import InputError, OutputError, RunPathError
 
 if TYPE_CHECKING:
     from c2lib.app.verify import VerifyReport
+    from c2lib.session.strategy import StrategySource
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,27 +26,34 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-replay", action="store_true", help="do not execute the session again")
     parser.add_argument("--require-sealed", action="store_true", help="anything less than SEALED is a finding")
     parser.add_argument("--expect-digest", metavar="HEX", help="run_digest that the run must have")
-    parser.add_argument("--market", metavar="FILE", help="market file for the replay; its hash must be the sealed one")
-    parser.add_argument("--strategy-file", metavar="FILE:CLASS", help="strategy for the replay, when it was one's own")
-    parser.add_argument(
-        "--run-kept-strategy", action="store_true", help="execute the strategy.py that the run keeps: code of its maker"
-    )
+    add_replay_options(parser)
     parser.add_argument(
         "--require-namespace", action="store_true", help="execute a strategy file only where it has no network"
     )
     parser.add_argument("--json", action="store_true", help="one JSON line per path")
 
 
+def add_replay_options(parser: argparse.ArgumentParser) -> None:
+    """Describe what a replay needs of the files that the run was made with; their hashes must be the sealed ones."""
+    parser.add_argument("--market", metavar="FILE", help="market file for the replay, when the run used one")
+    parser.add_argument(
+        "--strategy-file", metavar="FILE.py:CLASS", help="strategy for the replay, when it was one's own"
+    )
+    parser.add_argument(
+        "--run-kept-strategy", action="store_true", help="execute the strategy.py that the run keeps: code of its maker"
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Report on each path."""
-    from c2lib.core.errors import OutputError, RunPathError
+    from c2lib.app.runner import source_of
 
-    codes = []
+    codes, strategy = [], source_of(options.strategy_file)
     for path in options.paths:
         try:
             with ProgressBar() as progress:
-                report = _report(path, options, progress)
-        except (OutputError, RunPathError) as error:
+                report = _report(path, options, strategy, progress)
+        except (InputError, OutputError) as error:
             say(str(error))
             codes.append(COULD_NOT)
             continue
@@ -55,7 +63,9 @@ def run(options: argparse.Namespace) -> int:
     return max(codes)
 
 
-def _report(path: str, options: argparse.Namespace, progress: ProgressBar) -> VerifyReport:
+def _report(
+    path: str, options: argparse.Namespace, strategy: StrategySource | None, progress: ProgressBar
+) -> VerifyReport:
     from c2lib.app.evidence import is_evidence, verify_evidence
     from c2lib.app.verify import verify_run
 
@@ -64,7 +74,7 @@ def _report(path: str, options: argparse.Namespace, progress: ProgressBar) -> Ve
         "require_sealed": options.require_sealed,
         "expect_digest": options.expect_digest,
         "market": options.market,
-        "strategy": options.strategy_file or None,
+        "strategy": strategy,
         "require_namespace": options.require_namespace,
         "run_kept_strategy": options.run_kept_strategy,
         "progress": progress,
@@ -82,3 +92,4 @@ def _lines(report: VerifyReport) -> Iterator[str]:
     yield f"{verdict}  {report.path}  ({replay}; run_digest {report.summary.run_digest})"
     yield from (f"  finding: {finding.text()}" for finding in report.findings)
     yield from (f"  unchecked: {what}" for what in report.unchecked)
+    yield from (f"  note: {what}" for what in report.notes)

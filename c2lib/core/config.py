@@ -6,7 +6,6 @@ raises :class:`~c2lib.core.errors.ConfigError`; *well-formed but not allowed* is
 
 from __future__ import annotations
 
-import difflib
 import re
 import secrets
 from collections.abc import Mapping
@@ -39,7 +38,7 @@ from c2lib.core.sealed import (
     config_error,
     must,
 )
-from c2lib.core.text import field_differences
+from c2lib.core.text import field_differences, nearest
 from c2lib.core.vocabulary import BEHAVIOUR_VERSION
 
 BUILT_IN_STRATEGIES = tuple(BUILT_IN_PARAMS)
@@ -151,7 +150,7 @@ class StrategyConfig(Sealed):
     """Which strategy: a person writes ``params``, the rest is filled in from the strategy at hand."""
 
     origin: Literal["built-in", "file", "object"] | None = None
-    """Where it comes from; sealed as null where nothing of that name is known, which preflight rejects."""
+    """Where it comes from; sealed as null for a name that is not known, which preflight rejects."""
     class_name: Text | None = None
     sha256: Sha256 | None = None
     """Hash of the source; null for a built-in one, which the behaviour version stands for."""
@@ -199,7 +198,7 @@ class DryrunConfig(Sealed):
     criteria: Criteria = Criteria()
     no_live_required: Literal["hook", "namespace"] = "hook"
     strategy_timeout_s: Integer = Field(default=60, ge=1, le=3_600)
-    """Seconds that a strategy file may take to answer once."""
+    """Most seconds that a strategy file may take for one answer."""
     keep_strategy: bool = True
     """Whether the run directory keeps a strategy file's bytes, as ``strategy.py``."""
 
@@ -340,8 +339,7 @@ def _check_built_in(strategy_id: str, params: Mapping[str, Param]) -> None:
     for name, value in params.items():
         field = f"strategy.params.{name}"
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(known)}"
+            hint = nearest(name, known, f"it takes {', '.join(known)}")
             raise ConfigError(field, f"{strategy_id} has no such parameter", hint=hint)
         if type(value) is not int or not 1 <= value <= MAX_BUILT_IN_PARAM:
             raise ConfigError(field, f"must be a whole number from 1 to {MAX_BUILT_IN_PARAM}")

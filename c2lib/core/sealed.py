@@ -6,19 +6,21 @@ A decimal is stored in its canonical text, so that equal configs hash equally. A
 
 from __future__ import annotations
 
-import difflib
+import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic.fields import FieldInfo
 
 from c2lib.core.canon import MAX_INTEGER, canonical_sha256, text_problem
 from c2lib.core.contract import IDENTIFIER_PATTERN, SHA256_PATTERN
 from c2lib.core.decimals import MAX_DIGITS, canonical_decimal
 from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import MARK_PATTERN, find_secret, redact_whole
+from c2lib.core.text import nearest
 
 MAX_TEXT = 1024
 """Longest text of a config field, in characters."""
@@ -55,25 +57,37 @@ def _artifact_text(text: str) -> str:
     return text
 
 
-def _decimal(text: str) -> str:
+def _decimal(value: Any) -> Any:
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        raise ValueError("must be text, since a number could lose digits: quote it, such as '0.0002'")
     try:
-        return canonical_decimal(text)
+        return canonical_decimal(value) if isinstance(value, str) else value
     except ValueError:
         # its own message quotes the text
         raise ValueError(f"is not a decimal number of at most {MAX_DIGITS} digits") from None
+
+
+def _whole(value: Any) -> Any:
+    """Return an integer of another kind, such as numpy's, as an ``int``; anything else as it is."""
+    try:
+        return value if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return value
 
 
 # JSON and YAML know lists alone
 _LISTED = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_artifact_text)]
-DecimalText = Annotated[str, StringConstraints(max_length=80), AfterValidator(_decimal)]
+DecimalText = Annotated[str, BeforeValidator(_decimal)]
 NonNegativeDecimal = Annotated[DecimalText, must(lambda text: text[0] != "-", "must not be negative")]
 PositiveDecimal = Annotated[DecimalText, must(lambda text: text[0] != "-" and text != "0", "must be greater than 0")]
 Symbol = Annotated[str, StringConstraints(pattern=f"^(?:{IDENTIFIER_PATTERN}|{MARK_PATTERN})$")]
 """A name; or what is left of one that was a secret, which preflight rejects."""
 Sha256 = Annotated[str, StringConstraints(pattern=f"^{SHA256_PATTERN}$")]
-Integer = Annotated[int, must(lambda number: abs(number) <= MAX_INTEGER, "must lie below 2**53 in magnitude")]
+Integer = Annotated[
+    int, BeforeValidator(_whole), must(lambda number: abs(number) <= MAX_INTEGER, "must lie below 2**53 in magnitude")
+]
 NotBuilt = Annotated[Any, must(lambda value: value is None, "is not built yet; leave it out")]
 """A field whose feature is not built: null, its neutral value, alone."""
 Zero = Annotated[int, Field(ge=0, le=0)]
@@ -83,6 +97,7 @@ EmptyTuple = Annotated[tuple[()], _LISTED]
 
 
 def _param(value: Any) -> Any:
+    value = _whole(value)
     if isinstance(value, float | Decimal):
         raise ValueError("must be text where it has a fraction, such as '0.5'")
     if type(value) not in (str, int, bool):
@@ -149,7 +164,8 @@ class Sealed(BaseModel):
         return ((name, _redacted(value)) for name, value in super().__repr_args__())
 
 
-def _known_fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+def fields_at(model: type[BaseModel], location: Iterable[int | str]) -> dict[str, FieldInfo]:
+    """Return the fields of the model at ``location`` below ``model``, else of the last model on the way there."""
     for step in location:
         field = model.model_fields.get(str(step))
         inner = field.annotation if field else None
@@ -158,18 +174,19 @@ def _known_fields(model: type[BaseModel], location: tuple[int | str, ...]) -> li
         if not models:
             break
         model = models[0]
-    return list(model.model_fields)
+    return model.model_fields
 
 
 def config_error(error: ValidationError, model: type[BaseModel]) -> ConfigError:
-    """Return the first complaint of ``error`` as one that names its field."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    """Return the first complaint of ``error`` as one that names its field: an unknown one explains a missing one."""
+    every = error.errors(include_url=False, include_input=False, include_context=False)
+    first = next((one for one in every if one["type"] == "extra_forbidden"), every[0])
     location = first["loc"]
     # pydantic says [key] behind a name of a mapping that is none
     field = ".".join(str(step) for step in location if step != "[key]") or "config"
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(location[-1]), _known_fields(model, location[:-1]), n=1)
-        return ConfigError(field, "unknown field", hint=f"did you mean {close[0]!r}?" if close else "remove it")
+        hint = nearest(str(location[-1]), fields_at(model, location[:-1]), "remove it")
+        return ConfigError(field, "unknown field", hint=hint)
     if first["type"] == "missing":
         return ConfigError(field, "is missing")
     message = first["msg"].removeprefix("Value error, ")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any, AnyStr
 
@@ -39,6 +40,12 @@ def shown(value: object) -> str:
 def quoted(text: str) -> str:
     """Return a text of the caller's in quotes, escaped, cut behind :data:`MAX_QUOTED` characters."""
     return repr(text[:MAX_QUOTED]) + ("…" if len(text) > MAX_QUOTED else "")
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return "did you mean …?" with the nearest of ``known``, or ``otherwise`` where none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else otherwise
 
 
 def one_line(text: str) -> str:

@@ -35,6 +35,11 @@ def _set_to(expected: object, *names: str) -> Applies:
     return lambda summary, _: at(summary.config, *names) == expected
 
 
+def _own_code_under_hook(summary: RunSummary, _: Verification) -> bool:
+    origin = at(summary.config, "strategy", "origin")
+    return at(summary.config, "no_live_required") == "hook" and origin in ("file", "object")
+
+
 def _frictionless(summary: RunSummary, _: Verification) -> bool:
     return not any(at(summary.config, "broker", name) for name in ("slippage_ticks", "latency_steps", "participation"))
 
@@ -64,6 +69,12 @@ LIMITS: tuple[Limit, ...] = (
         _set_to("hook", "no_live_required"),
         "The hook layer is an audit hook in the strategy's process, not a sandbox: native code and ctypes could go "
         "around it, and so could Python extensions with sockets of their own, uncounted.",
+    ),
+    Limit(
+        "own_code_under_hook",
+        _own_code_under_hook,
+        "That nothing left by a way that the hook does not see: programs that native code starts, extension modules "
+        "that it does not refuse by name, sockets that stand in the file system, and the C library's look-up of users.",
     ),
     Limit(
         "namespace_layer",
@@ -123,6 +134,12 @@ LIMITS: tuple[Limit, ...] = (
         _set_to("object", "strategy", "origin"),
         "The strategy existed in memory alone, so nobody else can execute this run again and it can be no PASS: "
         "write it to a file, in a notebook with <code>%%writefile strategy.py</code>, and run that file.",
+    ),
+    Limit(
+        "object_in_process",
+        _set_to("object", "strategy", "origin"),
+        "The strategy ran in the session's process: it could alter the guard that counts attempts, and threads, "
+        "callbacks, timers and functions for the exit that it left behind could act uncounted once it was over.",
     ),
     Limit(
         "unknown_strategy",

@@ -96,14 +96,23 @@ def _bands(starts: Sequence[tuple[str, int, str]], last: int) -> list[Band]:
     return [Band(label, start, end, cause) for (label, start, cause), end in zip(starts, ends, strict=False)]
 
 
-def plot_files(run: Run) -> dict[str, bytes]:
+def plot_files(run: Run, progress: Callable[[int, int], object] | None = None) -> dict[str, bytes]:
     """Return every picture of a run, opened with ``series``, by its file name, each of :data:`PICTURES`.
+
+    Args:
+        run: The run.
+        progress: Called with the pictures drawn and the pictures in all, before each.
 
     Raises:
         MissingExtraError: without matplotlib.
         RunPathError: the event log could not be read.
     """
-    return {name: picture(run.series, name) for name in PICTURES}
+    made: dict[str, bytes] = {}
+    for name in PICTURES:
+        if progress is not None:
+            progress(len(made), len(PICTURES))
+        made[name] = picture(run.series, name)
+    return made
 
 
 def picture(series: RunSeries, name: str) -> bytes:

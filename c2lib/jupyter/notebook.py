@@ -5,7 +5,6 @@ No parameter holds a secret, since papermill writes parameters into the notebook
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from c2lib.core.config import DEFAULT_CLOCK_START, MAX_STEPS, DryrunConfig, chec
 from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import secret_field
 from c2lib.core.sealed import MAX_NAME_SHOWN, Integer, Sealed, Text, config_error
+from c2lib.core.text import nearest
 from c2lib.evidence.render import checked_owner, evidence_name
 
 
@@ -79,8 +79,7 @@ def check_parameters(values: Mapping[str, Any], known: set[str]) -> None:
     """Raise :class:`ConfigError` unless every name is one of ``known`` and the values fit the model."""
     for name in values:
         if name not in known:
-            close = difflib.get_close_matches(str(name), sorted(known), n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(known))}"
+            hint = nearest(str(name), sorted(known), f"it has {', '.join(sorted(known))}")
             raise ConfigError(str(name)[:MAX_NAME_SHOWN], "is no parameter of this notebook", hint=hint)
     NotebookParameters(**values)
 

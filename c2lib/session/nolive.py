@@ -34,6 +34,8 @@ REFUSED = frozenset(
         "os.spawn",
         "os.system",
         "pty.spawn",
+        # without it, SELECT load_extension(…) is refused by SQLite itself
+        "sqlite3.enable_load_extension",
         "sqlite3.load_extension",
         "subprocess.Popen",
         # a socket of the C library's own, to a daemon that may pass lines on
@@ -42,6 +44,20 @@ REFUSED = frozenset(
     }
 )
 REFUSED_PREFIX = "socket."
+
+REFUSED_IMPORTS = frozenset(
+    {
+        # it is there already: an import of it is for a copy whose fork_exec is not audited
+        "_posixsubprocess",
+        # extension modules whose sockets raise no audit event
+        "_tkinter",
+        "grpc._cython.cygrpc",
+        "psycopg2._psycopg",
+        "pyarrow._flight",
+        "pycurl",
+        "zmq.backend.cython._zmq",
+    }
+)
 
 MAX_TRIED = 10
 """Most refused attempts that are named."""
@@ -58,10 +74,8 @@ _installed = False
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if not _active or not (event in REFUSED or event.startswith(REFUSED_PREFIX)):
-        return
-    # importing ctypes opens the process itself, which is no foreign library
-    if event == "ctypes.dlopen" and args and args[0] is None:
+    target = refused_target(event, args) if _active else None
+    if target is None:
         return
     thread = get_ident()
     # a thread that runs a session of its own answers to that session's guard alone
@@ -70,8 +84,25 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     if responsible:
         for guard in responsible:
             if not guard.testing:
-                guard.count(event, target_of(args))
-        raise NoLiveViolationError(f"refused by the NO-LIVE guard: {event}")
+                guard.count(event, target)
+        raise refusal(event, target)
+
+
+def refused_target(event: str, args: tuple[Any, ...]) -> str | None:
+    """Return what an audit event aims at where that is an attempt to leave the process, else ``None``."""
+    if event == "import":
+        name = str.__str__(args[0]) if args else ""
+        return name if name in REFUSED_IMPORTS else None
+    # importing ctypes opens the process itself, which is no foreign library
+    opens_itself = event == "ctypes.dlopen" and args and args[0] is None
+    if opens_itself or not (event in REFUSED or event.startswith(REFUSED_PREFIX)):
+        return None
+    return target_of(args)
+
+
+def refusal(event: str, target: str) -> NoLiveViolationError:
+    """Return what is raised for an attempt that is refused; of what it aims at, a module alone is named."""
+    return NoLiveViolationError(f"refused by the NO-LIVE guard: {event} {target if event == 'import' else ''}".rstrip())
 
 
 def target_of(value: object, depth: int = 0) -> str:

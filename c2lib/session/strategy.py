@@ -28,6 +28,7 @@ from c2lib.core.model import (
     StrategySettings,
 )
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
+from c2lib.core.text import nearest
 from c2lib.core.vocabulary import FailCode
 
 Intents = Sequence[OrderIntent | CancelIntent]
@@ -133,6 +134,15 @@ def built_in_source(strategy_id: str) -> StrategySource | None:
     """Return the built-in strategy of that name, or ``None``."""
     factory = BUILT_IN.get(strategy_id)
     return StrategySource("built-in", None, None, factory) if factory else None
+
+
+def check_strategy_is_known(strategy_id: str) -> None:
+    """Raise :class:`ConfigError` for a name that no built-in strategy has; an empty one is left to preflight."""
+    if strategy_id.strip() and strategy_id not in BUILT_IN:
+        own = f"one of your own needs a file, and --allow: --strategy-file FILE.py:CLASS --allow {strategy_id}"
+        near = nearest(strategy_id, BUILT_IN, f"built in are {', '.join(BUILT_IN)}")
+        problem = f"{strategy_id!r} is no built-in strategy, and no strategy file is given"
+        raise ConfigError("strategy_id", problem, hint=f"{near}; {own}")
 
 
 def object_source(factory: Any, source_sha256: str | None) -> StrategySource:

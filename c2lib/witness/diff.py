@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from c2lib.core.contract import EVENT_FIELDS
 from c2lib.core.errors import RunPathError
+from c2lib.core.redaction import redact_secrets
 from c2lib.core.text import ABSENT, field_differences, first_difference, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, EventKind
 from c2lib.witness.align import Alignment, Line, side_by_side, steps
@@ -26,6 +27,7 @@ from c2lib.witness.findings import Findings, Verdict
 from c2lib.witness.foreign import RunbookFile, count_name, text_of
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, canonical_object, problems
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder, RunPath
+from c2lib.witness.run import Progress, counted
 from c2lib.witness.snapshots import MAX_STATES
 
 MAX_DAMAGE = 10
@@ -260,11 +262,13 @@ def _own_event(data: bytes) -> Mapping[str, Any] | None:
     return None if value is None or any(problems(EVENT_FIELDS, value, closed=True)) else value
 
 
-def _opened(folder: Folder, artifact: Artifact, findings: Findings) -> tuple[ArtifactFile, LineCheck]:
+def _opened(
+    folder: Folder, artifact: Artifact, findings: Findings, progress: Callable[[int], None] | None = None
+) -> tuple[ArtifactFile, LineCheck]:
     check, limit = LineCheck(artifact, (), findings, limit=MAX_OBJECT), MAX_OBJECT
     if artifact is not Artifact.MANIFEST:
         check, limit = RunbookFile(artifact, findings), MAX_LINE
-    return ArtifactFile(folder.descriptor, artifact, findings, limit), check
+    return ArtifactFile(folder.descriptor, artifact, findings, limit, progress), check
 
 
 def _names(folder: Folder) -> Names:
@@ -285,8 +289,8 @@ class _Side:
     other names (``renamed``), where they are the same but for the name and the hashes that follow from it.
     """
 
-    def __init__(self, folder: Folder, names: Names, *, renamed: bool) -> None:
-        self.folder, self.names = folder, names
+    def __init__(self, folder: Folder, names: Names, progress: Callable[[int], None] | None, *, renamed: bool) -> None:
+        self.folder, self.names, self._progress = folder, names, progress
         self.contents: dict[str, FileFacts | str] = {}
         self._stop: Mapping[str, Any] = {}
         self._findings = Findings()
@@ -306,7 +310,7 @@ class _Side:
         """Yield the lines of a file that can be compared, none beyond the number ``most``."""
         if artifact not in self.folder.entries:
             return
-        (file, check), digest = _opened(self.folder, artifact, self._findings), sha256()
+        (file, check), digest = _opened(self.folder, artifact, self._findings, self._progress), sha256()
         for number, data in file.lines():
             value = _own_event(data) if artifact is Artifact.EVENTS else None
             if value is None and number <= most:
@@ -339,7 +343,7 @@ class _Side:
         damage = [finding.text() for finding in self._findings.all()]
         more = [f"{len(damage) - MAX_DAMAGE} more"] if len(damage) > MAX_DAMAGE else []
         return RunSide(
-            path=self.folder.path,
+            path=redact_secrets(self.folder.path),
             verdict=self.folder.verdict,
             run_id=shown(self.names.run_id),
             strategy_id=shown(self.names.strategy_id),
@@ -348,21 +352,24 @@ class _Side:
         )
 
 
-def diff_runs(a: RunPath, b: RunPath) -> RunDiff:
+def diff_runs(a: RunPath, b: RunPath, *, progress: Progress | None = None) -> RunDiff:
     """Return where and why two run directories differ, sealed, unsealed or incomplete as they are.
 
     Args:
         a: One run directory.
         b: The other.
+        progress: Called with the bytes read and the bytes in all, now and then.
 
     Raises:
         RunPathError: One of them is no directory, or its events cannot be read at all.
     """
     with Folder(a) as folder_a, Folder(b) as folder_b:
         names = _names(folder_a), _names(folder_b)
-        renamed = names[0].run_id != names[1].run_id
+        renamed, read = names[0].run_id != names[1].run_id, None
+        if progress is not None:
+            read = counted(progress, folder_a.size() + folder_b.size())
         left, right = (
-            _Side(folder, own, renamed=renamed) for folder, own in zip((folder_a, folder_b), names, strict=True)
+            _Side(folder, own, read, renamed=renamed) for folder, own in zip((folder_a, folder_b), names, strict=True)
         )
         line_diff = LineDiff(*names)
         events = line_diff.compare(left.lines(Artifact.EVENTS), right.lines(Artifact.EVENTS))

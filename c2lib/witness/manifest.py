@@ -61,25 +61,18 @@ def at(value: Any, *path: str) -> Any:
 
 
 def check_manifest(
-    manifest: Mapping[str, Any],
-    folder: str | None,
-    logs: Logs,
-    measured: Mapping[str, FileFacts],
-    findings: Findings,
+    manifest: Mapping[str, Any], logs: Logs, measured: Mapping[str, FileFacts], findings: Findings
 ) -> None:
     """Check a manifest whose fields keep the contract: by itself, against the files, and against what they say.
 
     Args:
         manifest: the manifest.
-        folder: the name of the run's folder, ``None`` where it is not that of a published run.
         logs: what the files say.
         measured: what was measured while they were read.
         findings: where findings are recorded.
     """
     check = _ManifestCheck(manifest, findings)
     check.seal()
-    if folder is not None:
-        check.same(FindingCode.WRONG_RUN, "the folder's name", folder, manifest["run_id"])
     check.files(measured)
     check.log(logs)
 

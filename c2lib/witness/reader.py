@@ -52,8 +52,9 @@ class FileFacts:
 class ArtifactFile:
     """One file of a run directory, read once by :meth:`lines` or :meth:`blocks`.
 
-    ``facts`` are there when it was read to its end. A file that is ``kept`` stays open, for :meth:`again`, until it is
-    closed or no longer used.
+    ``facts`` are there when it was read to its end. ``marks`` maps the end of each piece that was read to the sha256 of
+    all bytes up to there. A file that is ``kept`` stays open, for :meth:`again` and :meth:`at`, until it is closed or
+    no longer used.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class ArtifactFile:
     ) -> None:
         self.name = name
         self.facts: FileFacts | None = None
+        self.marks: dict[int, bytes] = {}
         self._directory = directory
         self._findings = findings
         self._limit = limit
@@ -76,8 +78,7 @@ class ArtifactFile:
         self._rest: Iterator[tuple[int, bytes]] | None = None
         self._descriptor = -1
         self._closing: finalize[[int], ArtifactFile] | None = None
-        # the end of each piece that was read, and the hash of all bytes up to there
-        self._marks: dict[int, bytes] = {}
+        self._error = OSError(errno.EIO, "not read")
 
     def head(self) -> bytes | None:
         """Return the bytes of the first line that is not too long, or ``None``; it is still read by the others."""
@@ -95,6 +96,12 @@ class ArtifactFile:
         r"""Return the same lines by many: the number of the first, and the lines joined by ``\n``."""
         return self._rest if self._rest is not None else self._read()
 
+    def measured(self) -> FileFacts:
+        """Return the facts of a file that was read; raise :class:`OSError` with its name when it could not be."""
+        if self.facts is None:
+            raise OSError(self._error.errno, self._error.strerror, self.name)
+        return self.facts
+
     def again(self) -> Iterator[tuple[int, bytes]]:
         """Return the blocks of a kept file once more; nothing that is found in them is recorded.
 
@@ -104,11 +111,15 @@ class ArtifactFile:
         if self.facts is None or self._descriptor < 0:
             raise RunPathError(f"{self.name} cannot be read")
         try:
-            facts = yield from self._split(Findings(), self._marks)
+            facts = yield from self._split(Findings(), self.marks)
         except OSError:
             facts = None
         if facts != self.facts:
             raise RunPathError(f"{self.name} is not what was read: it was altered since")
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes of a kept file as they are now, which may not be those that were read."""
+        return os.pread(self._descriptor, size, offset)
 
     def close(self) -> None:
         """Close the file, if it is open."""
@@ -121,9 +132,11 @@ class ArtifactFile:
             self._descriptor = open_regular(self.name, self._directory)
             self._closing = finalize(self, os.close, self._descriptor)
             self.facts = yield from self._split(self._findings, None)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            self._error = error
             self._findings.add(FindingCode.MISSING_FILE, self.name)
         except OSError as error:
+            self._error = error
             self._findings.add(FindingCode.UNREADABLE_FILE, self.name, expected="a regular file", seen=why(error))
         finally:
             if not self._kept:
@@ -143,7 +156,7 @@ class ArtifactFile:
                 raise OSError(errno.EFBIG, "longer than it was")
             mark = digest.copy().digest()
             if marks is None:
-                self._marks[size] = mark
+                self.marks[size] = mark
                 if self._progress is not None:
                     self._progress(len(chunk))
             elif marks.get(size) != mark:

@@ -14,8 +14,8 @@ from typing import Any
 from c2lib.core.contract import MANIFEST_FIELDS, METRICS_FIELDS
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.model import MAX_SOURCE_BYTES
-from c2lib.core.text import quoted
-from c2lib.core.vocabulary import Artifact
+from c2lib.core.text import quoted, shown
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.witness.agreement import Logs, compare
 from c2lib.witness.audit import AuditLog, PhaseMove
 from c2lib.witness.events import EventLog, Observer
@@ -50,12 +50,13 @@ Progress = Callable[[int, int], None]
 class Run:
     """What reading a run directory gave, and the rows of its log; made by :func:`open_run`.
 
-    ``findings`` say what is wrong, ``unchecked`` what could not be checked; ``manifest`` and ``metrics`` are the
-    objects of those files, ``None`` where there is none that keeps the contract; ``kept_strategy`` is ``strategy.py``.
+    ``findings`` say what is wrong, ``unchecked`` what could not be checked, ``notes`` what is neither; ``manifest`` and
+    ``metrics`` are the objects of those files, ``None`` where there is none that keeps the contract; ``kept_strategy``
+    is ``strategy.py``; ``files`` are those that were read.
 
     Rows are read from the log anew each time, through the file that was read. Their methods raise
     :class:`RunPathError` when it could not be read or was closed, and in place of rows of bytes that were altered.
-    A run is a context manager that closes its log; one that is no longer used closes by itself.
+    A run is a context manager that closes its files; one that is no longer used closes by itself.
     """
 
     path: str
@@ -66,8 +67,9 @@ class Run:
     manifest: Mapping[str, Any] | None
     metrics: Mapping[str, Any] | None
     _series: RunSeries | None = field(repr=False, compare=False)
-    _log: ArtifactFile = field(repr=False, compare=False)
+    files: Mapping[str, ArtifactFile] = field(repr=False, compare=False)
     kept_strategy: bytes | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def phases(self) -> tuple[PhaseMove, ...]:
@@ -131,13 +133,14 @@ class Run:
 
     def _rows(self, table: str) -> Iterator[Any]:
         try:
-            yield from rows(table, self._log)
+            yield from rows(table, self.files[Artifact.EVENTS])
         except RunPathError as error:
             raise RunPathError(f"{self.path}: {error}") from None
 
     def close(self) -> None:
-        """Close the log: no more rows."""
-        self._log.close()
+        """Close the files: no more rows."""
+        for file in self.files.values():
+            file.close()
 
     def __enter__(self) -> Run:
         return self
@@ -146,13 +149,14 @@ class Run:
         self.close()
 
 
-def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = False) -> Run:
+def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = False, keep_open: bool = False) -> Run:
     """Read a run directory, each of its files once, and return what it holds and what is wrong with it.
 
     Args:
         path: The directory.
         progress: Called with the bytes read and the bytes in all, now and then.
         series: Whether to collect bars, orders and fills for pictures.
+        keep_open: Whether every file stays open, which a replay needs to show a difference, and not the log alone.
 
     Raises:
         RunPathError: There is no directory at ``path``.
@@ -164,7 +168,7 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         elif folder.verdict is Verdict.INCOMPLETE:
             seen = f"without {', '.join(folder.missing)}"
             findings.add(FindingCode.INCOMPLETE_RUN, ".", expected="the four files of a run", seen=seen)
-        reading = _Reading(folder, findings, collector.take if collector else None, progress)
+        reading = _Reading(folder, findings, collector.take if collector else None, progress, keep_open=keep_open)
         if reading.keeps_runbook_contract():
             reading.read_runbook_run()
         else:
@@ -179,8 +183,9 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         manifest=reading.manifest,
         metrics=reading.metrics,
         _series=collector.series(reading.summary) if collector else None,
-        _log=reading.file(Artifact.EVENTS),
+        files={name.value: reading.file(name) for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST)},
         kept_strategy=reading.kept_strategy,
+        notes=tuple(_notes(folder, reading.manifest)),
     )
 
 
@@ -188,7 +193,13 @@ class _Reading:
     """One pass over a run directory: what its files hold, and what could not be checked."""
 
     def __init__(
-        self, folder: Folder, findings: Findings, observer: Observer | None, progress: Progress | None
+        self,
+        folder: Folder,
+        findings: Findings,
+        observer: Observer | None,
+        progress: Progress | None,
+        *,
+        keep_open: bool,
     ) -> None:
         self.summary = RunSummary()
         self.manifest: Mapping[str, Any] | None = None
@@ -199,8 +210,9 @@ class _Reading:
         self._folder = folder
         self._findings = findings
         self._observer = observer
+        self._keep_open = keep_open
         self._files: dict[Artifact, ArtifactFile] = {}
-        self._progress = _counted(progress, folder.size()) if progress else None
+        self._progress = counted(progress, folder.size()) if progress else None
 
     @property
     def measured(self) -> dict[str, FileFacts]:
@@ -213,7 +225,7 @@ class _Reading:
         """Return a file of the directory, not read yet or read already."""
         if artifact not in self._files:
             limit = MAX_OBJECT if artifact is Artifact.MANIFEST else MAX_LINE
-            kept = artifact is Artifact.EVENTS
+            kept = self._keep_open or artifact is Artifact.EVENTS
             self._files[artifact] = ArtifactFile(
                 self._folder.descriptor, artifact.value, self._findings, limit, self._progress, kept=kept
             )
@@ -259,8 +271,7 @@ class _Reading:
         logs = Logs(events, audit, snapshots, self.metrics, frozenset(self.measured))
         compare(logs, findings)
         if self.manifest is not None:
-            name = self._folder.name if self._folder.verdict is Verdict.SEALED else None
-            check_manifest(self.manifest, name, logs, self.measured, findings)
+            check_manifest(self.manifest, logs, self.measured, findings)
         self.unchecked += () if self._folder.has_manifest else NOT_CHECKED_UNSEALED
         if audit.dead_sinks:
             self.unchecked.append(NOT_COMPARED)
@@ -281,7 +292,13 @@ class _Reading:
         return found
 
 
-def _counted(progress: Progress, planned: int) -> Callable[[int], None]:
+def _notes(folder: Folder, manifest: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield what is no finding and may surprise."""
+    if manifest is not None and folder.verdict is Verdict.SEALED and folder.name != manifest["run_id"]:
+        yield f"the folder is called {shown(folder.name)}, the run {shown(manifest['run_id'])}"
+
+
+def counted(progress: Progress, planned: int) -> Callable[[int], None]:
     """Return what takes further bytes and reports to ``progress`` how many there were so far."""
     done = 0
 

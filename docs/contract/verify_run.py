@@ -328,12 +328,13 @@ def _short(value: Any) -> str:
 
 @dataclass
 class Report:
-    """Findings, the first 100 of them kept; ``broken`` are the files whose story cannot be told further."""
+    """Findings, the first 100 of them kept; ``notes`` are none; ``broken`` are the files that cannot be followed."""
 
     verdict: str = "SEALED"
     findings: list[Finding] = field(default_factory=list)
     total: int = 0
     unchecked: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     run_digest: str | None = None
 
@@ -483,7 +484,9 @@ class Manifest:
                 self.facts |= {f"{name}.{key}".removeprefix("config."): parts[name][key] for key in FORMS[name]}
             self.facts |= {name: manifest[name] for name in ("status", "audit", "artifacts")} | manifest["inputs"]
             self.same("behaviour_version", BEHAVIOUR, manifest["behaviour_version"])
-            self.same("name of the folder", folder.resolve().name, manifest["run_id"])
+            name, run_id = folder.resolve().name, manifest["run_id"]
+            if name != run_id:
+                self.report.notes.append(f"the folder is called {_short(name)}, the run {_short(run_id)}")
             self._check_config(manifest, config, config["market"])
             self._check_strategy(manifest["strategy"], config["strategy"])
             self._check_inputs(manifest["inputs"])
@@ -1091,9 +1094,10 @@ def told(report: Report, *, as_json: bool) -> str:
     if as_json:
         facts: dict[str, Any] = {"verdict": report.verdict, "findings": [found._asdict() for found in report.findings]}
         facts |= {"findings_total": report.total, "unchecked": report.unchecked, "run_digest": report.run_digest}
+        facts["notes"] = report.notes
         return json.dumps(facts, sort_keys=True)
     rows = [f"{f.file}:{f.line}: {f.problem} (expected {f.expected}, seen {f.seen})" for f in report.findings]
-    rows += [f"unchecked: {what}" for what in report.unchecked]
+    rows += [f"unchecked: {what}" for what in report.unchecked] + [f"note: {what}" for what in report.notes]
     return "\n".join([*rows, f"{report.verdict}, {report.total} findings"])
 
 

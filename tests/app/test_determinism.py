@@ -132,7 +132,7 @@ def test_findings_have_one_order(published: Path) -> None:
     for name in "hcagbfde":
         (published / f"{name}.txt").touch()
         (published / "evidence" / name).mkdir(parents=True)
-    found = [finding.file for finding in verify_run(published).findings]
+    found = [finding.file for finding in verify_run(published, replay=False).findings]
     assert found == sorted(found)
     assert len(found) == 16
 

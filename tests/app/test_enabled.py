@@ -46,7 +46,7 @@ def test_yaml_lookalike_is_refused(command: Command, out: Path, tmp_path: Path, 
     file.write_text(f"strategy_id: strat_demo\nseed: 7\nenabled: {value}\n")
     answer = command("dryrun", "--config", file, "--out", out)
     assert answer.code == 2
-    assert answer.complaint.startswith(("enabled: ", "run.yaml, line 3: tags are refused"))
+    assert answer.complaint.startswith((f"{file}, line 3: enabled: ", f"{file}, line 3: tags are refused"))
     assert not out.exists()
 
 

@@ -16,7 +16,6 @@ from c2lib.app.verify import verify_run
 from c2lib.core.canon import sha256_hex
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError, MissingExtraError, OutputError, RunPathError
-from c2lib.core.regular_file import open_regular
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from tests.app.runs import RUN, flip_byte, market_csv, place_below, tree
 
@@ -57,18 +56,30 @@ def test_same_draft_changes_nothing(published: Path) -> None:
 
 
 def test_evidence_reads_once(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writing or checking evidence opens each file of the run once."""
-    opened: Counter[str] = Counter()
+    """Writing or checking evidence, with replay and pictures, opens each file of the run and reads each byte once."""
+    files = {name: (published / name).stat() for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST)}
+    names = {facts.st_ino: name for name, facts in files.items()}
+    opened, read = Counter[str](), Counter[str]()
 
-    def counting(name: str, directory: int) -> int:
-        opened[name] += 1
-        return open_regular(name, directory)
+    def opening(path: Any, *args: Any, **options: Any) -> int:
+        handle = open_file(path, *args, **options)
+        opened[names.get(os.fstat(handle).st_ino, "")] += 1
+        return handle
 
-    monkeypatch.setattr("c2lib.witness.reader.open_regular", counting)
+    def reading(handle: int, *args: int) -> bytes:
+        data = read_at(handle, *args)
+        read[names.get(os.fstat(handle).st_ino, "")] += len(data)
+        return data
+
+    open_file, read_at = os.open, os.pread
+    monkeypatch.setattr(os, "open", opening)
+    monkeypatch.setattr(os, "pread", reading)
     path = draft(published).path
-    assert set(opened.values()) == {1}
-    assert verify_evidence(path, replay=True).ok
-    assert opened == dict.fromkeys((*SEALED_BY_MANIFEST, Artifact.MANIFEST), 2)
+    for times in (1, 2):
+        del opened[""], read[""]
+        assert opened == dict.fromkeys(files, times)
+        assert read == {name: times * facts.st_size for name, facts in files.items()}
+        assert times == 2 or verify_evidence(path, replay=True).ok
 
 
 @pytest.mark.parametrize(
@@ -161,10 +172,12 @@ def test_missing_manifest_gets_fail(published: Path) -> None:
 
 
 def test_market_run_needs_market(tmp_path: Path, out: Path) -> None:
-    """A run on a market file fails the claim reproduced without that file and is a PASS with the file."""
+    """A run on a market file gets no draft without that file, and nothing is written, and a PASS with the file."""
     market = market_csv(tmp_path / "day.csv")
     run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN), out_dir=out, market=market)
-    assert "reproduced" in draft(place_below(out), plots=False).failed_claims
+    with pytest.raises(ConfigError, match=r"^market: .*add --market FILE of sha256 [0-9a-f]{64}"):
+        draft(place_below(out), plots=False)
+    assert not (place_below(out) / "evidence").exists()
     assert draft(place_below(out), plots=False, market=market).passed
 
 

@@ -14,7 +14,7 @@ from c2lib.app.evidence import NOT_DRAWN, REPLAY_AS_STATED, is_evidence, verify_
 from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import VerifyReport, verify_run
 from c2lib.core.config import DryrunConfig
-from c2lib.core.errors import RunPathError
+from c2lib.core.errors import ConfigError, RunPathError
 from c2lib.core.vocabulary import Artifact
 from c2lib.evidence.plots import PICTURES, plot_files
 from c2lib.evidence.render import MAX_EVIDENCE
@@ -65,11 +65,11 @@ def test_unchanged_draft_is_clean(published: Path) -> None:
 
 def test_skipped_replay_is_unchecked(evidence: Path) -> None:
     """Without a replay, what evidence states about the replay is reported as unchecked and the rest is compared."""
-    report = verify_evidence(evidence)
+    report = verify_evidence(evidence, replay=False)
     assert (report.ok, report.replayed) == (True, False)
     assert report.unchecked == ("re-execution: left out", REPLAY_AS_STATED)
     evidence.write_text(evidence.read_text().replace("Steps | <code>64", "Steps | <code>63"))
-    assert found(verify_evidence(evidence)) == [f"EVIDENCE_DIFFERS {PASS}:24"]
+    assert found(verify_evidence(evidence, replay=False)) == [f"EVIDENCE_DIFFERS {PASS}:24"]
 
 
 def test_every_line_is_compared(evidence: Path) -> None:
@@ -78,7 +78,8 @@ def test_every_line_is_compared(evidence: Path) -> None:
     for number, line in enumerate(lines, start=1):
         evidence.write_text("\n".join([*lines[: number - 1], f"{line}<", *lines[number:]]))
         code = "EVIDENCE_MALFORMED" if "**Date:**" in line else "EVIDENCE_DIFFERS"
-        assert found(verify_evidence(evidence)) == [f"{code} {PASS}:{number if code == 'EVIDENCE_DIFFERS' else 0}"]
+        at = number if code == "EVIDENCE_DIFFERS" else 0
+        assert found(verify_evidence(evidence, replay=False)) == [f"{code} {PASS}:{at}"]
 
 
 def test_first_difference_is_shown(evidence: Path) -> None:
@@ -99,11 +100,11 @@ def test_owner_and_date_may_vary(published: Path, evidence: Path) -> None:
     changed = evidence.read_text().replace("Q. ", "R. ")
     assert changed != evidence.read_text()
     evidence.write_text(changed)
-    assert verify_evidence(evidence).ok
+    assert verify_evidence(evidence, replay=False).ok
     evidence.write_text(evidence.read_text().replace("2026-02-03", "2026-02-04").replace("20260203", "20260204"))
-    assert found(verify_evidence(evidence)) == [f"EVIDENCE_DIFFERS {PASS}:0"]
+    assert found(verify_evidence(evidence, replay=False)) == [f"EVIDENCE_DIFFERS {PASS}:0"]
     renamed = evidence.rename(evidence.with_name(PASS.replace("0203", "0204")))
-    assert verify_evidence(renamed).ok
+    assert verify_evidence(renamed, replay=False).ok
 
 
 def test_renamed_fail_is_found(published: Path) -> None:
@@ -146,7 +147,7 @@ def test_linked_folder_keeps_run(published: Path, tmp_path: Path) -> None:
     path = drafted(published)
     elsewhere = shutil.move(published / "evidence", tmp_path / "evidence")
     (published / "evidence").symlink_to(elsewhere)
-    report = verify_evidence(path)
+    report = verify_evidence(path, replay=False)
     assert report.summary.run_id == RUN
     assert "UNEXPECTED_FILE evidence:0" in found(report)
 
@@ -166,14 +167,12 @@ def test_market_evidence_needs_market(tmp_path: Path, out: Path) -> None:
     run = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN), out_dir=out, market=market)
     path = drafted(Path(str(run.path)), market=market)
     assert verify_evidence(path, replay=True, market=market).ok
-    assert {text.split()[0] for text in found(verify_evidence(path, replay=True))} == {
-        "REPLAY_IMPOSSIBLE",
-        "EVIDENCE_DIFFERS",
-    }
-    assert verify_evidence(path).ok
+    with pytest.raises(ConfigError, match=r"^market: "):
+        verify_evidence(path)
+    assert verify_evidence(path, replay=False).ok
 
 
-@pytest.mark.parametrize("damage", ["market", "metrics", "manifest", "no manifest"])
+@pytest.mark.parametrize("damage", ["metrics", "manifest", "no manifest"])
 def test_fail_draft_matches_bad_run(tmp_path: Path, out: Path, damage: str) -> None:
     """The FAIL draft of a damaged run has no finding of its own, with a replay and without."""
     market = market_csv(tmp_path / "day.csv")
@@ -185,10 +184,9 @@ def test_fail_draft_matches_bad_run(tmp_path: Path, out: Path, damage: str) -> N
         flip_byte(place / Artifact.MANIFEST, 30)
     elif damage == "no manifest":
         (place / Artifact.MANIFEST).unlink()
-    given = None if damage == "market" else market
-    path = drafted(place, market=given)
+    path = drafted(place, market=market)
     for replay in (True, False):
-        report = verify_evidence(path, replay, market=given)
+        report = verify_evidence(path, replay, market=market)
         assert not [finding for finding in report.findings if finding.code.startswith("EVIDENCE")]
 
 
@@ -251,7 +249,7 @@ def test_special_file_is_a_finding(evidence: Path, make: Callable[[Path], object
     """Evidence that is a FIFO or a symlink is an UNREADABLE_FILE finding, without waiting or following the link."""
     evidence.unlink()
     make(evidence)
-    unreadable = [f for f in verify_evidence(evidence).findings if f.code is FindingCode.UNREADABLE_FILE]
+    unreadable = [f for f in verify_evidence(evidence, replay=False).findings if f.code is FindingCode.UNREADABLE_FILE]
     assert [(finding.file, finding.seen) for finding in unreadable] == [(PASS, seen)]
 
 
@@ -303,17 +301,17 @@ def assert_held(path: Path, name: str) -> None:
     picture = path.with_name(name)
     drawn, text = picture.read_bytes(), path.read_text()
     picture.write_bytes(drawn + b"x")
-    assert found(verify_evidence(path)) == [f"PICTURE_DIFFERS {name}:0"]
-    (finding,) = verify_evidence(path).findings
+    assert found(verify_evidence(path, replay=False)) == [f"PICTURE_DIFFERS {name}:0"]
+    (finding,) = verify_evidence(path, replay=False).findings
     path.write_text(text.replace(finding.expected.removeprefix("sha256 "), finding.seen))
-    (finding,) = verify_evidence(path).findings
+    (finding,) = verify_evidence(path, replay=False).findings
     assert (finding.code, finding.file) == (FindingCode.PICTURE_DIFFERS, PASS)
     assert "drawn from the run by matplotlib" in finding.expected
     path.write_text(text)
     picture.unlink()
-    assert found(verify_evidence(path)) == [f"MISSING_FILE {name}:0"]
+    assert found(verify_evidence(path, replay=False)) == [f"MISSING_FILE {name}:0"]
     picture.symlink_to("phases.png")
-    assert f"UNREADABLE_FILE {name}:0" in found(verify_evidence(path))
+    assert f"UNREADABLE_FILE {name}:0" in found(verify_evidence(path, replay=False))
 
 
 def test_unnamed_picture_is_found(published: Path) -> None:
@@ -321,7 +319,7 @@ def test_unnamed_picture_is_found(published: Path) -> None:
     path = drafted(published, plots=True)
     lines = path.read_text().split("\n")
     path.write_text("\n".join(line for line in lines if "equity.png" not in line).replace("\n\n\n", "\n\n"))
-    assert found(verify_evidence(path)) == [f"PICTURE_DIFFERS {PASS}:0"]
+    assert found(verify_evidence(path, replay=False)) == [f"PICTURE_DIFFERS {PASS}:0"]
 
 
 def test_undrawable_pictures_are_unchecked(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,7 +331,7 @@ def test_undrawable_pictures_are_unchecked(published: Path, monkeypatch: pytest.
         assert report.ok
         assert [text.startswith(f"{NOT_DRAWN}: drawing needs ") for text in report.unchecked] == [True]
     (published / Artifact.EVENTS).unlink()
-    report = verify_evidence(path)
+    report = verify_evidence(path, replay=False)
     assert any(text.startswith(f"{NOT_DRAWN}: ") and "events.jsonl cannot be read" in text for text in report.unchecked)
 
 
@@ -355,4 +353,4 @@ def test_command_accepts_runs_and_evidence(command: Command, published: Path, ev
 def test_bare_file_name_works(evidence: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An evidence file is checked by its bare name from within its folder."""
     monkeypatch.chdir(evidence.parent)
-    assert verify_evidence(evidence.name).ok
+    assert verify_evidence(evidence.name, replay=False).ok

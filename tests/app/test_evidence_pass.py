@@ -10,6 +10,7 @@ import pytest
 from c2lib.app.evidence import EvidenceDraft, verify_evidence, write_evidence
 from c2lib.app.runner import run_dryrun
 from c2lib.core.config import DryrunConfig
+from c2lib.core.errors import ConfigError, MarketDataError, StrategyLoadError
 from c2lib.core.vocabulary import Artifact
 from c2lib.witness.findings import FindingCode, Verdict
 from tests.app.runs import BUYER, OWN, RUN, flip_byte, forge, market_csv, strategy_file
@@ -115,28 +116,25 @@ def test_staging_folder_gets_no_pass(published: Path) -> None:
 
 
 def test_missing_market_gets_no_pass(tmp_path: Path, out: Path) -> None:
-    """A run on a market file gets no PASS without that file or with a file of another hash."""
+    """A run on a market file gets no draft without that file or with a file of another hash."""
     market = market_csv(tmp_path / "day.csv")
     run = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN), out_dir=out, market=market)
     other = tmp_path / "other.csv"
     other.write_text(market.read_text().replace("100.5", "101.5", 1))
-    for given in (None, other):
-        made = draft(Path(str(run.path)), market=given)
-        assert "reproduced" in made.failed_claims
-        assert [finding.code for finding in made.report.findings] == [FindingCode.REPLAY_IMPOSSIBLE]
-        Path(made.path).unlink()
+    for given, error in ((None, ConfigError), (other, MarketDataError)):
+        with pytest.raises(error):
+            draft(Path(str(run.path)), market=given)
     assert draft(Path(str(run.path)), market=market).passed
 
 
 def test_missing_strategy_gets_no_pass(tmp_path: Path, out: Path) -> None:
-    """A run on a strategy file gets no PASS without that file or with another strategy."""
+    """A run on a strategy file gets no draft without that file or with another strategy."""
     own = strategy_file(tmp_path, BUYER)
     answer = c2lib("dryrun", *OWN, "--strategy-file", f"{own}:Buyer", "--out", out)
     place = Path(answer.facts["path"])
-    for given in (None, Buyer):
-        made = draft(place, strategy=given)
-        assert "reproduced" in made.failed_claims
-        Path(made.path).unlink()
+    for given, error in ((None, ConfigError), (Buyer, StrategyLoadError)):
+        with pytest.raises(error):
+            draft(place, strategy=given)
     assert draft(place, strategy=f"{own}:Buyer").passed
 
 

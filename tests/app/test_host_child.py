@@ -86,6 +86,7 @@ def test_hook_reports_then_refuses() -> None:
         ("socket.connect", (object(), ("10.0.0.1", 443))),
         ("subprocess.Popen", ("sh", ["sh", b"-c", [[["deep"]]]], None, {"KEY": "value"})),
         ("socket.bind", ("x" * 10_000, 2**65, True)),
+        ("import", ("_tkinter", "/a/folder/of/this/machine", None, None, None)),
     ):
         with pytest.raises(NoLiveViolationError, match=event):
             hook(event, args)
@@ -93,6 +94,7 @@ def test_hook_reports_then_refuses() -> None:
         ["socket.connect", "10.0.0.1:443"],
         ["subprocess.Popen", "'sh' 'sh' b'-c'"],
         ["socket.bind", "'" + "x" * 599],
+        ["import", "_tkinter"],
     ]
     assert all(len(report) == 4 + int.from_bytes(report[:4], "big") for report in reports)
 

@@ -113,7 +113,7 @@ def test_refusing_kernel_rejects_run(out: Path) -> None:
 
 
 WRONG: dict[str, tuple[str, ...]] = {
-    "a bad run id": (*DEMO, "--run-id", "../x"),
+    "a bad run id": (*DEMO[:4], "--run-id", "../x"),
     "a market that is not there": (*DEMO, "--market", "none.csv"),
     "more steps than the model takes": (*DEMO, "--steps", "0"),
     "a strategy file that is not there": (*OWN, "--strategy-file", "none.py:Buyer"),

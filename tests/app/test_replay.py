@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,40 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from c2lib.app.replay import ComparedRun, ComparingSink, Difference, difference_at, read_manifest, repeating_failures
+from c2lib.app.replay import (
+    ComparedRun,
+    ComparingSink,
+    Difference,
+    difference_at,
+    published_run,
+    repeating_failures,
+)
 from c2lib.core.errors import SinkWriteError
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES, held
 from c2lib.record.sinks import RetryingSink
+from c2lib.witness import reader
+from c2lib.witness.findings import Findings
+from c2lib.witness.reader import ArtifactFile
 
 
-def opened(folder: Path) -> AbstractContextManager[int]:
-    """Give a handle of a folder."""
-    return held(os.open(folder, os.O_RDONLY))
+@contextmanager
+def files_of(folder: Path) -> Iterator[Mapping[str, ArtifactFile]]:
+    """Give the files of a run directory, read and open."""
+    with held(os.open(folder, os.O_RDONLY)) as handle, published_run(handle) as found:
+        yield found.files
+
+
+@contextmanager
+def comparing(folder: Path, published: bytes) -> Iterator[ComparingSink]:
+    """Give a sink that compares with a file of these bytes, which was read before."""
+    (folder / "log").write_bytes(published)
+    with held(os.open(folder, os.O_RDONLY)) as handle:
+        file = ArtifactFile(handle, "log", Findings(), kept=True)
+        for _ in file.blocks():
+            pass
+        yield ComparingSink(file)
+        file.close()
 
 
 LINES = ("first\n", "second\n", "third\n")
@@ -27,9 +52,7 @@ LINES = ("first\n", "second\n", "third\n")
 
 def difference_between(folder: Path, published: bytes, lines: tuple[str, ...]) -> Difference | None:
     """Return what comparing ``lines`` with a published file gives."""
-    (folder / "log").write_bytes(published)
-    with (folder / "log").open("rb") as file:
-        sink = ComparingSink("log", file)
+    with comparing(folder, published) as sink:
         for line in lines:
             sink.write(line)
             sink.flush()
@@ -39,14 +62,12 @@ def difference_between(folder: Path, published: bytes, lines: tuple[str, ...]) -
 def test_equal_lines_do_not_differ(tmp_path: Path) -> None:
     """Lines equal to the published file have no difference, and the facts are the file's hash, size and lines."""
     data = "".join(LINES).encode()
-    (tmp_path / "log").write_bytes(data)
-    with (tmp_path / "log").open("rb") as file:
-        sink = ComparingSink("log", file)
+    with comparing(tmp_path, data) as sink:
         for line in LINES:
             sink.write(line)
         assert sink.finish() is None
         assert sink.finish() is None
-    assert sink.facts() == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "lines": 3}
+        assert sink.facts() == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "lines": 3}
 
 
 @pytest.mark.parametrize(
@@ -77,9 +98,14 @@ def one_by_one(published: bytes, lines: list[str]) -> Difference | None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(0, 3 * BATCH_LINES), st.integers(0, 1000), st.sampled_from(["alter", "cut", "lengthen", "leave"]))
-def test_batches_match_single_comparison(tmp_path: Path, count: int, place: int, kind: str) -> None:
-    """Lines compared in batches give the same first difference as lines compared one by one."""
+@given(
+    st.integers(0, 3 * BATCH_LINES),
+    st.integers(0, 1000),
+    st.sampled_from(["alter", "cut", "lengthen", "leave"]),
+    st.sampled_from([1, 7, 64, 1000, 1 << 18]),
+)
+def test_batches_match_single_comparison(tmp_path: Path, count: int, place: int, kind: str, piece: int) -> None:
+    """Lines compared in batches, with a file read in any pieces, give the same first difference as one by one."""
     lines = [f"line {number}\n" for number in range(count)]
     data = "".join(lines).encode()
     at = place % (len(data) + 1)
@@ -89,15 +115,38 @@ def test_batches_match_single_comparison(tmp_path: Path, count: int, place: int,
         "lengthen": data + b"more",
         "leave": data,
     }
-    (tmp_path / "log").write_bytes(published[kind])
-    with (tmp_path / "log").open("rb") as file:
-        sink = ComparingSink("log", file)
-        for number, line in enumerate(lines):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "_CHUNK", piece)
+        with comparing(tmp_path, published[kind]) as sink:
+            for number, line in enumerate(lines):
+                sink.write(line)
+                if number == place:
+                    assert sink.difference() in (None, one_by_one(published[kind], lines))
+            assert sink.finish() == one_by_one(published[kind], lines)
+            assert sink.facts() == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "lines": count}
+
+
+def test_differences_stop_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A difference is known as soon as the piece that holds it was computed."""
+    monkeypatch.setattr(reader, "_CHUNK", 8)
+    with comparing(tmp_path, b"first\nSecond\nthird\nfourth\n") as sink:
+        sink.write("first\nsecond\n")
+        assert sink.difference() == Difference("log", 2, "'Second\\n'", "'second\\n'")
+
+
+def test_comparison_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that does not differ is not read again; one that did, and was altered meanwhile, differs."""
+    with comparing(tmp_path, "".join(LINES).encode()) as sink, monkeypatch.context() as patch:
+        patch.setattr(os, "pread", None)
+        for line in LINES:
             sink.write(line)
-            if number == place:
-                assert sink.difference() in (None, one_by_one(published[kind], lines))
-        assert sink.finish() == one_by_one(published[kind], lines)
-    assert sink.facts() == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "lines": count}
+        assert sink.finish() is None
+    with comparing(tmp_path, b"first\nsecond\nTHIRD\n") as sink:
+        (tmp_path / "log").write_bytes("".join(LINES).encode())
+        for line in LINES:
+            sink.write(line)
+        seen = "other bytes, altered since they were read"
+        assert sink.finish() == Difference("log", 1, seen, "what is there now")
 
 
 def test_excerpt_surrounds_difference(tmp_path: Path) -> None:
@@ -126,8 +175,8 @@ def test_irregular_file_is_refused(published: Path, kind: str, name: Artifact) -
     """A published file that is no regular file raises an OSError with its name and leaks no handle."""
     handles = len(os.listdir("/proc/self/fd"))
     make_obstacle(published / name, kind)
-    with pytest.raises(OSError, match=r".") as caught, opened(published) as folder, ComparedRun(folder):
-        read_manifest(folder)
+    with files_of(published) as files, pytest.raises(OSError, match=r".") as caught:
+        assert files[Artifact.MANIFEST].measured() and ComparedRun(files)  # noqa: PT018 - the second comes after
     assert caught.value.filename == name
     del caught
     assert len(os.listdir("/proc/self/fd")) == handles
@@ -135,7 +184,8 @@ def test_irregular_file_is_refused(published: Path, kind: str, name: Artifact) -
 
 def test_files_compare_in_order(published: Path) -> None:
     """The first difference of a run is that of the first differing file in the order of the contract."""
-    with opened(published) as folder, ComparedRun(folder) as compared:
+    with files_of(published) as files:
+        compared = ComparedRun(files)
         for artifact in reversed(SEALED_BY_MANIFEST):
             compared.sink(artifact).write("something else\n")
         difference = compared.finish()
@@ -145,10 +195,12 @@ def test_files_compare_in_order(published: Path) -> None:
 
 def test_events_decide_divergence(published: Path) -> None:
     """A run has diverged when its events differ, and not yet when its audit log alone differs."""
-    with opened(published) as folder, ComparedRun(folder) as compared:
-        compared.sink(Artifact.AUDIT).write("something else\n")
-        assert not compared.diverged
-        compared.sink(Artifact.EVENTS).write("something else\n")
+    with files_of(published) as files:
+        compared = ComparedRun(files)
+        for artifact in (Artifact.AUDIT, Artifact.EVENTS):
+            assert not compared.diverged
+            facts = files[artifact].measured()
+            compared.sink(artifact).write("x" * facts.bytes)
         assert compared.diverged
 
 

@@ -48,7 +48,7 @@ def test_hostile_run_id_is_refused(
     monkeypatch.chdir(tmp_path / "here")
     answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", f"--run-id={run_id}", "--out", "out")
     assert answer.code == 2
-    assert answer.complaint.startswith("run_id: ")
+    assert answer.complaint.startswith("--run-id: ")
     assert [path.name for path in tmp_path.rglob("*")] == ["here"]
 
 
@@ -61,9 +61,9 @@ def test_odd_run_id_is_accepted(out: Path, run_id: str) -> None:
 def test_case_variant_is_refused(command: Command, published: Path, out: Path) -> None:
     """A run_id that differs in letter case alone from an existing run is refused with exit 2."""
     before = tree(out)
-    answer = command("dryrun", *DEMO, "--run-id", RUN.upper(), "--out", out)
+    answer = command("dryrun", *DEMO[:4], "--run-id", RUN.upper(), "--out", out)
     assert answer.code == 2
-    assert answer.complaint.startswith(f"run_id: differs in letter case alone from {RUN}, which is there already")
+    assert answer.complaint.startswith(f"--run-id: differs in letter case alone from {RUN}, which is there already")
     assert tree(out) == before
     assert published.is_dir()
 

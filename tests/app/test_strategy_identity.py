@@ -112,10 +112,8 @@ def test_strategy_file_is_kept(tmp_path: Path) -> None:
     assert sealed["artifacts"]["strategy.py"]["sha256"] == sealed["config"]["strategy"]["sha256"]
     report = verify_run(place, replay=True, run_kept_strategy=True)
     assert (report.ok, report.replayed) == (True, True)
-    (finding,) = verify_run(place, replay=True).findings
-    assert finding.code is FindingCode.REPLAY_IMPOSSIBLE
-    assert "--strategy-file FILE:CLASS of sha256" in finding.text()
-    assert "or --run-kept-strategy" in finding.text()
+    with pytest.raises(ConfigError, match=r"add --strategy-file FILE\.py:Buyer of sha256 [0-9a-f]{64}, or --run-kept"):
+        verify_run(place)
 
 
 def test_file_need_not_be_kept(tmp_path: Path) -> None:
@@ -124,7 +122,8 @@ def test_file_need_not_be_kept(tmp_path: Path) -> None:
     result = run_dryrun(own(keep_strategy=False), out_dir=tmp_path / "out", strategy=f"{file}:Buyer")
     place = Path(result.path or "")
     assert not (place / Artifact.STRATEGY).exists()
-    assert codes(place, run_kept_strategy=True) == [FindingCode.REPLAY_IMPOSSIBLE]
+    with pytest.raises(ConfigError, match=r"add --strategy-file FILE\.py:Buyer of sha256 [0-9a-f]{64}\)"):
+        verify_run(place, run_kept_strategy=True)
     assert codes(place, strategy=f"{file}:Buyer") == []
 
 

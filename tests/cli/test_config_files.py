@@ -2,13 +2,15 @@
 
 import json
 import os
+import time
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from c2lib.cli.config_files import MAX_CONFIG_BYTES, parse_assignment, read_config_file
+from c2lib.cli.config_files import MAX_CONFIG_BYTES, line_of, parse_assignment, read_config_file
 from c2lib.cli.dryrun import set_field
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError
@@ -24,13 +26,18 @@ def written(folder: Path, content: str | bytes, name: str) -> Path:
     return path
 
 
+def values_of(path: Path) -> dict[str, Any]:
+    """Return the mapping that a config file holds."""
+    return read_config_file(path)[0]
+
+
 def refusal(path: Path) -> str:
     """Return why a file is no config, be it the file itself or what stands in it."""
     with pytest.raises(ConfigError) as caught:
-        DryrunConfig.parse({"strategy_id": "strat_demo", "seed": 1} | read_config_file(path))
+        DryrunConfig.parse({"strategy_id": "strat_demo", "seed": 1} | values_of(path))
     text = str(caught.value)
     assert "\n" not in text
-    return text
+    return text.removeprefix(f"{path.parent}/")
 
 
 @pytest.mark.parametrize("name", ["run.yaml", "run.yml", "RUN.JSON"])
@@ -38,14 +45,14 @@ def test_yaml_equals_json(tmp_path: Path, name: str) -> None:
     """YAML and JSON of the same config give the same values, with or without a byte order mark."""
     values = {"strategy_id": "strat_demo", "seed": 3, "market": {"symbol": "ADA"}, "strategy_allowlist": ["a", "b"]}
     text = json.dumps(values)
-    assert read_config_file(written(tmp_path, text, name)) == values
-    assert read_config_file(written(tmp_path, b"\xef\xbb\xbf" + text.encode(), name)) == values
+    assert values_of(written(tmp_path, text, name)) == values
+    assert values_of(written(tmp_path, b"\xef\xbb\xbf" + text.encode(), name)) == values
 
 
 def test_yaml_values_keep_written_types(tmp_path: Path) -> None:
     """A YAML value in quotes is text, and a number, a truth value or null without quotes keeps its type."""
     text = "seed: 7\nbroker: {initial_cash: '5000'}\nrun_id: null\nenabled: true\n"
-    assert read_config_file(written(tmp_path, text, "run.yaml")) == {
+    assert values_of(written(tmp_path, text, "run.yaml")) == {
         "seed": 7,
         "broker": {"initial_cash": "5000"},
         "run_id": None,
@@ -82,7 +89,10 @@ def test_yaml_values_keep_written_types(tmp_path: Path) -> None:
         ("", "run.yaml: must be a mapping of field names to values"),
         ("- seed\n", "run.yaml: must be a mapping of field names to values"),
         ("clock_start: 2026-01-01\n", "clock_start: has no time zone"),
-        ("broker: {initial_cash: 1.5}\n", "broker.initial_cash: input should be a valid string"),
+        (
+            "broker: {initial_cash: 1.5}\n",
+            "broker.initial_cash: must be text, since a number could lose digits: quote it",
+        ),
         ("run_id: 5\n", "run_id: input should be a valid string"),
         ("seed: 0o17\n", "seed: input should be a valid integer"),
         ("seed: 017\n", "seed: input should be a valid integer"),
@@ -94,7 +104,7 @@ def test_yaml_values_keep_written_types(tmp_path: Path) -> None:
         ("seed: true\n", "seed: input should be a valid integer"),
         ("seed: on\n", "seed: input should be a valid integer"),
         ("seed: -.inf\n", "seed: input should be a valid integer"),
-        ("seed: " + "9" * 900_000, "seed: must lie below 2**53"),
+        ("seed: " + "9" * 90_000, "seed: must lie below 2**53"),
         ("run_id: " + "9" * 5000, "run_id: input should be a valid string"),
         ("enabled: on\n", "enabled: input should be a valid boolean"),
         ("enabled: no\n", "enabled: input should be a valid boolean"),
@@ -111,7 +121,7 @@ def test_yaml_values_keep_written_types(tmp_path: Path) -> None:
         ("true: 1\n", "run.yaml, line 1: a field name must be text"),
         ("market: {7: 1}\n", "run.yaml, line 1: a field name must be text"),
         ("yes: 1\n", "yes: unknown field"),
-        ("broker: {rate_limit: {bursts: 1}}\n", "broker.rate_limit.burst: is missing"),
+        ("broker: {rate_limit: {bursts: 1}}\n", BURSTS),
         ("broker: {rate_limit: {burst: 1, per_second: '1', bursts: 1}}\n", BURSTS),
         ("stepps: 5\n", "stepps: unknown field (did you mean 'steps'?)"),
         ("market: {simbol: A}\n", "market.simbol: unknown field (did you mean 'symbol'?)"),
@@ -128,7 +138,7 @@ def test_invalid_yaml_config_is_refused(tmp_path: Path, content: str | bytes, pr
         ('{"seed": 1, "seed": 2}', "run.json: 'seed' stands there twice"),
         ('{"market": {"symbol": "A", "symbol": "B"}}', "run.json: 'symbol' stands there twice"),
         ('{"seed": ' + "[" * 30 + "]" * 30 + "}", "run.json: nested deeper than 20"),
-        ('{"seed": ' + "[" * 100_000, "run.json: nested deeper than 20"),
+        ('{"seed": ' + "[" * 90_000, "run.json: nested deeper than 20"),
         ('{"seed": ' + '{"a": ' * 10_000 + "1" + "}" * 10_001, "run.json: nested deeper than 20"),
         (b"\xef\xbb\xbf\xef\xbb\xbf{}", "run.json: is no JSON: Unexpected UTF-8 BOM"),
         (b"\xff\xfe{\x00}\x00", "run.json: is not UTF-8 at byte 0"),
@@ -136,8 +146,8 @@ def test_invalid_yaml_config_is_refused(tmp_path: Path, content: str | bytes, pr
         ('{"seed": Infinity}', "seed: input should be a valid integer"),
         ('{"seed": true}', "seed: input should be a valid integer"),
         ('{"seed": null}', "seed: input should be a valid integer"),
-        ('{"seed": -' + "9" * 900_000 + "}", "seed: must lie below 2**53"),
-        ('{"broker": {"initial_cash": ' + "9" * 900_000 + "}}", "broker.initial_cash: input should be a valid string"),
+        ('{"seed": -' + "9" * 90_000 + "}", "seed: must lie below 2**53"),
+        ('{"broker": {"initial_cash": ' + "9" * 90_000 + "}}", "broker.initial_cash: must be text"),
         ('{"\\ud800": 1}', "\\ud800: a field name has a lone surrogate"),
         ('{"market": {"\\ud800": 1}}', "market: "),
         ('{"seed": ' + "9" * 5000 + "}", "seed: must lie below 2**53"),
@@ -148,7 +158,7 @@ def test_invalid_yaml_config_is_refused(tmp_path: Path, content: str | bytes, pr
         ('{"seed": 1e3}', "seed: input should be a valid integer"),
         ('{"run_id": "\\ud800"}', "run_id: "),
         ("[]", "run.json: must be a mapping of field names to values"),
-        ('{"broker": {"initial_cash": 5000}}', "broker.initial_cash: input should be a valid string"),
+        ('{"broker": {"initial_cash": 5000}}', "broker.initial_cash: must be text"),
     ],
 )
 def test_invalid_json_config_is_refused(tmp_path: Path, content: str | bytes, problem: str) -> None:
@@ -161,16 +171,16 @@ def test_huge_config_file_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "huge.yaml").open("wb") as file:
         file.truncate(100_000_000)
     tracemalloc.start()
-    assert refusal(tmp_path / "huge.yaml") == "huge.yaml: is larger than 1000000 bytes"
+    assert refusal(tmp_path / "huge.yaml") == "huge.yaml: is larger than 100000 bytes"
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 3 * MAX_CONFIG_BYTES
+    assert peak < 6 * MAX_CONFIG_BYTES
 
 
 def test_unquoted_yaml_follows_json_types(tmp_path: Path) -> None:
     """An unquoted YAML word has a type only as JSON would read the word, or as null; any other word is text."""
     text = "a: NO\nb: 017\nc: 1:30\nd: 2026-01-01\ne: .inf\nf: -0.5\ng: true\nh: ~\ni:\nj: 12\nk: '12'\nl: =\n"
-    assert read_config_file(written(tmp_path, text, "run.yaml")) == {
+    assert values_of(written(tmp_path, text, "run.yaml")) == {
         "a": "NO",
         "b": "017",
         "c": "1:30",
@@ -210,7 +220,7 @@ def test_refusal_repeats_no_secret(tmp_path: Path, content: str, name: str) -> N
 def test_two_megabyte_config_is_refused(tmp_path: Path, name: str) -> None:
     """A config file of 2 MB is refused as too large."""
     path = written(tmp_path, '{"a": "' + "x" * 2 * MAX_CONFIG_BYTES + '"}', name)
-    assert refusal(path) == f"{name}: is larger than 1000000 bytes"
+    assert refusal(path) == f"{name}: is larger than 100000 bytes"
 
 
 def test_unreadable_config_file_is_named(tmp_path: Path) -> None:
@@ -235,13 +245,26 @@ def test_unreadable_config_file_is_named(tmp_path: Path) -> None:
         ('broker.initial_cash="5000"', "broker.initial_cash", "5000"),
         ("strategy_allowlist=[]", "strategy_allowlist", []),
         ("strategy_id=a=b", "strategy_id", "a=b"),
-        ("strategy_id=", "strategy_id", ""),
+        ('strategy_id=""', "strategy_id", ""),
+        ("broker.initial_cash=5000", "broker.initial_cash", "5000"),
+        ("market.tick_size=0.00000001", "market.tick_size", "0.00000001"),
+        ("market.tick_size= 1 ", "market.tick_size", "1"),
+        ("broker.participation=1", "broker.participation", "1"),
+        ('broker={"taker_fee_rate":0.0002}', "broker", {"taker_fee_rate": "0.0002"}),
+        ("run_id=20260101", "run_id", "20260101"),
+        ("broker.slippage_ticks=2", "broker.slippage_ticks", 2),
+        ("strategy.params.fast=5", "strategy.params.fast", 5),
+        ("strategy.params.class_name=5", "strategy.params.class_name", 5),
+        ("strategy.params.share=0.5", "strategy.params.share", "0.5"),
+        ("broker.participation=null", "broker.participation", None),
+        ("keep_strategy=false", "keep_strategy", False),
+        ("nonsense.field=7", "nonsense.field", 7),
         ("strategy_id=[", "strategy_id", "["),
         ("seed=" + "9" * 5000, "seed", int("9" * 20)),
     ],
 )
 def test_assignment_values_are_json(assignment: str, field: str, value: Any) -> None:
-    """The value of an assignment is read as JSON, and as text where the value is no JSON."""
+    """The value of an assignment is read as JSON, and as text where it is no JSON, or a number of a field of text."""
     assert parse_assignment(assignment) == (field, value)
 
 
@@ -250,6 +273,43 @@ def test_assignment_needs_a_field(assignment: str) -> None:
     """An assignment without a proper field name is refused with the form to write."""
     with pytest.raises(ConfigError, match="--set: write FIELD=VALUE"):
         parse_assignment(assignment)
+
+
+@pytest.mark.parametrize("assignment", ["seed=", "market.symbol= ", "strategy.params.x=\t"])
+def test_assignment_needs_a_value(assignment: str) -> None:
+    """An assignment of nothing is refused by its field, with the ways to write the empty text and null."""
+    with pytest.raises(
+        ConfigError, match=r"^--set [a-z.]+: is empty \(give a value; '\"\"' is the empty text, null is none\)"
+    ):
+        parse_assignment(assignment)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "line"),
+    [
+        ("seed", "# a remark\nseed: x\n", 2),
+        ("broker.taker_fee_rate", "seed: 1\nbroker:\n  kind: mock\n  taker_fee_rate: 0.0002\n", 4),
+        ("broker.rate_limit.burst", "broker:\n  rate_limit: {per_second: '1'}\n", 2),
+        ("strategy_allowlist.1", "seed: 1\nstrategy_allowlist:\n  - a\n  - 1\n", 2),
+        ("steps", "seed: 1\n", None),
+        ("seed", '{\n  "steps": 3,\n  "seed": "x"\n}\n', 3),
+        ("seed", '{\n\t"seed": "x"\n}\n', None),
+        ("seed", "", None),
+    ],
+)
+def test_field_has_its_line(field: str, text: str, line: int | None) -> None:
+    """A field of a config file has the line that it, or what it would stand in, begins on; JSON with tabs has none."""
+    assert line_of(field, text) == line
+
+
+@pytest.mark.parametrize("unit", ["a,", "- [[[]]]\n", "- a\n", '- "\\u0041"\n', "# x\n", "? x\n"])
+def test_largest_config_parses_quickly(tmp_path: Path, unit: str) -> None:
+    """A YAML file of the most bytes allowed is read or refused within seconds, whatever it is made of."""
+    text = ("x: [" if unit == "a," else "x:\n") + unit * ((MAX_CONFIG_BYTES - 10) // len(unit)) + "]" * (unit == "a,")
+    path, began = written(tmp_path, text, "run.yaml"), time.process_time()
+    with suppress(ConfigError):
+        read_config_file(path)
+    assert time.process_time() - began < 8
 
 
 @pytest.mark.parametrize("text", ['{"symbol": "A", "symbol": "B"}', "[" * 30 + "]" * 30, "[" * 100_000])

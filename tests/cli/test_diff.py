@@ -9,7 +9,7 @@ import pytest
 import c2lib
 from c2lib.core.vocabulary import Artifact
 from tests.app.conftest import Command
-from tests.app.runs import BUYER, DEMO, OWN, RUN, market_csv, place_below, strategy_file
+from tests.app.runs import BUYER, DEMO, OWN, RUN, SEALED, market_csv, place_below, strategy_file
 
 
 def published_again(command: Command, root: Path, *words: str | Path) -> Path:
@@ -146,3 +146,37 @@ def test_run_forges_no_line(command: Command, published: Path, out: Path) -> Non
     assert "IDENTICAL" not in [line.strip() for line in answer.out.splitlines()]
     assert "\x1b" not in answer.out
     assert answer.out.isascii()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_shown_at_terminal(
+    command: Command, out: Path, monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    """At a terminal the bytes that both runs have are counted to their end on stderr; else nothing is shown."""
+    monkeypatch.setattr("c2lib.cli.console.is_terminal", lambda: terminal)
+    flags = ("--strategy-id", "strat_demo", "--seed", "7", "--steps", "3000")
+    a, b = (published_again(command, root, *flags, "--run-id", RUN) for root in (out, out / "again"))
+    heard: list[tuple[int, int]] = []
+    assert c2lib.diff_runs(a, b, progress=lambda *how_far: heard.append(how_far)).same
+    assert heard == sorted(heard)
+    assert heard[-1] == (2 * sum((a / name).stat().st_size for name in SEALED),) * 2
+    answer = command("diff", a, b)
+    assert (answer.code, answer.out.startswith("IDENTICAL\n")) == (0, True)
+    assert ("B/s" in answer.err, answer.err == "") == (terminal, not terminal)
+
+
+def test_paths_hide_secrets(command: Command, published: Path, tmp_path: Path) -> None:
+    """A secret in the path of a run is printed by no command, in a result or in a message."""
+    secret = "AK" + "IA" + "QWERTYUIOP012345"
+    place = Path(shutil.copytree(published, tmp_path / secret / RUN))
+    for words in (
+        ("diff", place, published),
+        ("diff", published, place, "--json"),
+        ("diff", published, tmp_path / secret / "none"),
+        ("verify", place, tmp_path / secret / "none"),
+        ("evidence", place, "--no-plots"),
+        ("evidence", tmp_path / secret / "none"),
+    ):
+        answer = command(*words)
+        assert secret not in answer.out + answer.err
+        assert "[REDACTED:aws-key-id]" in answer.out + answer.err

@@ -100,7 +100,7 @@ def test_conflicting_run_is_refused(command: Command, out: Path) -> None:
     """Another seed under a published run_id is refused with the first differing line and the differing field."""
     command("dryrun", *DEMO, "--out", out)
     before = tree(out)
-    answer = command("dryrun", *DEMO, "--seed", "8", "--out", out)
+    answer = command("dryrun", *DEMO[:2], "--seed", "8", *DEMO[4:], "--out", out)
     assert answer.code == 1
     assert "differs from this run, first in events.jsonl, line 1: published" in answer.complaint
     assert "the configs differ in seed (nothing was changed; leave run_id out" in answer.complaint
@@ -122,7 +122,7 @@ def test_market_file_sets_time(command: Command, out: Path, tmp_path: Path) -> N
     """A dry run on a market file runs every bar and takes its times from the file in market clock mode."""
     market = market_csv(tmp_path / "day.csv")
     answer = command(
-        "dryrun", *DEMO, "--strategy-id", "sma_cross", "--clock-mode", "market", "--market", market, "--out", out
+        "dryrun", "--strategy-id", "sma_cross", *DEMO[2:], "--clock-mode", "market", "--market", market, "--out", out
     )
     assert (answer.code, answer.facts["steps"]) == (0, 80)
     assert answer.facts["fills"] > 0
@@ -136,7 +136,7 @@ def test_progress_is_shown_at_terminal(command: Command, out: Path, monkeypatch:
     answer = command("dryrun", *DEMO, "--steps", "5000", "--tick-events", "decisions", "--out", out)
     assert answer.facts["steps"] == 5000
     assert "step" in answer.err
-    short = command("dryrun", *DEMO, "--run-id", "short", "--out", out)
+    short = command("dryrun", *DEMO[:4], "--run-id", "short", "--out", out)
     assert short.err == ""
 
 

@@ -18,12 +18,12 @@ from tests.app.runs import (
 from tests.market.csv_text import GOOD, HEADER, text_of
 
 
-@pytest.mark.parametrize("run_id", ["../x", "a/b", "", "two\nlines", "x" * 300, ".hidden", "-x", "nul", "ends.", "é"])
+@pytest.mark.parametrize("run_id", ["../x", "a/b", "two\nlines", "x" * 300, ".hidden", "-x", "nul", "ends.", "é"])
 def test_impossible_run_id_is_refused(command: Command, out: Path, run_id: str) -> None:
     """A run_id that cannot name a directory is refused with exit code 2, and nothing is written."""
     answer = command("dryrun", "--strategy-id", "strat_demo", "--seed", "7", f"--run-id={run_id}", "--out", out)
     assert answer.code == 2
-    assert answer.complaint.startswith("run_id: cannot name a run directory")
+    assert answer.complaint.startswith("--run-id: cannot name a run directory")
     assert not out.exists()
 
 
@@ -54,7 +54,8 @@ def test_disallowed_config_is_rejected(
 ) -> None:
     """A well-formed config that is not allowed is REJECTED with its code, no steps and full artifacts."""
     if how == "flag":
-        answer = command("dryrun", *DEMO, "--set", f"{field}={json.dumps(value)}", "--out", out)
+        flags = DEMO[2:] if field == "strategy_id" else DEMO
+        answer = command("dryrun", *flags, "--set", f"{field}={json.dumps(value)}", "--out", out)
     else:
         group, _, name = field.rpartition(".")
         given = {"run_id": RUN, "strategy_id": "strat_demo", "seed": 7}
@@ -64,8 +65,9 @@ def test_disallowed_config_is_rejected(
     assert answer.code == 1
     assert (answer.facts["status"], answer.facts["accepted"], answer.facts["steps"]) == ("REJECTED", False, 0)
     assert answer.facts["reject_code"] == code
-    assert answer.err.startswith("c2lib: REJECTED: ")
-    assert answer.err.count("\n") == 1
+    problem, *advice = answer.err.splitlines()
+    assert problem.startswith("c2lib: REJECTED: ")
+    assert advice == ["c2lib:   if it may run, add: --allow strat_demo"] * (code == "C2_REJECT_STRATEGY_NOT_ALLOWED")
     assert manifest_of(place_below(out))["status"] == "REJECTED"
     assert len((place_below(out) / Artifact.EVENTS).read_bytes().splitlines()) == 1
 
@@ -73,19 +75,19 @@ def test_disallowed_config_is_rejected(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--set", "stepps=5"), "stepps: unknown field (did you mean 'steps'?)"),
-        (("--set", "broker.cash=5"), "broker.cash: unknown field (remove it)"),
+        (("--set", "stepps=5"), "--set stepps: unknown field (did you mean 'steps'?)"),
+        (("--set", "broker.cash=5"), "--set broker.cash: unknown field (did you mean 'initial_cash'?)"),
         (("--set", "two\nlines=1"), "--set: write FIELD=VALUE"),
-        (("--set", "é=1"), "é: unknown field"),
-        (("--set", 'seed="7"'), "seed: input should be a valid integer"),
-        (("--steps", "0"), "steps: input should be greater than or equal to 1"),
-        (("--steps", str(10**9)), "steps: input should be less than or equal to 100000000"),
-        (("--seed", str(2**53)), "seed: must lie below 2**53"),
-        (("--tick-size", "nan"), "market.tick_size: is not a decimal number"),
-        (("--clock-start", "2026-01-01"), "clock_start: has no time zone"),
-        (("--clock-mode", "injected"), "clock_mode: 'injected' needs a clock handed over in Python"),
-        (("--clock-mode", "sundial"), "clock_mode: "),
-        (("--symbol", "two\nlines"), "market.symbol: "),
+        (("--set", "é=1"), "--set é: unknown field"),
+        (("--set", 'steps="7"'), "--set steps: input should be a valid integer"),
+        (("--steps", "0"), "--steps: input should be greater than or equal to 1"),
+        (("--steps", str(10**9)), "--steps: input should be less than or equal to 100000000"),
+        (("--set", f"max_sink_retries={2**53}"), "--set max_sink_retries: must lie below 2**53"),
+        (("--tick-size", "nan"), "--tick-size: market.tick_size: is not a decimal number"),
+        (("--clock-start", "2026-01-01"), "--clock-start: has no time zone"),
+        (("--clock-mode", "injected"), "--clock-mode: must be one of 'fixed', 'market'"),
+        (("--set", "clock_mode=injected"), "--set clock_mode: 'injected' needs a clock handed over in Python"),
+        (("--symbol", "two\nlines"), "--symbol: market.symbol: "),
         (("--config", "none.yaml"), "none.yaml: cannot be read: No such file or directory"),
         (("--market", "none.csv"), "none.csv: there is no such file"),
         (("--strategy-file", "none.py:Mine"), "the strategy file none.py cannot be read: No such file"),
@@ -102,8 +104,8 @@ def test_malformed_option_is_refused(command: Command, out: Path, words: tuple[s
 
 def test_strategy_and_seed_are_required(command: Command, out: Path) -> None:
     """A dry run without a strategy_id or without a seed is refused with the missing field."""
-    assert command("dryrun", "--seed", "7", "--out", out).complaint == "strategy_id: is missing"
-    assert command("dryrun", "--strategy-id", "strat_demo", "--out", out).complaint == "seed: is missing"
+    assert command("dryrun", "--seed", "7", "--out", out).complaint == "--strategy-id: is missing"
+    assert command("dryrun", "--strategy-id", "strat_demo", "--out", out).complaint == "--seed: is missing"
 
 
 def test_flags_override_config_file(command: Command, out: Path, tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_unknown_config_field_is_refused(command: Command, out: Path, tmp_path: 
     file = tmp_path / "run.json"
     file.write_text('{"strategy_id": "strat_demo", "seed": 1, "two\\nlines": 1}')
     answer = command("dryrun", "--config", file, "--out", out)
-    assert (answer.code, answer.complaint) == (2, "two\\nlines: unknown field (remove it)")
+    assert (answer.code, answer.complaint) == (2, f"{file}, line 1: two\\nlines: unknown field (remove it)")
     assert not out.exists()
 
 
@@ -175,7 +177,7 @@ def test_more_steps_than_bars_refused(command: Command, out: Path, tmp_path: Pat
     """A dry run of more steps than the market file has bars is refused with exit code 2."""
     market = market_csv(tmp_path / "day.csv", bars=10)
     answer = command("dryrun", *DEMO, "--steps", "11", "--market", market, "--out", out)
-    assert (answer.code, answer.complaint) == (2, "steps: 11 steps, but the market file has 10 bars")
+    assert (answer.code, answer.complaint) == (2, "--steps: 11 steps, but the market file has 10 bars")
 
 
 @pytest.mark.parametrize(
@@ -187,13 +189,17 @@ def test_more_steps_than_bars_refused(command: Command, out: Path, tmp_path: Pat
         ("run.json", "[" * 10_000 + "]" * 10_000, "run.json: nested deeper than 20"),
         ("run.yaml", "steps: 2\nsteps: 3\n", "run.yaml, line 2: 'steps' stands there twice"),
         ("run.json", '{"steps": 2, "steps": 3}', "run.json: 'steps' stands there twice"),
-        ("run.json", '{"steps": ' + "9" * 900_000 + "}", "steps: must lie below 2**53"),
-        ("run.yaml", "steps: 1:30\n", "steps: input should be a valid integer"),
-        ("run.yaml", "enabled: on\n", "enabled: input should be a valid boolean"),
-        ("run.json", '{"steps": NaN}', "steps: input should be a valid integer"),
-        ("run.json", '{"steps": true}', "steps: input should be a valid integer"),
-        ("run.json", '{"market": {"symbl": "A"}}', "market.symbl: unknown field (did you mean 'symbol'?)"),
-        ("run.json", '{"strategy_allowlist": ["\\ud800"]}', "strategy_allowlist.0: "),
+        ("run.json", '{"steps": ' + "9" * 90_000 + "}", "run.json, line 1: steps: must lie below 2**53"),
+        ("run.yaml", "steps: 1:30\n", "run.yaml, line 1: steps: input should be a valid integer"),
+        ("run.yaml", "enabled: on\n", "run.yaml, line 1: enabled: input should be a valid boolean"),
+        ("run.json", '{"steps": NaN}', "run.json, line 1: steps: input should be a valid integer"),
+        ("run.json", '{"steps": true}', "run.json, line 1: steps: input should be a valid integer"),
+        (
+            "run.json",
+            '{"market": {"symbl": "A"}}',
+            "run.json, line 1: market.symbl: unknown field (did you mean 'symbol'?)",
+        ),
+        ("run.json", '{"strategy_allowlist": ["\\ud800"]}', "run.json, line 1: strategy_allowlist.0: "),
         ("run.json", '{"\\ud800": 1}', "\\ud800: a field name has a lone surrogate"),
         ("run.yaml", "seed: 1\0", "run.yaml: is no YAML: unacceptable character #x0000"),
     ],
@@ -205,7 +211,7 @@ def test_config_must_be_plain_data(
     (tmp_path / name).write_text(content)
     answer = command("dryrun", *DEMO, "--config", tmp_path / name, "--out", out)
     assert answer.code == 2
-    assert answer.complaint.startswith(complaint)
+    assert answer.complaint.removeprefix(f"{tmp_path}/").startswith(complaint)
     assert not out.exists()
 
 
@@ -213,7 +219,7 @@ def test_pipe_as_config_is_refused(command: Command, out: Path, tmp_path: Path) 
     """A FIFO as a config file is refused at once with exit code 2, and nothing is written."""
     os.mkfifo(tmp_path / "pipe.yaml")
     answer = command("dryrun", *DEMO, "--config", tmp_path / "pipe.yaml", "--out", out)
-    assert (answer.code, answer.complaint) == (2, "pipe.yaml: cannot be read: it is no regular file")
+    assert (answer.code, answer.complaint) == (2, f"{tmp_path / 'pipe.yaml'}: cannot be read: it is no regular file")
     assert not out.exists()
 
 
@@ -221,5 +227,5 @@ def test_secret_output_root_is_refused(command: Command, tmp_path: Path) -> None
     """An output root that resembles a secret is refused with exit code 2, and nothing is written."""
     answer = command("dryrun", *DEMO, "--out", tmp_path / ("pass" + "word=hunter2hunter2"))
     assert answer.code == 2
-    assert answer.complaint.startswith("out_dir: looks like a secret")
+    assert answer.complaint.startswith("--out: out_dir: looks like a secret")
     assert list(tmp_path.iterdir()) == []

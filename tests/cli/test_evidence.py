@@ -3,6 +3,10 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from c2lib.app.runner import run_dryrun
+from c2lib.core.config import DryrunConfig
 from c2lib.core.vocabulary import Artifact
 from tests.app.conftest import Command
 from tests.app.runs import flip_byte
@@ -28,6 +32,22 @@ def test_failing_draft_is_written(command: Command, published: Path) -> None:
     assert "sealed_and_clean" in answer.facts["failed_claims"]
     assert answer.err.startswith("c2lib: finding: ")
     assert Path(answer.facts["path"]).is_file()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_shown_at_terminal(
+    command: Command, out: Path, monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    """At a terminal the bytes read, the steps executed and the pictures drawn are shown on stderr; else nothing is."""
+    monkeypatch.setattr("c2lib.cli.console.is_terminal", lambda: terminal)
+    path = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7, steps=5000), out_dir=out).path or ""
+    answer = command("evidence", path, *OPTIONS[:-1])
+    assert (answer.code, answer.out.count("\n")) == (0, 1)
+    units = ("B/s", "step/s", "picture/s")
+    assert [unit in answer.err for unit in units] == [terminal] * 3
+    assert terminal or answer.err == ""
+    again = command("verify", answer.facts["path"])
+    assert [unit in again.err for unit in units] == [terminal] * 3
 
 
 def test_default_date_is_utc_today(command: Command, published: Path) -> None:

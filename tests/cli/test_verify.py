@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from c2lib.app.runner import run_dryrun
+from c2lib.core.canon import sha256_hex
 from c2lib.core.config import DryrunConfig
 from c2lib.core.vocabulary import Artifact
 from tests.app.conftest import Command
-from tests.app.runs import BUYER, OWN, flip_byte, manifest_of, market_csv, place_below
+from tests.app.runs import BUYER, OWN, RUN, flip_byte, manifest_of, market_csv, place_below, strategy_file
+from tests.app.sessions import Buyer
 
 
 def test_correct_run_is_one_line(command: Command, published: Path) -> None:
@@ -82,20 +84,80 @@ def test_manifest_forges_no_line(command: Command, published: Path, value: str) 
 
 
 def test_run_on_files_needs_files(command: Command, out: Path, tmp_path: Path) -> None:
-    """Verifying a run on a market and a strategy file needs exactly the files of the sealed hashes."""
+    """Without the files of a run verify and evidence exit 2 with one line that names each flag, and say no verdict."""
     market, strategy = market_csv(tmp_path / "day.csv"), tmp_path / "mine.py"
     strategy.write_text(BUYER)
     given = ("--market", market, "--strategy-file", f"{strategy}:Buyer")
     command("dryrun", *OWN, *given, "--out", out)
     place = place_below(out)
-    assert command("verify", place, *given).code == 0
-    assert command("verify", place).code == 1
-    assert command("verify", place, *given[:2]).code == 1
-    assert command("verify", place, *given[2:]).code == 1
-    strategy.write_text(BUYER + "\n")
-    answer = command("verify", place, *given)
-    assert (answer.code, "REPLAY_IMPOSSIBLE" in answer.out) == (1, True)
-    assert command("verify", place, "--strategy-file", "none.py:Buyer").code == 2
+    facts = manifest_of(place)
+    flags = {
+        "market": f"add --market FILE of sha256 {facts['market']['sha256']}",
+        "strategy": f"add --strategy-file FILE.py:Buyer of sha256 {facts['strategy']['sha256']}, or --run-kept-",
+    }
+    for words, lacking in (((), ("market", "strategy")), (given[:2], ("strategy",)), (given[2:], ("market",))):
+        for name in ("verify", "evidence"):
+            answer = command(name, place, *words)
+            assert (answer.code, answer.out) == (2, ""), answer
+            assert answer.complaint.startswith(f"{' and '.join(lacking)}: not given, and {place} cannot be executed")
+            assert [flag in answer.complaint for flag in flags.values()] == [name in lacking for name in flags]
+    assert not (place / "evidence").exists()
+    assert command("verify", place, "--no-replay").code == 0
+    for more in (given, (*given[:2], "--run-kept-strategy")):
+        assert command("verify", place, *more).code == 0
+
+
+def test_wrong_files_are_no_finding(command: Command, out: Path, tmp_path: Path) -> None:
+    """Another market or strategy file than the run's is exit 2 with both hashes; other paths are still reported."""
+    market, strategy = market_csv(tmp_path / "day.csv"), strategy_file(tmp_path)
+    given = ("--market", market, "--strategy-file", f"{strategy}:Buyer")
+    command("dryrun", *OWN, *given, "--out", out)
+    place = place_below(out)
+    plain = command("dryrun", "--strategy-id", "strat_demo", "--seed", "1", "--out", out).facts["path"]
+    used = manifest_of(place)
+    for file, name in ((market, "market"), (strategy, "strategy")):
+        before = file.read_bytes()
+        file.write_bytes(before + before[-40:] if file is market else before + b"# more\n")
+        for words in (("verify", place, plain), ("evidence", place, "--no-plots")):
+            answer = command(*words, *given)
+            assert (answer.code, answer.err.count("\n")) == (2, 1), answer
+            assert f"has sha256 {sha256_hex(file.read_bytes())}, and {place} used {used[name]['sha256']}" in answer.err
+            assert answer.out == "" if words[0] == "evidence" else answer.out.startswith(f"SEALED OK  {plain}")
+        file.write_bytes(before)
+    assert command("verify", place, "--market", tmp_path / "none.csv", *given[2:]).complaint.startswith(
+        f"{tmp_path}/none.csv: cannot be read: No such file"
+    )
+    for more in (("--strategy-file", "none.py:Buyer"), ("--strategy-file", ""), ("--market", "", *given[2:])):
+        assert command("verify", place, *more).code == 2
+
+
+def test_object_run_is_unchecked(command: Command, out: Path) -> None:
+    """A run on a class in memory lists the replay as unchecked, and no flag that could not help is advised."""
+    config = DryrunConfig(strategy_id="mine", strategy_allowlist=("mine",), seed=7)
+    place = run_dryrun(config, out_dir=out, strategy=Buyer).path or ""
+    answer = command("verify", place)
+    assert (answer.code, answer.err) == (0, "")
+    assert "(not executed again; " in answer.out
+    assert "  unchecked: re-execution: the strategy was a class in memory" in answer.out
+    assert "--strategy-file" not in answer.out
+    draft = command("evidence", place, "--no-plots")
+    assert (draft.code, set(draft.facts["failed_claims"])) == (1, {"reproduced", "re_executable"})
+    assert command("verify", draft.facts["path"]).code == 0
+
+
+def test_renamed_folder_is_a_note(command: Command, published: Path) -> None:
+    """A received folder of another name is verified with a note, and its evidence names the run by the manifest."""
+    place = published.rename(published.with_name("from_tokyo"))
+    note = f"the folder is called from_tokyo, the run {RUN}"
+    answer = command("verify", place)
+    assert (answer.code, answer.out.splitlines()[1:]) == (0, [f"  note: {note}"])
+    assert command("verify", "--json", place).facts["notes"] == [note]
+    answer = command("evidence", place, "--no-plots")
+    draft = Path(answer.facts["path"])
+    assert (answer.code, draft.parent.parent) == (0, place)
+    assert f"<code>{RUN}</code>" in draft.read_text()
+    assert "from_tokyo" not in draft.read_text()
+    assert command("verify", draft).code == 0
 
 
 def test_progress_is_shown_at_terminal(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

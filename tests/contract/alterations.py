@@ -120,7 +120,6 @@ FOLDERS: Mapping[str, tuple[Callable[[Path], object], str]] = {
     "environment.json is a folder": (lambda folder: (folder / "environment.json").mkdir(), "environment.json"),
     "evidence is a file": (lambda folder: (folder / "evidence").touch(), "evidence"),
     "a link in evidence": (_link_in_evidence, "evidence/x"),
-    "another name": (lambda folder: folder.rename(folder.parent / "run_demo_002"), MANIFEST),
     "a staging folder": (lambda folder: folder.rename(folder.parent / ".staging-run_demo_001-x"), "."),
 }
 """Changes of the folder, and the file that both verifiers blame."""

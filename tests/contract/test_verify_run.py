@@ -15,6 +15,7 @@ from c2lib.core.schema import SCHEMA_OF
 from c2lib.core.states import SESSION_TABLE, STATUS_OF_PHASE
 from c2lib.core.vocabulary import Artifact, AuditCode, FailCode, RejectCode
 from c2lib.session.preflight import CHECKS
+from tests.contract.judges import judged
 from tests.contract.vectors import good_run
 from tests.witness.sample_runs import EVENTS, MANIFEST, METRICS
 
@@ -70,6 +71,14 @@ class TestAlone:
         problem = {"problem": "is not the canonical JSON of an object", "expected": "''", "seen": "''"}
         assert facts["findings"][0] == {"file": EVENTS, "line": 25, **problem}
         assert facts["run_digest"] == json.loads((folder / MANIFEST).read_bytes())["run_digest"]
+
+    def test_renamed_folder_is_a_note(self, tmp_path: Path) -> None:
+        """A renamed folder is a note for each of the two verifiers, in text and JSON, and no finding."""
+        folder = good_run("completed").write(tmp_path, "received")
+        assert judged(folder) == (("SEALED", frozenset()),) * 2
+        note = "the folder is called 'received', the run 'run_demo_001'"
+        assert run_it(folder)[:2] == (0, f"unchecked: {verify_run.NEVER}\nnote: {note}\nSEALED, 0 findings\n")
+        assert json.loads(run_it(folder, "--json")[1])["notes"] == [note]
 
     @pytest.mark.parametrize("there", [False, True])
     def test_no_directory_exits_2(self, tmp_path: Path, there: bool) -> None:

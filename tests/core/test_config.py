@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import numpy
 import pytest
 
 from c2lib.core.config import (
@@ -198,6 +199,49 @@ def test_malformed_value_names_its_field(values: dict[str, Any], field: str) -> 
 def test_unknown_field_gets_a_suggestion(values: dict[str, Any], message: str) -> None:
     """An unknown field raises an error that suggests a similar field name where there is one."""
     assert str(complaint(**values)) == message
+
+
+def test_unknown_field_explains_missing_one() -> None:
+    """A misspelt field is named with the right one, also where required fields are missing, at any depth."""
+    for values, message in (
+        ({"sed": 1}, "sed: unknown field (did you mean 'seed'?)"),
+        ({"stategy_id": "strat_demo", "seed": 1}, "stategy_id: unknown field (did you mean 'strategy_id'?)"),
+        ({"broker": {"rate_limit": {"bursts": 1}}}, "broker.rate_limit.bursts: unknown field (did you mean 'burst'?)"),
+        ({"seed": "x", "criteria": {"fills": 1}}, "criteria.fills: unknown field (did you mean 'min_fills'?)"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            DryrunConfig(**values)
+        assert str(caught.value) == message
+
+
+class Whole:
+    """An integer of a kind of its own, as numpy's are."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __index__(self) -> int:
+        return self.number
+
+
+def test_foreign_integers_are_integers() -> None:
+    """An integer of another kind, numpy's among them, is kept as Python's, in fields and parameters of a strategy."""
+    plain = config(seed=3, steps=5, broker={"slippage_ticks": 2}, strategy={"params": {"fast": 4}})
+    for kind in (Whole, numpy.int64, numpy.uint8, numpy.int16):
+        same = config(
+            seed=kind(3), steps=kind(5), broker={"slippage_ticks": kind(2)}, strategy={"params": {"fast": kind(4)}}
+        )
+        assert same == plain
+        assert type(same.seed) is type(same.strategy.params["fast"]) is int
+        assert same.canonical() == plain.canonical()
+
+
+def test_other_numbers_are_no_integers() -> None:
+    """A number that is no integer by its type is refused as a seed and as a parameter, whatever its value."""
+    for value in (True, numpy.bool_(True), 3.0, numpy.float64(3), numpy.array([3, 4]), Whole(2**53)):
+        assert complaint(seed=value).field == "seed"
+        if value is not True:
+            assert complaint(strategy={"params": {"fast": value}}).field in ("strategy.params.fast", "strategy.params")
 
 
 def test_missing_field_is_named() -> None:

@@ -76,6 +76,36 @@ def test_nested_values_are_cleaned() -> None:
     }
 
 
+MARK = "[REDACTED:assignment]"
+
+
+@pytest.mark.parametrize(
+    ("value", "cleaned"),
+    [
+        ({SECRET: 1, SECRET + "x": 2, MARK: 3}, {MARK: 1, f"(2) {MARK}": 2, f"(3) {MARK}": 3}),
+        ({"e\u0301": 1, "é": 2}, {"é": 1, "(2) é": 2}),
+        ({"(2) é": 0, "e\u0301": 1, "é": 2}, {"(2) é": 0, "é": 1, "(3) é": 2}),
+        (
+            {"x" * 2001: 1, "x" * 2002: 2},
+            {"x" * 1994 + "…[cut]": 1, "(2) " + "x" * 1990 + "…[cut]": 2},
+        ),
+    ],
+)
+def test_colliding_keys_are_numbered(value: dict[str, int], cleaned: dict[str, int]) -> None:
+    """Keys that become equal when they are cleaned are numbered, so that no value is lost."""
+    assert clean_value(value) == cleaned
+    assert clean_value(clean_value(value)) == cleaned
+
+
+@given(st.dictionaries(st.sampled_from(PIECES) | st.text(max_size=5), st.integers(), max_size=8))
+def test_cleaning_loses_no_value(value: dict[str, int]) -> None:
+    """A cleaned mapping holds as many values as before, in their order, under clean keys."""
+    cleaned = clean_value(value)
+    assert list(cleaned.values()) == list(value.values())
+    assert clean_value(cleaned) == cleaned
+    assert not any(find_secret(key) for key in cleaned)
+
+
 @pytest.mark.parametrize(
     ("field", "own"),
     [("sha256", True), ("prev_hash", True), ("run_digest", True), ("event_id", True), ("run_id", False), ("", False)],
@@ -94,6 +124,11 @@ def test_own_hashes_are_exempt(field: str, own: bool) -> None:
         ({"strategy_allowlist": ("a", SECRET)}, "strategy_allowlist[1]"),
         ({"file_sha256": SECRET}, None),
         ({"run_id": "[REDACTED:api-key]"}, "run_id"),
+        ({"": SECRET}, "(unnamed)"),
+        ({"market": {"": SECRET}}, "market.(unnamed)"),
+        ({"": {"": [SECRET]}}, "(unnamed).(unnamed)[0]"),
+        ({"": "plain"}, None),
+        (SECRET, "(unnamed)"),
     ],
 )
 def test_secret_is_named_by_field(value: object, field: str | None) -> None:

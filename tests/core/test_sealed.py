@@ -61,7 +61,16 @@ def complaint(**values: Any) -> str:
         ({"name": "n", "none_yet": 1}, "none_yet: input should be less than or equal to 0"),
         ({"name": "n", "none_yet": False}, "none_yet: input should be a valid integer"),
         ({"name": "n", "amount": "-1"}, "amount: must not be negative"),
-        ({"name": "n", "amount": 1}, "amount: input should be a valid string"),
+        (
+            {"name": "n", "amount": 1},
+            "amount: must be text, since a number could lose digits: quote it, such as '0.0002'",
+        ),
+        (
+            {"name": "n", "amount": 0.5},
+            "amount: must be text, since a number could lose digits: quote it, such as '0.0002'",
+        ),
+        ({"name": "n", "amount": True}, "amount: input should be a valid string"),
+        ({"nam": 1}, "nam: unknown field (did you mean 'name'?)"),
         ({"name": "n", "amount": "1e60"}, "amount: is not a decimal number of at most 60 digits"),
         ({"name": "n", "price": "0.0"}, "price: must be greater than 0"),
         ({"name": "n", "price": "-2"}, "price: must be greater than 0"),

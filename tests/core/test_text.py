@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.core.text import ABSENT, MAX_SHOWN, excerpts, field_differences, first_difference, quoted, shown
+from c2lib.core.text import ABSENT, MAX_SHOWN, excerpts, field_differences, first_difference, nearest, quoted, shown
 
 
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.integers())))
@@ -87,3 +87,18 @@ def test_field_differences_have_dotted_names(left: Any, right: Any, names: list[
 def test_absent_is_no_null() -> None:
     """A field that one side lacks differs from a field that is null."""
     assert list(field_differences({"a": [None]}, {"a": []}, within_lists=True)) == [("a[0]", None, ABSENT)]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("sma", "did you mean 'sma_cross'?"),
+        ("strat-demo", "did you mean 'strat_demo'?"),
+        ("SMA_CROSS", "otherwise"),
+        ("", "otherwise"),
+        ("x" * 1000, "otherwise"),
+    ],
+)
+def test_nearest_name_is_advised(name: str, advice: str) -> None:
+    """The nearest known name is advised, and where none is near the other advice is given."""
+    assert nearest(name, ["strat_demo", "sma_cross"], "otherwise") == advice

@@ -4,13 +4,13 @@ import hashlib
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from c2lib.core.config import DryrunConfig, SealedConfig, seal
 from c2lib.evidence.claims import Replay, Verification
 from c2lib.witness.audit import PhaseMove
 from c2lib.witness.findings import Verdict
-from c2lib.witness.reader import ArtifactFile, FileFacts
+from c2lib.witness.reader import FileFacts
 from c2lib.witness.run import Run
 from c2lib.witness.series import BarPoint, FillPoint, OrderPoint, RunSeries
 from c2lib.witness.summary import RunSummary
@@ -153,5 +153,4 @@ def run_of(series: RunSeries) -> Run:
     """Return a run that was read as ``series``, without a log to read again."""
     events = FileFacts(digest("events"), 1, 1)
     summary = replace(series.summary, artifacts={"events.jsonl": events})
-    no_log = cast("ArtifactFile", None)
-    return Run("", Verdict.SEALED, (), (), summary, None, None, series, no_log)
+    return Run("", Verdict.SEALED, (), (), summary, None, None, series, {})

@@ -1,6 +1,8 @@
 """The guard's layers: which one a config gets, what its canary finds, and what is guarded from the first call on."""
 
+import re
 import socket
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +14,7 @@ from c2lib.core.errors import ConfigError, NoLiveViolationError
 from c2lib.core.model import Bar
 from c2lib.core.vocabulary import FailCode, RejectCode
 from c2lib.session import nolive
-from c2lib.session.nolive import MAX_TRIED, NoLiveGuard, network_problem, target_of
+from c2lib.session.nolive import MAX_TRIED, REFUSED_IMPORTS, NoLiveGuard, network_problem, target_of
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from tests.session.harness import Bars, Record, acting, answering, config_of, flat_bars, own_config, run
 from tests.session.ways_out import connect, swallowing
@@ -170,11 +172,43 @@ def test_strategys_guard_hides_nothing() -> None:
     assert run(own_config(), strategy=acting(act)).fail_code is FailCode.NO_LIVE_VIOLATION
 
 
-@pytest.mark.parametrize("event", ["sqlite3.load_extension", "syslog.openlog", "os.spawn"])
+@pytest.mark.parametrize(
+    "event", ["sqlite3.load_extension", "sqlite3.enable_load_extension", "syslog.openlog", "os.spawn"]
+)
 def test_hook_refuses_rare_events(event: str) -> None:
     """The audit hook refuses leaving events that not every Python build can raise."""
     with NoLiveGuard(), pytest.raises(NoLiveViolationError, match=event):
         nolive._hook(event, ())
+
+
+@pytest.mark.parametrize("module", sorted(REFUSED_IMPORTS))
+def test_native_sockets_are_refused(module: str) -> None:
+    """Importing an extension module with sockets of its own is refused by its name alone, and counted by it."""
+    guard = NoLiveGuard()
+    with (
+        guard,
+        pytest.raises(NoLiveViolationError, match=rf"refused by the NO-LIVE guard: import {re.escape(module)}$"),
+    ):
+        nolive._hook("import", (module, None, ["/a/folder/of/this/machine"], [], []))
+    assert guard.tried == [f"import {module}"]
+    with guard:
+        nolive._hook("import", (f"{module}s", None, [], [], []))
+        nolive._hook("import", ())
+    assert guard.attempts == 1
+
+
+def test_copy_of_posixsubprocess_is_refused() -> None:
+    """A strategy that imports _posixsubprocess again, for a fork_exec without audit, fails its session."""
+
+    def act() -> None:
+        ours = sys.modules.pop("_posixsubprocess")
+        try:
+            __import__("_posixsubprocess")
+        finally:
+            sys.modules["_posixsubprocess"] = ours
+
+    result = run(own_config(), strategy=acting(swallowing(act)))
+    assert result.fail_meta["tried"] == ["import _posixsubprocess"]
 
 
 def test_attempts_are_named() -> None:

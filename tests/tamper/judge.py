@@ -10,7 +10,7 @@ from pathlib import Path
 
 from c2lib.app.evidence import verify_evidence
 from c2lib.app.verify import VerifyReport, verify_run
-from c2lib.core.errors import RunPathError
+from c2lib.core.errors import RunPathError, StrategyLoadError
 from c2lib.core.vocabulary import Artifact
 from c2lib.witness.findings import FindingCode
 from tests.tamper.alterations import Alteration
@@ -93,9 +93,13 @@ class Judge:
         The session is executed again where nothing else finds it: with the replay, verify finds what it finds without.
         """
         with self.altered(alteration) as place:
-            report = verify_run(place, require_sealed=True)
+            report = verify_run(place, False, require_sealed=True)
             if report.ok:
-                report = verify_run(place, True, require_sealed=True, strategy=STRATEGIES[alteration.run])
+                try:
+                    report = verify_run(place, True, require_sealed=True, strategy=STRATEGIES[alteration.run])
+                except StrategyLoadError:
+                    # the run is not of the strategy at hand: there is no report, which is no good end
+                    return frozenset({Proof.REPLAY})
             return frozenset(PROOF_OF[finding.code] for finding in report.findings)
 
     def is_clean(self) -> bool:
@@ -121,14 +125,14 @@ class Judge:
     def is_found_by_digest(self, alteration: Alteration) -> bool:
         """Return whether ``--expect-digest`` finds an alteration."""
         with self.altered(alteration) as place:
-            findings = verify_run(place, require_sealed=True, expect_digest=self.digest).findings
+            findings = verify_run(place, False, require_sealed=True, expect_digest=self.digest).findings
             return FindingCode.RUN_DIGEST_WRONG in {finding.code for finding in findings}
 
     def is_found_by_evidence(self, alteration: Alteration) -> bool:
         """Return whether the evidence file, kept, finds an alteration of its run, or one of itself."""
         with self.altered(alteration) as place:
             try:
-                findings = verify_evidence(self._sample.evidence, run=place).findings
+                findings = verify_evidence(self._sample.evidence, False, run=place).findings
             except RunPathError:
                 # without a file there is no report, which is no good end
                 return True

@@ -168,12 +168,12 @@ def test_audited_override_is_no_finding(tmp_path: Path) -> None:
     assert examined(run, tmp_path / "rejected").findings == ()
 
 
-def test_folder_name_must_match_run(tmp_path: Path) -> None:
-    """A run in a folder that is not named by its run_id is WRONG_RUN."""
-    folder = make_run().write(tmp_path, "another")
-    assert [finding.text() for finding in open_run(folder).findings] == [
-        f"WRONG_RUN {MANIFEST} expected the folder's name another, seen run_demo_001"
-    ]
+def test_folder_name_is_a_note(tmp_path: Path) -> None:
+    """A run in a folder that is not named by its run_id has a note with both names, and no finding."""
+    run = open_run(make_run().write(tmp_path, "another\nname"))
+    assert (run.findings, run.summary.run_id) == ((), "run_demo_001")
+    assert run.notes == ("the folder is called another\\nname, the run run_demo_001",)
+    assert open_run(make_run().write(tmp_path)).notes == ()
 
 
 def test_manifest_is_one_canonical_line(tmp_path: Path) -> None:
