@@ -15,6 +15,7 @@ import gc
 import json
 import os
 import random
+import re
 import signal
 import socket
 import sys
@@ -36,9 +37,7 @@ from c2lib.session.strategy import BUILT_IN, MAX_LINES, decision_of
 MAX_CONTROL = 4096
 """Most bytes of a message on the control socket."""
 
-_HANDLES = 5
-
-_MAX_TEXT, _MAX_NAME, _MAX_TARGET = 80_000, 200, 600
+_HANDLES, _MAX_TEXT, _MAX_NAME, _MAX_TARGET = 5, 80_000, 200, 600
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 _ADVICE = (
@@ -48,6 +47,12 @@ _ADVICE = (
 
 CHUNK = 1 << 16
 """Most bytes of one read."""
+
+PASSED = re.compile(
+    "PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TZDIR|TMPDIR|VIRTUAL_ENV|CONDA_PREFIX|MPLCONFIGDIR"
+    "|LC_[A-Z]+|XDG_[A-Z_]+|PYTHON[A-Z]+|(DY)?LD_[A-Z_]+|[A-Z]+_[A-Z_]*THREADS"
+)
+"""The environment variables that a strategy can read: where things lie and how Python works, which are no secrets."""
 
 encode = json.JSONEncoder(separators=(",", ":")).encode
 decode = json.JSONDecoder().decode
@@ -187,7 +192,7 @@ def leave_network(libc: Any, proc: Path = Path("/proc/self")) -> str | None:
     """
     user, group = os.geteuid(), os.getegid()
     if not hasattr(libc, "unshare"):
-        return "no_live_required is 'namespace', but this system has none: it takes Linux, or require the layer 'hook'"
+        return "this system has none: it takes Linux, or require the layer 'hook'"
     # the maps below belong to root while the process cannot be dumped
     libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
     if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWPID):
@@ -208,15 +213,9 @@ def leave_network(libc: Any, proc: Path = Path("/proc/self")) -> str | None:
     return None
 
 
-def _network_left() -> str | None:
-    """Return what network there is after all, tried without the hook."""
-    problem = network_problem()
-    return f"no_live_required is 'namespace', but {problem}" if problem else None
-
-
 def _refusal(number: int) -> str:
     name = errno.errorcode.get(number, str(number))
-    return f"no_live_required is 'namespace', but the kernel refused an empty network namespace ({name}): {_ADVICE}"
+    return f"the kernel refused an empty network namespace ({name}): {_ADVICE}"
 
 
 def _end_as(inner: int) -> NoReturn:
@@ -267,8 +266,8 @@ def _session(
         with suppress(OSError):
             os.sched_setaffinity(0, {core})
     problem = None
-    if layer == NAMESPACE:
-        problem = leave_network(libc) or _network_left()
+    if layer == NAMESPACE and (refused := leave_network(libc) or network_problem()):
+        problem = f"no_live_required is 'namespace', but {refused}"
     sys.addaudithook(refusing_hook(partial(os.write, refusals)))
     # the hook always refuses it here, so that nothing has to keep the real one
     _posixsubprocess.fork_exec = audited(lambda *_: -1)

@@ -56,7 +56,7 @@ def strategy_from_source(shown: str, class_name: str, source: bytes, folder: Pat
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
         raise StrategyLoadError(f"{shown}{where}: is no valid Python ({type(error).__name__})") from None
-    if class_name not in top_level_names(tree):
+    if class_name not in top_level_names(source, shown):
         raise StrategyLoadError(f"{shown} defines no {class_name} at its top level")
     if secret is not None:
         problem = "holds what looks like a secret, and a run keeps its strategy's file: take it out"

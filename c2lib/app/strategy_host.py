@@ -26,7 +26,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
-from c2lib.app.host_child import CHUNK, MAX_CONTROL, Frames, framed
+from c2lib.app.host_child import CHUNK, MAX_CONTROL, PASSED, Frames, framed
 from c2lib.core.errors import (
     NoLiveViolationError,
     OutputError,
@@ -129,8 +129,8 @@ class StrategyHost(ExitStack):
 class HostedStrategy(ExitStack):
     """A strategy in a child of its own, made by :meth:`StrategyHost.session`; loaded, it is a strategy like any.
 
-    ``guard`` is that of its session: it knows why the NO-LIVE layer does not hold over there, if so, and counts what is
-    refused there. Closing ends the child, whatever that does.
+    ``guard`` is that of its session: it knows why the NO-LIVE layer does not hold in the child, if so, and counts what
+    is refused there. Closing ends the child, whatever that does.
     """
 
     def __init__(self, host: StrategyHost, pid: int, core: int | None, timeout_s: float, handles: list[int]) -> None:
@@ -165,7 +165,7 @@ class HostedStrategy(ExitStack):
 
         Args:
             name: its class in the source; without a source, the name of a built-in one.
-            source: the bytes of its file, which run over there.
+            source: the bytes of its file, which run in the child.
             settings: what it is made with.
 
         Raises:
@@ -314,7 +314,7 @@ class HostedStrategy(ExitStack):
             problem = _parsed(self._receive(monotonic() + START_TIMEOUT_S))
         except StrategyEndedError as error:
             self.close()
-            raise OutputError(f"the strategy's process did not start: {error}") from None
+            raise OutputError(f"the strategy's process did not start in {START_TIMEOUT_S:g} s ({error.code})") from None
         if problem is None and self.guard.attempts != 1:
             problem = "the canary's loopback connection was not stopped by the audit hook"
         self.guard.attempts = 0
@@ -380,15 +380,16 @@ def _clean(text: object) -> str:
 
 
 def _relay(prints: int) -> None:
-    """Show what a strategy prints on this process's stderr, up to a bound, and drop the rest."""
+    """Show what a strategy prints on this process's stderr, up to a bound, and end its last line; drop the rest."""
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-    left = MAX_PRINTED
+    left, in_line = MAX_PRINTED, False
     with os.fdopen(prints, "rb", buffering=0) as stream:
-        while chunk := stream.read(CHUNK):
-            text = decoder.decode(chunk[:left])
-            if 0 < left <= len(chunk):
+        while (chunk := stream.read(CHUNK)) or in_line:
+            text = decoder.decode(chunk[: max(left, 0)]) if chunk else "\n"
+            if 0 <= left < len(chunk):
                 text += f"\n[the strategy printed more than {MAX_PRINTED} bytes: the rest is not shown]\n"
-            left = max(0, left - len(chunk))
+            left -= len(chunk)
+            in_line = not text.endswith("\n") if text else in_line
             with suppress(AttributeError, OSError, ValueError):  # a stderr that is closed, or none
                 sys.stderr.write(text)
 
@@ -420,11 +421,10 @@ def undumpable() -> Iterator[None]:
 
 
 def _core_of_this_thread() -> int | None:
-    libc = ctypes.CDLL(None)
-    if not hasattr(os, "sched_getaffinity") or not hasattr(libc, "sched_getcpu"):
-        return None
-    core: int = libc.sched_getcpu()
-    return core if core in os.sched_getaffinity(0) else None
+    with suppress(AttributeError):  # not every system has the two
+        core: int = ctypes.CDLL(None).sched_getcpu()
+        return core if core in os.sched_getaffinity(0) else None
+    return None
 
 
 def _clean_process(control: int) -> subprocess.Popen[bytes]:
@@ -432,11 +432,12 @@ def _clean_process(control: int) -> subprocess.Popen[bytes]:
         # what is importable here is importable there, except from the current folder; the package itself always is
         entries = [entry for entry in sys.path if entry and Path(entry).resolve() != Path.cwd()]
         path = os.pathsep.join(dict.fromkeys([*entries, str(Path(__file__).resolve().parents[2])]))
+        passed = {name: value for name, value in os.environ.items() if PASSED.fullmatch(name)}
         return subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours
             [sys.executable, "-P", "-c", _COMMAND, str(control)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+            env={**passed, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
             pass_fds=[control],
             start_new_session=True,
         )

@@ -123,7 +123,9 @@ class MissingExtraError(InputError):
 
 
 class StrategyError(C2Error):
-    """The strategy returned something that is no decision."""
+    """The strategy returned something that is no decision; ``bar_index`` is that of the bar that it was asked about."""
+
+    bar_index: int | None = None
 
 
 class StrategyRaisedError(StrategyError):

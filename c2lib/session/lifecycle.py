@@ -11,7 +11,13 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from c2lib.core.errors import NoLiveViolationError, SinkWriteError, StrategyEndedError, StrategyRaisedError
+from c2lib.core.errors import (
+    NoLiveViolationError,
+    SinkWriteError,
+    StrategyEndedError,
+    StrategyError,
+    StrategyRaisedError,
+)
 from c2lib.core.redaction import clean_text, describe_exception
 from c2lib.core.states import (
     SESSION_ENDS,
@@ -67,7 +73,8 @@ def failure_of(error: BaseException, attempts: int, tried: Sequence[str] = ()) -
         return Failure(FailCode.SINK_WRITE_FAILED, str(error), SessionTrigger.SINK_FAILED)
     if broken_rail(error):
         return Failure(FailCode.INVARIANT, str(error), SessionTrigger.INVARIANT_BROKEN)
-    return Failure(FailCode.EXCEPTION, describe_exception(error), SessionTrigger.EXCEPTION_RAISED)
+    meta = {"bar_index": error.bar_index} if isinstance(error, StrategyError) else {}
+    return Failure(FailCode.EXCEPTION, describe_exception(error), SessionTrigger.EXCEPTION_RAISED, meta)
 
 
 class Rejection(NamedTuple):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+import symtable
 import sys
 import tokenize
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import decode_source
 
 from c2lib.core.redaction import find_secret
 
@@ -32,17 +34,10 @@ def imported_modules(tree: ast.Module) -> dict[str, int]:
     return found
 
 
-def top_level_names(tree: ast.Module) -> set[str]:
-    """Return the names that a file defines or imports at its top level."""
-    names: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Assign):
-            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
-        elif isinstance(node, ast.ImportFrom | ast.Import):
-            names.update(alias.asname or alias.name for alias in node.names)
-    return names
+def top_level_names(source: bytes, shown: str) -> set[str]:
+    """Return the names that a file binds at its top level, by whatever statement; ``shown`` names it in errors."""
+    symbols = symtable.symtable(decode_source(source), shown, "exec").get_symbols()
+    return {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
 
 
 def source_in_cell(kind: type) -> str | None:

@@ -1,7 +1,7 @@
 """The strategy at the boundary: the built-in ones, where one comes from, and the check of its answers.
 
-Nothing is discovered: a strategy is built in, or a class that the caller gives. It is made anew for each session, from
-its settings alone, so that no state leaks from run to run.
+Nothing is discovered: a strategy is built in, of a file that the caller names, or a class or factory that they give. It
+is made anew for each session, from its settings alone, so that no state leaks from run to run.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class StrategySource:
         factory: makes the strategy of a session.
         source: the bytes of its file, for a strategy of a file.
         imports: the modules outside the standard library that the file imports, with their versions.
-        finish: ends a strategy that runs in a process of its own; what such a one raises is the host's word.
+        finish: ends a strategy that runs in a process of its own, whose host checks what it raises.
     """
 
     origin: str
@@ -157,7 +157,7 @@ def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
 
 
 _MOST_KNOWN = 64
-"""Most answers that are known again."""
+"""Most answers that are kept as checked."""
 
 
 class Decision(NamedTuple):
@@ -171,11 +171,12 @@ _HOLD = Decision((), "HOLD")
 
 
 class CheckedStrategy:
-    """A strategy of which every answer is checked before anything of it is acted upon.
+    """A strategy whose answers are checked before the session acts upon them.
 
-    What it raises is a :class:`StrategyRaisedError` here, also an error of c2lib: it must trip no rail and blame no
-    sink. A tuple that was found good is known again by its identity, since it cannot have changed; the last few are
-    kept, because most strategies return the same ones again and again.
+    What it raises becomes a :class:`StrategyRaisedError`, also an error of c2lib's own, which the session would take
+    for a broken rail or a failed sink; what a strategy in a process of its own raises is checked by its host. A tuple
+    that passed the check is not checked again, since it cannot have changed; a few of them are kept, because most
+    strategies return the same ones again and again.
     """
 
     def __init__(self, source: StrategySource, settings: StrategySettings) -> None:
@@ -192,13 +193,20 @@ class CheckedStrategy:
             answer = self._strategy.on_bar(bar, view)
         except self._caught as error:
             raise _raised(error, bar.bar_index) from error
+        except StrategyError as error:
+            error.bar_index = bar.bar_index
+            raise
         if answer is None:
             return _HOLD
         known = self._known.get(id(answer))
         # an identity is given again once its owner is gone, so the owner is kept and compared
         if known is not None and known[0] is answer:
             return known[1]
-        decision = decision_of(answer)
+        try:
+            decision = decision_of(answer)
+        except StrategyError as error:
+            error.bar_index = bar.bar_index
+            raise
         if type(answer) is tuple:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
@@ -290,5 +298,5 @@ def ending_again(source: StrategySource, end: Mapping[str, Any]) -> StrategySour
             raise error
         return EndingAgain(source.factory(settings), step, error)
 
-    # its errors are the host's word, as those of the strategy that ended were
+    # what it raises is made here, and not by the strategy, as where a host checks it
     return replace(source, factory=factory, finish=source.finish or (lambda: None))

@@ -266,3 +266,13 @@ def test_exception_names_its_line(command: Command, tmp_path: Path) -> None:
         "bar_index": 1,
         "lines": [lines[2].strip(), lines[3].strip()],
     }
+
+
+def test_unusable_answer_names_its_bar(command: Command, tmp_path: Path) -> None:
+    """An answer that cannot be used is named with its bar, in audit and on stderr."""
+    answer = run(command, tmp_path, Attack("", on_bar="return 7"))
+    problem = "StrategyError: on_bar must return a list or tuple of intents, not int"
+    assert [line for line in answer.err.splitlines() if line] == [f"c2lib: FAILED: {problem}", "c2lib:   on bar 1"]
+    audit = (place_below(tmp_path / "out") / Artifact.AUDIT).read_text().splitlines()
+    (entry,) = [json.loads(line) for line in audit if '"C2_ABORT_EXCEPTION"' in line]
+    assert (entry["message"], entry["meta"]["bar_index"]) == (problem, 1)

@@ -95,7 +95,8 @@ def test_spec_names_file_and_class(spec: str) -> None:
         ("x = " + "(" * 300 + ")" * 300, "is no valid Python ("),
         ("x = " + "-" * 100_000 + "1", "mine.py: is no valid Python ("),
         ("class Other: pass\n", "mine.py defines no Mine at its top level"),
-        ("if True:\n    class Mine: pass\n", "mine.py defines no Mine at its top level"),
+        ("def make():\n    class Mine: pass\n", "mine.py defines no Mine at its top level"),
+        ("print(Mine)\n", "mine.py defines no Mine at its top level"),
         ("", "mine.py defines no Mine at its top level"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import platform
 import re
@@ -26,7 +27,7 @@ def host() -> Iterator[StrategyHost]:
 
 
 def test_intents_come_back(host: StrategyHost) -> None:
-    """A hosted strategy fits the session's protocol and answers with the intents that it returned over there."""
+    """A hosted strategy fits the session's protocol and answers with the intents that it returned in its process."""
     with hosted(host, BUYS) as mine:
         port: Strategy = mine
         wanted = (OrderIntent("BUY", 2, "LIMIT", 99, None, "DAY", "a tag"), CancelIntent("c-000001"))
@@ -52,7 +53,7 @@ def test_bar_and_view_arrive(host: StrategyHost) -> None:
 
 
 def test_unchanged_view_stays(host: StrategyHost) -> None:
-    """A view that is the same object as before is not sent again and is the same object over there."""
+    """A view that is the same object as before is not sent again and is the same object in the child."""
     top = "seen = []"
     on_bar = "seen.append(view); return [OrderIntent('BUY', 1 + (seen[-1] is seen[0]))]"
     shown, other = PositionView(1, ("a",)), PositionView(1, ("a",))
@@ -191,6 +192,28 @@ def test_prints_go_to_stderr(host: StrategyHost, capfd: pytest.CaptureFixture[st
     out, err = capfd.readouterr()
     assert out == ""
     assert err.splitlines() == ['{"accepted": true}', "two", "three", "four"]
+
+
+def test_last_line_is_ended(host: StrategyHost, capfd: pytest.CaptureFixture[str]) -> None:
+    """A print without an end of line gets one, so that what the command shows next stands on its own line."""
+    with hosted(host, strategy("print('no end', end='')")) as mine:
+        mine.on_bar(bar(0), FLAT)
+        mine.finish()
+    assert capfd.readouterr().err == "no end\n"
+
+
+def test_environment_is_an_allowlist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strategy sees variables that say where things lie and how Python works, and no other."""
+    kept = {"HOME": "/h", "LC_ALL": "C", "TZ": "UTC", "OMP_NUM_THREADS": "1", "LD_LIBRARY_PATH": "/l", "TMPDIR": "/tmp"}
+    hidden = ("BROKER_PASSWORD", "AWS_SECRET_ACCESS_KEY", "LDAP_PW", "MY_PATH", "path", "PYTHON_API_TOKEN", "XDG_")
+    for name, value in {**kept, **dict.fromkeys(hidden, "hunter2hunter2")}.items():
+        monkeypatch.setenv(name, value)
+    with StrategyHost() as own, pytest.raises(StrategyRaisedError) as caught:
+        hosted(own, strategy(init="import os; raise ValueError(sorted(os.environ.items()))")).__enter__()
+    seen = dict(ast.literal_eval(str(caught.value).partition(": ")[2]))
+    assert kept.items() <= seen.items()
+    assert not seen.keys() & set(hidden)
+    assert "hunter2" not in str(seen)
 
 
 def test_namespace_has_no_network(host: StrategyHost) -> None:

@@ -210,6 +210,20 @@ def test_prints_are_bounded(host: StrategyHost, capfd: pytest.CaptureFixture[str
     assert err.endswith("[the strategy printed more than 1000000 bytes: the rest is not shown]\n")
 
 
+@pytest.mark.parametrize(("extra", "noted"), [(0, False), (1, True)])
+def test_bound_of_prints_is_exact(
+    host: StrategyHost, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, extra: int, noted: bool
+) -> None:
+    """As many bytes as the bound are shown without a note; one byte more is dropped with a note."""
+    monkeypatch.setattr(strategy_host, "MAX_PRINTED", 10)
+    with hosted(host, strategy(f"import os; os.write(1, b'x' * 10); os.write(1, b'y' * {extra})")) as mine:
+        mine.on_bar(bar(0), FLAT)
+        mine.finish()
+    err = capfd.readouterr().err
+    assert err[:11] == "x" * 10 + "\n"
+    assert err[11:] == "[the strategy printed more than 10 bytes: the rest is not shown]\n" * noted
+
+
 def test_left_thread_is_counted(host: StrategyHost) -> None:
     """What a thread tries after the last answer is counted until the session is finished, and the thread ends then."""
     on_bar = """

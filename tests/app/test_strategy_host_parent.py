@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from c2lib.app import strategy_host
 from c2lib.app.strategy_host import StrategyHost
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import OutputError, StrategyEndedError, StrategyError
@@ -52,6 +53,14 @@ def test_dead_host_raises_output_error() -> None:
         mine.close()
         with pytest.raises(StrategyError, match="closed"):
             mine.on_bar(bar(1), FLAT)
+
+
+def test_late_child_names_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that is not ready in time is named by that, and not by the time that a strategy's answer may take."""
+    with StrategyHost() as one:
+        monkeypatch.setattr(strategy_host, "START_TIMEOUT_S", 0.0)
+        with pytest.raises(OutputError, match=r"process did not start in 0 s \(C2_ABORT_STRATEGY_TIMEOUT\)$"):
+            one.session("hook", 20.0)
 
 
 def test_unstartable_host_raises(monkeypatch: pytest.MonkeyPatch) -> None:

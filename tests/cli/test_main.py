@@ -1,8 +1,10 @@
 """The command line: results on stdout, one clear line on stderr, exit codes that can be trusted."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -221,6 +223,31 @@ def test_secret_command_is_redacted(command: Command) -> None:
     known = "one of dryrun, verify, diff, evidence, schema"
     assert answer.complaint == f"unknown command '[REDACTED:github-token]' ({known}); see c2lib --help"
     assert answer.code == 2
+
+
+@pytest.mark.parametrize("module", ["argparse", "pydantic"])
+def test_interrupted_import_is_one_line(tmp_path: Path, module: str) -> None:
+    """Ctrl-C while the command line or a command is imported is exit code 130 and one line, with no traceback."""
+    slow = f"import time\nopen({str(tmp_path / 'mark')!r}, 'w').close()\ntime.sleep(60)\n"
+    (tmp_path / f"{module}.py").write_text(slow)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "c2lib", "dryrun", *DEMO, "--out", str(tmp_path)],
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            while not (tmp_path / "mark").exists():
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (process.returncode, out, err.count("\n")) == (130, "", 1)
+    assert err.startswith("c2lib: interrupted")
 
 
 def test_similar_command_is_named(command: Command) -> None:

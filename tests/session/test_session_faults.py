@@ -77,6 +77,8 @@ def test_rubbish_is_no_decision(rubbish: Any) -> None:
     assert ending(result) == (FAILED, "C2_ABORT_EXCEPTION")
     assert (result.fail_reason or "").startswith("StrategyError: on_bar returned" if type(rubbish) is list else "Str")
     assert record.payloads("ORDER_SUBMITTED") == []
+    (entry,) = [entry for entry in record.audit() if entry["code"] == "C2_ABORT_EXCEPTION"]
+    assert entry["meta"]["bar_index"] == result.fail_meta["bar_index"] == 1
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(0)])

@@ -2,7 +2,7 @@ import ast
 
 import pytest
 
-from c2lib.session.source import imported_modules, line_of_secret
+from c2lib.session.source import imported_modules, line_of_secret, top_level_names
 
 KEY = "AKIA" + "IOSFODNN7EXAMPLE"
 WORD = "hunter2" * 2
@@ -27,6 +27,34 @@ def test_imports_are_named_once() -> None:
 def test_own_imports_are_left_out() -> None:
     """The standard library and c2lib are no imports to name."""
     assert imports("import os.path, c2lib\nfrom __future__ import annotations\nfrom c2lib.core import model\n") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class Mine: pass",
+        "Mine: type = object",
+        "if True:\n    class Mine: pass",
+        "try:\n    from fast import Mine\nexcept ImportError:\n    class Mine: pass",
+        "with context():\n    Mine = make()",
+        "async def Mine(): pass",
+        "Other, (Mine, *rest) = made",
+        "(Mine := object)",
+        "for Mine in kinds: pass",
+        "import mine.strategy as Mine",
+        "match kind:\n    case Mine: pass",
+        "# -*- coding: latin-1 -*-\n\xe9t\xe9 = 1; Mine = object",
+    ],
+)
+def test_bound_name_is_found(text: str) -> None:
+    """A name is at the top level of a file whatever statement binds it there, and in whatever encoding."""
+    assert "Mine" in top_level_names(text.encode("latin-1"), "mine.py")
+
+
+@pytest.mark.parametrize("text", ["", "print(Mine)", "def f(): Mine = 1", "class A: Mine = 1", "import a.Mine"])
+def test_unbound_name_is_none(text: str) -> None:
+    """A name that is only read, or bound in a function, a class or another module, is not at the top level."""
+    assert "Mine" not in top_level_names(text.encode(), "mine.py")
 
 
 @pytest.mark.parametrize("line", ["from . import a", "from .a import b", "from .. import a"])

@@ -195,13 +195,17 @@ def _under_config(content: Content, other: Content, *, own_inputs: bool) -> dict
 
 
 def sessions(run: str, content: Content, sessions: Mapping[str, Content]) -> Iterator[Alteration]:
-    """Yield the sound log of every other session under the config and the strategy of this run, and a new name."""
+    """Yield the sound log of every other session under the config and the strategy of this run."""
     for name, other in sessions.items():
         for own_inputs, inputs in ((False, "this run's inputs"), (True, "its own inputs")):
             change = partial(_under_config, content, other, own_inputs=own_inputs)
             # what differs in nothing but the config, or by its inputs alone, is this run again, or another sound one
             if change()[EVENTS] != content[EVENTS] and not (own_inputs and name in SOUND_BY_INPUTS):
                 yield Alteration(run, f"{name}, {inputs}", change)
+
+
+def renamed(run: str, content: Content) -> Iterator[Alteration]:
+    """Yield the run under another name, as sound as before: a folder may be called as its owner likes."""
     yield Alteration(run, "another name", partial(_renamed, content))
 
 

@@ -123,6 +123,7 @@ def _other_runs(sample: Sample) -> Iterator[Alteration]:
     for name, content in sample.others.items():
         if name != "another strategy":
             yield Alteration("full", name, partial(dict, content))
+    yield from forgeries.renamed("full", sample.contents["full"])
 
 
 def _damaged(run: str, name: str) -> Iterator[Alteration]:
