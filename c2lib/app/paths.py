@@ -62,7 +62,7 @@ def read_input(path: str | os.PathLike[str], bound: int) -> bytes:
         raise
 
 
-def environment_facts(market_file: str | os.PathLike[str] | None) -> dict[str, Any]:
+def environment_facts(market: Any) -> dict[str, Any]:
     """Return what ``environment.json`` holds: versions, platform, wall time, and the name of the market file as a hint.
 
     It names no user, no host and no environment variable, and no folder, since folders are often named after users.
@@ -75,7 +75,7 @@ def environment_facts(market_file: str | os.PathLike[str] | None) -> dict[str, A
         "machine": platform.machine(),
         "packages": {package: _version(package) for package in _PACKAGES},
         "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hints": {"market_file": Path(market_file).name if market_file is not None else None},
+        "hints": {"market_file": Path(market).name if isinstance(market, str | os.PathLike) else None},
     }
     cleaned: dict[str, Any] = clean_value(facts)
     return cleaned

@@ -152,7 +152,7 @@ def run_dryrun(
     config: DryrunConfig,
     *,
     out_dir: str | os.PathLike[str] | None = None,
-    market: str | os.PathLike[str] | None = None,
+    market: Any = None,
     strategy: Any = None,
     params: Mapping[str, Param] | None = None,
     clock: Clock | None = None,
@@ -166,7 +166,7 @@ def run_dryrun(
     Args:
         config: what to run.
         out_dir: the output root; left out: ``$C2LIB_OUT``, else ``out/`` of the checkout, else ``./out``.
-        market: path of a market file; left out: the synthetic walk.
+        market: path of a market file, or a ``pandas.DataFrame``; left out: the synthetic walk.
         strategy: ``"FILE.py:CLASS"``, or a class taking a ``StrategySettings``; left out: the built-in one.
         params: parameters of the strategy, each in place of the config's.
         clock: anything with ``.now()``; left out: the config's fixed clock, or the time of the bars.
@@ -220,14 +220,12 @@ def _with_params(config: DryrunConfig, params: Mapping[str, Param] | None) -> Dr
     return type(config)(**values)
 
 
-def opened_market(
-    config: DryrunConfig, path: str | os.PathLike[str] | None
-) -> AbstractContextManager[MarketData | None]:
-    """Return a context that gives the market file at ``path``, read and checked; ``None`` without a path."""
-    if path is None or not os.fspath(path):
+def opened_market(config: DryrunConfig, source: Any) -> AbstractContextManager[MarketData | None]:
+    """Return a context that gives the market file or frame ``source``, read and checked; ``None`` without one."""
+    if source is None or (isinstance(source, str) and not source):
         return nullcontext()
     asked = config.market
-    return open_market_file(path, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding)
+    return open_market_file(source, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding)
 
 
 def source_of(strategy: Any) -> StrategySource | None:
@@ -237,7 +235,7 @@ def source_of(strategy: Any) -> StrategySource | None:
     return strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
 
 
-def _publish(job: Job, root: Path, market: str | os.PathLike[str] | None) -> DryrunResult:
+def _publish(job: Job, root: Path, market: Any) -> DryrunResult:
     run_id = job.config.run_id
     with StagedRun(root, run_id) as staged:
         try:

@@ -311,18 +311,21 @@ class _Side:
         if artifact not in self.folder.entries:
             return
         (file, check), digest = _opened(self.folder, artifact, self._findings, self._progress), sha256()
-        for number, data in file.lines():
-            value = _own_event(data) if artifact is Artifact.EVENTS else None
-            if value is None and number <= most:
-                value = check.value(number, data)
+        for first, block in file.blocks():
+            compared = block
             if self._renamed:
-                data = _NAMED_HASH.sub(b"#", data).replace(self._own, b"#")
-                digest.update(data + b"\n")
-            if value is not None:
-                kind = value[_KIND[artifact]] if artifact in _KIND else ""
-                payload = value["payload"] if artifact is Artifact.EVENTS else {}
-                self._stop = payload if kind == EventKind.SESSION_STOP else self._stop
-                yield Line(number, kind, value, payload, data)
+                compared = _NAMED_HASH.sub(b"#", block).replace(self._own, b"#")
+                digest.update(compared + b"\n")
+            sides = zip(block.split(b"\n"), compared.split(b"\n"), strict=True) if first <= most else ()
+            for number, (line, data) in enumerate(sides, first):
+                if number > most or self._findings.full(artifact):
+                    break
+                value = (_own_event(line) if artifact is Artifact.EVENTS else None) or check.value(number, line)
+                if value is not None:
+                    kind = value[_KIND[artifact]] if artifact in _KIND else ""
+                    payload = value["payload"] if artifact is Artifact.EVENTS else {}
+                    self._stop = payload if kind == EventKind.SESSION_STOP else self._stop
+                    yield Line(number, kind, value, payload, data)
         if file.facts is not None:
             self.contents[artifact] = digest.hexdigest() if self._renamed else file.facts
 

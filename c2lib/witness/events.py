@@ -83,6 +83,8 @@ class EventLog(LineCheck):
             if recognised is None:
                 self.take(number, line.encode(errors="surrogateescape"))
                 recognise = self._recognise
+                if self.findings.full(self.file):
+                    return
             else:
                 # nothing is wrong with the line by itself: what is left is to fold it
                 kind, event_id, self.last_ts, values = recognised

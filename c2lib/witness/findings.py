@@ -82,7 +82,10 @@ class Finding:
 
 
 MAX_PER_FILE = 1000
-"""Most findings of one file that are kept one by one."""
+"""Most findings of one file that are kept one by one; a file that has them is read no further."""
+
+MAX_STRICT = 1 << 20
+"""Bytes of lines that are no canonical JSON behind which a file is read no further: such lines cost the most."""
 
 
 class Findings:
@@ -97,7 +100,9 @@ class Findings:
     def __init__(self) -> None:
         self._kept: list[Finding] = []
         self._count: Counter[str] = Counter()
-        self._first_left_out: dict[str, FindingCode] = {}
+        self._last: dict[str, Finding] = {}
+        self._charged: Counter[str] = Counter()
+        self._lines: dict[str, int] = {}
 
     def add(
         self,
@@ -110,19 +115,34 @@ class Findings:
         event_id: str | None = None,
     ) -> None:
         """Record a finding; ``line`` counts from 1, 0 means the file as a whole."""
-        file = shown(file)
         self._count[file] += 1
         if self._count[file] <= MAX_PER_FILE:
-            self._kept.append(Finding(code, file, line, event_id, shown(expected), shown(seen)))
-        else:
-            self._first_left_out.setdefault(file, code)
+            self._kept.append(Finding(code, shown(file), line, event_id, shown(expected), shown(seen)))
+            if self._count[file] == MAX_PER_FILE:
+                self._last.setdefault(file, self._kept[-1])
+
+    def charge(self, file: str, size: int) -> None:
+        """Count the bytes of a line that is no canonical JSON, and for which a finding was recorded."""
+        self._charged[file] += size
+        if self._charged[file] > MAX_STRICT:
+            self._last.setdefault(file, self._kept[-1])
+
+    def full(self, file: str) -> bool:
+        """Whether so much of a file is wrong that it is read no further."""
+        return file in self._last
+
+    def ended(self, file: str, lines: int) -> None:
+        """Take note of how many lines a file has that was read, or given up."""
+        self._lines[file] = lines
 
     def all(self) -> tuple[Finding, ...]:
-        """Return the findings, and for each file that had too many one finding that says how many were left out."""
-        rest = [
-            Finding(code, file, 0, None, "", f"{self._count[file] - MAX_PER_FILE} more findings, left out")
-            for file, code in self._first_left_out.items()
-        ]
+        """Return the findings, and for each file that had too many one finding that says how much was left out."""
+        rest = []
+        for file, last in self._last.items():
+            more, lines = self._count[file] - MAX_PER_FILE, self._lines.get(file, 0) - last.line
+            what = [f"{more} more findings"] * (more > 0) + [f"{lines} more lines"] * (lines > 0)
+            if what:
+                rest.append(Finding(last.code, last.file, seen=f"{' and '.join(what)}, left out"))
         return (*self._kept, *rest)
 
 

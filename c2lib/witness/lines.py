@@ -9,10 +9,11 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 from unicodedata import is_normalized
 
-from c2lib.core.canon import MAX_DEPTH, CanonicalFormError, canonical_json
+from c2lib.core.canon import MAX_DEPTH, MAX_INTEGER, CanonicalFormError, canonical_json
 from c2lib.core.contract import Field, FieldKind
 from c2lib.core.text import first_difference
 from c2lib.witness.findings import FileFindings, FindingCode, Findings
@@ -29,8 +30,8 @@ MAX_BRACKETS = MAX_OBJECT // 32
 MAX_INTEGER_CHARS = 17
 """Most characters of an integer, its sign included; more is far beyond what an artifact may hold."""
 
-_SAFE_INTEGER_CHARS = 15
-"""Most characters of an integer that is below 2**53 beyond doubt."""
+MAX_PROBLEMS = 100
+"""Most fields of one object that are found wrong."""
 
 _TEXT = re.compile(rb'"[^"]*"?')
 _PLAIN = bytes(set(range(256)) - set(b'"[]{}'))
@@ -109,12 +110,15 @@ encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", "
 
 
 def _doubtful(text: str) -> int:
-    if len(text) > _SAFE_INTEGER_CHARS or not text.lstrip("-").isdigit():
+    if len(text) > MAX_INTEGER_CHARS or not text.lstrip("-").isdigit() or abs(int(text)) > MAX_INTEGER:
         raise ValueError("a number for the strict check")
     return int(text)
 
 
-_CERTAIN = json.JSONDecoder(parse_int=_doubtful, parse_float=_doubtful, parse_constant=_doubtful).decode
+_CERTAIN = json.JSONDecoder(parse_float=_doubtful, parse_constant=_doubtful).decode
+_CERTAIN_OF_LONG = json.JSONDecoder(parse_int=_doubtful, parse_float=_doubtful, parse_constant=_doubtful).decode
+_has_long_integer = re.compile(r"[:,\[]-?[0-9]{16}").search
+"""Whether a text may have an integer that is not below 2**53 beyond doubt, written as canonical JSON writes it."""
 
 
 def canonical_object(data: bytes) -> dict[str, Any] | None:
@@ -126,7 +130,7 @@ def canonical_object(data: bytes) -> dict[str, Any] | None:
         return None
     try:
         text = data.decode()
-        value = _CERTAIN(text)
+        value = (_CERTAIN_OF_LONG if _has_long_integer(text) else _CERTAIN)(text)
     except ValueError:
         return None
     certain = type(value) is dict and encode(value) == text and (text.isascii() or is_normalized("NFC", text))
@@ -226,26 +230,28 @@ class LineCheck(FileFindings):
         return value
 
     def _strict(self, data: bytes) -> dict[str, Any] | None:
+        value = None
         try:
-            value = self.parse(data)
-            if not isinstance(value, dict):
-                self.add(FindingCode.MALFORMED_LINE, "a JSON object", type(value).__name__)
-                return None
-            canonical = self.text(value).encode()
+            parsed = self.parse(data)
+            if isinstance(parsed, dict):
+                canonical = self.text(parsed).encode()
+                value = parsed
+                if canonical == data:
+                    return value
+                seen = f"another text from byte {first_difference(canonical, data)} on"
+                self.add(FindingCode.NOT_CANONICAL, "canonical JSON", seen)
+            else:
+                self.add(FindingCode.MALFORMED_LINE, "a JSON object", type(parsed).__name__)
         except CanonicalFormError as error:
             self.add(FindingCode.CONTRACT_BROKEN, "a value with a canonical form", str(error))
-            return None
         except JsonError as error:
             self.add(FindingCode.MALFORMED_LINE, "strict JSON", str(error))
-            return None
-        if canonical != data:
-            seen = f"another text from byte {first_difference(canonical, data)} on"
-            self.add(FindingCode.NOT_CANONICAL, "canonical JSON", seen)
+        self.findings.charge(self.file, len(data))
         return value
 
     def well_formed(self, fields: Iterable[Field], value: Mapping[str, Any], *, closed: bool) -> bool:
         """Whether an object has the fields that it should have; each problem is a finding."""
-        broken = list(problems(fields, value, closed=closed))
+        broken = list(islice(problems(fields, value, closed=closed), MAX_PROBLEMS))
         for name, problem in broken:
             self.add(FindingCode.CONTRACT_BROKEN, f"field {name} by the contract", problem)
         return not broken

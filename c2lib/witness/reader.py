@@ -52,9 +52,9 @@ class FileFacts:
 class ArtifactFile:
     """One file of a run directory, read once by :meth:`lines` or :meth:`blocks`.
 
-    ``facts`` are there when it was read to its end. ``marks`` maps the end of each piece that was read to the sha256 of
-    all bytes up to there. A file that is ``kept`` stays open, for :meth:`again` and :meth:`at`, until it is closed or
-    no longer used.
+    ``facts`` are there when it was read to its end. Lines behind too many findings are hashed and counted, and not
+    yielded. ``marks`` maps the end of each piece that was read to the sha256 of all bytes up to there. A file that is
+    ``kept`` stays open, for :meth:`again` and :meth:`at`, until it is closed or no longer used.
     """
 
     def __init__(
@@ -90,7 +90,10 @@ class ArtifactFile:
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield the number, from 1, and the bytes of every line that is not too long, its end left off."""
         for number, block in self.blocks():
-            yield from enumerate(block.split(b"\n"), number)
+            for line in enumerate(block.split(b"\n"), number):
+                yield line
+                if self._findings.full(self.name):
+                    break
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         r"""Return the same lines by many: the number of the first, and the lines joined by ``\n``."""
@@ -102,8 +105,8 @@ class ArtifactFile:
             raise OSError(self._error.errno, self._error.strerror, self.name)
         return self.facts
 
-    def again(self) -> Iterator[tuple[int, bytes]]:
-        """Return the blocks of a kept file once more; nothing that is found in them is recorded.
+    def again(self, findings: Findings) -> Iterator[tuple[int, bytes]]:
+        """Return the blocks of a kept file once more, as far as with the same ``findings`` as before.
 
         Raises :class:`RunPathError` when the file was not read to its end or was closed, and in place of the first
         bytes that are not those that were read.
@@ -111,7 +114,7 @@ class ArtifactFile:
         if self.facts is None or self._descriptor < 0:
             raise RunPathError(f"{self.name} cannot be read")
         try:
-            facts = yield from self._split(Findings(), self.marks)
+            facts = yield from self._split(findings, self.marks)
         except OSError:
             facts = None
         if facts != self.facts:
@@ -163,13 +166,16 @@ class ArtifactFile:
                 raise OSError(errno.EIO, "altered")
             end = chunk.rfind(b"\n")
             if end >= 0:
-                yield from self._whole(number, begun, length, chunk[:end], findings)
+                if not findings.full(self.name):
+                    yield from self._whole(number, begun, length, chunk[:end], findings)
                 number += chunk.count(b"\n")
                 begun, length = [], 0
             length = self._keep(begun, length, chunk[end + 1 :])
         if length:
             findings.add(FindingCode.MALFORMED_LINE, self.name, number, expected="a line that ends", seen="no line end")
-            yield from self._whole(number, begun, length, b"", findings)
+            if not findings.full(self.name):
+                yield from self._whole(number, begun, length, b"", findings)
+        findings.ended(self.name, number - (not length))
         return FileFacts(digest.hexdigest(), size, number - 1)
 
     def _keep(self, begun: list[bytes], length: int, part: bytes) -> int:
@@ -185,18 +191,18 @@ class ArtifactFile:
         self, number: int, begun: list[bytes], length: int, rest: bytes, findings: Findings
     ) -> Iterator[tuple[int, bytes]]:
         """Yield the line that was begun and has ``length`` so far, with ``rest``: its own and further whole lines."""
-        if length + len(rest) <= self._limit:
-            yield number, b"".join((*begun, rest))
-            return
-        first, *others = rest.split(b"\n")
-        length = self._keep(begun, length, first)
-        lines = [(length, b"".join(begun)), *((len(line), line) for line in others)]
-        for at, (size, line) in enumerate(lines, number):
-            if size <= self._limit:
-                yield at, line
+        more = b"\n"
+        while more and length + len(rest) > self._limit:
+            first, more, rest = rest.partition(b"\n")
+            length = self._keep(begun, length, first)
+            if length <= self._limit:
+                yield number, b"".join(begun)
             else:
                 expected = f"a line of at most {self._limit} bytes"
-                findings.add(FindingCode.MALFORMED_LINE, self.name, at, expected=expected, seen=f"{size} bytes")
+                findings.add(FindingCode.MALFORMED_LINE, self.name, number, expected=expected, seen=f"{length} bytes")
+            begun, length, number = [], 0, number + 1
+        if more:
+            yield number, b"".join((*begun, rest))
 
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC

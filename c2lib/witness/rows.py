@@ -297,8 +297,9 @@ def rows(table: str, log: ArtifactFile) -> Iterator[Any]:
 
 def _folded(log: ArtifactFile) -> Iterator[tuple[Event, Decimal, Decimal]]:
     block: list[tuple[Event, Decimal, Decimal]] = []
-    events = EventLog(Findings(), RunName(), lambda event, books: block.append((event, books.position, books.equity)))
-    for number, lines in log.again():
+    findings = Findings()
+    events = EventLog(findings, RunName(), lambda event, books: block.append((event, books.position, books.equity)))
+    for number, lines in log.again(findings):
         events.take_block(number, lines)
         yield from block
         block.clear()

@@ -221,6 +221,14 @@ class _Reading:
         facts = {artifact.value: file.facts for artifact, file in files.items() if file.facts is not None}
         return facts if self._kept_facts is None else {**facts, Artifact.STRATEGY.value: self._kept_facts}
 
+    def _judged(self) -> dict[str, FileFacts]:
+        """Return those of the measured files that hold not too much to be compared with others, and list the rest."""
+        full = [name for name in self.measured if self._findings.full(name)]
+        self.unchecked += (
+            f"what {name} and the other files say of each other: too much in it is wrong" for name in full
+        )
+        return {name: facts for name, facts in self.measured.items() if name not in full}
+
     def file(self, artifact: Artifact) -> ArtifactFile:
         """Return a file of the directory, not read yet or read already."""
         if artifact not in self._files:
@@ -244,7 +252,7 @@ class _Reading:
             for number, line in self.file(artifact).lines():
                 log.take(number, line)
         self.metrics = self._object(run.metrics, Artifact.METRICS)
-        run.compare(self.metrics, self.measured)
+        run.compare(self.metrics, self._judged())
         self.unchecked += run.unchecked(self._folder.others)
         self.summary = summarise_runbook_run(run, self.metrics, self.measured)
 
@@ -259,7 +267,7 @@ class _Reading:
             snapshots.take(number, line)
         for number, line in self.file(Artifact.AUDIT).lines():
             audit.take(number, line)
-        if Artifact.AUDIT in self.measured:
+        if Artifact.AUDIT in self.measured and not findings.full(Artifact.AUDIT):
             audit.finish()
         self.metrics = self._object(LineCheck(Artifact.METRICS, METRICS_FIELDS, findings, run), Artifact.METRICS)
         if self._folder.has_manifest:
@@ -268,7 +276,7 @@ class _Reading:
         kept = self._folder.small(Artifact.STRATEGY, MAX_SOURCE_BYTES, findings)
         if kept is not None:
             self.kept_strategy, self._kept_facts = kept
-        logs = Logs(events, audit, snapshots, self.metrics, frozenset(self.measured))
+        logs = Logs(events, audit, snapshots, self.metrics, frozenset(self._judged()))
         compare(logs, findings)
         if self.manifest is not None:
             check_manifest(self.manifest, logs, self.measured, findings)
@@ -282,9 +290,9 @@ class _Reading:
     def _object(self, check: LineCheck, artifact: Artifact) -> dict[str, Any] | None:
         """Return the object of a file of one line."""
         found = None
-        for number, line in self.file(artifact).lines():
+        for number, block in self.file(artifact).blocks():
             if number == 1:
-                found = check.value(number, line)
+                found = check.value(number, block.partition(b"\n")[0])
         facts = self.file(artifact).facts
         if facts is not None and facts.lines != 1:
             seen = f"{facts.lines} line ends"

@@ -44,6 +44,8 @@ STRATEGY = "strategy.py"
 COUNTERS = {EVENTS: ("ts_sim", "ts_utc"), SNAPSHOTS: ("ts_sim", "started_ts"), AUDIT: ("seq", "ts")}
 LONGEST = {**dict.fromkeys((*SEALED, STRATEGY), 1 << 20), MANIFEST: 1 << 26}
 """Longest line of each file in bytes, far beyond an honest one: a manifest holds every reading of an injected clock."""
+MOST = 100
+"""Findings that are kept; behind so many findings of a file the rest of it is hashed and counted, and not read."""
 BEHAVIOUR = 2
 """The behaviour of c2lib that these rules are of."""
 
@@ -282,12 +284,12 @@ def _look_inside(value: Any) -> None:
     waiting = [(value, 0)]
     while waiting:
         item, depth = waiting.pop()
-        if depth > 64:
+        if depth >= 64 and type(item) is not str:
             raise NotCanonicalError("is nested deeper than 64")
         if type(item) is str and not item.isascii() and not unicodedata.is_normalized("NFC", item):
             raise NotCanonicalError("has a text that is not in Unicode NFC")
         inside = [*item, *item.values()] if type(item) is dict else item if type(item) is list else ()
-        waiting += [(part, depth + 1) for part in inside]
+        waiting += [(part, depth + 1) for part in inside if type(part) in (str, dict, list)]
 
 
 def decode(raw: bytes) -> dict[str, Any]:
@@ -328,21 +330,32 @@ def _short(value: Any) -> str:
 
 @dataclass
 class Report:
-    """Findings, the first 100 of them kept; ``notes`` are none; ``broken`` are the files that cannot be followed."""
+    """Findings, the first kept; ``notes`` are none; ``broken`` are the files that cannot be followed."""
 
     verdict: str = "SEALED"
     findings: list[Finding] = field(default_factory=list)
-    total: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     unchecked: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     run_digest: str | None = None
 
+    @property
+    def total(self) -> int:
+        """How many findings there are, kept or not."""
+        return self.counts.total()
+
     def add(self, file: str, line: int, problem: str, seen: Any = "", expected: Any = "") -> None:
         """Note a finding."""
-        self.total += 1
-        if len(self.findings) < 100:
+        self.counts[file] += 1
+        if len(self.findings) < MOST:
             self.findings.append(Finding(file, line, problem, _short(expected), _short(seen)))
+
+    def give_up(self, file: str, lines: int) -> None:
+        """Note that a file was read no further, each of its further lines counting as a finding."""
+        self.counts[file] += lines
+        self.broken.add(file)
+        self.unchecked.append(f"{lines} more lines of {file}, behind {MOST} findings")
 
     def same(self, file: str, line: int, what: str, expected: Any, seen: Any) -> None:
         """Note a finding unless both are the same JSON value, types included."""
@@ -355,7 +368,7 @@ class Report:
         form, held = FORMS[name], value if type(value) is dict else {}
         wrong = [key for key, kind in form.items() if not (fits(kind, held[key]) if key in held else kind[-1] == "~")]
         wrong += [] if more else [key for key in held if key not in form]
-        for key in wrong:
+        for key in wrong[:MOST]:
             self.add(file, line, f"{name} has a wrong, missing or unknown {_short(key)}", held.get(key, "nothing"))
         if wrong:
             self.broken.add(file)
@@ -405,7 +418,7 @@ class Artifact:
 
     def _read(self, stream: BinaryIO) -> Iterator[dict[str, Any]]:
         longest, hasher, within = LONGEST[self.name], hashlib.sha256(), False
-        while raw := stream.readline(longest + 1):
+        while self.report.counts[self.name] < MOST and (raw := stream.readline(longest + 1)):
             hasher.update(raw)
             self.size += len(raw)
             ended = raw.endswith(b"\n")
@@ -415,6 +428,13 @@ class Artifact:
             elif not within and (line := self._decoded(raw[:-1])) is not None:
                 yield line
             within = not ended
+        read = self.lines
+        while chunk := stream.read(1 << 18):
+            hasher.update(chunk)
+            self.size += len(chunk)
+            self.lines += chunk.count(b"\n")
+        if self.lines > read:
+            self.report.give_up(self.name, self.lines - read)
         self.sha256 = hasher.hexdigest()
 
     def _decoded(self, raw: bytes) -> dict[str, Any] | None:
