@@ -222,8 +222,10 @@ def _with_params(config: DryrunConfig, params: Mapping[str, Param] | None) -> Dr
 
 def opened_market(config: DryrunConfig, source: Any) -> AbstractContextManager[MarketData | None]:
     """Return a context that gives the market file or frame ``source``, read and checked; ``None`` without one."""
-    if source is None or (isinstance(source, str) and not source):
+    if source is None:
         return nullcontext()
+    if isinstance(source, str) and not source:
+        raise ConfigError("market", "is empty", hint="name a file, or leave it out")
     asked = config.market
     return open_market_file(source, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding)
 
