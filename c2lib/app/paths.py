@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from c2lib.core.errors import InputError
+from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import clean_value
 from c2lib.core.regular_file import NOT_REGULAR, read_regular
 
@@ -29,9 +29,11 @@ def checkout() -> Path | None:
 def output_root(chosen: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder below which runs are written: ``chosen``, ``$C2LIB_OUT``, ``out/`` of the checkout, ``./out``.
 
-    Those that are left out or empty are passed over.
+    The variable is passed over when it is empty; an empty ``chosen`` raises :class:`ConfigError`.
     """
-    named = (chosen and os.fspath(chosen)) or os.environ.get("C2LIB_OUT")
+    if chosen is not None and not os.fspath(chosen):
+        raise ConfigError("out_dir", "is empty", hint="name a folder, or leave it out")
+    named = chosen or os.environ.get("C2LIB_OUT")
     return Path(named) if named else (checkout() or Path.cwd()) / "out"
 
 

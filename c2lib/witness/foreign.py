@@ -1,6 +1,6 @@
 """The run of another program that keeps the runbook's contract: no chain, no phases, payloads of its own.
 
-What the runbook names must be there in its form; what it leaves open may be there, and is then held to its form.
+What the runbook names must be there, in its form and in agreement; what else the contract has may be there in its form.
 A float stands as it was written. Whatever stays unchecked is listed, so that it never looks like a pass.
 """
 
@@ -50,6 +50,15 @@ _KIND_OF_TOTAL = {
 }
 
 _ENDS = sorted(STATUS_OF_PHASE[phase] for phase in SESSION_ENDS)
+_COMPLETED, _REJECTED, _FAILED = SessionStatus.COMPLETED, SessionStatus.REJECTED, SessionStatus.FAILED
+_STATUSES_OF = {
+    **dict.fromkeys(("reject_code", "reject_reason"), (_REJECTED, _FAILED)),
+    **dict.fromkeys(("fail_code", "fail_reason"), (_FAILED,)),
+    "ended_ts": (_COMPLETED, _REJECTED, _FAILED),
+}
+"""The statuses in which a snapshot may have a field."""
+_CODES_OF = {AuditCode.DRYRUN_START: _ENDS, AuditCode.DRYRUN_STOP: (_COMPLETED, _FAILED)}
+"""The statuses whose audit must have a code."""
 _MOVES = {(STATUS_OF_PHASE[before], STATUS_OF_PHASE[after]) for (before, _), after in SESSION_TABLE.items()}
 
 NOT_CHECKED_RUNBOOK = (
@@ -80,10 +89,10 @@ def _runbook_fields(artifact: Artifact, fields: Iterable[Field], required: str) 
 _FIELDS = {
     artifact: _runbook_fields(artifact, fields, required)
     for artifact, fields, required in (
-        (_EVENTS, EVENT_FIELDS, "event_id run_id strategy_id event_type ts_sim payload"),
+        (_EVENTS, EVENT_FIELDS, "event_id run_id strategy_id event_type ts_sim ts_utc payload"),
         (_SNAPSHOTS, SNAPSHOT_FIELDS, "run_id strategy_id status"),
         (_AUDIT, AUDIT_FIELDS, "seq ts level code message meta"),
-        (_METRICS, METRICS_FIELDS, "run_id strategy_id"),
+        (_METRICS, METRICS_FIELDS, "run_id strategy_id status events_emitted audit_events sink_retries"),
     )
 }
 
@@ -203,11 +212,11 @@ class RunbookFile(LineCheck):
         if expected is not None and seen is not None:
             self.same(code, name, expected, seen)
 
-    def _time(self, name: str, text: str | None) -> None:
+    def _time(self, name: str, text: str) -> None:
         """Require a time not before the last one; what is no ISO 8601 text with a zone is counted, not compared."""
         with suppress(ValueError):
-            moment = datetime.fromisoformat(text or "")
-            if text is not None and moment.tzinfo is not None:
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is not None:
                 last, last_text = self._last_time or (moment, text)
                 self.require(moment >= last, FindingCode.CLOCK_WENT_BACK, f"a {name} not before {last_text}", text)
                 self._last_time = moment, text
@@ -237,8 +246,7 @@ class _Events(RunbookFile):
         identity = {name: value[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
         expected = sha256_hex(text_of({**identity, "kind": EVENT_ID_KIND}).encode())
         self.require(self.event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self.event_id)
-        if "ts_utc" in value:
-            self._time("ts_utc", value["ts_utc"])
+        self._time("ts_utc", value["ts_utc"])
         count_name(self.counts, kind)
         if kind not in _KINDS:
             return
@@ -259,10 +267,18 @@ class _Audit(RunbookFile):
     number = "seq"
     retries = tail = tail_retries = unread_moves = 0
     phase: SessionPhase | None = None
+    names: RunName
+    seed: int | None = None
 
     def _fold(self, value: Mapping[str, Any]) -> None:
         code, meta = value["code"], value["meta"]
         self._time("ts", value["ts"])
+        if type(meta.get("seed")) is int:
+            self.seed = meta["seed"] if self.seed is None else self.seed
+        names = {name: getattr(self.names, name) for name in ("run_id", "strategy_id") if self.names.known}
+        for name, known in {**names, "seed": self.seed}.items():
+            if type(meta.get(name)) is type(known):
+                self.same(FindingCode.WRONG_RUN, f"meta.{name}", known, meta.get(name))
         for name in sorted(_OWN_FIELDS[_AUDIT]):
             expected, seen = f"{name} in every entry or in none", f"{name} in this one"
             self.require(name not in value, FindingCode.CONTRACT_BROKEN, expected, seen)
@@ -300,9 +316,15 @@ class _Snapshots(RunbookFile):
 
     last: Mapping[str, Any] = MappingProxyType({})
     states: tuple[tuple[str, int], ...] = ()
+    started_ts: str | None = None
 
     def _fold(self, value: Mapping[str, Any]) -> None:
         status, before = value["status"], self.last.get("status")
+        self.started_ts = self.started_ts or value.get("started_ts")
+        self.same_known(_STATUS, "started_ts", self.started_ts, value.get("started_ts"))
+        for name, statuses in _STATUSES_OF.items():
+            holds = value.get(name) is None or status in statuses
+            self.require(holds, _STATUS, f"no {name} of status {status}", value.get(name))
         if before is None:
             self.require(status == SessionStatus.INIT, _STATUS, "INIT first", status)
         else:
@@ -333,6 +355,7 @@ class RunbookRun:
         self.events = EventLog(findings, run, observer) if _is_own_start(first_event) else self._events_file
         self.snapshots = _Snapshots(_SNAPSHOTS, findings, run)
         self.audit = _Audit(_AUDIT, findings)
+        self.audit.names = run
         self.metrics = RunbookFile(_METRICS, findings, run)
         self._files = self._events_file, self.snapshots, self.audit, self.metrics
         self.logs = {_EVENTS: self.events, _SNAPSHOTS: self.snapshots, _AUDIT: self.audit}
@@ -350,7 +373,8 @@ class RunbookRun:
         if _SNAPSHOTS in measured:
             self._ending(last, measured)
         if metrics is not None:
-            self.metrics.same_known(_STATUS, "status", last.get("status"), metrics.get("status"))
+            self.metrics.same_known(_STATUS, "status", last.get("status"), metrics["status"])
+            self.audit.same_known(FindingCode.WRONG_RUN, "meta.seed", metrics.get("seed"), self.audit.seed)
             self._counts(self.metrics, metrics, measured)
 
     def _ending(self, last: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
@@ -360,6 +384,9 @@ class RunbookRun:
         if _AUDIT in measured:
             if audit.phase is not None and not audit.unread_moves:
                 file.same_known(_STATUS, "status", STATUS_OF_PHASE[audit.phase], status)
+            for code, statuses in _CODES_OF.items():
+                holds = status not in statuses or audit.counts[code] or audit.counts[OTHERS]
+                audit.require(bool(holds), _SEQUENCE, f"{code} of a run that is {status}", "none")
             for name in ("reject_code", "fail_code"):
                 known = last.get(name) is None or audit.counts[last[name]] or audit.counts[OTHERS]
                 file.require(bool(known), _STATUS, f"a {name} that the audit has", last.get(name))

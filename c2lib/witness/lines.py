@@ -176,12 +176,12 @@ class RunName:
 
     def __init__(self) -> None:
         self.run_id = self.strategy_id = ""
-        self._known = False
+        self.known = False
 
     def check(self, value: Mapping[str, Any], place: FileFindings) -> None:
         """Record a finding at the line of ``place`` when ``value`` names another run, or else another strategy."""
-        if not self._known:
-            self.run_id, self.strategy_id, self._known = value["run_id"], value["strategy_id"], True
+        if not self.known:
+            self.run_id, self.strategy_id, self.known = value["run_id"], value["strategy_id"], True
         for name in ("run_id", "strategy_id"):
             if value[name] != getattr(self, name):
                 expected, seen = getattr(self, name), value[name]

@@ -85,7 +85,7 @@ def test_disallowed_config_is_rejected(
         (("--set", f"max_sink_retries={2**53}"), "--set max_sink_retries: must lie below 2**53"),
         (("--tick-size", "nan"), "--tick-size: market.tick_size: is not a decimal number"),
         (("--clock-start", "2026-01-01"), "--clock-start: has no time zone"),
-        (("--clock-mode", "injected"), "--clock-mode: must be one of 'fixed', 'market'"),
+        (("--clock-mode", "injected"), "--clock-mode: invalid choice: (choose from 'fixed', 'market')"),
         (("--set", "clock_mode=injected"), "--set clock_mode: 'injected' needs a clock handed over in Python"),
         (("--symbol", "two\nlines"), "--symbol: market.symbol: "),
         (("--config", "none.yaml"), "none.yaml: cannot be read: No such file or directory"),
