@@ -198,7 +198,7 @@ def test_dry_run_leaves_its_files(tmp_path: Path, out: Path) -> None:
 
 def test_failed_verdict_fails_notebook(tmp_path: Path, out: Path) -> None:
     """A verdict that is no PASS fails the notebook and leaves the run with a FAIL draft."""
-    told = call(DRYRUN, tmp_path / "done.ipynb", "-p", "run_id", "nb_run", "-p", "strategy_id", "unknown")
+    told = call(DRYRUN, tmp_path / "done.ipynb", "-p", "run_id", "nb_run", "-p", "steps", "1")
     assert told.code != 0
     assert "AssertionError" in told.out
     (draft,) = (run_path(out, "nb_run") / "evidence").glob("EV-*.md")
@@ -209,6 +209,8 @@ def test_failed_verdict_fails_notebook(tmp_path: Path, out: Path) -> None:
     ("words", "message"),
     [
         (("-p", "sede", "7"), "sede: is no parameter of this notebook"),
+        (("-p", "market", ""), "market: is empty (give a value, or leave it out)"),
+        (("-p", "strategy_id", "sma"), "strategy_id: 'sma' is no built-in strategy, and no strategy file is given"),
         (("-p", "steps", "abc"), "steps: input should be a valid integer"),
         (("-r", "seed", "7"), "seed: input should be a valid integer"),
         (("-y", "strategy_id: NO"), "strategy_id: input should be a valid string"),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from c2lib.core.errors import InputError
+from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import clean_value
 from c2lib.core.regular_file import NOT_REGULAR, read_regular
 
@@ -29,9 +29,11 @@ def checkout() -> Path | None:
 def output_root(chosen: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder below which runs are written: ``chosen``, ``$C2LIB_OUT``, ``out/`` of the checkout, ``./out``.
 
-    Those that are left out or empty are passed over.
+    The variable is passed over when it is empty; an empty ``chosen`` raises :class:`ConfigError`.
     """
-    named = (chosen and os.fspath(chosen)) or os.environ.get("C2LIB_OUT")
+    if chosen is not None and not os.fspath(chosen):
+        raise ConfigError("out_dir", "is empty", hint="name a folder, or leave it out")
+    named = chosen or os.environ.get("C2LIB_OUT")
     return Path(named) if named else (checkout() or Path.cwd()) / "out"
 
 
@@ -62,7 +64,7 @@ def read_input(path: str | os.PathLike[str], bound: int) -> bytes:
         raise
 
 
-def environment_facts(market_file: str | os.PathLike[str] | None) -> dict[str, Any]:
+def environment_facts(market: Any) -> dict[str, Any]:
     """Return what ``environment.json`` holds: versions, platform, wall time, and the name of the market file as a hint.
 
     It names no user, no host and no environment variable, and no folder, since folders are often named after users.
@@ -75,7 +77,7 @@ def environment_facts(market_file: str | os.PathLike[str] | None) -> dict[str, A
         "machine": platform.machine(),
         "packages": {package: _version(package) for package in _PACKAGES},
         "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hints": {"market_file": Path(market_file).name if market_file is not None else None},
+        "hints": {"market_file": Path(market).name if isinstance(market, str | os.PathLike) else None},
     }
     cleaned: dict[str, Any] = clean_value(facts)
     return cleaned

@@ -152,7 +152,7 @@ def run_dryrun(
     config: DryrunConfig,
     *,
     out_dir: str | os.PathLike[str] | None = None,
-    market: str | os.PathLike[str] | None = None,
+    market: Any = None,
     strategy: Any = None,
     params: Mapping[str, Param] | None = None,
     clock: Clock | None = None,
@@ -166,7 +166,7 @@ def run_dryrun(
     Args:
         config: what to run.
         out_dir: the output root; left out: ``$C2LIB_OUT``, else ``out/`` of the checkout, else ``./out``.
-        market: path of a market file; left out: the synthetic walk.
+        market: path of a market file, or a ``pandas.DataFrame``; left out: the synthetic walk.
         strategy: ``"FILE.py:CLASS"``, or a class taking a ``StrategySettings``; left out: the built-in one.
         params: parameters of the strategy, each in place of the config's.
         clock: anything with ``.now()``; left out: the config's fixed clock, or the time of the bars.
@@ -189,14 +189,14 @@ def run_dryrun(
         raise ConfigError("out_dir", "looks like a secret", hint="it stands in results and messages; write elsewhere")
     source = source_of(strategy)
     config = _with_params(config, params)
-    in_memory, away = source is not None and source.origin == "object", config.no_live_required == NAMESPACE
-    if away and in_memory:
+    in_memory, isolated = source is not None and source.origin == "object", config.no_live_required == NAMESPACE
+    if isolated and in_memory:
         hint = "save it in a file: strategy='FILE.py:CLASS', or --strategy-file FILE.py:CLASS"
         raise ConfigError("strategy", "is in this process, and no_live_required 'namespace' runs in another", hint=hint)
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
     with ExitStack() as stack:
-        host = stack.enter_context(StrategyHost()) if away or (source and source.source is not None) else None
+        host = stack.enter_context(StrategyHost()) if isolated or (source and source.source is not None) else None
         data = stack.enter_context(opened_market(config, market))
         sealed = seal(config, data, strategy=source, clock_injected=clock is not None)
         source = source or built_in_source(sealed.strategy_id)
@@ -220,14 +220,14 @@ def _with_params(config: DryrunConfig, params: Mapping[str, Param] | None) -> Dr
     return type(config)(**values)
 
 
-def opened_market(
-    config: DryrunConfig, path: str | os.PathLike[str] | None
-) -> AbstractContextManager[MarketData | None]:
-    """Return a context that gives the market file at ``path``, read and checked; ``None`` without a path."""
-    if path is None or not os.fspath(path):
+def opened_market(config: DryrunConfig, source: Any) -> AbstractContextManager[MarketData | None]:
+    """Return a context that gives the market file or frame ``source``, read and checked; ``None`` without one."""
+    if source is None:
         return nullcontext()
+    if isinstance(source, str) and not source:
+        raise ConfigError("market", "is empty", hint="name a file, or leave it out")
     asked = config.market
-    return open_market_file(path, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding)
+    return open_market_file(source, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding)
 
 
 def source_of(strategy: Any) -> StrategySource | None:
@@ -237,7 +237,7 @@ def source_of(strategy: Any) -> StrategySource | None:
     return strategy if strategy is None or isinstance(strategy, StrategySource) else strategy_from_object(strategy)
 
 
-def _publish(job: Job, root: Path, market: str | os.PathLike[str] | None) -> DryrunResult:
+def _publish(job: Job, root: Path, market: Any) -> DryrunResult:
     run_id = job.config.run_id
     with StagedRun(root, run_id) as staged:
         try:

@@ -33,14 +33,14 @@ def strategy_from_file(spec: str) -> StrategySource:
         raise StrategyLoadError(f"the strategy file {path} cannot be read: {error.strerror}") from None
     if len(source) > MAX_SOURCE_BYTES:
         raise StrategyLoadError(f"the strategy file {path} is larger than {MAX_SOURCE_BYTES} bytes")
-    return strategy_from_source(path.name, class_name, source, path.parent)
+    return strategy_from_source(file_name, class_name, source, path.parent)
 
 
 def strategy_from_source(shown: str, class_name: str, source: bytes, folder: Path | None = None) -> StrategySource:
     """Return the source of a class of a file that was read.
 
     Args:
-        shown: name of the file in messages.
+        shown: path of the file in messages.
         class_name: the class, or what else makes a strategy at the file's top level.
         source: its bytes.
         folder: the folder that it lies in, where there is one.

@@ -24,6 +24,7 @@ def whole_number(text: str) -> int:
 
 
 _CLOCKS, _EVENTS, _LAYERS = ("fixed", "market"), ("every", "decisions"), ("hook", "namespace")
+_ROUNDINGS = ("refuse", "nearest")
 
 _FIELDS: tuple[tuple[str, str, Any, str], ...] = (
     ("--run-id", "run_id", str, "name of the run; left out: derived from the config"),
@@ -32,6 +33,7 @@ _FIELDS: tuple[tuple[str, str, Any, str], ...] = (
     ("--steps", "steps", whole_number, "most steps; left out: every bar of the file, 64 of the walk"),
     ("--symbol", "market.symbol", str, "instrument; default SYNTH"),
     ("--tick-size", "market.tick_size", str, "smallest step of a price; left out: from the file, 0.01 of the walk"),
+    ("--rounding", "market.rounding", _ROUNDINGS, "what happens to a price off the tick size; default refuse"),
     ("--lot-size", "market.lot_size", str, "smallest step of a quantity; default 1"),
     ("--clock-mode", "clock_mode", _CLOCKS, "a clock that stands still, or the time of the bars; default fixed"),
     ("--clock-start", "clock_start", str, "time of the fixed clock; default 2026-01-01T00:00:00+00:00"),

@@ -20,11 +20,8 @@ from c2lib.core.text import nearest, quoted
 
 _INTERRUPTED = 130
 _OPTION_NAME = re.compile(r"--?[a-z][a-z-]{0,30}", re.ASCII)
-_NO_VALUES = (
-    (re.compile(r"invalid choice: .* \(choose from (.*)\)", re.DOTALL), r"must be one of \1"),
-    (re.compile("ignored explicit argument .*", re.DOTALL), "takes no value"),
-)
-"""What argparse says with the value in it, and what is said instead."""
+_VALUE = re.compile(r"(?<=invalid choice: ).* (?=\(choose from)|(?<=ignored explicit argument) .*", re.DOTALL)
+"""A value within a message of argparse."""
 
 _COMMANDS = {
     "dryrun": ("run a dry run and publish its run directory", "--strategy-id sma_cross --seed 7 --market day.csv"),
@@ -71,10 +68,8 @@ class _Parser(argparse.ArgumentParser):
         return options, unknown
 
     def error(self, message: str) -> NoReturn:
-        for quoting, silent in _NO_VALUES:
-            message = quoting.sub(silent, message)
-        message = message.removeprefix("argument ")
-        say(f"{redact_secrets(message)}; see {self.prog} --help")
+        message = redact_secrets(_VALUE.sub("", message).removeprefix("argument "))
+        say(f"{message}; see {self.prog} --help")
         raise SystemExit(COULD_NOT)
 
 

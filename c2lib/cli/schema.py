@@ -23,12 +23,9 @@ def run(options: argparse.Namespace) -> int:
     from c2lib.core.schema import schema_texts
 
     root = checkout()
-    if options.out:
-        folder = Path(options.out)
-    elif root is not None:
-        folder = root / "docs" / "contract"
-    else:
+    if options.out is None and root is None:
         raise ConfigError("--out", "there is no checkout here; name a folder")
+    folder = Path(options.out or f"{root}/docs/contract")
     stale = []
     try:
         for name, text in schema_texts().items():

@@ -171,7 +171,7 @@ PAYLOADS: Mapping[EventKind, tuple[Field, ...]] = {
     EventKind.SESSION_START: (
         Field("clock_mode", _CHOICE, "where times come from", choices=CLOCK_MODES),
         Field("config_sha256", _SHA, "of the canonical JSON of the sealed config"),
-        Field("criteria_sha256", _SHA, "of the canonical JSON of the criteria, sealed before the first step"),
+        Field("criteria_sha256", _SHA, "of the canonical JSON of the sealed criteria"),
         Field("market_sha256", _SHA, "of the market file's bytes, or of the synthetic walk's parameters"),
         _SYMBOL,
         Field("steps", _INT, "steps planned"),

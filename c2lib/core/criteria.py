@@ -1,4 +1,4 @@
-"""What must hold for a PASS: sealed with the config before the run, so that it cannot be fitted to the outcome."""
+"""What must hold for a PASS, sealed with the config; that this was before the run, only a kept digest proves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Criteria(Sealed):
     """The criteria with their defaults; evidence evaluates each field."""
 
     status: Literal["COMPLETED", "REJECTED", "FAILED"] = "COMPLETED"
-    """Final status of the session."""
+    """Final status of the session; one other than ``COMPLETED`` can be asked for, and is no PASS."""
 
     stop_reason: Literal["completed", "cancelled", "failed"] | None = "completed"
     """Why stepping ended; ``None`` asks nothing."""

@@ -62,7 +62,7 @@ _QUOTED = (
 _VALUE = rf"(?:{_QUOTED}|(?![\"'])\S{{3,}})"
 _PHRASE_VALUE = rf"(?:{_QUOTED}|(?![\"'])[^\n]{{3,}})"
 
-_NOT_WORDS = r"(?!(?:[A-Za-z][a-z]{1,30}[-_./]){2})"
+_NOT_WORDS = r"(?!(?-i:(?:(?:[A-Za-z][a-z]{1,30}|[A-Z]{2,30}|[A-Za-z]?[0-9]{1,4}[a-z]?)[-_/]){2}|(?:[a-z]{3,30}\.){2}))"
 """Ahead of a token in which ``-`` and ``_`` may stand: the name of a strategy is words, a token is not."""
 
 _WITH_DIGIT = rf"(?=[A-Za-z._~+/-]{{0,300}}(?:[0-9]|={{1,2}}(?![A-Za-z0-9=]))){_NOT_WORDS}"
@@ -94,7 +94,7 @@ github-token ghp_,gho_,ghu_,ghs_,ghr_,github_pat_ (?:gh[pousr]|github_pat)_[A-Za
 gitlab-token gl,gr1348941 (?:GR1348941|gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct)-)<token>[\w.-]* gitleaks
 slack-token xox xox[a-z.]{1,7}-(?:[0-9]-)?[0-9]{5,14}-[\w-]{8,} gitleaks slack-bot-token, slack-user-token
 slack-legacy-token xox xox[a-z.]{1,7}-(?:[0-9]-)?(?=[A-Za-z]{0,11}[0-9])[A-Za-z0-9]{12}[\w%+/=-]* gitleaks slack-*
-slack-app-token xapp- xapp-[0-9]-[A-Za-z0-9-]{10,} gitleaks slack-app-token
+slack-app-token xapp- xapp-[0-9]-[A-Z][A-Z0-9]{3,14}-(?=[A-Za-z-]{0,30}[0-9])[\w-]{8,} gitleaks slack-app-token
 slack-webhook hooks.slack.com hooks\.slack\.com/(?:services|workflows|triggers)/[\w/+-]{20,} gitleaks slack-webhook-url
 stripe-key k_live_,k_test_,k_prod_,whsec_ (?:[spr]k_(?:live|test|prod)_|whsec_)[A-Za-z0-9+/=]{16,} gitleaks stripe-*
 api-key sk- sk-(?:[A-Za-z0-9]{32}|ant-[a-z]{3,5}[0-9]{2}-[\w-]{20}|(?:proj|svcacct|admin|or-v1)-<token>)[\w-]* gitleaks
@@ -106,17 +106,17 @@ sendgrid-key sg. SG\.[\w-]{22}\.[\w-]{43,} detect-secrets SendGridDetector
 discord-token . [MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,} detect-secrets DiscordBotTokenDetector
 discord-webhook discord discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{17,20}/[\w-]{60,} Discord API, webhooks
 netrc password (?i:(?:(?:machine|login|account)\s{1,8}\S{1,255}\s{1,8}|default\s{1,8}){1,3}password\s{1,8}\S+) .netrc
-vault-token hvs.,hvb.,hvr.,s. (?:hv[sbr]\.[\w-]{24,}|s\.(?=[A-Za-z]{0,23}[0-9])[A-Za-z0-9]{24}(?!\w)) gitleaks vault-*
+vault-token hvs.,hvb.,hvr.,s. (?:hv[sbr]\.<token>[\w-]*|s\.(?=[A-Za-z]{0,23}[0-9])[A-Za-z0-9]{24}(?!\w)) gitleaks
 grafana-token glsa_,glc_ (?:glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}|glc_[A-Za-z0-9+/]{32,}={0,3}) gitleaks grafana-*
 digitalocean-token _v1_ do[opr]_v1_[a-f0-9]{64} gitleaks digitalocean-pat, -access-token, -refresh-token
 shopify-token shp shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32} gitleaks shopify-*
-docker-token dckr_ dckr_[op]at_[\w-]{27,} Docker Docs, personal and organization access tokens
+docker-token dckr_ dckr_[op]at_<token>[\w-]* Docker Docs, personal and organization access tokens
 databricks-token dapi dapi[a-f0-9]{32}(?:-[0-9])?(?!\w) gitleaks databricks-api-token
 twilio-key ac,sk (?:AC|SK)[a-f0-9]{32}(?!\w) detect-secrets TwilioKeyDetector, gitleaks twilio-api-key
-square-token sq0,eaaa (?:sq0[a-z]{3}-|EAAA)[\w-]{22,} gitleaks square-access-token, square-secret
+square-token sq0,eaaa (?:sq0[a-z]{3}-|EAAA(?![-_]))<token>[\w-]* gitleaks square-access-token, square-secret
 mailgun-key key- (?:pub)?key-[a-f0-9]{32}(?!\w) gitleaks mailgun-private-api-token, mailgun-pub-key
 mailgun-signature mailgun (?i:mailgun)[\w.-]{0,20}["'\s:=>]{1,8}[a-h0-9]{32}-[a-h0-9]{8}-[a-h0-9]{8} gitleaks
-new-relic-key nrak-,nrjs-,nrii-,nriq- NR(?:AK|JS|II|IQ)-[\w-]{19,} gitleaks new-relic-*
+new-relic-key nrak-,nrjs-,nrii-,nriq- NR(?:AK|JS|II|IQ)-(?:[A-Za-z0-9]{19}|<token>)[\w-]* gitleaks new-relic-*
 azure-secret sig=,q~ (?:sig=[\w%+/]{43,90}(?:%3[Dd]|=)|[\w~.]{3}[0-9]Q~[\w~.-]{31,34}(?![\w~.-])) Azure SAS; gitleaks
 telegram-token :a (?:bot)?[0-9]{6,12}:A[\w-]{34,} Telegram Bot API, authorizing your bot
 json-web-token eyj eyJ[\w-]{17,}(?:\.[\w-]*){0,4} RFC 7515 and RFC 7516, compact serialization, also cut short

@@ -44,7 +44,8 @@ def quoted(text: str) -> str:
 
 def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return "did you mean …?" with the nearest of ``known``, or ``otherwise`` where none is near."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    every = list(known)
+    close = difflib.get_close_matches(name, every, n=1) or [one for one in every if len(name) > 2 and name in one]
     return f"did you mean {close[0]!r}?" if close else otherwise
 
 

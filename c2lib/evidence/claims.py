@@ -21,13 +21,16 @@ from c2lib.witness.manifest import at
 from c2lib.witness.summary import RunSummary
 
 CLAIMS = {
-    "status": "The session ended with status {status}.",
+    "status": "The session ended with status {status}. A PASS needs COMPLETED.",
     "stop_reason": "Stepping ended for the reason {stop_reason}.",
     "steps_as_planned": "The session made the steps that were planned before the first one, no more and no fewer.",
     "min_fills": "At least {min_fills} fills were applied.",
     "max_rail_trips": "At most {max_rail_trips} rails were broken.",
     "max_no_live_attempts": "The NO-LIVE guard refused and counted at most {max_no_live_attempts} attempts.",
-    "criteria_sealed": "Event 0 carries the hash of these criteria, so they were fixed before the first step.",
+    "criteria_sealed": (
+        "The record holds together around these criteria, whose hash event 0 carries. "
+        "That they stood before the run, only a digest kept elsewhere proves."
+    ),
     "sealed_and_clean": "The record is sealed and the verifier finds nothing wrong with it.",
     "reproduced": "Running the session again from its sealed config and inputs gives the same bytes.",
     "re_executable": (
@@ -56,6 +59,8 @@ NO_LIVE_LAYERS = ("hook", "namespace")
 NOT_RECORDED = "not recorded"
 
 IN_MEMORY = "a class in memory"
+
+_DEFAULT = Criteria()
 
 
 class Replay(Enum):
@@ -102,11 +107,8 @@ def evaluate(summary: RunSummary, verification: Verification) -> tuple[Claim, ..
         summary: the facts of the run, as the witness read them.
         verification: what ``verify`` reported on it; a run that was not replayed is no PASS.
     """
-    try:
-        sealed = Criteria.model_validate(summary.config.get("criteria"))
-    except ValidationError:
-        sealed = None
-    asked, found = sealed or Criteria(), references(summary)
+    sealed = sealed_criteria(summary)
+    asked, found = sealed or _DEFAULT, references(summary)
     rows = (
         *_outcome_claims(summary, asked),
         *_bound_claims(summary, asked),
@@ -119,6 +121,14 @@ def evaluate(summary: RunSummary, verification: Verification) -> tuple[Claim, ..
         hashes = dict.fromkeys(found[reference] for reference in named if found.get(reference))
         claims.append(Claim(name, sentence, expected, observed, holds, tuple(hashes)))
     return tuple(claims)
+
+
+def sealed_criteria(summary: RunSummary) -> Criteria | None:
+    """Return the criteria of the sealed config, ``None`` when they cannot be read."""
+    try:
+        return Criteria.model_validate(summary.config.get("criteria"))
+    except ValidationError:
+        return None
 
 
 def passed(claims: Sequence[Claim]) -> bool:
@@ -138,6 +148,18 @@ def references(summary: RunSummary) -> dict[str, str]:
     return named | {"last audit entry": summary.audit_last_hash, "run_digest": summary.run_digest or ""}
 
 
+def weakened(summary: RunSummary) -> dict[str, tuple[object, object]] | None:
+    """Return the sealed criteria that ask less or other than the defaults, with both values; ``None`` if unreadable."""
+    sealed = sealed_criteria(summary)
+    if sealed is None:
+        return None
+    both = {name: (getattr(sealed, name), default) for name, default in _DEFAULT}
+    # no bound but min_fills can be stricter than its default
+    return {
+        name: (own, usual) for name, (own, usual) in both.items() if own != usual and (name != "min_fills" or not own)
+    }
+
+
 def announced_criteria(summary: RunSummary) -> str | None:
     """Return the hash of the criteria that event 0 carries, ``None`` when there is no such event.
 
@@ -154,7 +176,8 @@ def _outcome_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
     reasons = ((run.reject_code, run.reject_reason), (run.fail_code, run.fail_reason))
     ended = [run.status or NOT_RECORDED, *(f"{code}: {text or NOT_RECORDED}" for code, text in reasons if code)]
     named = (_last_event(run), "file state_snapshots.jsonl")
-    yield "status", asked.status, ", ".join(ended), run.status == asked.status, named
+    expected = asked.status if asked.status == _DEFAULT.status else f"{asked.status}, which is no PASS"
+    yield "status", expected, ", ".join(ended), run.status == asked.status == _DEFAULT.status, named
     if asked.stop_reason is not None:
         holds = run.stop_reason == asked.stop_reason
         yield "stop_reason", asked.stop_reason, run.stop_reason or NOT_RECORDED, holds, (_last_event(run),)

@@ -19,9 +19,9 @@ from c2lib.core.canon import text_problem
 from c2lib.core.config import check_run_id_for_directory
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import find_secret
-from c2lib.core.text import excerpts
+from c2lib.core.text import excerpts, shown
 from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, Artifact
-from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references
+from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references, weakened
 from c2lib.evidence.limits import not_proven, risk_notes
 from c2lib.evidence.markdown import NOTHING, SHA256, Encoded, bullets, code, inline, short, table, visible
 from c2lib.witness.findings import FindingCode, Findings
@@ -103,6 +103,7 @@ def render(
         "date": date,
         "owner": checked_owner(owner),
         "result": _result(claims),
+        "criteria": _criteria(summary),
         "run_id": code(summary.run_id),
         "scope": scope_section(summary),
         "claims": claims_section(claims),
@@ -142,6 +143,16 @@ def _result(claims: Sequence[Claim]) -> Encoded:
         return Encoded(f"PASS ({total} of {total} claims hold)")
     names = ", ".join(map(code, failed)) or "claims are missing"
     return Encoded(f"FAIL ({total - len(failed)} of {total} claims hold; failed: {names})")
+
+
+def _criteria(summary: RunSummary) -> Encoded:
+    found = weakened(summary)
+    if found is None:
+        return Encoded("cannot be read; the default profile stands in")
+    weak = [f"{code(name)} {code(shown(own))} instead of {code(shown(usual))}" for name, (own, usual) in found.items()]
+    return Encoded(
+        f"WEAKER than the default profile: {', '.join(weak)}" if weak else "no weaker than the default profile"
+    )
 
 
 def _facts(rows: Mapping[str, str]) -> str:

@@ -18,17 +18,18 @@ from c2lib.core.redaction import secret_field
 from c2lib.core.sealed import MAX_NAME_SHOWN, Integer, Sealed, Text, config_error
 from c2lib.core.text import nearest
 from c2lib.evidence.render import checked_owner, evidence_name
+from c2lib.session.strategy import check_strategy_is_known
 
 
 class NotebookParameters(Sealed):
-    """The parameters of ``01_dryrun.ipynb``; an empty text or 0, papermill's only neutral values, mean "left out".
+    """The parameters of ``01_dryrun.ipynb``; an empty text or 0, papermill's only neutral defaults, mean "left out".
 
     >>> NotebookParameters(strategy_id="strat_demo", seed=1).config().steps is None
     True
     """
 
     run_id: Text = ""
-    strategy_id: Text = "strat_demo"
+    strategy_id: Text = Field(default="strat_demo", min_length=1)
     seed: Integer = 123
     steps: Integer = Field(default=0, ge=0, le=MAX_STEPS)
     market: Text = ""
@@ -51,6 +52,7 @@ class NotebookParameters(Sealed):
         if self.run_id:
             check_run_id_for_directory(self.run_id)
         self.config()
+        check_strategy_is_known(self.strategy_id)
 
     @field_validator("evidence_date")
     @classmethod
@@ -76,11 +78,13 @@ class NotebookParameters(Sealed):
 
 
 def check_parameters(values: Mapping[str, Any], known: set[str]) -> None:
-    """Raise :class:`ConfigError` unless every name is one of ``known`` and the values fit the model."""
+    """Raise :class:`ConfigError` unless every name is one of ``known``, no value is empty, and all fit the model."""
     for name in values:
         if name not in known:
             hint = nearest(str(name), sorted(known), f"it has {', '.join(sorted(known))}")
             raise ConfigError(str(name)[:MAX_NAME_SHOWN], "is no parameter of this notebook", hint=hint)
+        if isinstance(values[name], str) and not values[name].strip():
+            raise ConfigError(name, "is empty", hint="give a value, or leave it out")
     NotebookParameters(**values)
 
 

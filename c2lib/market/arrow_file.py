@@ -6,6 +6,7 @@ number of bars. What pyarrow refuses is refused in words of this module, since i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +20,7 @@ from c2lib.core.config import MAX_STEPS
 from c2lib.core.errors import MarketDataError
 from c2lib.core.text import quoted
 from c2lib.market.bars import Cells, CellTable, Columns, find_columns
-from c2lib.market.cells import CellError, TimeCells, in_range
+from c2lib.market.cells import CellError, TimeCells, in_range, too_fine
 
 BATCH_ROWS = 8192
 """Most rows that are turned into bars at a time."""
@@ -29,11 +30,13 @@ MAX_ROWS = MAX_STEPS
 
 _BUFFER_BYTES = 1 << 16
 _TO_MICROS = {"s": (10**6, 1), "ms": (10**3, 1), "us": (1, 1), "ns": (1, 10**3)}
-_TEXTS = (pa.types.is_string, pa.types.is_large_string)
-_MOMENTS = (pa.types.is_timestamp, pa.types.is_date32, pa.types.is_date64)
-_NUMBERS = (pa.types.is_float64, pa.types.is_float32, pa.types.is_integer, pa.types.is_decimal)
-_TIME_TYPES = ((*_MOMENTS, *_TEXTS), "time", "make it a timestamp in UTC")
-_NUMBER_TYPES = ((*_NUMBERS, *_TEXTS), "number", "make it a float, an integer or a decimal")
+_MOMENT = r"timestamp\[.*|date\d+\[.*"
+_TEXT = "(large_)?string"
+_NUMBER = rf"double|float|u?int\d+|decimal\d+\(.*|{_TEXT}"
+_TIME_TYPES = (f"{_MOMENT}|{_NUMBER}", "time", "make it a timestamp in UTC")
+_PART_TYPES = (rf"date32\[.*|time\d+\[.*|{_TEXT}", "part of a time", "make the two one timestamp, or text")
+_NUMBER_TYPES = (_NUMBER, "number", "make it a float, an integer or a decimal")
+_TIMES = ("time", "clock")
 
 Batches = Callable[[Sequence[int]], Iterator[Any]]
 """Yields record batches that hold the columns at these places of the file."""
@@ -58,21 +61,24 @@ def read_arrow(source: BinaryIO, file: str, *, is_parquet: bool) -> CellTable:
     with _pyarrow_errors(file):
         schema, batches = (_parquet if is_parquet else _feather)(source)
         names = list(schema.names)
-    moments = [index for index, kind in enumerate(schema.types) if _is_one_of(_MOMENTS, kind)]
+    moments = [index for index, kind in enumerate(schema.types) if re.fullmatch(_MOMENT, str(kind))]
     try:
         columns = find_columns(names, moments[0] if len(moments) == 1 else None)
         for role, place in columns.places.items():
-            kinds, what, hint = _TIME_TYPES if role == "time" else _NUMBER_TYPES
-            kind = schema.types[place]
-            if not _is_one_of(kinds, kind):
-                raise CellError(f"{columns.label(role)} is of type {quoted(str(kind))}, which is no {what}", hint)
+            times = _PART_TYPES if "clock" in columns.places else _TIME_TYPES
+            kinds, what, hint = times if role in _TIMES else _NUMBER_TYPES
+            kind = str(schema.types[place])
+            if not re.fullmatch(kinds, kind):
+                raise CellError(f"{columns.label(role)} is of type {quoted(kind)}, which is no {what}", hint)
     except CellError as error:
         raise error.at(file, 0, "row") from None
-    time_cells, micros = _time_column(schema.types[columns.places["time"]])
-    return CellTable(file, columns, micros, _cells(batches, columns, time_cells, file), first=1, unit="row")
+    converters = dict.fromkeys(columns.places, _plain_cells) | dict.fromkeys(_TIMES, _text_cells)
+    converters["time"], micros = _time_column(schema.types[columns.places["time"]], "clock" in columns.places)
+    wanted = [(names[place], converters[role]) for role, place in columns.places.items()]
+    return CellTable(file, columns, micros, _cells(batches, columns, wanted, file), first=1, unit="row")
 
 
-def _cells(batches: Batches, columns: Columns, time_cells: Converter, file: str) -> Iterator[Cells]:
+def _cells(batches: Batches, columns: Columns, wanted: Sequence[tuple[str, Converter]], file: str) -> Iterator[Cells]:
     """Yield the rows of all record batches, found sound, at most :data:`BATCH_ROWS` at a time."""
     rows = 0
     with _pyarrow_errors(file):
@@ -83,8 +89,7 @@ def _cells(batches: Batches, columns: Columns, time_cells: Converter, file: str)
                 raise MarketDataError(file, 0, f"the file has more than {MAX_ROWS} rows", hint="split it")
             for first in range(0, batch.num_rows, BATCH_ROWS):
                 part = batch.slice(first, BATCH_ROWS)
-                time, *numbers = (part.column(columns.names[place]) for place in columns.places.values())
-                yield [time_cells(time), *map(_plain_cells, numbers)]
+                yield columns.bars([convert(part.column(name)) for name, convert in wanted])
     if not rows:
         raise MarketDataError(file, 0, "the file has no row", hint="a bar is one row")
 
@@ -128,14 +133,10 @@ def _parquet(source: BinaryIO) -> tuple[Any, Batches]:
     return schema, batches
 
 
-def _is_one_of(kinds: tuple[Callable[[Any], bool], ...], kind: Any) -> bool:
-    return any(is_kind(kind) for is_kind in kinds)
-
-
-def _time_column(kind: Any) -> tuple[Converter, Callable[[Any], list[int]]]:
+def _time_column(kind: Any, parted: bool) -> tuple[Converter, Callable[[Any], list[int]]]:
     """Return how a time column of a type becomes cells, and how these become microseconds."""
-    if _is_one_of(_TEXTS, kind):
-        return _plain_cells, TimeCells().micros
+    if parted or not re.fullmatch(_MOMENT, str(kind)):
+        return _text_cells, TimeCells().micros
     # a date of 32 bits counts days, one of 64 bits milliseconds
     stamp = kind if pa.types.is_timestamp(kind) else pa.timestamp("s" if pa.types.is_date32(kind) else "ms")
     return lambda column: column.cast(stamp).cast(pa.int64()).to_pylist(), partial(_micros, *_TO_MICROS[stamp.unit])
@@ -146,7 +147,7 @@ def _micros(multiplier: int, divisor: int, counts: list[int | None]) -> list[int
     if len(known) < len(counts):
         raise CellError("is empty", "a bar has a time", "time")
     if any(count % divisor for count in known):
-        raise CellError("is finer than a microsecond", "round the times of the file", "time")
+        raise too_fine()
     return in_range([count * multiplier // divisor for count in known])
 
 
@@ -154,3 +155,7 @@ def _plain_cells(column: Any) -> list[Any]:
     # pyarrow writes a float of 32 bits with the fewest digits that set it apart from its neighbours
     cells: list[Any] = (column.cast(pa.string()) if pa.types.is_float32(column.type) else column).to_pylist()
     return ["" if cell is None else cell for cell in cells] if column.null_count else cells
+
+
+def _text_cells(column: Any) -> list[str]:
+    return ["" if cell is None else str(cell) for cell in column.to_pylist()]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from operator import le, lt
 from typing import Any, NamedTuple
@@ -17,8 +17,11 @@ from c2lib.core.text import quoted
 from c2lib.market.cells import CellError, PriceGrid, VolumeCells
 
 TIME_NAMES = ("timestamp", "date", "timestamp_utc")
+OTHER_TIME_NAMES = ("datetime", "time")
+"""Names of the time where no column has one of :data:`TIME_NAMES`."""
+
 PRICE_NAMES = ("open", "high", "low", "close")
-VOLUME_NAME = "volume"
+BAR_NAMES = (*PRICE_NAMES, "volume")
 
 _MAX_NAMES_SHOWN = 10
 _NO_TIME = -(2**63)
@@ -29,7 +32,10 @@ Cells = Sequence[Sequence[Any]]
 
 
 class Columns(NamedTuple):
-    """The columns of a file, and where each of a bar stands: time, open, high, low, close and perhaps volume."""
+    """The columns of a file, and where each of a bar stands.
+
+    The places are those of time, perhaps clock (the time of day), open, high, low, close and perhaps volume.
+    """
 
     names: Sequence[str]
     places: Mapping[str, int]
@@ -37,7 +43,23 @@ class Columns(NamedTuple):
     def label(self, role: str) -> str:
         """Return how a message calls a column of a bar."""
         index = self.places[role]
-        return f"column {quoted(self.names[index])}" if self.names[index] else f"column {index + 1}"
+        if not self.names[index]:
+            return f"column {index + 1} ({role})"
+        if role == "time" and "clock" in self.places:
+            return f"columns {quoted(self.names[index])} and {quoted(self.names[self.places['clock']])}"
+        return f"column {quoted(self.names[index])}"
+
+    def bars(self, cells: Sequence[Sequence[Any]]) -> Cells:
+        """Return the cells of a bar from those of each place: a date and a time of day are one time."""
+        if "clock" not in self.places:
+            return cells
+        dates, clocks, *others = cells
+        return [[f"{date} {clock}" for date, clock in zip(dates, clocks, strict=True)], *others]
+
+
+def column_name(cell: str) -> str:
+    """Return a column's name as it is compared: letter case, spaces around it and angle brackets do not matter."""
+    return cell.strip(" <>").lower()
 
 
 def find_columns(cells: Sequence[str], unnamed_time: int | None) -> Columns:
@@ -50,24 +72,26 @@ def find_columns(cells: Sequence[str], unnamed_time: int | None) -> Columns:
     Raises:
         CellError: The names do not say it.
     """
-    names = [cell.strip().lower() for cell in cells]
-    for name, count in Counter(names).items():
-        if name and count > 1:
-            raise CellError(f"column {quoted(name)} stands {count} times", "names differ by more than letter case")
+    names = list(map(column_name, cells))
     missing = [name for name in PRICE_NAMES if name not in names]
     if missing:
         found = ", ".join(quoted(name) for name in cells[:_MAX_NAMES_SHOWN]) or "none"
-        hint = "name the columns; in a CSV file the first line does, with commas between"
+        hint = "name the columns; in a CSV file the first line does, or each row begins with the time and these four"
         raise CellError(f"no column is named {' or '.join(missing)}; found {found}", hint)
+    for name, count in Counter(names).items():
+        if name and count > 1:
+            raise CellError(f"column {quoted(name)} stands {count} times", "names differ by more than letter case")
     times = [index for index, name in enumerate(names) if name in TIME_NAMES]
     if len(times) > 1:
         both = " and ".join(quoted(names[index]) for index in times)
         raise CellError(f"columns {both} could each be the time", "rename all but one of them")
-    time = times[0] if times else unnamed_time
-    if time is None or names[time] in (*PRICE_NAMES, VOLUME_NAME):
-        raise CellError("no column is the time", "name it timestamp, date or timestamp_utc")
-    places = {name: names.index(name) for name in (*PRICE_NAMES, VOLUME_NAME) if name in names}
-    return Columns([cell.strip() for cell in cells], {"time": time} | places)
+    others = [names.index(name) for name in OTHER_TIME_NAMES if name in names]
+    time = next(iter(times or others), unnamed_time)
+    if time is None or names[time] in BAR_NAMES:
+        raise CellError("no column is the time", f"name it {', '.join(TIME_NAMES)} or {' or '.join(OTHER_TIME_NAMES)}")
+    clock = {"clock": names.index("time")} if names[time] == "date" and "time" in names else {}
+    places = {name: names.index(name) for name in BAR_NAMES if name in names}
+    return Columns([cell.strip() for cell in cells], {"time": time} | clock | places)
 
 
 class BarBlock(NamedTuple):
@@ -78,15 +102,9 @@ class BarBlock(NamedTuple):
 
 
 class CellTable(NamedTuple):
-    """The cells of a file.
+    """The cells of a file; in messages the file has a name, and its rows are called a unit and counted from the first.
 
-    Attributes:
-        file: Its name in messages.
-        columns: Where the cells stand, for messages.
-        micros: Returns the times of cells in microseconds; raises :class:`CellError` when one has none.
-        blocks: The cells; raises :class:`CellError` at the first row that is none.
-        first: The number of the first row in messages.
-        unit: What a row is in messages.
+    ``micros`` returns the times of cells in microseconds; it and ``blocks`` raise :class:`CellError`.
     """
 
     file: str
@@ -107,14 +125,24 @@ class BarReader:
     _last_time: int = _NO_TIME
 
     def bars(self) -> Iterator[BarBlock]:
-        """Yield the bars; raise :class:`MarketDataError` for the first row that is none."""
-        row = self.table.first
+        """Yield the bars; raise :class:`MarketDataError` for the first row that is none.
+
+        Behind float noise the rest is read for the flags that read all of it, or for what no flag mends.
+        """
+        table, prices, row, noise = self.table, self.prices, self.table.first, None
         try:
-            for cells in self.table.blocks:
-                yield self._read(cells)
+            for cells in table.blocks:
+                block = self._read(cells)
+                if prices.noise is None:
+                    yield block
+                elif noise is None:
+                    noise = self._named(prices.noise, cells, row - table.first)
                 row += len(cells[0])
+            if noise is not None:
+                row = table.first
+                raise replace(noise, hint=prices.advice())
         except CellError as error:
-            raise error.at(self.table.file, row, self.table.unit) from None
+            raise error.at(table.file, row, table.unit) from None
 
     def _read(self, cells: Cells) -> BarBlock:
         mark = self.prices.mark()
@@ -130,13 +158,21 @@ class BarReader:
         try:
             self._block(row)
         except CellError as error:
-            role = error.role
-            if role == "price":
-                role = PRICE_NAMES[[str(cell) for (cell,) in row[1:5]].index(error.text)]
-            (time,) = row[0]
-            text = f"{quoted(time)} " if role == "time" and isinstance(time, str) else ""
-            return CellError(f"{self.table.columns.label(role)}: {text}{error.problem}", error.hint, row=index)
+            return self._named(error, row, index)
         return None
+
+    def _named(self, error: CellError, cells: Cells, before: int) -> CellError:
+        """Return an error with its column and, counted from ``before``, its row."""
+        role, row = error.role, 0
+        if role == "price":
+            texts = [list(map(str, column)) for column in cells[1:5]]
+            row, place = min(
+                (column.index(error.text), place) for place, column in enumerate(texts) if error.text in column
+            )
+            role = PRICE_NAMES[place]
+        time = cells[0][0]
+        text = f"{quoted(time)} " if role == "time" and isinstance(time, str) else ""
+        return replace(error, problem=f"{self.table.columns.label(role)}: {text}{error.problem}", row=before + row)
 
     def _block(self, cells: Cells) -> BarBlock:
         time_cells, *price_cells = cells[:5]
@@ -153,11 +189,11 @@ class BarReader:
         later = list(map(lt, chain((self._last_time,), times), times))
         if not all(later):
             at = later.index(False)
-            last = micros_text((self._last_time, *times)[at])
+            last = (self._last_time, *times)[at]
             # a text is quoted by the message anyway
             shown = "" if isinstance(time_cells[at], str) else f"{micros_text(times[at])} "
-            hint = "sort the file by time and drop what stands twice"
-            raise CellError(f"{shown}is not after {last}, the bar before it", hint, "time")
+            hint = "give each bar the time that is its own" if times[at] == last else "sort the file by time"
+            raise CellError(f"{shown}is not after {micros_text(last)}, the bar before it", hint, "time")
         self._last_time = times[-1]
         return BarBlock(scale, (times, start, high, low, close, volumes))
 
@@ -168,6 +204,5 @@ def _shape_error(cells: Cells, prices: tuple[int, ...]) -> CellError:
     text = {name: quoted(str(column[0])) for name, column in zip(PRICE_NAMES, cells, strict=True)}
     # sound when the first row is, though another one is not: the rows are read again one by one
     lower, upper = next((pair for pair in _LOWER_UPPER if price[pair[0]] > price[pair[1]]), _LOWER_UPPER[0])
-    blamed = "high" if upper == "high" else "low"
-    hint = "high and low enclose open and close"
-    return CellError(f"{upper} {text[upper]} is below {lower} {text[lower]}", hint, blamed)
+    problem, hint = f"{upper} {text[upper]} is below {lower} {text[lower]}", "high and low enclose open and close"
+    return CellError(problem, hint, "high" if upper == "high" else "low")

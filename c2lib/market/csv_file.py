@@ -1,19 +1,21 @@
-"""The text of a CSV file as rows of cells.
+"""The text of a CSV file as rows of cells, between commas, semicolons or tabs.
 
-The first line names the columns; without a name for it the time is the first column. Every row is whole and on one
-line; cells may be quoted, and a space may stand before them.
+The first line names the columns; without a name for it the time is the first column. Where it begins with a time, it is
+a row, and so are all: time, open, high, low, close, volume. Every row is whole and on one line; cells may be quoted,
+and a space may stand before them.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, repeat
 
 from c2lib.core.config import MAX_STEPS
 from c2lib.core.errors import MarketDataError
-from c2lib.market.bars import Cells, CellTable, Columns, find_columns
+from c2lib.core.text import quoted
+from c2lib.market.bars import BAR_NAMES, PRICE_NAMES, Cells, CellTable, Columns, column_name, find_columns
 from c2lib.market.cells import CellError, TimeCells
 
 MAX_LINE = 1 << 16
@@ -23,7 +25,7 @@ MAX_LINES = MAX_STEPS + 1
 """Most lines: the header, and a bar for each step that a run may have."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_parse = partial(csv.reader, strict=True, skipinitialspace=True)
+_SEPARATORS = ",;\t"
 
 
 def read_csv(blocks: Iterator[bytes], file: str) -> CellTable:
@@ -37,12 +39,43 @@ def read_csv(blocks: Iterator[bytes], file: str) -> CellTable:
         MarketDataError: A line, met now or later, is no text or too long, or the header does not name the columns.
     """
     texts = _whole_lines(blocks, file)
-    header, _, rest = next(texts).partition("\n")
+    text = next(texts)
+    line, _, rest = text.partition("\n")
     try:
-        columns = find_columns(_row(header), 0)
+        separator, columns, named = _first_line(line)
     except CellError as error:
         raise error.at(file, 1) from None
-    return CellTable(file, columns, TimeCells().micros, _cells(chain((rest,), texts), columns), first=2, unit="line")
+    rows = _cells(chain((rest if named else text,), texts), columns, separator)
+    return CellTable(file, columns, TimeCells().micros, rows, first=1 + named, unit="line")
+
+
+def _first_line(line: str) -> tuple[str, Columns, bool]:
+    """Return what separates the cells of a file, its columns, and whether the first line names them."""
+    rows = {}
+    for separator in _SEPARATORS:
+        with suppress(CellError):
+            rows[separator] = _row(line, separator)
+
+    def fits(separator: str) -> tuple[bool, int]:
+        row = rows[separator]
+        return bool(_times(row)) or set(PRICE_NAMES) <= set(map(column_name, row)), len(row)
+
+    separator = max(rows, key=fits, default=",")
+    row = rows.get(separator) or _row(line, separator)
+    roles = [*_times(row), *BAR_NAMES]
+    if len(BAR_NAMES) < len(roles) <= len(row) + 1:
+        # without a volume there is one role more than cells
+        return separator, Columns([""] * len(row), dict(zip(roles, range(len(row)), strict=False))), False
+    return separator, find_columns(row, 0), True
+
+
+def _times(row: list[str]) -> list[str]:
+    """Return the roles of the cells of the time at the start of a row; none when it begins with no time."""
+    for roles in (["time", "clock"], ["time"]):
+        with suppress(CellError):
+            TimeCells().micros([" ".join(row[: len(roles)])])
+            return roles
+    return []
 
 
 def _whole_lines(blocks: Iterator[bytes], file: str) -> Iterator[str]:
@@ -66,9 +99,7 @@ def _whole_lines(blocks: Iterator[bytes], file: str) -> Iterator[str]:
         hint = "the file may be cut in the middle of it; if it is whole, add one"
         raise MarketDataError(file, line, "the last line has no line end", hint=hint)
     if line == 1:
-        raise MarketDataError(file, 0, "the file is empty", hint="the first line names the columns")
-    if line == 2:
-        raise MarketDataError(file, 1, "no bar follows the header", hint="a bar is one line of cells")
+        raise MarketDataError(file, 0, "the file is empty", hint="fetch it or write it again")
 
 
 def _text(data: bytes, file: str, first_line: int) -> str:
@@ -94,46 +125,53 @@ def _too_long(file: str, line: int) -> MarketDataError:
     return MarketDataError(file, line, f"the line is longer than {MAX_LINE} characters", hint=hint)
 
 
-def _cells(texts: Iterator[str], columns: Columns) -> Iterator[Cells]:
+def _cells(texts: Iterator[str], columns: Columns, separator: str) -> Iterator[Cells]:
     """Yield the cells of whole lines; raise :class:`CellError` at the first line that is no row."""
-    width = len(columns.names)
+    width, text = len(columns.names), ""
     for text in filter(None, texts):
-        whole = _split(text, width)
+        whole = _split(text, width, separator)
         # where a line is no row, those before it are read one by one, since one of them may hold the first error
-        for cells in [whole] if whole else map(_single, text.removesuffix("\n").split("\n"), repeat(width)):
-            yield [cells[place] for place in columns.places.values()]
+        lines = text.removesuffix("\n").split("\n")
+        for cells in [whole] if whole else map(_single, lines, repeat(width), repeat(separator)):
+            yield columns.bars([cells[place] for place in columns.places.values()])
+    if not text:
+        raise CellError("no bar follows the header", "a bar is one line of cells", row=-1)
 
 
-def _split(text: str, width: int) -> Cells | None:
+def _split(text: str, width: int, separator: str) -> Cells | None:
     """Return the columns of whole lines; ``None`` when not all are rows of that width."""
     count = text.count("\n")
-    if '"' in text or "\r" in text or ", " in text or "\n " in text or text[0] == " ":
+    if '"' in text or "\r" in text or f"{separator} " in text or "\n " in text or text[0] == " ":
         try:
-            rows = list(_parse(text.removesuffix("\n").split("\n")))
+            rows = list(_parsed(text.removesuffix("\n").split("\n"), separator))
         except csv.Error:
             return None
         return list(zip(*rows, strict=True)) if {len(row) for row in rows} == {width} and len(rows) == count else None
     # several times faster; line ends become cells of their own, which stand where they should only in whole rows
-    cells = text.replace("\n", ",\n,").split(",")
+    cells = text.replace("\n", f"{separator}\n{separator}").split(separator)
     if len(cells) != count * (width + 1) + 1 or cells[width :: width + 1] != ["\n"] * count:
         return None
     cells.pop()
     return [cells[index :: width + 1] for index in range(width)]
 
 
-def _single(line: str, width: int) -> Cells:
-    row = _row(line)
+def _single(line: str, width: int, separator: str) -> Cells:
+    row = _row(line, separator)
     if not row:
         raise CellError("the line is empty", "remove it")
     if len(row) != width:
-        hint = "the line is cut, or a cell holds a comma outside quotes"
-        raise CellError(f"has {len(row)} cells where the header has {width}", hint)
+        hint = f"the line is cut, or a cell holds {quoted(separator)} outside quotes"
+        raise CellError(f"has {len(row)} cells where the first line has {width}", hint)
     return [[cell] for cell in row]
 
 
-def _row(line: str) -> list[str]:
+def _row(line: str, separator: str) -> list[str]:
     try:
-        (row,) = _parse([line])
+        (row,) = _parsed([line], separator)
     except csv.Error as error:
         raise CellError(f"is not proper CSV: {error}", "a row stands on one line, its quotes closed") from None
     return row
+
+
+def _parsed(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)

@@ -1,7 +1,8 @@
 """Market files on disk, CSV, Feather or Parquet: opened, hashed as they are read, and put away as checked bars.
 
-The bytes that are hashed are the bytes that are parsed. No bar is given out before all of the file is found good, and
-a change of the file afterwards changes nothing. Messages name the file by its last name only.
+The bytes that are hashed are the bytes that are parsed, and they say what a file is, not its name. No bar is given out
+before all of the file is found good, and a change of the file afterwards changes nothing. A DataFrame is the CSV file
+that ``frame_csv`` makes of it.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from functools import partial
 from itertools import chain, repeat
 from operator import floordiv, sub
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from c2lib.core.errors import MarketDataError, MissingExtraError, OutputError, output_errors
 from c2lib.core.model import Bar, new_fact
 from c2lib.core.regular_file import NOT_REGULAR, open_regular
+from c2lib.core.text import one_line
 from c2lib.market.bars import BarBlock, BarReader, CellTable
-from c2lib.market.cells import PriceGrid, Rounding, VolumeCells, positive_decimal, price_grid
+from c2lib.market.cells import PriceGrid, Rounding, VolumeCells, positive_decimal
 from c2lib.market.csv_file import read_csv
+from c2lib.market.frame import FRAME, frame_csv
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -36,17 +39,14 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 16
 """How much is read at a time."""
 
+_GZIP = b"\x1f\x8b"
 _FEATHER, _PARQUET = b"ARROW1", b"PAR1"
-_KINDS = {
-    _FEATHER: "a Feather file of version 2",
-    _PARQUET: "a Parquet file",
-    b"PARE": "an encrypted Parquet file",
-    b"FEA1": "a Feather file of version 1",
+_REFUSED = {
+    b"PARE": ("an encrypted Parquet file", "write it unencrypted"),
+    b"FEA1": ("a Feather file of version 1", "write it as version 2"),
+    b"PK\x03\x04": ("a zip archive or a workbook", "unpack it, or save the sheet as CSV"),
 }
-"""What a file is, by its first bytes."""
-
-_SUFFIXES = {".csv": b"", ".csv.gz": b"", ".feather": _FEATHER, ".arrow": _FEATHER, ".parquet": _PARQUET}
-"""The first bytes that a file must have, by its name; none for text."""
+"""What cannot be read, by its first bytes; whatever else these are, it is taken for CSV text."""
 
 _NOT_WRITTEN = "the temporary file of the market data cannot be written"
 _INTEGER = "q"
@@ -56,49 +56,56 @@ _make_bar = partial(new_fact, Bar)
 
 
 def open_market_file(
-    path: str | os.PathLike[str],
-    *,
-    tick_size: str | None = None,
-    lot_size: str = "1",
-    rounding: Rounding = "refuse",
+    source: Any, *, tick_size: str | None = None, lot_size: str = "1", rounding: Rounding = "refuse"
 ) -> MarketFile:
-    """Read the whole of a market file and return its bars.
+    """Read the whole of a market file, or of a DataFrame, and return its bars.
 
     Args:
-        path: The file; its ending says of which kind it is.
+        source: The path of the file, or a ``pandas.DataFrame``, which is read as the file of :func:`frame_csv`.
         tick_size: The grid of the prices; left out, the widest grid that holds every price is proposed.
         lot_size: The quantity that a volume is counted in, rounded down.
         rounding: What happens to a price off a given grid: ``refuse`` it, or with ``nearest`` put it on the nearest
             tick, from halfway away from zero.
 
     Raises:
-        MarketDataError: The file cannot be used.
+        MarketDataError: The file cannot be used; a flag that it advises is the argument of that name here.
         ConfigError: A size is no positive decimal, or lacks where prices are to be rounded.
-        MissingExtraError: A Feather or Parquet file is named, and there is no pyarrow.
+        MissingExtraError: It is a Feather or Parquet file, and there is no pyarrow.
         OutputError: A temporary file cannot be written.
     """
     lot = positive_decimal(lot_size, "market.lot_size")
-    prices = price_grid(tick_size, rounding)
-    path = Path(path)
-    name = path.name or str(path)
-    if not name.isprintable():
-        # a line break in a name would forge a line of the log
-        name = ascii(name)
-    suffix = next((suffix for suffix in _SUFFIXES if path.name.lower().endswith(suffix)), None)
-    if suffix is None:
-        *others, last = _SUFFIXES
-        hint = f"supported are {', '.join(others)} and {last}"
-        raise MarketDataError(name, 0, "is no kind of file that can be read", hint=hint)
-    magic = _SUFFIXES[suffix]
+    prices = PriceGrid(tick_size, rounding)
     with ExitStack() as opened:
-        file = opened.enter_context(_open(path, name))
-        stream = cast(BinaryIO, io.BufferedReader(file, BLOCK_BYTES))
-        if magic:
-            table = _read_binary(stream, name, magic, opened.enter_context(_temporary_file()))
-        else:
-            text = gzip.GzipFile(fileobj=stream, mode="rb") if suffix.endswith(".gz") else stream
-            table = read_csv(read_blocks(cast(BinaryIO, text), name), name)
-        return MarketFile(BarReader(table, prices, VolumeCells(lot)).bars(), prices, lot, file.digest.hexdigest)
+        table, digest = _frame_table(source) if hasattr(source, "iloc") else _file_table(Path(source), opened)
+        return MarketFile(BarReader(table, prices, VolumeCells(lot)).bars(), prices, lot, digest)
+
+
+def _frame_table(frame: Any) -> tuple[CellTable, Callable[[], str]]:
+    digest = hashlib.sha256()
+
+    def hashed() -> Iterator[bytes]:
+        for block in frame_csv(frame):
+            digest.update(block)
+            yield block
+
+    return read_csv(hashed(), FRAME)._replace(first=1, unit="row"), digest.hexdigest
+
+
+def _file_table(path: Path, opened: ExitStack) -> tuple[CellTable, Callable[[], str]]:
+    """Return the cells of a file, by its first bytes, and what gives its hash once they are read."""
+    # a line break in a name would forge a line of the log
+    name = one_line(str(path))
+    file = _open(path, name)
+    blocks = read_blocks(opened.enter_context(io.BufferedReader(file, BLOCK_BYTES)), name)
+    first = next(blocks, b"")
+    blocks = chain((first,), blocks)
+    for start, (kind, hint) in _REFUSED.items():
+        if first.startswith(start):
+            raise MarketDataError(name, 0, f"is {kind}, which cannot be read", hint=hint)
+    if first.startswith((_FEATHER, _PARQUET)):
+        copy = opened.enter_context(_temporary_file())
+        return _arrow_table(blocks, name, copy, is_parquet=first.startswith(_PARQUET)), file.digest.hexdigest
+    return read_csv(blocks, name), file.digest.hexdigest
 
 
 def _temporary_file() -> IO[bytes]:
@@ -134,42 +141,33 @@ def _open(path: Path, name: str) -> _HashedFile:
         raise MarketDataError(name, 0, "no path can be spelled like this") from None
 
 
-def read_blocks(stream: BinaryIO, file: str) -> Iterator[bytes]:
-    """Yield the bytes of a stream; raise :class:`MarketDataError` when they cannot be read or unpacked."""
+def read_blocks(stream: Any, file: str) -> Iterator[bytes]:
+    """Yield the bytes of a stream, unpacked; raise :class:`MarketDataError` when they cannot be read or unpacked."""
     hint = "fetch or pack the file again"
-    while True:
-        try:
-            block = stream.read(BLOCK_BYTES)
-        except EOFError:
-            raise MarketDataError(file, 0, "the gzip data ends in the middle", hint=hint) from None
-        except (gzip.BadGzipFile, zlib.error):
-            raise MarketDataError(file, 0, "is no gzip data, or it is damaged", hint=hint) from None
-        except OSError as error:
-            raise MarketDataError(file, 0, f"cannot be read: {error.strerror}") from None
-        if not block:
-            return
-        yield block
+    try:
+        if stream.peek(len(_GZIP)).startswith(_GZIP):
+            stream = gzip.GzipFile(fileobj=stream, mode="rb")
+        while block := stream.read(BLOCK_BYTES):
+            yield block
+    except EOFError:
+        raise MarketDataError(file, 0, "the gzip data ends in the middle", hint=hint) from None
+    except (gzip.BadGzipFile, zlib.error):
+        raise MarketDataError(file, 0, "is no gzip data, or it is damaged", hint=hint) from None
+    except OSError as error:
+        raise MarketDataError(file, 0, f"cannot be read: {error.strerror}") from None
 
 
-def _read_binary(stream: BinaryIO, name: str, magic: bytes, copy: IO[bytes]) -> CellTable:
+def _arrow_table(blocks: Iterable[bytes], name: str, copy: IO[bytes], *, is_parquet: bool) -> CellTable:
     """Return the cells of a Feather or Parquet file, read from a copy since they are read to and fro."""
     try:
         arrow_file = importlib.import_module("c2lib.market.arrow_file")
     except ImportError:
         raise MissingExtraError("reading Feather or Parquet", "data") from None
-    blocks = read_blocks(stream, name)
-    first = next(blocks, None)
-    if first is None:
-        raise MarketDataError(name, 0, "the file is empty", hint="fetch it or write it again")
-    if not first.startswith(magic):
-        kind = next((_KINDS[start] for start in _KINDS if first.startswith(start)), "something else")
-        hint = "rename it to what it is, or write it again"
-        raise MarketDataError(name, 0, f"is {kind}, not {_KINDS[magic]}", hint=hint)
     with output_errors(_NOT_WRITTEN):  # of the copy: read_blocks raises no OSError
-        for block in chain((first,), blocks):
+        for block in blocks:
             copy.write(block)
         copy.flush()
-    table: CellTable = arrow_file.read_arrow(copy, name, is_parquet=magic == _PARQUET)
+    table: CellTable = arrow_file.read_arrow(copy, name, is_parquet=is_parquet)
     return table
 
 

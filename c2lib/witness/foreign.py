@@ -1,6 +1,6 @@
 """The run of another program that keeps the runbook's contract: no chain, no phases, payloads of its own.
 
-What the runbook names must be there in its form; what it leaves open may be there, and is then held to its form.
+What the runbook names must be there, in its form and in agreement; what else the contract has may be there in its form.
 A float stands as it was written. Whatever stays unchecked is listed, so that it never looks like a pass.
 """
 
@@ -25,7 +25,7 @@ from c2lib.witness.lines import (
     MAX_DECIMAL,
     MAX_LINE,
     JsonError,
-    LineCheck,
+    LineLog,
     RunName,
     canonical_object,
     problems,
@@ -50,6 +50,12 @@ _KIND_OF_TOTAL = {
 }
 
 _ENDS = sorted(STATUS_OF_PHASE[phase] for phase in SESSION_ENDS)
+_STATUSES_OF = {
+    **dict.fromkeys(("reject_code", "reject_reason"), (SessionStatus.REJECTED, SessionStatus.FAILED)),
+    **dict.fromkeys(("fail_code", "fail_reason"), (SessionStatus.FAILED,)),
+    "ended_ts": _ENDS,
+}
+"""The statuses in which a snapshot may have a field."""
 _MOVES = {(STATUS_OF_PHASE[before], STATUS_OF_PHASE[after]) for (before, _), after in SESSION_TABLE.items()}
 
 NOT_CHECKED_RUNBOOK = (
@@ -80,10 +86,10 @@ def _runbook_fields(artifact: Artifact, fields: Iterable[Field], required: str) 
 _FIELDS = {
     artifact: _runbook_fields(artifact, fields, required)
     for artifact, fields, required in (
-        (_EVENTS, EVENT_FIELDS, "event_id run_id strategy_id event_type ts_sim payload"),
+        (_EVENTS, EVENT_FIELDS, "event_id run_id strategy_id event_type ts_sim ts_utc payload"),
         (_SNAPSHOTS, SNAPSHOT_FIELDS, "run_id strategy_id status"),
         (_AUDIT, AUDIT_FIELDS, "seq ts level code message meta"),
-        (_METRICS, METRICS_FIELDS, "run_id strategy_id"),
+        (_METRICS, METRICS_FIELDS, "run_id strategy_id status events_emitted audit_events sink_retries"),
     )
 }
 
@@ -150,16 +156,12 @@ def keeps_runbook_contract(audit: bytes | None, snapshot: bytes | None) -> bool:
     return bool(own) and not any(own)
 
 
-class RunbookFile(LineCheck):
+class RunbookFile(LineLog):
     """One file of another program: what is provably wrong with its lines becomes findings, the rest is listed."""
 
-    number = "ts_sim"
-    """The field that numbers the lines from 0."""
-    emitted = 0
-    """How many lines there are so far, usable or not."""
     closed = False
     text = staticmethod(text_of)
-    _next = _floats = _unread_times = 0
+    _floats = _unread_times = 0
     _last_time: tuple[datetime, str] | None = None
 
     def __init__(self, artifact: Artifact, findings: Findings, run: RunName | None = None) -> None:
@@ -182,32 +184,16 @@ class RunbookFile(LineCheck):
         self._floats += _floats_in(value)
         return super().well_formed(fields, {**self._absent, **value}, closed=closed)
 
-    def take(self, number: int, data: bytes) -> None:
-        """Take the next line in."""
-        self.emitted += 1
-        value = self.value(number, data)
-        if value is None:
-            self._next += 1
-            return
-        position = value.get(self.number)
-        if position is not None:
-            self.require(position == self._next, _SEQUENCE, f"{self.number} {self._next}", position)
-            self._next = position + 1
-        self._fold(value)
-
-    def _fold(self, value: Mapping[str, Any]) -> None:
-        """Fold one line in."""
-
     def same_known(self, code: FindingCode, name: str, expected: object, seen: object) -> None:
         """Require what was ``seen`` in a field to be as ``expected``, where both are known."""
         if expected is not None and seen is not None:
             self.same(code, name, expected, seen)
 
-    def _time(self, name: str, text: str | None) -> None:
+    def _time(self, name: str, text: str) -> None:
         """Require a time not before the last one; what is no ISO 8601 text with a zone is counted, not compared."""
         with suppress(ValueError):
-            moment = datetime.fromisoformat(text or "")
-            if text is not None and moment.tzinfo is not None:
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is not None:
                 last, last_text = self._last_time or (moment, text)
                 self.require(moment >= last, FindingCode.CLOCK_WENT_BACK, f"a {name} not before {last_text}", text)
                 self._last_time = moment, text
@@ -216,8 +202,7 @@ class RunbookFile(LineCheck):
 
     def unchecked(self) -> Iterator[str]:
         """Yield what could not be checked for want of a field, or of a contract for it."""
-        missing = self.known - self._seen
-        if missing and self._seen:
+        if self._seen and (missing := self.known - self._seen):
             yield f"{self.file} has no {', '.join(sorted(missing))}"
         if self._strange:
             yield f"{self.file} has fields that the contract does not: {_listed(self._strange)}"
@@ -237,8 +222,7 @@ class _Events(RunbookFile):
         identity = {name: value[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
         expected = sha256_hex(text_of({**identity, "kind": EVENT_ID_KIND}).encode())
         self.require(self.event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self.event_id)
-        if "ts_utc" in value:
-            self._time("ts_utc", value["ts_utc"])
+        self._time("ts_utc", value["ts_utc"])
         count_name(self.counts, kind)
         if kind not in _KINDS:
             return
@@ -259,10 +243,18 @@ class _Audit(RunbookFile):
     number = "seq"
     retries = tail = tail_retries = unread_moves = 0
     phase: SessionPhase | None = None
+    names: RunName
+    seed: int | None = None
 
     def _fold(self, value: Mapping[str, Any]) -> None:
         code, meta = value["code"], value["meta"]
         self._time("ts", value["ts"])
+        if type(meta.get("seed")) is int:
+            self.seed = meta["seed"] if self.seed is None else self.seed
+        names = {name: getattr(self.names, name) for name in ("run_id", "strategy_id") if self.names.known}
+        for name, known in {**names, "seed": self.seed}.items():
+            if type(meta.get(name)) is type(known):
+                self.same(FindingCode.WRONG_RUN, f"meta.{name}", known, meta.get(name))
         for name in sorted(_OWN_FIELDS[_AUDIT]):
             expected, seen = f"{name} in every entry or in none", f"{name} in this one"
             self.require(name not in value, FindingCode.CONTRACT_BROKEN, expected, seen)
@@ -300,14 +292,17 @@ class _Snapshots(RunbookFile):
 
     last: Mapping[str, Any] = MappingProxyType({})
     states: tuple[tuple[str, int], ...] = ()
+    started_ts: str | None = None
 
     def _fold(self, value: Mapping[str, Any]) -> None:
         status, before = value["status"], self.last.get("status")
-        if before is None:
-            self.require(status == SessionStatus.INIT, _STATUS, "INIT first", status)
-        else:
-            follows = before != status and (before, status) in _MOVES
-            self.require(follows, _STATUS, f"a status that may follow {before}", status)
+        self.started_ts = self.started_ts or value.get("started_ts")
+        self.same_known(_STATUS, "started_ts", self.started_ts, value.get("started_ts"))
+        for name, statuses in _STATUSES_OF.items():
+            holds = value.get(name) is None or status in statuses
+            self.require(holds, _STATUS, f"no {name} of status {status}", value.get(name))
+        follows = before != status and (before, status) in _MOVES if before else status == SessionStatus.INIT
+        self.require(follows, _STATUS, f"a status that may follow {before}" if before else "INIT first", status)
         for name in ("step", "events_emitted", "sink_retries"):
             known, seen = self.last.get(name), value.get(name)
             if known is not None and seen is not None:
@@ -333,6 +328,7 @@ class RunbookRun:
         self.events = EventLog(findings, run, observer) if _is_own_start(first_event) else self._events_file
         self.snapshots = _Snapshots(_SNAPSHOTS, findings, run)
         self.audit = _Audit(_AUDIT, findings)
+        self.audit.names = run
         self.metrics = RunbookFile(_METRICS, findings, run)
         self._files = self._events_file, self.snapshots, self.audit, self.metrics
         self.logs = {_EVENTS: self.events, _SNAPSHOTS: self.snapshots, _AUDIT: self.audit}
@@ -350,7 +346,8 @@ class RunbookRun:
         if _SNAPSHOTS in measured:
             self._ending(last, measured)
         if metrics is not None:
-            self.metrics.same_known(_STATUS, "status", last.get("status"), metrics.get("status"))
+            self.metrics.same_known(_STATUS, "status", last.get("status"), metrics["status"])
+            self.audit.same_known(FindingCode.WRONG_RUN, "meta.seed", metrics.get("seed"), self.audit.seed)
             self._counts(self.metrics, metrics, measured)
 
     def _ending(self, last: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
@@ -360,9 +357,11 @@ class RunbookRun:
         if _AUDIT in measured:
             if audit.phase is not None and not audit.unread_moves:
                 file.same_known(_STATUS, "status", STATUS_OF_PHASE[audit.phase], status)
-            for name in ("reject_code", "fail_code"):
-                known = last.get(name) is None or audit.counts[last[name]] or audit.counts[OTHERS]
-                file.require(bool(known), _STATUS, f"a {name} that the audit has", last.get(name))
+            stop = None if status == SessionStatus.REJECTED else AuditCode.DRYRUN_STOP
+            codes = [(audit, AuditCode.DRYRUN_START), (audit, stop)]
+            for place, code in (*codes, *((file, last.get(name)) for name in ("reject_code", "fail_code"))):
+                known = code is None or audit.counts[code] or audit.counts[OTHERS]
+                place.require(bool(known), _STATUS, "a code that the audit has", code)
         if _EVENTS in measured and status == SessionStatus.COMPLETED:
             expected, kind = "SESSION_STOP as the last event of a completed run", events.last_kind
             self._events_file.require(kind == EventKind.SESSION_STOP, _SEQUENCE, expected, kind or "none")
@@ -388,8 +387,7 @@ class RunbookRun:
         yield from NOT_CHECKED_RUNBOOK
         if self.events is self._events_file:
             yield NOT_REFOLDED
-            strange = self.events.counts.keys() - _KINDS
-            if strange:
+            if strange := self.events.counts.keys() - _KINDS:
                 yield f"events of types that the contract does not have: {_listed(strange)}"
         for file in self._files:
             yield from file.unchecked()

@@ -176,12 +176,12 @@ class RunName:
 
     def __init__(self) -> None:
         self.run_id = self.strategy_id = ""
-        self._known = False
+        self.known = False
 
     def check(self, value: Mapping[str, Any], place: FileFindings) -> None:
         """Record a finding at the line of ``place`` when ``value`` names another run, or else another strategy."""
-        if not self._known:
-            self.run_id, self.strategy_id, self._known = value["run_id"], value["strategy_id"], True
+        if not self.known:
+            self.run_id, self.strategy_id, self.known = value["run_id"], value["strategy_id"], True
         for name in ("run_id", "strategy_id"):
             if value[name] != getattr(self, name):
                 expected, seen = getattr(self, name), value[name]
@@ -263,3 +263,28 @@ class LineCheck(FileFindings):
     def text(self, value: Any) -> str:
         """Return the canonical text of a value; raise :class:`CanonicalFormError`."""
         return canonical_json(value)
+
+
+class LineLog(LineCheck):
+    """The lines of one file, which a field numbers from 0; ``emitted`` counts them, usable or not."""
+
+    number = "ts_sim"
+    """The field that numbers the lines."""
+    emitted = 0
+    _next = 0
+
+    def take(self, number: int, data: bytes) -> None:
+        """Take the next line in."""
+        self.emitted += 1
+        value = self.value(number, data)
+        if value is None:
+            self._next += 1
+            return
+        position = value.get(self.number)
+        if position is not None:
+            self.require(position == self._next, FindingCode.SEQUENCE_BROKEN, f"{self.number} {self._next}", position)
+            self._next = position + 1
+        self._fold(value)
+
+    def _fold(self, value: Mapping[str, Any]) -> None:
+        """Fold one line in."""

@@ -2,7 +2,7 @@
 
 A second verifier, written from those pages alone: it imports nothing of c2lib, so that a defect of c2lib's own verifier
 is not repeated here. It checks form, hashes, chain and phases, and refolds orders, books and counters in fractions. It
-does not run the session again, and knows no run but c2lib's own.
+does not run the session again. The run of another program is held to what ../verify.md names of it.
 
     python verify_run.py RUN_DIR [--expect-digest HEX] [--json]
 
@@ -241,7 +241,31 @@ def _is_moment(text: str) -> bool:
 
 
 _PART = re.compile(r"([^ :=]+)([:=][^ ]+)")
-FORMS: Mapping[str, Mapping[str, str]] = {name: dict(_PART.findall(row)) for name, row in _ROWS.items()}
+FORMS: dict[str, Mapping[str, str]] = {name: dict(_PART.findall(row)) for name, row in _ROWS.items()}
+
+OTHER = "other "
+"""Before a file's name: the same file of another program."""
+NAMED = {
+    EVENTS: "event_id run_id strategy_id event_type ts_sim ts_utc payload",
+    SNAPSHOTS: "run_id strategy_id status",
+    AUDIT: "seq ts level code message meta",
+    METRICS: "run_id strategy_id status events_emitted audit_events sink_retries",
+}
+"""What a file of another program must have; what else the contract has may be there, in its form."""
+OWN = {AUDIT: ("prev_hash", "entry_hash"), SNAPSHOTS: ("schema_version", "phase")}
+"""Fields that only c2lib's own contract has."""
+
+
+def _loosened(name: str) -> Iterator[tuple[str, str]]:
+    for key, kind in FORMS[name].items():
+        bare = kind.rstrip("?~")
+        own_word = bare[0] == "=" and key not in ("schema_version", "status", "level")
+        bare = ":text" if own_word or bare == ":time" else bare
+        if key not in OWN.get(name, ()):
+            yield key, bare if key in NAMED[name].split() else f"{bare}?~"
+
+
+FORMS |= {f"{OTHER}{name}": dict(_loosened(name)) for name in SEALED}
 
 # ---- canonical JSON: README.md ----
 
@@ -250,9 +274,17 @@ class NotCanonicalError(ValueError):
     """A line is not the canonical JSON of an object."""
 
 
+@dataclass(frozen=True)
+class Float:
+    """A float of another program, as it was written."""
+
+    text: str
+
+
 def encode(value: Any) -> bytes:
     """Return the canonical JSON of a value that :func:`decode` let pass."""
-    return _ENCODER.encode(value).encode()
+    text = _ENCODER.encode(value)
+    return (_MARKED.sub(r"\1", text) if _MARK in text else text).encode()
 
 
 def digest(value: Mapping[str, Any], without: str = "") -> str:
@@ -277,9 +309,21 @@ def _no_float(text: str) -> Any:
     raise NotCanonicalError(f"has the number {text[:40]}, which is no integer")
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_no_float, parse_constant=_no_float
+def _float(text: str) -> Float:
+    if len(text) > 400:
+        raise NotCanonicalError("has a float of more than 400 characters")
+    return Float(text)
+
+
+# no text has a lone surrogate: it marks what was a float
+_MARK = "\ud800"
+_MARKED = re.compile(f'"{_MARK}([^"]*)"')
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=lambda number: _MARK + number.text
+)
+_DECODER, _OTHER_DECODER = (
+    json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=made, parse_constant=_no_float)
+    for made in (_no_float, _float)
 )
 
 
@@ -295,10 +339,10 @@ def _look_inside(value: Any) -> None:
         waiting += [(part, depth + 1) for part in inside if type(part) in (str, dict, list)]
 
 
-def decode(raw: bytes) -> dict[str, Any]:
-    """Return the object of a line without its end; raise :class:`NotCanonicalError`."""
+def decode(raw: bytes, *, other: bool = False) -> dict[str, Any]:
+    """Return the object of a line without its end, of an ``other`` program; raise :class:`NotCanonicalError`."""
     try:
-        value = _DECODER.decode(raw.decode())
+        value = (_OTHER_DECODER if other else _DECODER).decode(raw.decode())
         _look_inside(value)
         if type(value) is not dict or encode(value) != raw:
             raise NotCanonicalError("is not the canonical JSON of an object")
@@ -388,6 +432,7 @@ class Artifact:
     folder: Path
     name: str
     report: Report
+    other: bool = False
     sha256: str = ""
     size: int = 0
     lines: int = 0
@@ -407,6 +452,14 @@ class Artifact:
             if len(data) > LONGEST[self.name]:
                 self._break(0, f"is longer than {LONGEST[self.name]} bytes")
             self.sha256, self.size, self.lines = hashlib.sha256(data).hexdigest(), len(data), data.count(b"\n")
+
+    def first(self) -> bytes:
+        """Return the first line without its end, as far as it is not too long."""
+        stream = self._opened()
+        if not stream:
+            return b""
+        with stream:
+            return stream.readline(LONGEST[self.name] + 1).removesuffix(b"\n")
 
     def _opened(self) -> BinaryIO | None:
         path, flags = self.folder / self.name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -442,11 +495,12 @@ class Artifact:
 
     def _decoded(self, raw: bytes) -> dict[str, Any] | None:
         try:
-            line = decode(raw)
+            line = decode(raw, other=self.other)
         except NotCanonicalError as error:
             self._break(self.lines, str(error))
             return None
-        return line if self.report.well_formed(self.name, self.lines, self.name, line) else None
+        form = OTHER * self.other + self.name
+        return line if self.report.well_formed(self.name, self.lines, form, line, more=self.other) else None
 
     def _break(self, line: int, problem: str) -> None:
         self.report.add(self.name, line, problem)
@@ -607,6 +661,8 @@ class Trail:
 class Story:
     """The lines of one file; ``number`` is that of the line, from 0, and in the end how many there were."""
 
+    other = False
+
     name: str
     manifest: Manifest
     number: int = 0
@@ -627,7 +683,7 @@ class Story:
 
     def read(self, folder: Path) -> None:
         """Read the file, tell each line and hold the seal."""
-        artifact = Artifact(folder, self.name, self.report)
+        artifact = Artifact(folder, self.name, self.report, self.other)
         for line in artifact:
             self.number = artifact.lines - 1
             self._take(line)
@@ -635,10 +691,13 @@ class Story:
         self.number = artifact.lines
         self.manifest.seal(artifact)
 
-    def _take(self, line: dict[str, Any]) -> None:
+    def _names(self, line: dict[str, Any]) -> None:
         for key in ("run_id", "strategy_id"):
             if key in line:
                 self.same(key, self.facts.setdefault(key, line[key]), line[key])
+
+    def _take(self, line: dict[str, Any]) -> None:
+        self._names(line)
         counter, clock = COUNTERS[self.name]
         self.same(counter, self.number, line[counter])
         self.require(line[clock] >= self.times[1], "the time goes back", line[clock])
@@ -1107,17 +1166,186 @@ def check_together(audit: Audit, events: Events) -> None:
     audit.require(not failed or FAILURES.get(audit.trigger) in audit.reasons, "the failure has no entry", audit.trigger)
 
 
+# ---- the run of another program: ../verify.md ----
+
+ONLY_IN = {
+    **dict.fromkeys(("reject_code", "reject_reason"), ("REJECTED", "FAILED")),
+    **dict.fromkeys(("fail_code", "fail_reason"), ("FAILED",)),
+    "ended_ts": tuple(ENDS.values()),
+}
+"""The statuses in which a snapshot may have a field."""
+STATUS_MOVES = {(STATUS[before], STATUS[after]) for (before, _), after in PHASES.items()} - {("INIT", "INIT")}
+TOTALS = {"fills_total": "FILL", "orders_place_total": "ORDER_SUBMITTED", "safety_rail_trips_total": "RAIL_TRIPPED"}
+STEPPING = ("STRATEGY_TICK", "ORDER_SUBMITTED", "FILL")
+
+
+@dataclass
+class Other(Story):
+    """Follows a file of another program; ``last`` is its last line, for events the last of the contract's kinds."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    last: dict[str, Any] = field(default_factory=dict)
+    moment: datetime | None = None
+    phase: str = ""
+    unread: int = 0
+    retries: int = 0
+    tail: int = 0
+    tail_retries: int = 0
+    other = True
+
+    def _take(self, line: dict[str, Any]) -> None:
+        self._names(line)
+        counter, clock = COUNTERS[self.name]
+        if line.get(counter) is not None:
+            self.same(counter, self.number, line[counter])
+        try:
+            moment = datetime.fromisoformat(line.get(clock) or "")
+        except ValueError:
+            return
+        if self.name != SNAPSHOTS and moment.tzinfo is not None:
+            self.require(self.moment is None or moment >= self.moment, "the time goes back", line[clock])
+            self.moment = moment
+
+    def take(self, line: dict[str, Any]) -> None:
+        """Check one line of the file."""
+        act = {EVENTS: self._event, SNAPSHOTS: self._snapshot, AUDIT: self._entry}[self.name]
+        act(line)
+
+    def _event(self, line: dict[str, Any]) -> None:
+        kind, ended = line["event_type"], self.kinds["SESSION_STOP"]
+        identity = {key: line[key] for key in ("run_id", "strategy_id", "event_type", "ts_sim", "payload")}
+        self.same("event_id", digest({"kind": "c2_dryrun_event", **identity}), line["event_id"])
+        if kind in WORDS["<kind>"]:
+            self.require(kind != "SESSION_START" or not self.kinds, "stands too late", kind)
+            self.require(not ended, "stands behind the end", kind)
+            self.kinds[kind] += 1
+            self.last = line
+
+    def _snapshot(self, line: dict[str, Any]) -> None:
+        status, before = line["status"], self.last.get("status")
+        follows = (before, status) in STATUS_MOVES and before != status if before else status == "INIT"
+        self.require(follows, "status may not stand here", status)
+        if line.get("started_ts") is not None:
+            self.same("started_ts", self.facts.setdefault("started_ts", line["started_ts"]), line["started_ts"])
+        for key, statuses in ONLY_IN.items():
+            self.require(line.get(key) is None or status in statuses, f"{key} in this status", status)
+        for key in ("step", "events_emitted", "sink_retries"):
+            known = [value for value in (self.last.get(key), line.get(key)) if value is not None]
+            self.require(known == sorted(known), f"{key} falls", line.get(key))
+        self.last = line
+
+    def _entry(self, line: dict[str, Any]) -> None:
+        code, meta = line["code"], line["meta"]
+        self.require(not set(OWN[AUDIT]) & line.keys(), "a chain in this entry and not in the first")
+        self.require(code != START or self.number == 0, "stands too late", code)
+        self.require(code not in (START, STOP) or not self.kinds[code], "stands twice", code)
+        for key, kind in (("run_id", str), ("strategy_id", str), ("seed", int)):
+            if type(meta.get(key)) is kind:
+                self.same(f"meta.{key}", self.facts.setdefault(key, meta[key]), meta[key])
+        if code in (*AFTER_THE_END, START, *self.facts["codes"]):
+            self.kinds[code] += 1
+        late = code in (RETRY, SINK_DEAD)
+        self.tail, self.tail_retries = (self.tail + 1, self.tail_retries) if late else (0, 0)
+        if code == RETRY:
+            claimed = meta.get("retries")
+            count = claimed if type(claimed) is int and claimed > 0 else 1
+            self.retries, self.tail_retries = self.retries + count, self.tail_retries + count
+        if code == MOVE:
+            self._move(str(meta.get("from")), str(meta.get("to")))
+
+    def _move(self, before: str, after: str) -> None:
+        if before not in STATUS or after not in STATUS:
+            self.unread += 1
+            return
+        self.require(self.unread or before == (self.phase or "INIT"), "another phase than before", before)
+        self.require(after in {PHASES[move] for move in PHASES if move[0] == before}, "no move of the table", after)
+        self.phase = after
+
+
+def is_other(folder: Path) -> bool:
+    """Whether the first audit entry and the first snapshot, where they can be read, have no field of c2lib's own."""
+    own = []
+    for name, fields in OWN.items():
+        try:
+            value = _OTHER_DECODER.decode(Artifact(folder, name, Report()).first().decode())
+        except (ValueError, RecursionError):
+            continue
+        if type(value) is dict and value:
+            own.append(not set(fields).isdisjoint(value))
+    return bool(own) and not any(own)
+
+
+def _starts_as_own(folder: Path) -> bool:
+    """Whether the first event is a ``SESSION_START`` of c2lib's own contract."""
+    try:
+        event = decode(Artifact(folder, EVENTS, Report()).first())
+    except NotCanonicalError:
+        return False
+    own = event.get("event_type") == "SESSION_START"
+    return own and Report().well_formed(EVENTS, 1, "SESSION_START", event.get("payload"), more=True)
+
+
+def check_other(folder: Path, report: Report) -> None:
+    """Read the four files of another program and hold them against each other."""
+    manifest = Manifest(report)
+    events = Events(EVENTS, manifest) if _starts_as_own(folder) else Other(EVENTS, manifest)
+    snapshots, audit = Other(SNAPSHOTS, manifest), Other(AUDIT, manifest)
+    events.read(folder)
+    snapshots.read(folder)
+    last = snapshots.last
+    manifest.facts["codes"] = [last[key] for key in ("reject_code", "fail_code") if last.get(key)]
+    metrics = Artifact(folder, METRICS, report, other=True).only()
+    for key in ("run_id", "strategy_id", "seed"):
+        if metrics and metrics.get(key) is not None:
+            report.same(METRICS, 1, key, manifest.facts.setdefault(key, metrics[key]), metrics[key])
+    audit.read(folder)
+    if audit.kinds[SINK_DEAD]:
+        report.add(AUDIT, 0, "a sink failed for good")
+    elif report.broken & set(SEALED):
+        report.unchecked.append("what the files say of each other: one of them cannot be followed")
+    else:
+        _check_other_end(events, snapshots, audit, metrics or {})
+
+
+def _check_other_end(events: Events | Other, snapshots: Other, audit: Other, metrics: dict[str, Any]) -> None:
+    report, last, kinds = audit.report, snapshots.last, events.kinds
+    status = last.get("status")
+    of_events = {"events_emitted": events.number} | {key: kinds[kind] for key, kind in TOTALS.items()}
+    ranges = {key: (count, count) for key, count in of_events.items()}
+    ranges |= {"sink_retries": (audit.retries - audit.tail_retries, audit.retries)}
+    ranges |= {"audit_events": (audit.number - audit.tail, audit.number)}
+    for name, value in ((SNAPSHOTS, last), (METRICS, metrics)):
+        for key, (least, most) in ranges.items():
+            seen = value.get(key) if key in FORMS[OTHER + name] else None
+            if seen is not None and not least <= seen <= most:
+                report.add(name, 0, f"{key} is another", seen, most)
+    report.same(METRICS, 0, "status", status, metrics["status"])
+    for name, holds, problem in (
+        (SNAPSHOTS, status in ENDS.values(), "the run has no end"),
+        (SNAPSHOTS, not audit.phase or audit.unread or STATUS[audit.phase] == status, "the phases lead elsewhere"),
+        (AUDIT, audit.kinds[START], f"no {START}"),
+        (AUDIT, audit.kinds[STOP] or status == "REJECTED", f"no {STOP}"),
+        (SNAPSHOTS, all(audit.kinds[code] for code in audit.facts["codes"]), "a code that the audit has not"),
+        (EVENTS, status != "COMPLETED" or events.last.get("event_type") == "SESSION_STOP", "no SESSION_STOP at last"),
+        (EVENTS, status != "REJECTED" or not any(kinds[kind] for kind in STEPPING), "a step of a rejected run"),
+    ):
+        if not holds:
+            report.add(name, 0, problem, status)
+
+
 # ---- the verdict ----
 
 NEVER = "orders_query_total, prices and decisions: only a replay by c2lib can tell"
+UNSEALED_OTHER = "chain, seal, config, other files, payloads, orders, money: the run is that of another program"
 UNSEALED = "hashes of the files, config, criteria, market, seed, fees, steps, clock: they need the manifest"
 
 
 def verify(folder: Path, expect_digest: str | None = None) -> Report:
     """Return the report on a run directory; raise :class:`OSError` when there is none to read."""
     report = Report(unchecked=[NEVER])
-    manifest = Manifest(report)
-    check_names(folder, report)
+    manifest, other = Manifest(report), not os.path.lexists(folder / MANIFEST) and is_other(folder)
+    if not other:
+        check_names(folder, report)
     missing = [name for name in SEALED if not os.path.lexists(folder / name)]
     if folder.resolve().name.startswith(STAGING):
         report.verdict = "INCOMPLETE"
@@ -1126,8 +1354,11 @@ def verify(folder: Path, expect_digest: str | None = None) -> Report:
         manifest.read(folder)
     else:
         report.verdict = "INCOMPLETE" if missing else "UNSEALED"
-        report.unchecked.append(UNSEALED)
-    check_files(folder, manifest)
+        report.unchecked.append(UNSEALED_OTHER if other else UNSEALED)
+    if other:
+        check_other(folder, report)
+    else:
+        check_files(folder, manifest)
     if expect_digest is not None:
         report.same(MANIFEST, 0, "run_digest", expect_digest, report.run_digest)
     return report

@@ -69,7 +69,7 @@ def test_skipped_replay_is_unchecked(evidence: Path) -> None:
     assert (report.ok, report.replayed) == (True, False)
     assert report.unchecked == ("re-execution: left out", REPLAY_AS_STATED)
     evidence.write_text(evidence.read_text().replace("Steps | <code>64", "Steps | <code>63"))
-    assert found(verify_evidence(evidence, replay=False)) == [f"EVIDENCE_DIFFERS {PASS}:24"]
+    assert found(verify_evidence(evidence, replay=False)) == [f"EVIDENCE_DIFFERS {PASS}:25"]
 
 
 def test_every_line_is_compared(evidence: Path) -> None:
@@ -127,7 +127,7 @@ def test_evidence_of_other_run_differs(published: Path, evidence: Path, tmp_path
     moved = Path(shutil.copy(evidence, place / "evidence"))
     report = verify_evidence(moved, replay=True)
     assert verify_run(place, replay=True).ok
-    assert found(report) == [f"EVIDENCE_DIFFERS {PASS}:20"]
+    assert found(report) == [f"EVIDENCE_DIFFERS {PASS}:21"]
 
 
 def test_evidence_elsewhere_anchors_run(published: Path, evidence: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_evidence_elsewhere_anchors_run(published: Path, evidence: Path, tmp_pat
     shutil.rmtree(published)
     run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=8, run_id=RUN), out_dir=published.parents[2])
     assert verify_run(published, replay=True).ok
-    assert found(verify_evidence(kept, replay=True, run=published)) == [f"EVIDENCE_DIFFERS {PASS}:20"]
+    assert found(verify_evidence(kept, replay=True, run=published)) == [f"EVIDENCE_DIFFERS {PASS}:21"]
 
 
 def test_linked_folder_keeps_run(published: Path, tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the pictures of a run the first time only: the same run gives the same bytes."""
     drawn: dict[str, dict[str, bytes]] = {}
 
-    def draw(run: Run) -> dict[str, bytes]:
+    def draw(run: Run, _: object) -> dict[str, bytes]:
         digest = run.summary.artifacts[Artifact.EVENTS].sha256
         if digest not in drawn:
             drawn[digest] = plot_files(run)

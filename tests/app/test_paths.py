@@ -11,7 +11,7 @@ import pytest
 
 from c2lib.app import paths
 from c2lib.app.paths import checkout, environment_facts, output_root, resource
-from c2lib.core.errors import InputError
+from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.vocabulary import Artifact
 from c2lib.record.lines import object_line
 
@@ -46,11 +46,12 @@ def test_argument_decides_output_root(monkeypatch: pytest.MonkeyPatch) -> None:
     assert output_root(Path("chosen")) == Path("chosen")
 
 
-@pytest.mark.parametrize("left_out", [None, ""])
-def test_variable_decides_output_root(monkeypatch: pytest.MonkeyPatch, left_out: str | None) -> None:
-    """Without an argument, or with an empty one, $C2LIB_OUT is the output root."""
+def test_variable_decides_output_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an argument $C2LIB_OUT is the output root, and an empty argument is refused."""
     monkeypatch.setenv("C2LIB_OUT", "from-environment")
-    assert output_root(left_out) == Path("from-environment")
+    assert output_root() == Path("from-environment")
+    with pytest.raises(ConfigError, match=r"^out_dir: is empty \(name a folder, or leave it out\)$"):
+        output_root("")
 
 
 @pytest.mark.parametrize("value", [None, ""])

@@ -176,3 +176,12 @@ def test_strategy_file_is_accepted(out: Path, tmp_path: Path) -> None:
     strategy = f"{strategy_file(tmp_path)}:Buyer"
     assert run_dryrun(OWN, out_dir=out, strategy=strategy).fills == 1
     assert verify_run(place_below(out), replay=True, strategy=strategy).ok
+
+
+@pytest.mark.parametrize(("argument", "field"), [("market", "market"), ("out_dir", "out_dir")])
+def test_empty_argument_is_refused(out: Path, argument: str, field: str) -> None:
+    """An empty path given in Python is refused by its name, and nothing is written."""
+    given: dict[str, Any] = {"out_dir": out, argument: ""}
+    with pytest.raises(ConfigError, match=rf"^{field}: is empty \("):
+        run_dryrun(CONFIG, **given)
+    assert not out.exists()

@@ -105,6 +105,7 @@ def test_invalid_file_is_refused(tmp_path: Path, content: str | bytes, problem: 
     with pytest.raises(StrategyLoadError) as caught:
         strategy_from_file(f"{written(tmp_path, content)}:Mine")
     assert problem in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path}/mine.py")
     assert "\n" not in str(caught.value)
 
 

@@ -32,7 +32,7 @@ GOLDEN = {
         "audit.jsonl": "58502a69347797502b69275f8dab4dafb72af22a4ad9c7351a406722f74d3801",
         "metrics.json": "7d103f28800709811d552af4bd0b9c5fcd7905b4bbc51af182e65a28d6952f5c",
         "run_manifest.json": "f8973178e1d4d4185d558d62b7229fbd8ecb272963184f605dd0b6d4d8997472",
-        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "45fa0007971452b2981145775ca7df476bd9ca1fa89d8d756d899dabf121a308",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "7ed70fcc5c348de02c3e803ae1ec160a8f25ef3cd7a15acb3e4b916f7dbecd42",
         "run_digest": "3ecabb3dbc258a313eeb00f899b9321afc9d52b713a1fe46928953fb237b2c55",
     },
     "file": {
@@ -41,7 +41,7 @@ GOLDEN = {
         "audit.jsonl": "e1208195d7ac5b63bec3323f4c3cb391a7688df35933f64a5914606723eb5ac5",
         "metrics.json": "141b2b2f5dc4b96b3f9c6773b6baeb07c5b7c8b7b8af28e1723b40d6fd3e3927",
         "run_manifest.json": "9895c7b26728b94a681d835a3cd61c9b29e59bfa118717692a615065120edc73",
-        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "ba10e0bfa6cba0ddd666d5937a36972042bde1093ba2e98b7e7a6d19110fa7e7",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "a6c818afb97f22163b8c0ee1a847ba9136f802cbd5e48031d97d84268680e701",
         "run_digest": "1e29c75380e4e792ff43ac9ce0f2536ace8e3c659974a393fd0f2cd0db073d2f",
     },
 }

@@ -85,7 +85,7 @@ def test_disallowed_config_is_rejected(
         (("--set", f"max_sink_retries={2**53}"), "--set max_sink_retries: must lie below 2**53"),
         (("--tick-size", "nan"), "--tick-size: market.tick_size: is not a decimal number"),
         (("--clock-start", "2026-01-01"), "--clock-start: has no time zone"),
-        (("--clock-mode", "injected"), "--clock-mode: must be one of 'fixed', 'market'"),
+        (("--clock-mode", "injected"), "--clock-mode: invalid choice: (choose from 'fixed', 'market')"),
         (("--set", "clock_mode=injected"), "--set clock_mode: 'injected' needs a clock handed over in Python"),
         (("--symbol", "two\nlines"), "--symbol: market.symbol: "),
         (("--config", "none.yaml"), "none.yaml: cannot be read: No such file or directory"),
@@ -157,8 +157,20 @@ def test_bad_market_data_is_refused(command: Command, out: Path, tmp_path: Path,
     file.write_text(text)
     answer = command("dryrun", *DEMO, "--market", file, "--out", out)
     assert answer.code == 2
-    assert answer.complaint.startswith(f"day.csv, {line}: ")
+    assert answer.complaint.startswith(f"{file}, {line}: ")
     assert not out.exists()
+
+
+def test_advised_flags_are_pasted(command: Command, out: Path, tmp_path: Path) -> None:
+    """The flags in the refusal of float noise, pasted behind the same command, run the session."""
+    file = tmp_path / "day.csv"
+    file.write_text(text_of(HEADER, *GOOD[:2], "2026-01-03,1.5,2.0000000000000004,1.25,1.5,7"))
+    refused = command("dryrun", *DEMO, "--market", file, "--out", out)
+    assert refused.code == 2
+    assert refused.complaint.startswith(f"{file}, line 4: column 'high': '2.0000000000000004' looks like float noise")
+    flags = refused.complaint.strip().removesuffix(")").rpartition("read it with ")[2].split()
+    assert flags == ["--tick-size", "0.25", "--rounding", "nearest"]
+    assert command("dryrun", *DEMO, "--market", file, "--out", out, *flags).code == 0
 
 
 def test_more_steps_than_bars_refused(command: Command, out: Path, tmp_path: Path) -> None:

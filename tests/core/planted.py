@@ -144,7 +144,7 @@ SHAPES: dict[str, tuple[str, str]] = {
     "mnemonic": (f"mnemonic: abandon ability {WORD} able", WORD),
     "token with a digit": (f"token: {CORE}", CORE),
     "npm token": ("np" + f"m_{CORE}", CORE),
-    "npm token of .npmrc": (f"//registry.npmjs.org/:_authTok{'e'}n={CORE}", CORE),
+    "npm token of .npmrc": (f"//npm.example.org/:_authTok{'e'}n={CORE}", CORE),
     "PyPI token": ("py" + f"pi-AgEIcHlwaS5vcmc{CORE}{CORE}", CORE),
     "Hugging Face token": ("h" + f"f_{CORE[:34]}", CORE[:34]),
     "SendGrid key": ("S" + f"G.{LETTERS[:22]}.{CORE}abcd", CORE),

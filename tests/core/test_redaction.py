@@ -238,6 +238,91 @@ def test_ordinary_texts_are_kept(text: str) -> None:
     assert redact_secrets(text) == text
 
 
+HONEST = (
+    "sma_cross",
+    "ema-ribbon-pullback",
+    "mean_reversion_zscore_v3",
+    "btcusdt-perp-funding-carry",
+    "pairs-KO-PEP-kalman",
+    "turtle_55_20_atr",
+    "opening-range-breakout-15m",
+    "vwap.reversion.es.5min",
+    "grid_bot_eth_usdt_0.5pct",
+    "london-session-breakout-gbpusd",
+    "iron-condor-45dte-16delta",
+    "MomentumRotationTop10",
+    "RSI2_Connors",
+    "tsmom12m1m",
+    "skew-hedge",
+    "avellaneda-stoikov-mm",
+    "entry long, z=-2.31, stop 1.0695, take profit 1.0770",
+    "exit: trailing stop 2.5*ATR(14) hit at 101.25",
+    "scale-in 2/3; risk=0.5%; reason: RSI(2) < 10",
+    "key level 1.0750 rejected, key: support",
+    "pass 2 of 3: no signal; pw 14 bars",
+    "token unlock in 3 days; tokens: 4",
+    "cookie-cutter pattern, session: london",
+    "secret sauce v2",
+    "basic breakout / bearer of news",
+    "IBKR DU1234567, account: DU1234567",
+    "ISIN US0378331005, CUSIP 037833100, SEDOL 2046251",
+    "/home/trader/strategies/ema_ribbon/v2/strategy.py",
+    "C:\\Users\\trader\\Documents\\strategies\\breakout.py",
+    "~/data/binance/futures/um/BTCUSDT-1m-2024-01.csv.gz",
+    "s3://market-data/eurusd/2024/01/ticks.parquet",
+    "postgresql://localhost:5432/ticks",
+    "nats://127.0.0.1:4222,127.0.0.2:4222",
+    "tcp://10.0.0.5:5555",
+    "2024-01-02T09:30:00.000Z/PT1M",
+    "user@desk.example: please look at bar 12",
+    "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
+    "550e8400-e29b-41d4-a716-446655440000",
+    "order 1a2b3c4d5e6f-0001 -> child 1a2b3c4d5e6f-0002",
+)
+"""Names of strategies, tags, places and ids as people write them."""
+
+
+@pytest.mark.parametrize("text", HONEST)
+def test_honest_texts_are_kept(text: str) -> None:
+    """What people call their strategies, write into tags and keep in paths is no secret in any field."""
+    for context in ("{}", "strategy_id={}", '{{"tag": "{}"}}', "file: {}", "'{}'", "run_{}", "name={};", "({})"):
+        assert find_secret(context.format(text)) is None, context
+
+
+WORDS = (
+    "market",
+    "making",
+    "mean",
+    "Trendline",
+    "Grid",
+    "long",
+    "SHORT",
+    "carry",
+    "v2",
+    "V3",
+    "2024",
+    "5m",
+    "x",
+    "BTC",
+)
+GIT = ("glft", "glpat", "gldt", "glrt", "ghp", "gho", "github_pat")
+CHAT = ("xoxo", "xoxa", "xapp-x", "sk-ant", "sk-proj", "pk-test", "rk_live", "hf")
+CLOUD = ("npm", "s", "hvs", "dapi", "key", "SG", "EAAA", "sq0csp", "NRAK", "shpat", "dckr_pat", "glc", "glsa", "dop_v1")
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from(GIT + CHAT + CLOUD),
+    st.lists(st.sampled_from(WORDS), min_size=2, max_size=6),
+    st.sampled_from("-_."),
+)
+def test_name_of_words_is_kept(beginning: str, words: list[str], joint: str) -> None:
+    """A name that begins like a token and goes on in words is no secret, alone and behind the word basic."""
+    name = joint.join([beginning, *words])
+    assert find_secret(name) is None
+    assert find_secret(f"basic {name}") is None
+
+
 @settings(max_examples=60)
 @given(st.binary(max_size=40))
 def test_hash_is_no_secret(data: bytes) -> None:

@@ -94,6 +94,8 @@ def test_absent_is_no_null() -> None:
     [
         ("sma", "did you mean 'sma_cross'?"),
         ("strat-demo", "did you mean 'strat_demo'?"),
+        ("demo", "did you mean 'strat_demo'?"),
+        ("s", "otherwise"),
         ("SMA_CROSS", "otherwise"),
         ("", "otherwise"),
         ("x" * 1000, "otherwise"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from c2lib.core.config import SealedConfig
 from c2lib.core.criteria import Criteria
-from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
+from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed, weakened
 from c2lib.witness.findings import Verdict
 from c2lib.witness.summary import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
@@ -144,14 +144,70 @@ def test_absent_criteria_make_no_claim() -> None:
     assert passed(claims)
 
 
-def test_expected_failure_can_pass() -> None:
-    """A run that fails within the bounds of its sealed criteria is a PASS; a run beyond a bound is not."""
+def test_expected_failure_never_passes() -> None:
+    """A run that fails as its criteria ask is no PASS, and a run beyond a bound fails that claim too."""
     sealed = criteria_config(
         status="FAILED", stop_reason="failed", steps_as_planned=False, min_fills=0, max_rail_trips=1
     )
     summary = clean_summary(sealed, status="FAILED", stop_reason="failed", steps=3, fills=0, rail_trips=1)
-    assert passed(evaluate(summary, CLEAN))
-    assert failed_names(evaluate(replace(summary, rail_trips=2), CLEAN)) == ("max_rail_trips",)
+    claims = evaluate(summary, CLEAN)
+    assert (passed(claims), failed_names(claims)) == (False, ("status",))
+    assert claim_of(claims, "status").expected == "FAILED, which is no PASS"
+    assert failed_names(evaluate(replace(summary, rail_trips=2), CLEAN)) == ("status", "max_rail_trips")
+
+
+STATUSES = ("COMPLETED", "REJECTED", "FAILED")
+
+
+@pytest.mark.parametrize("asked", STATUSES)
+@pytest.mark.parametrize("ended", STATUSES)
+def test_pass_needs_completed(asked: str, ended: str) -> None:
+    """Of all pairs of an asked and a reached status, COMPLETED twice alone can be a PASS."""
+    claims = evaluate(clean_summary(criteria_config(status=asked), status=ended), CLEAN)
+    assert passed(claims) is (asked == ended == "COMPLETED")
+    assert failed_names(claims) == (() if asked == ended == "COMPLETED" else ("status",))
+
+
+@pytest.mark.parametrize(
+    ("criteria", "weaker"),
+    [
+        ({}, {}),
+        ({"min_fills": 0}, {"min_fills": (0, 1)}),
+        ({"min_fills": 2}, {}),
+        ({"max_rail_trips": 1}, {"max_rail_trips": (1, 0)}),
+        ({"max_no_live_attempts": 9, "min_fills": 9}, {"max_no_live_attempts": (9, 0)}),
+        ({"steps_as_planned": False}, {"steps_as_planned": (False, True)}),
+        ({"stop_reason": None}, {"stop_reason": (None, "completed")}),
+        ({"stop_reason": "cancelled"}, {"stop_reason": ("cancelled", "completed")}),
+        ({"status": "FAILED"}, {"status": ("FAILED", "COMPLETED")}),
+    ],
+)
+def test_weakened_are_found(criteria: dict[str, Any], weaker: dict[str, Any]) -> None:
+    """Criteria that ask less than the default ones, or something else, are found with both values; stricter are not."""
+    assert weakened(clean_summary(criteria_config(**criteria))) == weaker
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.sampled_from(["COMPLETED", "CANCELLED"]),
+    st.booleans(),
+)
+def test_weakness_is_a_new_pass(
+    fills: int, rails: int, least: int, most: int, steps: int, end: str, all_: bool
+) -> None:
+    """Criteria under which a completed run passes that fails the default ones are always found to be weaker."""
+    asked = criteria_config(
+        min_fills=least, max_rail_trips=most, steps_as_planned=all_, stop_reason=end.lower() if all_ else None
+    )
+    facts = {"fills": fills, "rail_trips": rails, "steps": 8 - steps, "stop_reason": end.lower()}
+    own, usual = (evaluate(clean_summary(sealed, **facts), CLEAN) for sealed in (asked, config()))
+    if passed(own) and not passed(usual):
+        assert weakened(clean_summary(asked))
 
 
 def test_weakened_criteria_fail() -> None:

@@ -54,6 +54,18 @@ def test_references_occur_in_logs(tmp_path: Path) -> None:
     assert len(plot_files(run)) == 3
 
 
+def test_bent_criteria_are_no_pass(tmp_path: Path) -> None:
+    """A real run that fails exactly as its own criteria ask is verified clean, and is a FAIL all the same."""
+    bent = {"status": "FAILED", "stop_reason": "failed", "steps_as_planned": False, "min_fills": 0, "max_rail_trips": 9}
+    (tmp_path / "raises.py").write_text("class Raises:\n    def __init__(self, settings):\n        raise ValueError\n")
+    config = DryrunConfig(strategy_id="raises", strategy_allowlist=("raises",), seed=1, criteria=bent)
+    result = run_dryrun(config, out_dir=tmp_path, strategy=f"{tmp_path / 'raises.py'}:Raises")
+    assert (result.status, result.path is not None) == ("FAILED", True)
+    report = verify_run(str(result.path), replay=True, run_kept_strategy=True)
+    claims = evaluate(report.summary, verification_of(report))
+    assert (report.ok, passed(claims), failed_names(claims)) == (True, False, ("status",))
+
+
 @pytest.mark.parametrize(
     ("change", "claim"),
     [({"enabled": True}, "status"), ({"criteria": {"min_fills": 999}}, "min_fills")],

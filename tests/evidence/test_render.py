@@ -17,7 +17,7 @@ from c2lib.evidence.render import TEMPLATE_NAME, evidence_name, render
 from c2lib.witness.findings import Verdict
 from c2lib.witness.summary import RunSummary
 from tests.evidence.outline import outline
-from tests.evidence.runs import CLEAN, clean_summary, digest, rejected_summary
+from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
 
 TEMPLATE = (Path(__file__).parents[2] / "evidence_templates" / TEMPLATE_NAME).read_text(encoding="utf-8")
 GOLDEN = Path(__file__).with_name("golden_ev.md")
@@ -72,6 +72,29 @@ def test_rejected_run_renders_fail() -> None:
     assert "- Claims that do not hold: <code>status</code>, <code>stop_reason</code>, " in text
     assert "- Preflight rejected the run: <code>C2_REJECT_LIVE_ENABLED</code> " in text
     assert outline(text).headings[1:] == SECTIONS
+
+
+def test_weaker_criteria_stand_first() -> None:
+    """Criteria weaker than the default profile stand in the first lines, beside the verdict, with both values."""
+    weak = config(criteria={"min_fills": 0, "stop_reason": None, "steps_as_planned": False, "max_rail_trips": 2})
+    first = draft(clean_summary(weak, fills=0, rail_trips=2)).split("\n")[:9]
+    assert first[6] == "- **Status:** DRAFT, PASS (11 of 11 claims hold)"
+    assert html.unescape(first[7]) == (
+        "- **Criteria:** WEAKER than the default profile: "
+        "<code>stop_reason</code> <code>null</code> instead of <code>completed</code>, "
+        "<code>steps_as_planned</code> <code>false</code> instead of <code>true</code>, "
+        "<code>min_fills</code> <code>0</code> instead of <code>1</code>, "
+        "<code>max_rail_trips</code> <code>2</code> instead of <code>0</code>"
+    )
+    assert "- **Criteria:** no weaker than the default profile" in draft(clean_summary())
+    assert "- **Criteria:** cannot be read; the default profile stands in" in draft(RunSummary())
+
+
+def test_sealed_criteria_claim_no_time() -> None:
+    """A draft claims that the record holds together around the criteria, and never that they stood before the run."""
+    text = draft(clean_summary())
+    assert "before the first step" not in text.replace("Steps bounded before the first one", "")
+    assert text.count("before the run, only a digest kept elsewhere proves") == 2
 
 
 def test_missing_claims_render_fail() -> None:

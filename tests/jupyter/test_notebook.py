@@ -94,6 +94,24 @@ def test_unknown_parameter_is_refused() -> None:
     check_parameters({}, set())
 
 
+@pytest.mark.parametrize("name", ["run_id", "strategy_id", "market", "symbol", "clock_start", "out_dir", "owner"])
+@pytest.mark.parametrize("value", ["", " ", "\t"])
+def test_given_parameter_is_not_empty(name: str, value: str) -> None:
+    """A parameter that is given but empty is refused by its name, as a shell variable that is not set would be."""
+    with pytest.raises(ConfigError) as caught:
+        check_parameters({"seed": 7, name: value}, set(NotebookParameters.model_fields))
+    assert str(caught.value) == f"{name}: is empty (give a value, or leave it out)"
+
+
+@pytest.mark.parametrize(("name", "near"), [("sma", "did you mean 'sma_cross'?"), ("xyz", "built in are strat_demo, ")])
+def test_unknown_strategy_is_refused(name: str, near: str) -> None:
+    """A strategy that is not known is refused before the notebook runs, with the nearest one."""
+    error = refusal(strategy_id=name)
+    assert error.field == "strategy_id"
+    assert near in str(error)
+    assert refusal(strategy_id="").field == "strategy_id"
+
+
 @pytest.fixture
 def displayed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return what is displayed from now on."""

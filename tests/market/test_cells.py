@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.core.errors import ConfigError
-from c2lib.market.cells import CellError, price_grid
+from c2lib.market.cells import CellError, PriceGrid, TimeCells
 from tests.market.csv_text import FIRST, HEADER, bars_of, corrupted, opened, refusal, text_of
 
 
@@ -41,26 +41,60 @@ def test_volume_is_whole_lots() -> None:
 
 @pytest.mark.parametrize(
     "time",
-    ["2026-01-02T00:00:00", "2026-01-02", "2026-01-02 00:00", "2026-01-02T00:00:00Z", "2026-01-02 01:00:00.000+01:00"],
+    [
+        *("2026-01-02T00:00:00", "2026-01-02", "2026-01-02 00:00", "2026-01-02T00:00:00Z"),
+        *("2026-01-02 01:00:00.000+01:00", "2026.01.02 00:00", "2026/01/02"),
+        *("1767312000", "1767312000.0", "1767312000000", "1767312000000000", "1767312000000000000", "1.767312e9"),
+    ],
 )
-def test_iso_times_become_utc(time: str) -> None:
-    """An instant has one value, however written in ISO 8601, with a zone or without."""
+def test_times_become_utc(time: str) -> None:
+    """An instant has one value, however written: in ISO 8601, with a zone or without, or counted since 1970."""
     assert bars_of(text_of(HEADER, f"{time},1,1,1,1,1"))[0].time == FIRST
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "yesterday", "02.01.2026", "2026-01-32", "20260102", "1767312060", "1710123112345"),
+        *("", "yesterday", "02.01.2026", "2026-01-32", "20260102", "1767312060", "2026-01/02", "2026.13.02"),
         *("2026-W01-5", "2026-01-02T24:00", "2026-01-02 09", "2026-01-02_09:00", "2026-01-02 09:00 UTC"),
         *("2026-01-02 09:00:60", "2026-01-02 09:00+25:00", "２０２６-01-02"),
     ],
 )
 def test_other_times_are_refused(text: str) -> None:
-    """Epoch counts, national date forms, and forms that only some Python versions read are refused as times."""
+    """Counts among dates, national date forms, and forms that only some Python versions read are refused as times."""
     error = refusal(corrupted(0, text))
     assert (error.line, error.problem[:15]) == (3, "column 'date': ")
     assert "is not an ISO 8601 time" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("315532799", "is no count since 1970 of a time from 1980 to 2286"),
+        ("10000000000", "is no count since 1970 of a time from 1980 to 2286"),
+        ("20260102093000", "is no count since 1970 of a time from 1980 to 2286"),
+        ("202601020930", "is no count since 1970 of a time from 1980 to 2286"),
+        ("20260102", "is no count since 1970 of a time from 1980 to 2286"),
+        ("1767312000000000001", "is finer than a microsecond"),
+        ("1767312000.0000001", "is finer than a microsecond"),
+        ("2026-01-02", "is no count since 1970"),
+        ("-1767312060", "is no count since 1970 of a time from 1980 to 2286"),
+        ("1_767_312_060", "is no count since 1970"),
+    ],
+)
+def test_doubtful_count_is_refused(text: str, problem: str) -> None:
+    """A count whose size fits no unit, or that could be a date without dashes, is refused with its column."""
+    error = refusal(text_of(HEADER, "1767312000,1,1,1,1,1", f"{text},1,1,1,1,1"))
+    assert (error.line, error.problem) == (3, f"column 'date': '{text}' {problem}")
+
+
+@given(st.integers(315_532_800 * 10**6, 10**16 - 1))
+def test_units_of_counts_agree(micros: int) -> None:
+    """A moment from 1980 to 2286 is the same in every unit that can count it, and no text counts two moments."""
+    counts = [micros * 1000, micros]
+    counts += [micros // size for size in (1000, 10**6) if micros % size == 0]
+    for count in counts:
+        assert TimeCells().micros([str(count)]) == [micros]
 
 
 def test_mixed_zones_are_refused() -> None:
@@ -91,13 +125,16 @@ def test_price_off_grid_is_refused(price: str, tick_size: str) -> None:
         3,
         f"column 'close': '{price}' is not a multiple of the tick size {tick_size}",
     )
-    assert "leave the tick size out" in str(error)
+    assert str(error).endswith("(add --rounding nearest, or leave --tick-size out)")
 
 
 def test_given_grid_is_bounded() -> None:
-    """A price that in ticks of a given grid does not fit 64 bits is refused."""
-    error = refusal(text_of(HEADER, "2026-01-02,1,1e18,1,1,1"), tick_size="0.01")
-    assert error.problem == "column 'high': '1e18' is too large for its number of decimals"
+    """A price of more ticks than an order can have is refused on a given grid."""
+    for rounding in ("refuse", "nearest"):
+        sizes = {"tick_size": "0.01", "rounding": rounding}
+        error = refusal(text_of(HEADER, f"2026-01-02,1,{2**53}e-2,1,1,1"), **sizes)
+        assert error.problem == f"column 'high': '{2**53}e-2' is too large to be ordered at in ticks of 0.01"
+        assert bars_of(text_of(HEADER, f"2026-01-02,1,{2**53 - 1}e-2,1,1,1"), **sizes)[0].high == 2**53 - 1
 
 
 def test_proposed_tick_fits_all() -> None:
@@ -123,9 +160,10 @@ def test_odd_tick_is_proposed() -> None:
 
 
 def test_too_fine_price_is_refused() -> None:
-    """Prices that no common grid holds in 64 bits are refused."""
-    error = refusal(text_of(HEADER, "2026-01-02,10,10,10,10,1", "2026-01-03,1,1,1e-18,1,1"))
-    assert (error.line, error.problem) == (3, "column 'low': '1e-18' is too fine beside a price of 10")
+    """Prices that no common grid holds below the bound of an order are refused."""
+    error = refusal(text_of(HEADER, "2026-01-02,10,1e9,10,10,1", "2026-01-03,1,1,1e-12,1,1"))
+    assert (error.line, error.problem) == (3, "column 'low': '1e-12' fits no tick size beside the prices above")
+    assert error.hint == "the prices of the file are too far apart, or too low, for one tick size"
 
 
 def rounded(row: str, tick_size: str) -> list[int]:
@@ -166,11 +204,11 @@ def test_rounding_keeps_grid_prices() -> None:
 def test_rounding_keeps_order(price: Fraction, more: int, tick: int, scale: int) -> None:
     """Rounding moves no price by more than half a tick and keeps the order of any two prices."""
     size = Fraction(tick, 10**scale)
-    grid = price_grid(f"{float(size):.6f}", "nearest")
+    grid = PriceGrid(f"{float(size):.6f}", "nearest")
     found = []
     for exact in (price, price + Fraction(more, 10**9)):
         try:
-            ticks = Fraction(grid[f"{int(exact * 10**9)}e-9"], 10**grid.scale) / size
+            ticks = Fraction(grid[f"{int(exact * 10**9)}e-9"])
         except CellError:
             ticks = Fraction(0)
         assert ticks == (exact / size + Fraction(1, 2)).__floor__()
@@ -182,7 +220,7 @@ def test_rounding_keeps_order(price: Fraction, more: int, tick: int, scale: int)
     ("row", "tick_size", "problem"),
     [
         ("1,1,0.49,1", "1", "column 'low': '0.49' is 0 when rounded to the tick size 1"),
-        ("1,1e18,1,1", "0.01", "column 'high': '1e18' is too large for the decimals of the tick size"),
+        ("1,1e18,1,1", "0.01", "column 'high': '1e18' is too large to be ordered at in ticks of 0.01"),
         ("1,-1,1,1", "0.01", "column 'high': '-1' is not greater than 0"),
         ("1,2,1,nan", "0.01", "column 'close': 'nan' is not a decimal number"),
         ("1,1.4,1,1.6", "1", "column 'high': high '1.4' is below close '1.6'"),

@@ -24,8 +24,8 @@ def test_windows_line_ends_are_read() -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("2026-01-03,1,1,1,1", "has 5 cells where the header has 6"),
-        ("2026-01-03,1,1,1,1,1,1", "has 7 cells where the header has 6"),
+        ("2026-01-03,1,1,1,1", "has 5 cells where the first line has 6"),
+        ("2026-01-03,1,1,1,1,1,1", "has 7 cells where the first line has 6"),
         ("", "the line is empty"),
         ('"2026-01-03"x,1,1,1,1,1', "is not proper CSV: ',' expected after '\"'"),
         ('"2026-01-03,1,1,1,1,1', "is not proper CSV: unexpected end of data"),

@@ -81,16 +81,20 @@ def test_missing_required_field_is_found() -> None:
     """A missing required field is a finding, and missing optional or additional fields are listed as unchecked."""
     findings = Findings()
     check = RunbookFile(Artifact.METRICS, findings, RunName())
-    assert check.value(1, b'{"elapsed":0.5,"run_id":"r","strategy_id":"s"}') is not None
+    line = (
+        b'{"audit_events":1,"elapsed":0.5,"events_emitted":0,"run_id":"r","sink_retries":0,"status":"FAILED",'
+        b'"strategy_id":"s"}'
+    )
+    assert check.value(1, line) is not None
     assert findings.all() == ()
     told = list(check.unchecked())
-    assert told[0].startswith("metrics.json has no audit_events, events_emitted")
+    assert told[0].startswith("metrics.json has no faults_injected_total, fills_total")
     assert told[1:] == [
         "metrics.json has fields that the contract does not: elapsed",
         "metrics.json has 1 floats: how they are written, and what they add up to",
     ]
     assert check.value(2, b'{"strategy_id":"s"}') is None
-    assert [finding.seen for finding in findings.all()] == ["is missing"]
+    assert [finding.seen for finding in findings.all()] == ["is missing"] * 5
 
 
 def test_empty_file_lists_no_fields() -> None:

@@ -25,10 +25,20 @@ def put(run: OtherRun, kind: str, at: int) -> None:
     run.emit(kind, {})
     run.events.insert(at, run.events.pop())
     for number, event in enumerate(run.events):
-        event.update(ts_sim=number, ts_utc=None)
+        event.update(ts_sim=number, ts_utc="noon")
     run.identify()
     for counted in (run.metrics, run.snapshots[-1]):
         counted["events_emitted"] = len(run.events)
+
+
+def without(name: str) -> Change:
+    """Return what takes a field of the metrics away."""
+    return lambda run: run.metrics.pop(name)
+
+
+def early(name: str) -> Change:
+    """Return what sets a field of the first snapshot, whose status is INIT."""
+    return lambda run: run.snapshots[0].update({name: "C2_DRYRUN_START"})
 
 
 WRONG: dict[str, tuple[Change, str]] = {
@@ -43,6 +53,26 @@ WRONG: dict[str, tuple[Change, str]] = {
     "another run": (lambda run: run.events[2].update(run_id="other"), f"WRONG_RUN {EVENTS}"),
     "another strategy": (lambda run: run.snapshots[1].update(strategy_id="other"), f"WRONG_RUN {SNAPSHOTS}"),
     "another run's metrics": (lambda run: run.metrics.update(run_id="other"), f"WRONG_RUN {METRICS}"),
+    "an event without its time": (lambda run: run.events[2].pop("ts_utc"), f"CONTRACT_BROKEN {EVENTS}"),
+    "a time that is null": (lambda run: run.events[2].update(ts_utc=None), f"CONTRACT_BROKEN {EVENTS}"),
+    **{
+        f"metrics without {name}": (without(name), f"CONTRACT_BROKEN {METRICS}")
+        for name in ("status", "events_emitted", "audit_events", "sink_retries")
+    },
+    "another run in the audit": (lambda run: run.audit[0]["meta"].update(run_id="other"), f"WRONG_RUN {AUDIT}"),
+    "another strategy in the audit": (lambda run: run.audit[1]["meta"].update(strategy_id="x"), f"WRONG_RUN {AUDIT}"),
+    "two seeds in the audit": (
+        lambda run: [entry["meta"].update(seed=seed) for entry, seed in zip(run.audit, (123, 5), strict=True)],
+        f"WRONG_RUN {AUDIT}",
+    ),
+    "another start": (
+        lambda run: run.snapshots[2].update(started_ts="2026-01-01T00:00:09Z"),
+        f"STATUS_PATH_WRONG {SNAPSHOTS}",
+    ),
+    **{
+        f"{name} of status INIT": (early(name), f"STATUS_PATH_WRONG {SNAPSHOTS}")
+        for name in ("fail_code", "fail_reason", "reject_code", "reject_reason", "ended_ts")
+    },
     "a second start": (lambda run: put(run, "SESSION_START", 3), f"SEQUENCE_BROKEN {EVENTS}"),
     "an event behind the stop": (lambda run: put(run, "FILL", len(run.events)), f"SEQUENCE_BROKEN {EVENTS}"),
     "a seq": (lambda run: run.audit[1].update(seq=5), f"SEQUENCE_BROKEN {AUDIT}"),
@@ -92,15 +122,15 @@ def test_spaces_are_not_canonical(tmp_path: Path) -> None:
     [
         (("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00Z"), True),
         (("2026-01-01T00:00:00Z", "2025-12-31T23:59:59.999999Z"), False),
-        (("2026-01-01T01:00:00Z", None, "yesterday", "2026-01-01T00:00:00Z"), False),
+        (("2026-01-01T01:00:00Z", "yesterday", "2026-01-01T00:00:00Z"), False),
         (("2026-01-01T01:00:00Z", "", "2026-01-01T00:00:00"), True),
     ],
 )
-def test_times_are_instants(times: tuple[str | None, ...], sound: bool, tmp_path: Path) -> None:
+def test_times_are_instants(times: tuple[str, ...], sound: bool, tmp_path: Path) -> None:
     """Times of any zone and precision are compared as instants, and texts that are no times are counted."""
     run = OtherRun(ticks=0)
     for event in run.events:
-        del event["ts_utc"]
+        event["ts_utc"] = "noon"
     for number, time in enumerate(times):
         run.emit("NOTE", {})
         run.events[-1]["ts_utc"] = time
@@ -112,7 +142,7 @@ def test_times_are_instants(times: tuple[str | None, ...], sound: bool, tmp_path
         counted["events_emitted"] = len(run.events)
     seen = open_run(run.write(tmp_path / "run"))
     assert found(seen) == (set() if sound else {f"CLOCK_WENT_BACK {EVENTS}"})
-    unread = sum(time is None or not time.endswith(("Z", "+01:00")) for time in times)
+    unread = sum(not event["ts_utc"].endswith(("Z", "+01:00")) for event in run.events)
     counted_text = f"the order of {unread} times of {EVENTS}, which are no ISO 8601 with a zone"
     assert (counted_text in seen.unchecked) is (unread > 0)
 

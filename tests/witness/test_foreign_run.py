@@ -76,12 +76,21 @@ WRONG: dict[str, tuple[Callable[[OtherRun], object], str]] = {
         lambda run: run.snapshots[-1].update(fail_code="C2_ABORT_EXCEPTION"),
         f"STATUS_PATH_WRONG {SNAPSHOTS}",
     ),
+    "no opening": (lambda run: without(run, "C2_DRYRUN_START"), f"STATUS_PATH_WRONG {AUDIT}"),
+    "no closing": (lambda run: without(run, "C2_DRYRUN_STOP"), f"STATUS_PATH_WRONG {AUDIT}"),
+    "a seed of the audit's own": (lambda run: run.audit[1]["meta"].update(seed=124), f"WRONG_RUN {AUDIT}"),
     "a cut that fits": (lambda run: cut(run), f"SEQUENCE_BROKEN {EVENTS}"),
     "a sink that died": (
         lambda run: run.audit[-1].update(code="C2_SINK_WRITE_FAILED"),
         f"INCOMPLETE_RUN {AUDIT}",
     ),
 }
+
+
+def without(run: OtherRun, code: str) -> None:
+    """Take the audit entries of a code away, and count again."""
+    run.audit = [{**entry, "seq": 0} for entry in run.audit if entry["code"] != code]
+    run.metrics["audit_events"] = len(run.audit)
 
 
 def cut(run: OtherRun) -> None:
