@@ -189,14 +189,14 @@ def run_dryrun(
         raise ConfigError("out_dir", "looks like a secret", hint="it stands in results and messages; write elsewhere")
     source = source_of(strategy)
     config = _with_params(config, params)
-    in_memory, away = source is not None and source.origin == "object", config.no_live_required == NAMESPACE
-    if away and in_memory:
+    in_memory, isolated = source is not None and source.origin == "object", config.no_live_required == NAMESPACE
+    if isolated and in_memory:
         hint = "save it in a file: strategy='FILE.py:CLASS', or --strategy-file FILE.py:CLASS"
         raise ConfigError("strategy", "is in this process, and no_live_required 'namespace' runs in another", hint=hint)
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
     with ExitStack() as stack:
-        host = stack.enter_context(StrategyHost()) if away or (source and source.source is not None) else None
+        host = stack.enter_context(StrategyHost()) if isolated or (source and source.source is not None) else None
         data = stack.enter_context(opened_market(config, market))
         sealed = seal(config, data, strategy=source, clock_injected=clock is not None)
         source = source or built_in_source(sealed.strategy_id)

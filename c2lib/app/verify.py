@@ -193,9 +193,9 @@ def _replay(run: Run, manifest: Mapping[str, Any], given: Given) -> tuple[Findin
     except _DAMAGED as error:
         return _impossible(error), notes
     handed = given.source or kept
-    _require_files(run, config, market=given.market is not None, strategy=handed is not None)
+    _require_files(run, config, market=bool(given.market), strategy=handed is not None)
     source = _strategy_for(run, config, handed)
-    market = os.fspath(given.market) if config.market.source == "file" and given.market is not None else None
+    market = os.fspath(given.market) if config.market.source == "file" and given.market else None
     if market is not None:
         _check_market(run, market, config.market.file_sha256)
     notes.extend(f"what the strategy imports: {version}" for version in other_versions(manifest, source))

@@ -15,8 +15,9 @@ class DryrunResult:
     """The outcome of a dry run.
 
     ``accepted`` says whether preflight let it step. ``fail_meta`` is what the audit says of a failure beside its
-    reason: ``exception``, ``bar_index`` and ``lines`` where the strategy raised, ``attempts`` and ``tried`` where
-    session code tried to leave the process. ``position``, ``cash`` and ``equity`` are decimal text.
+    reason: ``exception``, ``bar_index`` and ``lines`` where the strategy raised, ``bar_index`` alone where its answer
+    was unusable, ``attempts`` and ``tried`` where session code tried to leave the process. ``position``, ``cash`` and
+    ``equity`` are decimal text.
     ``run_digest`` and ``path`` are set when a run directory was published, ``reproduced`` when one of the same
     bytes was there already; ``staging`` names the folder that stays when a sink failed. ``dead_sinks`` names the
     artifacts whose sink failed for good, whatever the session failed of first, and ``violated_late`` says that a

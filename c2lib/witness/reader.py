@@ -26,7 +26,8 @@ from c2lib.witness.lines import MAX_LINE
 RunPath = str | os.PathLike[str]
 """Where a run directory is."""
 
-_CHUNK = 1 << 18
+_FIRST, _CHUNK = 1 << 8, 1 << 18
+"""Bytes of the first and of the longest piece that is read at once; pieces double, so that marks begin early."""
 
 
 def why(error: OSError) -> str:
@@ -152,7 +153,7 @@ class ArtifactFile:
         digest, size, number = hashlib.sha256(), 0, 1
         begun: list[bytes] = []
         length, planned = 0, os.fstat(self._descriptor).st_size
-        while chunk := os.pread(self._descriptor, _CHUNK, size):
+        while chunk := os.pread(self._descriptor, min(max(_FIRST, size), _CHUNK), size):
             digest.update(chunk)
             size += len(chunk)
             if size > planned:

@@ -35,7 +35,6 @@ NOT_CHECKED_UNSEALED = (
     "schema_version and ts_utc of the events, state_snapshots.jsonl and metrics.json beyond their own agreement",
     "whether a consistent tail of the run was left out",
     "orders_query_total and orders_cancel_total of metrics.json, beyond a lower bound; retry_attempts_total",
-    "whether the run's name is the folder's",
 )
 
 NOT_COMPARED = "the agreement between the files: a sink failed for good, and the record is cut"

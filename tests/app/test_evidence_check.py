@@ -279,7 +279,7 @@ def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the pictures of a run the first time only: the same run gives the same bytes."""
     drawn: dict[str, dict[str, bytes]] = {}
 
-    def draw(run: Run) -> dict[str, bytes]:
+    def draw(run: Run, _: object) -> dict[str, bytes]:
         digest = run.summary.artifacts[Artifact.EVENTS].sha256
         if digest not in drawn:
             drawn[digest] = plot_files(run)

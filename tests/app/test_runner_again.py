@@ -67,13 +67,16 @@ def test_added_or_lost_lines_differ(
     assert caught.value.line == (1 if line is None else len(lines) + line)
 
 
-@pytest.mark.parametrize("manifest", [b"", b"[]", b'"text"', b'{"config": 5}', b"{" * 100_000, b"\xff"])
+STRANGE = (b'{"config":5}', b'{"config":{"seed":NaN}}', b'{"config":{},"config":{"seed":9}}', b"\n" * 9, b"9" * 5000)
+
+
+@pytest.mark.parametrize("manifest", [b"", b"[]", b'"text"', b"{" * 100_000, b"\xff", *STRANGE])
 def test_damaged_manifest_is_a_difference(published: Path, out: Path, manifest: bytes) -> None:
     """A damaged manifest raises a RunConflictError at line 1 of the manifest, whatever the manifest holds."""
     (published / Artifact.MANIFEST).write_bytes(manifest)
     with pytest.raises(RunConflictError) as caught:
         run_dryrun(CONFIG, out_dir=out)
-    assert (caught.value.file, caught.value.line) == (Artifact.MANIFEST, 1)
+    assert (caught.value.file, caught.value.line, caught.value.fields) == (Artifact.MANIFEST, 1, ())
 
 
 @pytest.mark.parametrize("name", SEALED)

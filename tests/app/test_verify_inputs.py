@@ -50,7 +50,7 @@ class TestMarketFiles:
         """A run on a market file without that file is no report, but an error that names run, flag and hash."""
         sha256 = manifest_of(run)["market"]["sha256"]
         with pytest.raises(ConfigError) as caught:
-            verify_run(run)
+            verify_run(run, market="")
         assert isinstance(caught.value, InputError)
         needed = f"not given, and {run} cannot be executed again without"
         assert str(caught.value) == f"market: {needed} (add --market FILE of sha256 {sha256})"
