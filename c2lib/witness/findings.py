@@ -6,7 +6,7 @@ Text of a run is shown as one bounded line of ASCII without secrets: no value ca
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -71,14 +71,7 @@ class Finding:
 
     def facts(self) -> dict[str, Any]:
         """Return the finding as plain JSON values."""
-        return {
-            "code": self.code.value,
-            "file": self.file,
-            "line": self.line,
-            "event_id": self.event_id,
-            "expected": self.expected,
-            "seen": self.seen,
-        }
+        return {**asdict(self), "code": self.code.value}
 
 
 MAX_PER_FILE = 1000

@@ -25,7 +25,7 @@ from c2lib.witness.lines import (
     MAX_DECIMAL,
     MAX_LINE,
     JsonError,
-    LineCheck,
+    LineLog,
     RunName,
     canonical_object,
     problems,
@@ -50,15 +50,12 @@ _KIND_OF_TOTAL = {
 }
 
 _ENDS = sorted(STATUS_OF_PHASE[phase] for phase in SESSION_ENDS)
-_COMPLETED, _REJECTED, _FAILED = SessionStatus.COMPLETED, SessionStatus.REJECTED, SessionStatus.FAILED
 _STATUSES_OF = {
-    **dict.fromkeys(("reject_code", "reject_reason"), (_REJECTED, _FAILED)),
-    **dict.fromkeys(("fail_code", "fail_reason"), (_FAILED,)),
-    "ended_ts": (_COMPLETED, _REJECTED, _FAILED),
+    **dict.fromkeys(("reject_code", "reject_reason"), (SessionStatus.REJECTED, SessionStatus.FAILED)),
+    **dict.fromkeys(("fail_code", "fail_reason"), (SessionStatus.FAILED,)),
+    "ended_ts": _ENDS,
 }
 """The statuses in which a snapshot may have a field."""
-_CODES_OF = {AuditCode.DRYRUN_START: _ENDS, AuditCode.DRYRUN_STOP: (_COMPLETED, _FAILED)}
-"""The statuses whose audit must have a code."""
 _MOVES = {(STATUS_OF_PHASE[before], STATUS_OF_PHASE[after]) for (before, _), after in SESSION_TABLE.items()}
 
 NOT_CHECKED_RUNBOOK = (
@@ -159,16 +156,12 @@ def keeps_runbook_contract(audit: bytes | None, snapshot: bytes | None) -> bool:
     return bool(own) and not any(own)
 
 
-class RunbookFile(LineCheck):
+class RunbookFile(LineLog):
     """One file of another program: what is provably wrong with its lines becomes findings, the rest is listed."""
 
-    number = "ts_sim"
-    """The field that numbers the lines from 0."""
-    emitted = 0
-    """How many lines there are so far, usable or not."""
     closed = False
     text = staticmethod(text_of)
-    _next = _floats = _unread_times = 0
+    _floats = _unread_times = 0
     _last_time: tuple[datetime, str] | None = None
 
     def __init__(self, artifact: Artifact, findings: Findings, run: RunName | None = None) -> None:
@@ -191,22 +184,6 @@ class RunbookFile(LineCheck):
         self._floats += _floats_in(value)
         return super().well_formed(fields, {**self._absent, **value}, closed=closed)
 
-    def take(self, number: int, data: bytes) -> None:
-        """Take the next line in."""
-        self.emitted += 1
-        value = self.value(number, data)
-        if value is None:
-            self._next += 1
-            return
-        position = value.get(self.number)
-        if position is not None:
-            self.require(position == self._next, _SEQUENCE, f"{self.number} {self._next}", position)
-            self._next = position + 1
-        self._fold(value)
-
-    def _fold(self, value: Mapping[str, Any]) -> None:
-        """Fold one line in."""
-
     def same_known(self, code: FindingCode, name: str, expected: object, seen: object) -> None:
         """Require what was ``seen`` in a field to be as ``expected``, where both are known."""
         if expected is not None and seen is not None:
@@ -225,8 +202,7 @@ class RunbookFile(LineCheck):
 
     def unchecked(self) -> Iterator[str]:
         """Yield what could not be checked for want of a field, or of a contract for it."""
-        missing = self.known - self._seen
-        if missing and self._seen:
+        if self._seen and (missing := self.known - self._seen):
             yield f"{self.file} has no {', '.join(sorted(missing))}"
         if self._strange:
             yield f"{self.file} has fields that the contract does not: {_listed(self._strange)}"
@@ -325,11 +301,8 @@ class _Snapshots(RunbookFile):
         for name, statuses in _STATUSES_OF.items():
             holds = value.get(name) is None or status in statuses
             self.require(holds, _STATUS, f"no {name} of status {status}", value.get(name))
-        if before is None:
-            self.require(status == SessionStatus.INIT, _STATUS, "INIT first", status)
-        else:
-            follows = before != status and (before, status) in _MOVES
-            self.require(follows, _STATUS, f"a status that may follow {before}", status)
+        follows = before != status and (before, status) in _MOVES if before else status == SessionStatus.INIT
+        self.require(follows, _STATUS, f"a status that may follow {before}" if before else "INIT first", status)
         for name in ("step", "events_emitted", "sink_retries"):
             known, seen = self.last.get(name), value.get(name)
             if known is not None and seen is not None:
@@ -384,12 +357,11 @@ class RunbookRun:
         if _AUDIT in measured:
             if audit.phase is not None and not audit.unread_moves:
                 file.same_known(_STATUS, "status", STATUS_OF_PHASE[audit.phase], status)
-            for code, statuses in _CODES_OF.items():
-                holds = status not in statuses or audit.counts[code] or audit.counts[OTHERS]
-                audit.require(bool(holds), _SEQUENCE, f"{code} of a run that is {status}", "none")
-            for name in ("reject_code", "fail_code"):
-                known = last.get(name) is None or audit.counts[last[name]] or audit.counts[OTHERS]
-                file.require(bool(known), _STATUS, f"a {name} that the audit has", last.get(name))
+            stop = None if status == SessionStatus.REJECTED else AuditCode.DRYRUN_STOP
+            codes = [(audit, AuditCode.DRYRUN_START), (audit, stop)]
+            for place, code in (*codes, *((file, last.get(name)) for name in ("reject_code", "fail_code"))):
+                known = code is None or audit.counts[code] or audit.counts[OTHERS]
+                place.require(bool(known), _STATUS, "a code that the audit has", code)
         if _EVENTS in measured and status == SessionStatus.COMPLETED:
             expected, kind = "SESSION_STOP as the last event of a completed run", events.last_kind
             self._events_file.require(kind == EventKind.SESSION_STOP, _SEQUENCE, expected, kind or "none")
@@ -415,8 +387,7 @@ class RunbookRun:
         yield from NOT_CHECKED_RUNBOOK
         if self.events is self._events_file:
             yield NOT_REFOLDED
-            strange = self.events.counts.keys() - _KINDS
-            if strange:
+            if strange := self.events.counts.keys() - _KINDS:
                 yield f"events of types that the contract does not have: {_listed(strange)}"
         for file in self._files:
             yield from file.unchecked()

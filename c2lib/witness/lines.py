@@ -263,3 +263,28 @@ class LineCheck(FileFindings):
     def text(self, value: Any) -> str:
         """Return the canonical text of a value; raise :class:`CanonicalFormError`."""
         return canonical_json(value)
+
+
+class LineLog(LineCheck):
+    """The lines of one file, which a field numbers from 0; ``emitted`` counts them, usable or not."""
+
+    number = "ts_sim"
+    """The field that numbers the lines."""
+    emitted = 0
+    _next = 0
+
+    def take(self, number: int, data: bytes) -> None:
+        """Take the next line in."""
+        self.emitted += 1
+        value = self.value(number, data)
+        if value is None:
+            self._next += 1
+            return
+        position = value.get(self.number)
+        if position is not None:
+            self.require(position == self._next, FindingCode.SEQUENCE_BROKEN, f"{self.number} {self._next}", position)
+            self._next = position + 1
+        self._fold(value)
+
+    def _fold(self, value: Mapping[str, Any]) -> None:
+        """Fold one line in."""

@@ -207,17 +207,14 @@ class _Trip:
         self.times: dict[int, str] = {}
         self.entered = self.held = self.entry = self.exit = self.fees = _ZERO
 
-    def enter(self, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
-        """Add to the position."""
-        self.entered, self.held = _EXACT.add(self.entered, quantity), _EXACT.add(self.held, quantity)
-        self.entry = _EXACT.add(self.entry, _EXACT.multiply(quantity, price))
-        self.fees = _EXACT.add(self.fees, fee)
-
-    def leave(self, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
-        """Take from the position."""
-        self.held = _EXACT.subtract(self.held, quantity)
-        self.exit = _EXACT.add(self.exit, _EXACT.multiply(quantity, price))
-        self.fees = _EXACT.add(self.fees, fee)
+    def take(self, quantity: Decimal, price: Decimal, fee: Decimal, *, enters: bool) -> None:
+        """Add to the position, or take from it."""
+        notional, self.fees = _EXACT.multiply(quantity, price), _EXACT.add(self.fees, fee)
+        if enters:
+            self.entered, self.held = _EXACT.add(self.entered, quantity), _EXACT.add(self.held, quantity)
+            self.entry = _EXACT.add(self.entry, notional)
+        else:
+            self.held, self.exit = _EXACT.subtract(self.held, quantity), _EXACT.add(self.exit, notional)
 
     def row(self) -> RoundTrip:
         """Return the round trip, which has ended."""
@@ -263,14 +260,14 @@ def _filled(trip: _Trip | None, fill: Mapping[str, Any]) -> tuple[_Trip | None, 
     if trip is not None and side != trip.side:
         leaving = min(quantity, trip.held)
         share = fee if leaving == quantity else _DIVIDE(_EXACT.multiply(fee, leaving), quantity)
-        trip.leave(leaving, price, share)
+        trip.take(leaving, price, share, enters=False)
         quantity, fee = _EXACT.subtract(quantity, leaving), _EXACT.subtract(fee, share)
         if not trip.held:
             trip.bars.append(bar)
             trip, done = None, trip
     if quantity > _ZERO:
         trip = trip or _Trip(side, bar)
-        trip.enter(quantity, price, fee)
+        trip.take(quantity, price, fee, enters=True)
     return trip, done
 
 

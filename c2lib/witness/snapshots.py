@@ -9,7 +9,7 @@ from c2lib.core.contract import SNAPSHOT_FIELDS
 from c2lib.core.states import SESSION_ENDS, STATUS_OF_PHASE, SessionPhase, SessionStatus
 from c2lib.core.vocabulary import Artifact
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import LineCheck, RunName
+from c2lib.witness.lines import LineLog, RunName
 
 MAX_STATES = 100
 """Most snapshots that are kept; a run has at most four."""
@@ -29,38 +29,27 @@ class State(NamedTuple):
     events_emitted: int
 
 
-class SnapshotLog(LineCheck):
-    """The snapshots so far; ``taken`` counts lines, ``states`` holds the usable ones, ``last`` is the last of them.
+class SnapshotLog(LineLog):
+    """The snapshots so far; ``states`` holds the usable ones, ``last`` is the last of them.
 
     >>> log = SnapshotLog(Findings(), RunName())
     >>> log.take(1, b"{}")
-    >>> log.taken, log.last
+    >>> log.emitted, log.last
     (1, {})
     """
 
     def __init__(self, findings: Findings, run: RunName) -> None:
         super().__init__(Artifact.SNAPSHOTS.value, SNAPSHOT_FIELDS, findings, run)
-        self.taken = 0
         self.states: list[State] = []
         self.last: Mapping[str, Any] = {}
-        self._next_ts_sim = 0
 
-    def take(self, number: int, data: bytes) -> None:
-        """Take the next line in."""
-        self.taken += 1
-        snapshot = self.value(number, data)
-        if snapshot is None:
-            self._next_ts_sim += 1
-            return
-        ts_sim = snapshot["ts_sim"]
-        self.require(ts_sim == self._next_ts_sim, FindingCode.SEQUENCE_BROKEN, f"ts_sim {self._next_ts_sim}", ts_sim)
-        self._next_ts_sim = ts_sim + 1
-        self._check(snapshot)
+    def _fold(self, value: Mapping[str, Any]) -> None:
+        self._check(value)
         if self.last:
-            self._compare(self.last, snapshot)
-        self.last = snapshot
+            self._compare(self.last, value)
+        self.last = value
         if len(self.states) < MAX_STATES:
-            self.states.append(State(snapshot["status"], snapshot["phase"], snapshot["events_emitted"]))
+            self.states.append(State(value["status"], value["phase"], value["events_emitted"]))
 
     def _check(self, snapshot: Mapping[str, Any]) -> None:
         phase, status, ended = SessionPhase(snapshot["phase"]), snapshot["status"], snapshot["ended_ts"]

@@ -76,8 +76,8 @@ WRONG: dict[str, tuple[Callable[[OtherRun], object], str]] = {
         lambda run: run.snapshots[-1].update(fail_code="C2_ABORT_EXCEPTION"),
         f"STATUS_PATH_WRONG {SNAPSHOTS}",
     ),
-    "no opening": (lambda run: without(run, "C2_DRYRUN_START"), f"SEQUENCE_BROKEN {AUDIT}"),
-    "no closing": (lambda run: without(run, "C2_DRYRUN_STOP"), f"SEQUENCE_BROKEN {AUDIT}"),
+    "no opening": (lambda run: without(run, "C2_DRYRUN_START"), f"STATUS_PATH_WRONG {AUDIT}"),
+    "no closing": (lambda run: without(run, "C2_DRYRUN_STOP"), f"STATUS_PATH_WRONG {AUDIT}"),
     "a seed of the audit's own": (lambda run: run.audit[1]["meta"].update(seed=124), f"WRONG_RUN {AUDIT}"),
     "a cut that fits": (lambda run: cut(run), f"SEQUENCE_BROKEN {EVENTS}"),
     "a sink that died": (

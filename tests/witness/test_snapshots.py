@@ -104,7 +104,7 @@ def test_broken_line_is_one_finding() -> None:
     snapshots[1]["phase"] = "NOWHERE"
     log, found = read(snapshots)
     assert [text.split(" ")[0] for text in found] == ["CONTRACT_BROKEN:2"]
-    assert log.taken == 3
+    assert log.emitted == 3
 
 
 def test_kept_snapshots_are_bounded() -> None:
@@ -112,4 +112,4 @@ def test_kept_snapshots_are_bounded() -> None:
     snapshots = make_run().snapshots
     log, _ = read([snapshots[0]] * (2 * MAX_STATES))
     assert len(log.states) == MAX_STATES
-    assert log.taken == 2 * MAX_STATES
+    assert log.emitted == 2 * MAX_STATES
