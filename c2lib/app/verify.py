@@ -200,8 +200,7 @@ def _replay(run: Run, manifest: Mapping[str, Any], given: Given) -> tuple[Findin
         _check_market(run, market, config.market.file_sha256)
     notes.extend(f"what the strategy imports: {version}" for version in other_versions(manifest, source))
     with ExitStack() as stack:
-        foreign = source is not None and source.source is not None
-        host = stack.enter_context(StrategyHost()) if foreign else None
+        host = stack.enter_context(StrategyHost()) if source and source.source is not None else None
         refusal = host.namespace_problem() if host is not None else None
         if refusal and given.require_namespace:
             raise OutputError(f"{run.path} was not executed again: {refusal}")
@@ -214,16 +213,15 @@ def _replay(run: Run, manifest: Mapping[str, Any], given: Given) -> tuple[Findin
             if data is not None and data.sha256 != config.market.file_sha256:
                 raise OutputError(f"{market} was altered while it was read")
             job = Job(config, data, None, source, inputs, step, host, layer, problem)
-            difference, _, _ = compare_with(job, Path(run.path), published)
+            first, _, _ = compare_with(job, Path(run.path), published)
         except (MissingExtraError, OutputError):
             # the machine's fault, which says nothing of the run
             raise
         except _DAMAGED as error:
             return _impossible(error), notes
-    if difference is None:
+    if first is None:
         return None, notes
-    sides = {"expected": difference.computed, "seen": difference.published}
-    return Finding(FindingCode.REPLAY_DIVERGED, difference.file, difference.line, **sides), notes
+    return Finding(FindingCode.REPLAY_DIVERGED, first.file, first.line, None, first.computed, first.published), notes
 
 
 def _kept_strategy(run: Run, config: SealedConfig) -> StrategySource | None:

@@ -184,7 +184,7 @@ def _date_micros(cell: str) -> int:
 
 
 def _count_micros(text: str) -> int:
-    value, scale = parse_decimal(text)
+    value, scale = (int(text), 0) if text.isdecimal() and text.isascii() else parse_decimal(text)
     for per_second in _PER_SECOND:
         unit = per_second * _POWERS[scale]
         if _FIRST_COUNT * unit <= value < _END_COUNT * unit:

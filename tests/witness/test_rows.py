@@ -334,3 +334,13 @@ def test_to_pandas_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             run.to_pandas("fills")
         with pytest.raises(ConfigError, match="one of events, orders, fills, round_trips, equity"):
             run.to_pandas("trades")
+
+
+@pytest.mark.parametrize("table", ["events", "orders", "fills", "round_trips", "equity"])
+def test_to_pandas_gives_frame(table: str, tmp_path: Path) -> None:
+    """Each table of a run becomes a DataFrame with a row for each of its rows and a column for each field."""
+    with open_run(make_run().write(tmp_path)) as run:
+        plain = list(getattr(run, table)())
+        frame = run.to_pandas(table)
+    assert len(frame) == len(plain)
+    assert not plain or list(frame.columns) == list(plain[0]._fields)
