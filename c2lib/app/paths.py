@@ -27,10 +27,7 @@ def checkout() -> Path | None:
 
 
 def output_root(chosen: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder below which runs are written: ``chosen``, ``$C2LIB_OUT``, ``out/`` of the checkout, ``./out``.
-
-    The variable is passed over when it is empty; an empty ``chosen`` raises :class:`ConfigError`.
-    """
+    """Return where runs are written: ``chosen``, ``$C2LIB_OUT`` unless empty, the checkout's ``out`` or ``./out``."""
     if chosen is not None and not os.fspath(chosen):
         raise ConfigError("out_dir", "is empty", hint="name a folder, or leave it out")
     named = chosen or os.environ.get("C2LIB_OUT")

@@ -98,7 +98,8 @@ def test_hostile_lines_cost_no_more(name: str, judge: str, own: bool, honest: di
     less, more = (calls(JUDGES[judge], folder) for folder in made)
     assert more - less <= honest[judge] * (len(LOGS) + 1) * (SIZES[1] - SIZES[0])
     least, most = (peak(JUDGES[judge], folder) for folder in made)
-    assert most <= least + 400_000
+    # the longer file fills one block more; a verifier that kept its lines would hold 50 bytes for each byte
+    assert most <= least + 1_000_000
 
 
 @pytest.mark.parametrize("judge", JUDGES)
