@@ -22,10 +22,12 @@ from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import read_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR
 from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
+from c2lib.evidence.course import course_of
 from c2lib.evidence.plots import PICTURES, plot_files
 from c2lib.evidence.render import (
     MAX_EVIDENCE,
     TEMPLATE_NAME,
+    Entries,
     EvidenceText,
     compare_evidence,
     evidence_name,
@@ -95,21 +97,35 @@ def write_evidence(
     given = Given(market, source_of(strategy), run_kept_strategy, progress=progress)
     with open_run(run_dir, progress=given.counting("B"), series=plots, keep_open=True) as run:
         report = report_on(run, given, replay=True)
+        course = course_of(run)
     pictures = plot_files(run, given.counting("picture")) if plots else {}
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
-    name, text, claims = _draft(run.summary, verification_of(report), date, owner, digests)
+    spec = strategy.rpartition(":")[0] if isinstance(strategy, str) else None
+    entries = Entries(_seen_from(run_dir, market), _seen_from(run_dir, spec))
+    facts = {"date": date, "owner": owner, "plots": digests, "course": course, "entries": entries}
+    name, text, claims = _draft(run.summary, verification_of(report), facts)
     add_to_run(run_dir, EVIDENCE_DIR, {**pictures, name: text.encode()})
     return EvidenceDraft(str(Path(run_dir, EVIDENCE_DIR, name)), passed(claims), text, claims, digests, report)
 
 
 def _draft(
-    summary: RunSummary, verification: Verification, date: str, owner: str, plots: Mapping[str, str]
+    summary: RunSummary, verification: Verification, facts: Mapping[str, Any]
 ) -> tuple[str, str, tuple[Claim, ...]]:
     """Return file name, text and claims of the draft of a run."""
     claims = evaluate(summary, verification)
     template = (resource("evidence_templates") / TEMPLATE_NAME).read_text(encoding="utf-8")
-    text = render(template, summary, claims, verification, date=date, owner=owner, plots=plots)
-    return evidence_name(date, passed(claims)), text, claims
+    text = render(template, summary, claims, verification, **facts)
+    return evidence_name(facts["date"], passed(claims)), text, claims
+
+
+def _seen_from(run_dir: str | os.PathLike[str], path: Any) -> str | None:
+    """Return a file as a shell in the run directory names it; whole where the two have no folder in common."""
+    if not isinstance(path, str | os.PathLike):
+        return None
+    folder, (parent, name) = Path(run_dir).resolve(), os.path.split(path)
+    place = Path(parent).resolve() / name
+    near = os.path.relpath(place, folder)
+    return str(place) if os.path.commonpath((place, folder)) == os.sep else f"./{near}" if near[:1] == "-" else near
 
 
 def verification_of(report: VerifyReport) -> Verification:
@@ -153,12 +169,13 @@ def verify_evidence(
         raise RunPathError(f"{place} is not in a run's {EVIDENCE_DIR} folder: name its run with --run DIR")
     folder, pictures = place.parent.parent if run is None else run, bool(seen and seen.pictures)
     with open_run(folder, progress=given.counting("B"), series=pictures, keep_open=replay) as opened:
-        report = report_on(opened, given, replay=replay)
+        report, course = report_on(opened, given, replay=replay), course_of(opened)
     unchecked = list(report.unchecked)
     if seen is not None:
         verification = verification_of(report) if replay else _as_stated(report, seen.text)
         unchecked += [] if replay else [REPLAY_AS_STATED]
-        unchecked += _compare(place.name, seen, opened, verification, findings, given.counting("picture"))
+        facts = {"date": seen.date, "owner": seen.owner, "course": course, "entries": seen.entries}
+        unchecked += _compare(place.name, seen, opened, verification, facts, findings, given.counting("picture"))
     report = anchored(report, require_sealed=require_sealed, expect_digest=expect_digest)
     every, name = (*report.findings, *findings.all()), redact_secrets(os.fspath(path))
     return replace(report, path=name, findings=every, unchecked=tuple(unchecked))
@@ -177,12 +194,18 @@ def _read_evidence(place: Path, findings: Findings) -> EvidenceText | None:
 
 
 def _compare(
-    name: str, seen: EvidenceText, run: Run, verification: Verification, findings: Findings, progress: Progress | None
+    name: str,
+    seen: EvidenceText,
+    run: Run,
+    verification: Verification,
+    facts: Mapping[str, Any],
+    findings: Findings,
+    progress: Progress | None,
 ) -> tuple[str, ...]:
     """Compare a file with the draft of its run, and its pictures; return what was not checked."""
     digests = {file: digest for file, digest in seen.pictures.items() if file in PICTURES}
     try:
-        proper, draft, _ = _draft(run.summary, verification, seen.date, seen.owner, digests)
+        proper, draft, _ = _draft(run.summary, verification, {**facts, "plots": digests})
     except ConfigError as error:
         findings.add(FindingCode.EVIDENCE_MALFORMED, name, expected="what a draft can hold", seen=str(error))
         return ()
