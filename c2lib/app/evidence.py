@@ -27,8 +27,7 @@ from c2lib.evidence.plots import PICTURES, plot_files
 from c2lib.evidence.render import (
     MAX_EVIDENCE,
     TEMPLATE_NAME,
-    Entries,
-    EvidenceText,
+    Stated,
     compare_evidence,
     evidence_name,
     parse_evidence,
@@ -39,7 +38,6 @@ from c2lib.record.files import add_to_run
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.reader import why
 from c2lib.witness.run import Run, open_run
-from c2lib.witness.summary import RunSummary
 
 MAX_PICTURE = 64 << 20
 """Longest picture, in bytes."""
@@ -95,27 +93,23 @@ def write_evidence(
         OutputError: the disk refused a file.
     """
     given = Given(market, source_of(strategy), run_kept_strategy, progress=progress)
+    spec = strategy.rpartition(":")[0] if isinstance(strategy, str) else None
     with open_run(run_dir, progress=given.counting("B"), series=plots, keep_open=True) as run:
         report = report_on(run, given, replay=True)
-        course = course_of(run)
-    pictures = plot_files(run, given.counting("picture")) if plots else {}
-    digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
-    spec = strategy.rpartition(":")[0] if isinstance(strategy, str) else None
-    entries = Entries(_seen_from(run_dir, market), _seen_from(run_dir, spec))
-    facts = {"date": date, "owner": owner, "plots": digests, "course": course, "entries": entries}
-    name, text, claims = _draft(run.summary, verification_of(report), facts)
+        pictures = plot_files(run, given.counting("picture")) if plots else {}
+        digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
+        stated = Stated(date, owner, digests, _seen_from(run_dir, market), _seen_from(run_dir, spec))
+        name, text, claims = _draft(run, verification_of(report), stated)
     add_to_run(run_dir, EVIDENCE_DIR, {**pictures, name: text.encode()})
     return EvidenceDraft(str(Path(run_dir, EVIDENCE_DIR, name)), passed(claims), text, claims, digests, report)
 
 
-def _draft(
-    summary: RunSummary, verification: Verification, facts: Mapping[str, Any]
-) -> tuple[str, str, tuple[Claim, ...]]:
-    """Return file name, text and claims of the draft of a run."""
-    claims = evaluate(summary, verification)
+def _draft(run: Run, verification: Verification, stated: Stated) -> tuple[str, str, tuple[Claim, ...]]:
+    """Return file name, text and claims of the draft of an open run."""
+    claims = evaluate(run.summary, verification)
     template = (resource("evidence_templates") / TEMPLATE_NAME).read_text(encoding="utf-8")
-    text = render(template, summary, claims, verification, **facts)
-    return evidence_name(facts["date"], passed(claims)), text, claims
+    text = render(template, run.summary, claims, verification, course_of(run), stated)
+    return evidence_name(stated.date, passed(claims)), text, claims
 
 
 def _seen_from(run_dir: str | os.PathLike[str], path: Any) -> str | None:
@@ -169,19 +163,17 @@ def verify_evidence(
         raise RunPathError(f"{place} is not in a run's {EVIDENCE_DIR} folder: name its run with --run DIR")
     folder, pictures = place.parent.parent if run is None else run, bool(seen and seen.pictures)
     with open_run(folder, progress=given.counting("B"), series=pictures, keep_open=replay) as opened:
-        report, course = report_on(opened, given, replay=replay), course_of(opened)
-    unchecked = list(report.unchecked)
-    if seen is not None:
-        verification = verification_of(report) if replay else _as_stated(report, seen.text)
-        unchecked += [] if replay else [REPLAY_AS_STATED]
-        facts = {"date": seen.date, "owner": seen.owner, "course": course, "entries": seen.entries}
-        unchecked += _compare(place.name, seen, opened, verification, facts, findings, given.counting("picture"))
+        report = report_on(opened, given, replay=replay)
+        unchecked = [*report.unchecked, *([] if replay or seen is None else [REPLAY_AS_STATED])]
+        if seen is not None:
+            verification = verification_of(report) if replay else _as_stated(report, seen.text)
+            unchecked += _compare(place.name, seen, opened, verification, findings, given.counting("picture"))
     report = anchored(report, require_sealed=require_sealed, expect_digest=expect_digest)
     every, name = (*report.findings, *findings.all()), redact_secrets(os.fspath(path))
     return replace(report, path=name, findings=every, unchecked=tuple(unchecked))
 
 
-def _read_evidence(place: Path, findings: Findings) -> EvidenceText | None:
+def _read_evidence(place: Path, findings: Findings) -> Stated | None:
     """Return what an evidence file states; ``None``, with a finding, when it cannot be read."""
     try:
         data = read_regular(place, MAX_EVIDENCE)
@@ -194,18 +186,12 @@ def _read_evidence(place: Path, findings: Findings) -> EvidenceText | None:
 
 
 def _compare(
-    name: str,
-    seen: EvidenceText,
-    run: Run,
-    verification: Verification,
-    facts: Mapping[str, Any],
-    findings: Findings,
-    progress: Progress | None,
+    name: str, seen: Stated, run: Run, verification: Verification, findings: Findings, progress: Progress | None
 ) -> tuple[str, ...]:
     """Compare a file with the draft of its run, and its pictures; return what was not checked."""
     digests = {file: digest for file, digest in seen.pictures.items() if file in PICTURES}
     try:
-        proper, draft, _ = _draft(run.summary, verification, {**facts, "plots": digests})
+        proper, draft, _ = _draft(run, verification, seen._replace(pictures=digests))
     except ConfigError as error:
         findings.add(FindingCode.EVIDENCE_MALFORMED, name, expected="what a draft can hold", seen=str(error))
         return ()

@@ -19,6 +19,7 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 class Course(NamedTuple):
     """The bars with a tick, the smallest interval between two neighbours, closed trades, money, and what was imported.
 
+    ``first`` and ``last`` are the times of bars to the minute.
     What the log does not have is 0 or ``None``.
     """
 
@@ -39,7 +40,8 @@ def course_of(run: Run) -> Course:
         start, equity = Decimal(cash), Decimal(run.summary.equity)
         peak, fall, times, smallest = start, Decimal(0), list[str](), timedelta.max
         number, index = 0, -2
-        for number, row in enumerate(run.equity(), start=1):
+        for row in run.equity():
+            number += 1
             peak = max(peak, Decimal(row.equity))
             fall = max(fall, _subtract(peak, Decimal(row.equity)))
             if row.bar_index == index + 1:
@@ -49,7 +51,7 @@ def course_of(run: Run) -> Course:
         trades = sum(1 for _ in run.round_trips())
     except (RunPathError, TypeError, ValueError, ArithmeticError):
         return Course()
-    first, last = (times[0], times[-1]) if times else (None, None)
+    first, last = (time[:16].replace("T", " ") for time in (times[0], times[-1])) if times else (None, None)
     pnl = decimal_text(_subtract(equity, start))
     return Course(number, first, last, _interval(smallest), trades, pnl, decimal_text(fall), imports)
 

@@ -8,8 +8,9 @@ numeric entity, and what a template shows is encoded unless it is :class:`Encode
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
+from textwrap import wrap
 from unicodedata import ucd_3_2_0
 
 from c2lib.core.contract import SHA256_PATTERN
@@ -32,6 +33,9 @@ NOTHING = Encoded("–")
 MAX_CELL = 120
 """Most characters of a value that a cell of an aligned table shows."""
 
+MAX_PADDED = 66
+"""Most characters to which a cell of a markdown table is filled up: a hash in a code span."""
+
 SHA256 = re.compile(SHA256_PATTERN, re.ASCII)
 _SHA256_IN_TEXT = re.compile(r"\b[0-9a-f]{64}\b", re.ASCII)
 
@@ -41,10 +45,12 @@ _ALNUM = "[A-Za-z0-9]"
 # stay readable; a dot behind a w is not, since renderers make a link of www., nor is a bracket, so that ( opens nothing
 _ENTITIES = re.compile(
     rf"(?<={_ALNUM})(?:[-_/]|(?<![wW])\.)(?={_ALNUM})"
-    r"|(?<=[0-9])[:+](?=[0-9])|(?<=[A-Za-z])\.(?= |$)|(?<=[A-Za-z0-9]):(?= |$)|['(;?%]|(?<=[^0-9])\)"
+    r"|(?<=[0-9])[:+](?=[0-9])|(?<=[A-Za-z])\.(?= |$)|(?<=[A-Za-z0-9]):(?= |$)|(?<!-)-(?=[0-9])|['(;?%]|(?<=[^0-9])\)"
     r"|([!-+./:-@\[-`{-~-]|^ | $| (?= ))",
     re.ASCII,
 )
+
+_SPAN = re.compile(r"`[^`]*`|<code>.*?</code>")
 
 _CODE = re.compile(r"(?! )[^`|$<>&\\]+(?<! )")
 """What a code span shows as it is, in a table as well."""
@@ -108,6 +114,29 @@ def _plain(value: object) -> str:
 def short(value: object) -> str:
     """Return a value as text in which each SHA-256 is cut to the 12 characters that it can be found by."""
     return _SHA256_IN_TEXT.sub(lambda match: match[0][:12], _plain(value))
+
+
+def wrapped(value: object, begun: int = 2) -> Encoded:
+    """Return a value as the text of a list item, in lines of at most 100 characters where its words allow it.
+
+    What could be structure at the beginning of a line is encoded anywhere, and a code span is one word.
+
+    Args:
+        value: the text.
+        begun: characters that stand on its first line already.
+    """
+    words = _SPAN.sub(lambda match: match[0].replace(" ", "\0"), encoded(value))
+    lines = wrap(words, 98, initial_indent=" " * (begun - 2), break_long_words=False, break_on_hyphens=False)
+    return Encoded("\n  ".join(lines).strip().replace("\0", " "))
+
+
+def padded(table: Iterable[str]) -> list[str]:
+    """Return the rows of a markdown table with their columns below each other, but for what long cells push aside."""
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
+    widths = [min(max(map(len, column)), MAX_PADDED) for column in zip(*rows, strict=False)]
+    rule = [cell.replace("---", "-" * (width - len(cell) + 3)) for cell, width in zip(rows[1], widths, strict=False)]
+    rows[1:2] = [rule]
+    return [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))} |" for row in rows]
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -11,9 +11,9 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date as calendar_date
-from itertools import zip_longest
+from itertools import groupby, zip_longest
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import text_problem
@@ -24,7 +24,7 @@ from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, Artifact, Ev
 from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references, weakened
 from c2lib.evidence.course import Course
 from c2lib.evidence.limits import not_proven, risk_notes
-from c2lib.evidence.markdown import SHA256, Encoded, code, encoded, inline, short, visible
+from c2lib.evidence.markdown import SHA256, Encoded, code, encoded, inline, padded, short, visible, wrapped
 from c2lib.witness.findings import FindingCode, Findings, Verdict
 from c2lib.witness.manifest import at
 from c2lib.witness.summary import RunSummary
@@ -64,24 +64,26 @@ _PICTURE_NAME = r"[a-z0-9][a-z0-9_-]{0,40}\.png"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _DATE_LINE = re.compile(rf"^- \*\*Date:\*\* ({_DATE})$", re.ASCII | re.MULTILINE)
 _OWNER_LINE = re.compile(r"^- \*\*Owner:\*\* (.{1,1000})$", re.MULTILINE)
-_PICTURE_ROW = re.compile(rf"\| [0-9]+ \| `picture ({_PICTURE_NAME})` \| `([0-9a-f]{{64}})` \|", re.ASCII)
-_PATH_LINES = {
-    name: re.compile(rf"^  --{flag} (.{{1,{2 * MAX_PATH}}}?)(?: \\)?$", re.MULTILINE)
-    for name, flag in (("market", "market"), ("strategy", "strategy-file"))
-}
-_CHECK_ROW = re.compile(r"^\| `([a-z -]{1,40})` \| ([^|<>&`\\\[\]]{1,200}) \|$", re.MULTILINE)
+_PICTURE_ROW = re.compile(rf"\| +[0-9]+ \| picture ({_PICTURE_NAME}) +\| `([0-9a-f]{{64}})` \|", re.ASCII)
+_OPTION_LINE = rf"^  --{{}} (.{{{{1,{2 * MAX_PATH}}}}}?)(?: \\)?$"
+_CHECK_ROW = re.compile(r"^\| `([a-z -]{1,40})` {1,40}\| ([^|<>&`\\\[\]]{0,199}[^|<>&`\\\[\] ]) *\|$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """What a draft has from its makers: paths of the files as seen from the run, and results that were filled in.
+class Stated(NamedTuple):
+    """What a draft has from its makers and says of itself; all of it is data, and nothing is opened by it.
 
-    They are data: a draft shows them, and nothing is opened by them. ``checks`` maps :data:`SNAPSHOT_CHECKS` to text.
+    ``pictures`` maps the name of each picture beside the draft to its SHA-256; ``market`` and ``strategy`` are paths as
+    a shell in the run directory names them; ``checks`` maps :data:`SNAPSHOT_CHECKS` to the results that were filled in.
+    ``text`` is the whole file, where one was read.
     """
 
+    date: str
+    owner: str
+    pictures: Mapping[str, str]
     market: str | None = None
     strategy: str | None = None
-    checks: Mapping[str, str] = field(default_factory=dict)
+    checks: Mapping[str, str] = MappingProxyType({})
+    text: str = ""
 
 
 def evidence_name(date: str, passed: bool) -> str:
@@ -117,12 +119,8 @@ def render(
     summary: RunSummary,
     claims: Sequence[Claim],
     verification: Verification,
-    *,
-    date: str,
-    owner: str,
-    plots: Mapping[str, str],
     course: Course,
-    entries: Entries,
+    stated: Stated,
 ) -> str:
     """Return the draft; it ends in one newline, and no line of it in a blank.
 
@@ -131,18 +129,15 @@ def render(
         summary: the facts of the run.
         claims: what :func:`~c2lib.evidence.claims.evaluate` made of them.
         verification: what ``verify`` reported.
-        date: the day of the evidence, ``YYYY-MM-DD``.
-        owner: who answers for it.
-        plots: the SHA-256 of each picture beside the draft, by its file name.
         course: what the run went through.
-        entries: what its makers entered.
+        stated: the date, the owner and what else comes from the makers.
 
     Raises:
         ConfigError: for a date or an owner that cannot stand in a draft.
-        InputError: for a template that cannot be filled or leaves something out, for plots that are no pictures.
+        InputError: for a template that cannot be filled or leaves something out, for pictures that are none.
     """
-    name = evidence_name(date, passed(claims))
-    hashes = _hashes(summary, claims, _checked_plots(plots))
+    name = evidence_name(stated.date, passed(claims))
+    hashes = _hashes(summary, claims, _checked(stated.pictures))
     numbers = {digest: str(number) for number, (_, digest) in reversed([*enumerate(hashes, start=1)])}
     digest = summary.run_digest if SHA256.fullmatch(summary.run_digest or "") else None
     clean = verification.verdict is Verdict.SEALED and verification.findings == 0
@@ -150,8 +145,8 @@ def render(
     values = {
         "evidence_id": name.removesuffix(".md"),
         "unique_id": f"{name.removesuffix('.md')}-{short(digest) if digest else 'unsealed'}",
-        "date": date,
-        "owner": checked_owner(owner),
+        "date": stated.date,
+        "owner": checked_owner(stated.owner),
         "verdict": Encoded("**PASS**" if passed(claims) else "**FAIL**"),
         "held": len(claims) - len(failed_names(claims)),
         "failed": failed_names(claims),
@@ -160,7 +155,7 @@ def render(
         "config": lambda *names: at(summary.config, *names),
         "course": course,
         "named": _named,
-        "market_file": re.split(r"[/\\]", entries.market)[-1] if _can_stand(entries.market) else None,
+        "market_file": _showable(stated.market, "").replace("\\", "/").rpartition("/")[2] or None,
         "exercised": [(count, what) for kind, what in _EXERCISED.items() if (count := summary.event_counts.get(kind))],
         "not_exercised": [what for kind, what in _EXERCISED.items() if not summary.event_counts.get(kind)],
         "claims": claims,
@@ -169,16 +164,17 @@ def render(
         "files": [(file.value, summary.artifacts.get(file.value)) for file in _sealed_files(summary)],
         "clean": clean,
         "outcome": verify_outcome(verification),
-        "commands": _commands(summary, name, entries),
+        "commands": _commands(summary, name, stated),
         "announced": announced_criteria(summary),
-        "checks": [(check, _filled_in(entries.checks.get(check))) for check in SNAPSHOT_CHECKS],
+        "checks": [(check, _filled_in(stated.checks.get(check))) for check in SNAPSHOT_CHECKS],
         "secrets": _secrets(summary),
         "limits": [*map(Encoded, not_proven(summary, verification))],
         "risks": [*map(Encoded, risk_notes(summary, verification, claims))],
-        "plots": sorted(plots),
+        "plots": sorted(stated.pictures),
     }
-    text = _filled(template, values)
-    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n") + "\n"
+    lines = (line.rstrip() for line in _filled(template, values).split("\n"))
+    blocks = ("\n".join(padded(block) if table else block) for table, block in groupby(lines, _is_row))
+    return "\n".join(blocks).strip("\n") + "\n"
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:
@@ -189,7 +185,7 @@ def _filled(template: str, values: Mapping[str, Any]) -> str:
     form = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, finalize=encoded, trim_blocks=True, lstrip_blocks=True
     )
-    form.filters.update(code=code, short=short)
+    form.filters.update(code=code, short=short, wrapped=wrapped)
     try:
         used = meta.find_undeclared_variables(form.parse(template))
         for name in NEEDED:
@@ -198,6 +194,10 @@ def _filled(template: str, values: Mapping[str, Any]) -> str:
         return form.from_string(template).render(values)
     except (TemplateError, TypeError, ArithmeticError) as error:
         raise InputError(f"template: {error}") from None
+
+
+def _is_row(line: str) -> bool:
+    return line.startswith("|")
 
 
 def _named(values: object) -> str | None:
@@ -234,7 +234,7 @@ def _sealed_files(summary: RunSummary) -> tuple[Artifact, ...]:
     return (*SEALED_BY_MANIFEST, *kept, Artifact.MANIFEST)
 
 
-def _commands(summary: RunSummary, name: str, entries: Entries) -> dict[str, Encoded]:
+def _commands(summary: RunSummary, name: str, stated: Stated) -> dict[str, Encoded]:
     """Return the commands of a draft, quoted for a shell that is in the run directory; an option has a line of its own.
 
     What a shell could take for something else, or a reader not see, is named in capitals, to be put in.
@@ -242,12 +242,12 @@ def _commands(summary: RunSummary, name: str, entries: Entries) -> dict[str, Enc
     digest = summary.run_digest if SHA256.fullmatch(summary.run_digest or "") else None
     anchor, files = [f"--expect-digest {digest}"] if digest else [], []
     if at(summary.config, "market", "source") == "file":
-        files.append(f"--market {_quoted(entries.market, 'MARKET_FILE')}")
+        files.append(f"--market {shlex.quote(_showable(stated.market, 'MARKET_FILE'))}")
     if at(summary.config, "strategy", "origin") == "file":
         class_name = str(at(summary.config, "strategy", "class_name"))
         named = class_name if class_name.isidentifier() else "CLASS"
         kept = Artifact.STRATEGY.value in summary.artifacts
-        path = f"{entries.strategy if _can_stand(entries.strategy) else 'STRATEGY_FILE.py'}:{named}"
+        path = f"{_showable(stated.strategy, 'STRATEGY_FILE.py')}:{named}"
         files.append("--run-kept-strategy" if kept else f"--strategy-file {shlex.quote(path)}")
     facts = ((file.value, summary.artifacts.get(file.value)) for file in _sealed_files(summary))
     sums = [f"{fact.sha256}  {file}" for file, fact in facts if fact and SHA256.fullmatch(fact.sha256)]
@@ -261,12 +261,8 @@ def _commands(summary: RunSummary, name: str, entries: Entries) -> dict[str, Enc
     return made | {"hashes": Encoded("\n".join(("sha256sum --check --strict <<'END'", *sums, "END")))}
 
 
-def _can_stand(path: str | None) -> bool:
-    return bool(path) and visible(path or "", MAX_PATH) == path
-
-
-def _quoted(path: str | None, otherwise: str) -> str:
-    return shlex.quote(path) if path and _can_stand(path) else otherwise
+def _showable(path: str | None, otherwise: str) -> str:
+    return path if path and visible(path, MAX_PATH) == path else otherwise
 
 
 def _filled_in(result: str | None) -> Encoded:
@@ -286,7 +282,7 @@ def _secrets(summary: RunSummary) -> Iterable[str]:
     return list(dict.fromkeys(kind for text in (written, *names) if (kind := find_secret(text or ""))))
 
 
-def _checked_plots(plots: Mapping[str, str]) -> Mapping[str, str]:
+def _checked(plots: Mapping[str, str]) -> Mapping[str, str]:
     """Return pictures by name with their hashes; raise :class:`InputError` for a name or a hash that is none."""
     for name, digest in plots.items():
         if not re.fullmatch(_PICTURE_NAME, name, re.ASCII):
@@ -296,17 +292,7 @@ def _checked_plots(plots: Mapping[str, str]) -> Mapping[str, str]:
     return plots
 
 
-class EvidenceText(NamedTuple):
-    """What an evidence file says of itself: its text, date, owner, the hash of each picture by name, and what was entries."""
-
-    text: str
-    date: str
-    owner: str
-    pictures: Mapping[str, str]
-    entries: Entries
-
-
-def parse_evidence(data: bytes, name: str, findings: Findings) -> EvidenceText | None:
+def parse_evidence(data: bytes, name: str, findings: Findings) -> Stated | None:
     """Return what the evidence file ``name`` states; ``None``, with a finding, when it has not the form of a draft."""
 
     def malformed(expected: str, seen: str) -> None:
@@ -326,14 +312,15 @@ def parse_evidence(data: bytes, name: str, findings: Findings) -> EvidenceText |
         return None
     _, _, hashes = text.rpartition("\n## Appendix: hashes\n")
     rows = filter(None, map(_PICTURE_ROW.fullmatch, hashes.split("\n")))
-    named = _path_in(text, "strategy")
-    entries = Entries(_path_in(text, "market"), named and named.rpartition(":")[0], dict(_CHECK_ROW.findall(text)))
-    return EvidenceText(text, date[1], html.unescape(owner[1]), {row[1]: row[2] for row in rows}, entries)
+    named = _path_in(text, "strategy-file")
+    market, strategy = _path_in(text, "market"), named and named.rpartition(":")[0]
+    pictures, checks = {row[1]: row[2] for row in rows}, dict(_CHECK_ROW.findall(text))
+    return Stated(date[1], html.unescape(owner[1]), pictures, market, strategy, checks, text)
 
 
-def _path_in(text: str, name: str) -> str | None:
+def _path_in(text: str, flag: str) -> str | None:
     """Return the word behind an option of the first command that has it, ``None`` where it is not one word."""
-    found = _PATH_LINES[name].search(text)
+    found = re.search(_OPTION_LINE.format(flag), text, re.MULTILINE)
     try:
         words = shlex.split(found[1]) if found else []
     except ValueError:
