@@ -64,7 +64,7 @@ _PICTURE_NAME = r"[a-z0-9][a-z0-9_-]{0,40}\.png"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _DATE_LINE = re.compile(rf"^- \*\*Date:\*\* ({_DATE})$", re.ASCII | re.MULTILINE)
 _OWNER_LINE = re.compile(r"^- \*\*Owner:\*\* (.{1,1000})$", re.MULTILINE)
-_PICTURE_ROW = re.compile(rf"\| +[0-9]+ \| picture ({_PICTURE_NAME}) +\| `([0-9a-f]{{64}})` \|", re.ASCII)
+_PICTURE_ROW = re.compile(rf"\| [0-9]+ +\| picture ({_PICTURE_NAME}) +\| `([0-9a-f]{{64}})` +\|", re.ASCII)
 _OPTION_LINE = rf"^  --{{}} (.{{{{1,{2 * MAX_PATH}}}}}?)(?: \\)?$"
 _CHECK_ROW = re.compile(r"^\| `([a-z -]{1,40})` {1,40}\| ([^|<>&`\\\[\]]{0,199}[^|<>&`\\\[\] ]) *\|$", re.MULTILINE)
 

@@ -68,8 +68,8 @@ def test_skipped_replay_is_unchecked(evidence: Path) -> None:
     report = verify_evidence(evidence, replay=False)
     assert (report.ok, report.replayed) == (True, False)
     assert report.unchecked == ("re-execution: left out", REPLAY_AS_STATED)
-    evidence.write_text(evidence.read_text().replace("Steps | <code>64", "Steps | <code>63"))
-    assert found(verify_evidence(evidence, replay=False)) == [f"EVIDENCE_DIFFERS {PASS}:25"]
+    evidence.write_text(evidence.read_text().replace("64 of 64 steps", "63 of 64 steps"))
+    assert found(verify_evidence(evidence, replay=False)) == [f"EVIDENCE_DIFFERS {PASS}:16"]
 
 
 def test_every_line_is_compared(evidence: Path) -> None:
@@ -86,7 +86,7 @@ def test_first_difference_is_shown(evidence: Path) -> None:
     """A forged claim in an evidence file is a finding with the line number and the expected and seen text."""
     text = evidence.read_text()
     number = text.split("\n").index("## Claims") + 1
-    forged = text.replace("<code>10 fills</code> | PASS", "<code>99 fills</code> | PASS")
+    forged = text.replace("→ `10 fills`", "→ `99 fills`")
     assert forged != text
     evidence.write_text(forged)
     (finding,) = verify_evidence(evidence, replay=True).findings
@@ -127,7 +127,7 @@ def test_evidence_of_other_run_differs(published: Path, evidence: Path, tmp_path
     moved = Path(shutil.copy(evidence, place / "evidence"))
     report = verify_evidence(moved, replay=True)
     assert verify_run(place, replay=True).ok
-    assert found(report) == [f"EVIDENCE_DIFFERS {PASS}:21"]
+    assert found(report) == [f"EVIDENCE_DIFFERS {PASS}:3"]
 
 
 def test_evidence_elsewhere_anchors_run(published: Path, evidence: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_evidence_elsewhere_anchors_run(published: Path, evidence: Path, tmp_pat
     shutil.rmtree(published)
     run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=8, run_id=RUN), out_dir=published.parents[2])
     assert verify_run(published, replay=True).ok
-    assert found(verify_evidence(kept, replay=True, run=published)) == [f"EVIDENCE_DIFFERS {PASS}:21"]
+    assert found(verify_evidence(kept, replay=True, run=published)) == [f"EVIDENCE_DIFFERS {PASS}:3"]
 
 
 def test_linked_folder_keeps_run(published: Path, tmp_path: Path) -> None:
@@ -216,10 +216,10 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda data: data[: len(data) // 2],
     "doubled": lambda data: data + data,
     "picture outside": lambda data: data.replace(
-        b"No picture was drawn.", b"| <code>../../x.png</code> | <code>" + b"0" * 64 + b"</code> |"
+        b"## Appendix: hashes", b"## Appendix: hashes\n| 15 | picture ../../x.png | `" + b"0" * 64 + b"` |"
     ),
     "picture of another name": lambda data: data.replace(
-        b"No picture was drawn.", b"| <code>more.png</code> | <code>" + b"0" * 64 + b"</code> |"
+        b"## Appendix: hashes", b"## Appendix: hashes\n| 15 | picture more.png | `" + b"0" * 64 + b"` |"
     ),
 }
 

@@ -15,7 +15,8 @@ class Outline(NamedTuple):
 
 
 def outline(text: str) -> Outline:
-    """Return the outline of a draft."""
+    """Return the outline of a draft; a code span counts as the tag that it is."""
+    text = re.sub(r"(?m)(?<!`)`(?!`)([^`\n]+)`", "<code></code>", text)
     headings: list[str] = []
     tables: list[list[int]] = []
     bullets, inside = 0, False
