@@ -45,7 +45,7 @@ _ALNUM = "[A-Za-z0-9]"
 # stay readable; a dot behind a w is not, since renderers make a link of www., nor is a bracket, so that ( opens nothing
 _ENTITIES = re.compile(
     rf"(?<={_ALNUM})(?:[-_/]|(?<![wW])\.)(?={_ALNUM})"
-    r"|(?<=[0-9])[:+](?=[0-9])|(?<=[A-Za-z])\.(?= |$)|(?<=[A-Za-z0-9]):(?= |$)|(?<!-)-(?=[0-9])|['(;?%]|(?<=[^0-9])\)"
+    r"|(?<=[0-9])[:+](?=[0-9])|(?<=[A-Za-z])\.(?= |$)|(?<=[A-Za-z0-9)]):(?= |$)|(?<!-)-(?=[0-9])|['(;?%]|(?<=[^0-9])\)"
     r"|([!-+./:-@\[-`{-~-]|^ | $| (?= ))",
     re.ASCII,
 )
@@ -134,8 +134,10 @@ def padded(table: Iterable[str]) -> list[str]:
     """Return the rows of a markdown table with their columns below each other, but for what long cells push aside."""
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
     widths = [min(max(map(len, column)), MAX_PADDED) for column in zip(*rows, strict=False)]
-    rule = [cell.replace("---", "-" * (width - len(cell) + 3)) for cell, width in zip(rows[1], widths, strict=False)]
-    rows[1:2] = [rule]
+    if len(rows) > 1:
+        rows[1] = [
+            cell.replace("---", "-" * (width - len(cell) + 3)) for cell, width in zip(rows[1], widths, strict=False)
+        ]
     return [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))} |" for row in rows]
 
 

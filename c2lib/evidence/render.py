@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date as calendar_date
+from functools import lru_cache
 from itertools import groupby, zip_longest
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -40,6 +41,9 @@ MAX_OWNER = 100
 MAX_PATH = 4096
 """Longest path, in characters."""
 
+MARKET_FILE = "MARKET_FILE"
+"""What stands for the path of a market file that was not given or cannot be shown."""
+
 SNAPSHOT_CHECKS = ("git status -sb", "git diff --stat", "pytest -q", "ruff check")
 """What the operator runs in the checkout and fills the result in of."""
 
@@ -66,7 +70,7 @@ _DATE_LINE = re.compile(rf"^- \*\*Date:\*\* ({_DATE})$", re.ASCII | re.MULTILINE
 _OWNER_LINE = re.compile(r"^- \*\*Owner:\*\* (.{1,1000})$", re.MULTILINE)
 _PICTURE_ROW = re.compile(rf"\| [0-9]+ +\| picture ({_PICTURE_NAME}) +\| `([0-9a-f]{{64}})` +\|", re.ASCII)
 _OPTION_LINE = rf"^  --{{}} (.{{{{1,{2 * MAX_PATH}}}}}?)(?: \\)?$"
-_CHECK_ROW = re.compile(r"^\| `([a-z -]{1,40})` {1,40}\| ([^|<>&`\\\[\]]{0,199}[^|<>&`\\\[\] ]) *\|$", re.MULTILINE)
+_CHECK_LINE = re.compile(r"^- `([a-z -]{1,40})`: ([^|<>&`\\\[\]\n]{1,200})$", re.MULTILINE)
 
 
 class Stated(NamedTuple):
@@ -178,22 +182,30 @@ def render(
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:
-    # what begins with c2lib's commands must not wait for it
-    from jinja2 import StrictUndefined, TemplateError, meta
+    from jinja2 import TemplateError
+
+    try:
+        return str(_form(template).render(values))
+    except (TemplateError, TypeError, ArithmeticError) as error:
+        raise InputError(f"template: {error}") from None
+
+
+@lru_cache(maxsize=4)
+def _form(template: str) -> Any:
+    """Return a template that is ready to be filled; raise :class:`InputError` when a needed part is not in it."""
+    # what does not draft must not wait for it
+    from jinja2 import StrictUndefined, meta
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     form = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, finalize=encoded, trim_blocks=True, lstrip_blocks=True
     )
     form.filters.update(code=code, short=short, wrapped=wrapped)
-    try:
-        used = meta.find_undeclared_variables(form.parse(template))
-        for name in NEEDED:
-            if name not in used:
-                raise InputError(f"template: {name} is missing")
-        return form.from_string(template).render(values)
-    except (TemplateError, TypeError, ArithmeticError) as error:
-        raise InputError(f"template: {error}") from None
+    used = meta.find_undeclared_variables(form.parse(template))
+    for name in NEEDED:
+        if name not in used:
+            raise InputError(f"template: {name} is missing")
+    return form.from_string(template)
 
 
 def _is_row(line: str) -> bool:
@@ -242,7 +254,7 @@ def _commands(summary: RunSummary, name: str, stated: Stated) -> dict[str, Encod
     digest = summary.run_digest if SHA256.fullmatch(summary.run_digest or "") else None
     anchor, files = [f"--expect-digest {digest}"] if digest else [], []
     if at(summary.config, "market", "source") == "file":
-        files.append(f"--market {shlex.quote(_showable(stated.market, 'MARKET_FILE'))}")
+        files.append(f"--market {shlex.quote(_showable(stated.market, MARKET_FILE))}")
     if at(summary.config, "strategy", "origin") == "file":
         class_name = str(at(summary.config, "strategy", "class_name"))
         named = class_name if class_name.isidentifier() else "CLASS"
@@ -314,7 +326,7 @@ def parse_evidence(data: bytes, name: str, findings: Findings) -> Stated | None:
     rows = filter(None, map(_PICTURE_ROW.fullmatch, hashes.split("\n")))
     named = _path_in(text, "strategy-file")
     market, strategy = _path_in(text, "market"), named and named.rpartition(":")[0]
-    pictures, checks = {row[1]: row[2] for row in rows}, dict(_CHECK_ROW.findall(text))
+    pictures, checks = {row[1]: row[2] for row in rows}, dict(_CHECK_LINE.findall(text))
     return Stated(date[1], html.unescape(owner[1]), pictures, market, strategy, checks, text)
 
 
@@ -325,7 +337,7 @@ def _path_in(text: str, flag: str) -> str | None:
         words = shlex.split(found[1]) if found else []
     except ValueError:
         return None
-    return words[0] if len(words) == 1 else None
+    return words[0] if len(words) == 1 and words[0] != MARKET_FILE else None
 
 
 def compare_evidence(text: str, draft: str, name: str, findings: Findings) -> None:

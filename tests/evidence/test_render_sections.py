@@ -116,10 +116,8 @@ def test_commands_are_complete_and_quoted(summary: RunSummary, stated: dict[str,
 def test_damaged_hash_is_not_listed() -> None:
     """What is no SHA-256 is left out of the list that sha256sum is given."""
     files = {"events.jsonl": FileFacts("END\nrm -rf ~", 1, 1), "audit.jsonl": FileFacts(digest("audit"), 1, 1)}
-    assert commands(draft(clean_summary(artifacts=files)))[-1].split("\n")[1:] == [
-        f"{digest('audit')}  audit.jsonl",
-        "END",
-    ]
+    sums = commands(draft(clean_summary(artifacts=files)))[-1].split("\n")
+    assert sums[1:] == [f"{digest('audit')}  audit.jsonl", "END"]
 
 
 PATHS = st.text(st.characters() | st.sampled_from("'\"\\ $`\n:-/."), max_size=30)
@@ -152,19 +150,15 @@ def test_odd_path_is_ignored(line: str) -> None:
 
 def test_filled_results_are_kept() -> None:
     """Results that the operator fills in are read back and stand in the draft; what could be structure is not taken."""
-    results = dict(
-        zip(
-            SNAPSHOT_CHECKS, ("## main...origin/main", "3 insertions(+), 1 deletion(-)", "99 passed", "ok"), strict=True
-        )
-    )
+    shown = ("## main...origin/main", "3 insertions(+), 1 deletion(-)", "99 passed", "ok")
+    results = dict(zip(SNAPSHOT_CHECKS, shown, strict=True))
     text = draft(clean_summary())
     for check, result in results.items():
-        text = re.sub(rf"(?m)^(\| `{check}` *)\| to be filled in *\|$", rf"\1| {result} |", text)
+        text = text.replace(f"- `{check}`: to be filled in\n", f"- `{check}`: {result}\n")
     seen = parse_evidence(text.encode(), "EV-x.md", Findings())
     assert seen is not None
     assert {check: seen.checks[check] for check in results} == results
-    again = draft(clean_summary(), checks=seen.checks)
-    assert [line.split() for line in again.split("\n")] == [line.split() for line in text.split("\n")]
+    assert draft(clean_summary(), checks=seen.checks) == text
     for hostile in ("<b>", "a`b", "[x](y)", "&lt;", "password=hunter2hunter2", "\u202ex"):
         seen = parse_evidence(text.replace("99 passed", hostile).encode(), "EV-x.md", Findings())
         assert seen is not None
