@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from c2lib.core.errors import StrategyLoadError as StrategyLoadError
     from c2lib.core.model import Bar as Bar
     from c2lib.core.model import CancelIntent as CancelIntent
+    from c2lib.core.model import OpenOrder as OpenOrder
     from c2lib.core.model import OrderIntent as OrderIntent
     from c2lib.core.model import PositionView as PositionView
     from c2lib.core.model import StrategySettings as StrategySettings
@@ -54,7 +55,7 @@ _EXPORTS = {
     "core.criteria": "Criteria",
     "core.errors": "C2Error ConfigError InputError MarketDataError MissingExtraError OutputError RunConflictError "
     "RunPathError StrategyError StrategyLoadError",
-    "core.model": "Bar CancelIntent OrderIntent PositionView StrategySettings",
+    "core.model": "Bar CancelIntent OpenOrder OrderIntent PositionView StrategySettings",
     "core.states": "SessionPhase SessionStatus",
     "market.files": "open_market_file",
     "market.frame": "frame_csv",

@@ -24,7 +24,7 @@ BUDGETS = {
 }
 """Most physical lines of each folder, of two together where they share a budget."""
 
-BEYOND_BUDGET: dict[tuple[str, ...], int] = {("market",): 50, ("core",): 220, ("witness",): 1065}
+BEYOND_BUDGET: dict[tuple[str, ...], int] = {("market",): 55, ("core",): 320, ("witness",): 1140}
 """How far a folder may exceed its budget; docs/adr/0007-compact.md gives the reason of each."""
 
 MOST_LINES_IN_ALL = 15_900
@@ -45,8 +45,11 @@ CALLED_BY_OTHERS = {
     "main": "the console script",
     "ReproducibleEngine": "the entry point of papermill's engines",
     "_render_traceback_": "IPython",
+    "average_entry_price": "strategies",
+    "to_ticks": "strategies",
+    "to_lots": "strategies",
 }
-"""Names that a library looks up, with the library."""
+"""Names that a library or a strategy looks up."""
 
 
 def name_of(path: Path) -> str:

@@ -29,7 +29,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, BinaryIO, NoReturn
 
 from c2lib.core.errors import NoLiveViolationError, StrategyEndedError, StrategyError
-from c2lib.core.model import Bar, PositionView, StrategySettings
+from c2lib.core.model import Bar, OpenOrder, PositionView, StrategySettings
 from c2lib.core.vocabulary import Artifact, FailCode
 from c2lib.session.nolive import NAMESPACE, audited, network_problem, refusal, refused_target
 from c2lib.session.strategy import BUILT_IN, MAX_LINES, decision_of
@@ -105,8 +105,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         try:
             if type(request) is list:
                 if len(request) > bar_fields:
-                    position, open_orders = request.pop()
-                    view = PositionView(position, tuple(open_orders))
+                    position, orders, *money = request.pop()
+                    view = PositionView(position, tuple([OpenOrder(*order) for order in orders]), *money)
                 wanted = strategy.on_bar(new(Bar, request), view)
                 answer = b"[%d]" % request[0] if wanted is None else _checked(request[0], wanted)
             elif request is None:

@@ -17,7 +17,8 @@ from c2lib.core.states import OrderStatus
 
 AnswerT = TypeVar("AnswerT")
 
-PLACE, CANCEL, QUERY, LIST, FILLS = "place_order", "cancel_order", "query_order", "list_open_orders", "iter_fills"
+PLACE, CANCEL, QUERY, LIST = "place_order", "cancel_order", "query_order", "list_open_orders"
+FILLS, ENDS = "iter_fills", "iter_ends"
 
 
 @dataclass(slots=True)
@@ -114,10 +115,7 @@ class BrokerAdapter:
             return before[1]
         # without a rate limit the way to the venue is one call
         place = self._port.place_order if self._bucket is None else self._place_with_token
-        try:
-            broker_order_id = place(request)
-        except TransientBrokerError as error:
-            broker_order_id = self._retry(PLACE, error, place, request)
+        broker_order_id = self._ask(PLACE, place, request)
         self._placed[client_order_id] = (request, broker_order_id)
         return broker_order_id
 
@@ -128,33 +126,31 @@ class BrokerAdapter:
     def cancel_order(self, broker_order_id: str) -> OrderStatus:
         """Ask the venue for a cancel; asking twice has no second effect, so a time-out is tried again."""
         self.counts.cancel += 1
-        try:
-            return self._port.cancel_order(broker_order_id)
-        except TransientBrokerError as error:
-            return self._retry(CANCEL, error, self._port.cancel_order, broker_order_id)
+        return self._ask(CANCEL, self._port.cancel_order, broker_order_id)
 
     def query_order(self, order_id: str) -> OrderReport:
         """Ask the venue for one order."""
         self.counts.query += 1
-        try:
-            return self._port.query_order(order_id)
-        except TransientBrokerError as error:
-            return self._retry(QUERY, error, self._port.query_order, order_id)
+        return self._ask(QUERY, self._port.query_order, order_id)
 
     def list_open_orders(self) -> tuple[OrderReport, ...]:
         """Ask the venue for all open orders."""
         self.counts.query += 1
-        try:
-            return self._port.list_open_orders()
-        except TransientBrokerError as error:
-            return self._retry(LIST, error, self._port.list_open_orders)
+        return self._ask(LIST, self._port.list_open_orders)
 
     def iter_fills(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
         """Read the venue's fills from a cursor on."""
+        return self._ask(FILLS, self._port.iter_fills, cursor)
+
+    def iter_ends(self, cursor: int) -> tuple[int, Sequence[OrderReport]]:
+        """Read the venue's ends without a fill from a cursor on."""
+        return self._ask(ENDS, self._port.iter_ends, cursor)
+
+    def _ask(self, call: str, method: Callable[..., AnswerT], *arguments: object) -> AnswerT:
         try:
-            return self._port.iter_fills(cursor)
+            return method(*arguments)
         except TransientBrokerError as error:
-            return self._retry(FILLS, error, self._port.iter_fills, cursor)
+            return self._retry(call, error, method, *arguments)
 
     def _place_with_token(self, request: OrderRequest) -> str:
         if self._bucket is not None and not self._bucket.take():

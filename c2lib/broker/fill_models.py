@@ -31,7 +31,7 @@ class MarketRule:
         return (price if price > _LEAST_PRICE else _LEAST_PRICE), TAKER
 
     def in_range(self, order: VenueOrder, bar: Bar) -> FillTerms | None:
-        """Return nothing: the open left no market order as it was."""
+        """Return nothing: a market order fills at the open, or where it was triggered."""
         del order, bar
         return None
 
@@ -76,7 +76,8 @@ class StopRule:
     """Triggers at the open when open >= stop, else at the stop when high >= stop; from then on the rule ``after``.
 
     On the bar that triggers it, a stop-limit fills when the trigger price is within its limit, at that price, as
-    taker; else it waits for the next bar.
+    taker. Else it is a limit from then on, which of this bar meets what surely came after the trigger: the whole range
+    when the open triggered it, the close alone when the range did.
     """
 
     def __init__(self, sign: int, after: MarketRule | LimitRule) -> None:
@@ -89,9 +90,11 @@ class StopRule:
         return self._triggered(order, bar.open) if self._reached(order, bar.open) else None
 
     def in_range(self, order: VenueOrder, bar: Bar) -> FillTerms | None:
-        """Return the stop when the bar touches it."""
-        furthest = bar.high if self._sign > 0 else bar.low
-        return self._triggered(order, order.stop) if self._reached(order, furthest) else None
+        """Return the stop when the bar touches it, or the limit when the bar closes beyond that."""
+        if not self._reached(order, bar.high if self._sign > 0 else bar.low):
+            return None
+        after = bar._replace(high=bar.close, low=bar.close)
+        return self._triggered(order, order.stop) or self._after.in_range(order, after)
 
     def _reached(self, order: VenueOrder, price: int) -> bool:
         return (price - order.stop) * self._sign >= 0

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Generic, TypeVar
 
 from c2lib.broker.fill_models import MakerTakerFee, Participation, price_rules
-from c2lib.broker.orders import AT_ONCE, FillTerms, SeededRejects, VenueOrder, malformation
+from c2lib.broker.orders import AT_ONCE, FillTerms, RejectReason, SeededRejects, VenueOrder, malformation
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import MICROSECONDS_A_DAY
 from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
-from c2lib.core.model import DAY, FOK, Bar, BrokerFill, Grid, OrderReport, OrderRequest, new_fact
+from c2lib.core.model import BUY, DAY, FOK, Bar, BrokerFill, Grid, OrderReport, OrderRequest, new_fact
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by
+from c2lib.core.vocabulary import INSUFFICIENT_FUNDS
+
+ReportT = TypeVar("ReportT")
 
 KEPT_ORDERS = 1024
 """Ended orders that the venue can still report on."""
 
-KEPT_FILLS = 4096
-"""Fills before the furthest cursor that can be read again."""
+KEPT_REPORTS = 4096
+"""Fills, and ends, before the furthest cursor that can be read again."""
 
 _NO_BOUND = 1 << 200
 """More lots than any orders can ask for."""
@@ -38,7 +42,8 @@ class MockBroker:
     An order placed on bar *n* meets the bars from *n + 1 + latency* on; a cancel takes as long to arrive, and what
     fills before it stays filled. IOC fills what it can at the first open that it meets and expires, FOK fills whole
     there or expires, DAY expires before the first bar of a later UTC day than that of its placing (before any bar:
-    than the first bar's).
+    than the first bar's). It keeps the account's cash: a fill that would take it below zero is not made, and its order
+    is cancelled.
 
     >>> broker = MockBroker(BrokerConfig(taker_fee_rate="0"), Grid.of("1", "1"), seed=1)
     >>> broker.place_order(OrderRequest("c-1", "SYNTH", "BUY", "MARKET", 2, None, None, "GTC"))
@@ -49,25 +54,30 @@ class MockBroker:
     (1, 100, 0)
     """
 
-    def __init__(self, config: BrokerConfig, grid: Grid, seed: int) -> None:
+    def __init__(self, config: BrokerConfig, grid: Grid, seed: int, smallest_gap: int | None = None) -> None:
         """Open the venue.
 
         Args:
             config: A sealed broker config.
             grid: The units of the run.
             seed: The run's, from which the venue's own follows.
+            smallest_gap: Least time between two bars of the market; where it is a day or more, no DAY order can fill.
         """
         share, rate = config.participation, config.reject_rate
         self._rules = price_rules(slippage_ticks=config.slippage_ticks, touch_fills=config.touch_fills)
         self._participation = None if share is None else Participation(share)
         self._fee = MakerTakerFee(config.maker_fee_rate, config.taker_fee_rate, grid).fee
         self._rejects = None if rate == "0" else SeededRejects(component_seed(seed, "broker"), rate)
+        self._day_never_fills = smallest_gap is not None and smallest_gap >= MICROSECONDS_A_DAY
         self._latency = config.latency_steps
         self._delay = 1 + config.latency_steps
         self._book = OrderBook()
         self._open = self._book.open
         self._known = self._book.by_client_id
-        self._log = FillLog()
+        self._cash = grid.money(config.initial_cash)
+        self._notional_unit = grid.notional_unit
+        self._log: ReportLog[BrokerFill] = ReportLog("fill")
+        self._ends: ReportLog[OrderReport] = ReportLog("end")
         self._cancels: deque[tuple[int, VenueOrder]] = deque()
         self._days: list[VenueOrder] = []
         self._bar: Bar | None = None
@@ -85,6 +95,8 @@ class MockBroker:
         if client_order_id in self._known:
             raise InvalidRequestError(f"client_order_id {client_order_id!r} was used before")
         reason = malformation(request)
+        if reason is None and time_in_force == DAY and self._day_never_fills:
+            reason = RejectReason.DAY_NEVER_FILLS
         if reason is None and self._rejects is not None:
             reason = self._rejects.draw()
         if reason is not None:
@@ -107,7 +119,7 @@ class MockBroker:
             if self._latency:
                 self._cancels.append((self._step + self._latency, order))
             else:
-                self._end(order, OrderTrigger.CANCELLED)
+                self._end(order, OrderTrigger.CANCELLED, None)
         return order.status
 
     def query_order(self, order_id: str) -> OrderReport:
@@ -124,6 +136,10 @@ class MockBroker:
         Raises :class:`InvalidRequestError` for a cursor that was never given, or that lies too far back.
         """
         return self._log.read(cursor)
+
+    def iter_ends(self, cursor: int) -> tuple[int, Sequence[OrderReport]]:
+        """Return the ends without a fill from ``cursor`` on, in their order; raises as :meth:`iter_fills` does."""
+        return self._ends.read(cursor)
 
     def advance(self, bar: Bar) -> None:
         """Take in one bar: expire, fill and cancel what it decides."""
@@ -148,14 +164,12 @@ class MockBroker:
         for order in list(self._open.values()):
             if step < order.arrives:
                 continue
-            rule = order.rule
-            terms = rule.at_open(order, bar, step)
+            terms = order.rule.at_open(order, bar, step)
             if order.is_at_once:
                 budget -= self._fill_or_expire(order, bar, terms, budget)
             elif terms is not None:
                 budget -= self._fill(order, bar, terms, budget)
-            elif order.rule is rule:
-                # a stop that its open triggered without a fill waits for the next bar
+            else:
                 waiting.append(order)
         for order in waiting:
             terms = order.rule.in_range(order, bar)
@@ -166,18 +180,24 @@ class MockBroker:
         """Fill what an IOC or FOK order allows, let the rest expire, and return how many lots were filled."""
         too_few = order.request.time_in_force == FOK and budget < order.leaves
         filled = 0 if terms is None or too_few else self._fill(order, bar, terms, budget)
-        if order.leaves:
-            self._end(order, OrderTrigger.EXPIRED)
+        if order.leaves and order.status not in ORDER_ENDS:
+            self._end(order, OrderTrigger.EXPIRED, order.request.time_in_force)
         return filled
 
     def _fill(self, order: VenueOrder, bar: Bar, terms: FillTerms, budget: int) -> int:
-        """Fill what the budget allows of an order and return how many lots that were."""
+        """Fill what the budget allows of an order and return how many lots that were: none where cash lacks."""
         request, leaves = order.request, order.leaves
         quantity = leaves if leaves <= budget else budget
         if not quantity:
             return 0
         ticks, liquidity = terms
         client_order_id, _, side, *_ = request
+        notional, fee = ticks * quantity * self._notional_unit, self._fee(ticks, quantity, liquidity)
+        cash = self._cash - fee + (-notional if side == BUY else notional)
+        if cash < 0:
+            self._end(order, OrderTrigger.CANCELLED, INSUFFICIENT_FUNDS)
+            return 0
+        self._cash = cash
         order.leaves = leaves = leaves - quantity
         self._filled = number = self._filled + 1
         fill = (
@@ -187,7 +207,7 @@ class MockBroker:
             side,
             quantity,
             ticks,
-            self._fee(ticks, quantity, liquidity),
+            fee,
             liquidity,
             leaves,
             bar.bar_index,
@@ -200,9 +220,11 @@ class MockBroker:
             self._book.end(order)
         return quantity
 
-    def _end(self, order: VenueOrder, trigger: OrderTrigger) -> None:
+    def _end(self, order: VenueOrder, trigger: OrderTrigger, reason: str | None) -> None:
         order.move(trigger)
+        order.reason = reason
         self._book.end(order)
+        self._ends.append(order.report())
 
     def _expire_days(self, day: int) -> None:
         orders, self._days = self._days, []
@@ -212,7 +234,7 @@ class MockBroker:
             if order.day is None:
                 order.day = day
             if order.day < day:
-                self._end(order, OrderTrigger.EXPIRED)
+                self._end(order, OrderTrigger.EXPIRED, DAY)
             else:
                 self._days.append(order)
 
@@ -221,7 +243,7 @@ class MockBroker:
         while cancels and cancels[0][0] <= step:
             _, order = cancels.popleft()
             if order.status is OrderStatus.PENDING_CANCEL:
-                self._end(order, OrderTrigger.CANCELLED)
+                self._end(order, OrderTrigger.CANCELLED, None)
 
 
 class OrderBook:
@@ -256,36 +278,36 @@ class OrderBook:
         return order
 
 
-class FillLog:
-    """The fills in order; the cursor of a fill is its number from 0.
+class ReportLog(Generic[ReportT]):
+    """The reports of one kind in order; the cursor of a report is its number from 0.
 
-    Fills more than :data:`KEPT_FILLS` before the furthest cursor cannot be read again; so many are dropped at once.
+    Reports more than :data:`KEPT_REPORTS` before the furthest cursor cannot be read again; so many are dropped at once.
     """
 
-    def __init__(self) -> None:
-        self._fills: list[BrokerFill] = []
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._reports: list[ReportT] = []
         self._dropped = 0
         self._oldest = 0
-        self.append = self._fills.append
+        self.append = self._reports.append
 
-    def read(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
-        """Return the fills from ``cursor`` on and the cursor after them; raise :class:`InvalidRequestError`."""
-        fills, dropped = self._fills, self._dropped
-        end = dropped + len(fills)
+    def read(self, cursor: int) -> tuple[int, Sequence[ReportT]]:
+        """Return the reports from ``cursor`` on and the cursor after them; raise :class:`InvalidRequestError`."""
+        reports, dropped = self._reports, self._dropped
+        end = dropped + len(reports)
         if not self._oldest <= cursor <= end:
             raise self._refusal(cursor, end)
-        unread = fills[cursor - dropped :]
-        oldest = cursor - KEPT_FILLS
+        unread = reports[cursor - dropped :]
+        oldest = cursor - KEPT_REPORTS
         if oldest > self._oldest:
             self._oldest = oldest
-            if oldest - dropped >= KEPT_FILLS:
-                del fills[: oldest - dropped]
+            if oldest - dropped >= KEPT_REPORTS:
+                del reports[: oldest - dropped]
                 self._dropped = oldest
         return end, unread
 
     def _refusal(self, cursor: int, end: int) -> InvalidRequestError:
+        problem = f"is not between 0 and {end}"
         if 0 <= cursor < self._oldest:
-            return InvalidRequestError(
-                f"fill cursor {cursor} was read and forgotten; the oldest kept is {self._oldest}"
-            )
-        return InvalidRequestError(f"fill cursor {cursor} is not between 0 and {end}")
+            problem = f"was read and forgotten; the oldest kept is {self._oldest}"
+        return InvalidRequestError(f"{self._kind} cursor {cursor} {problem}")

@@ -44,6 +44,7 @@ class RejectReason(StrEnum):
     PRICE_MISSING = "price_missing"
     PRICE_NOT_WANTED = "price_not_wanted"
     PRICE_NOT_POSITIVE = "price_not_positive"
+    DAY_NEVER_FILLS = "day_never_fills"
     SEEDED_REJECT = "seeded_reject"
 
 
@@ -89,7 +90,7 @@ class PriceRule(Protocol):
         """Return the terms of a fill at the open of the bar of a step, or ``None``."""
 
     def in_range(self, order: VenueOrder, bar: Bar) -> FillTerms | None:
-        """Return the terms of a fill within the bar, for an order that its open left as it was, or ``None``."""
+        """Return the terms of a fill within the bar, for an order without one at the open, or ``None``."""
 
 
 @dataclass(slots=True, eq=False)
@@ -113,6 +114,8 @@ class VenueOrder:
     day: int | None = None
     """The UTC day of its placing, for a DAY order; ``None`` before the first bar."""
     status: OrderStatus = _ACCEPTED
+    reason: str | None = None
+    """Why it ended without being asked to."""
 
     def move(self, trigger: OrderTrigger) -> None:
         """Move by the order table."""
@@ -121,5 +124,6 @@ class VenueOrder:
     def report(self) -> OrderReport:
         """Return what the venue reports of the order."""
         request = self.request
-        filled = request.quantity - self.leaves
-        return OrderReport(self.broker_order_id, request.client_order_id, self.status, request.quantity, filled)
+        quantity, filled = request.quantity, request.quantity - self.leaves
+        names = self.broker_order_id, request.client_order_id
+        return OrderReport(*names, self.status, quantity, filled, self.reason)

@@ -22,6 +22,7 @@ from c2lib.core.errors import ConfigError
 from c2lib.core.model import BUILT_IN_PARAMS, Grid, MarketFacts, Param, StrategyFacts
 from c2lib.core.redaction import find_secret
 from c2lib.core.sealed import (
+    DecimalText,
     EmptyTuple,
     Integer,
     NonNegativeDecimal,
@@ -159,7 +160,7 @@ class StrategyConfig(Sealed):
 
 
 class LimitsConfig(Sealed):
-    """Bounds that the rails watch; ``None`` sets no bound, and no other value is built yet."""
+    """Bounds that the rails watch; ``None`` sets no bound, and of the others than ``min_equity`` no value is built."""
 
     max_position: NotBuilt = None
     max_order_quantity: NotBuilt = None
@@ -169,7 +170,8 @@ class LimitsConfig(Sealed):
     max_orders_per_step: NotBuilt = None
     max_orders: NotBuilt = None
     max_drawdown: NotBuilt = None
-    min_equity: NotBuilt = None
+    min_equity: DecimalText = "0"
+    """Least equity, checked at each bar's close; negative to let a session go on in debt."""
 
 
 class DryrunConfig(Sealed):
@@ -236,11 +238,11 @@ class SealedConfig(DryrunConfig):
         return sealed
 
     def grid(self) -> Grid:
-        """Return the units of the run; a money unit is fine enough for every fee and the initial cash."""
+        """Return the units of the run; a money unit is fine enough for every fee, initial cash and min_equity."""
         grid = Grid.of(self.market.tick_size, self.market.lot_size)
         rates = (self.broker.maker_fee_rate, self.broker.taker_fee_rate)
         fee_scale = max(parse_decimal(rate)[1] for rate in rates)
-        cash_scale = parse_decimal(self.broker.initial_cash)[1]
+        cash_scale = max(parse_decimal(text)[1] for text in (self.broker.initial_cash, self.limits.min_equity))
         return replace(grid, fee_scale=max(fee_scale, cash_scale - grid.money_scale))
 
 

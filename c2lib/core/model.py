@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -19,6 +20,9 @@ BUY, SELL = "BUY", "SELL"
 MARKET, LIMIT, STOP, STOP_LIMIT = "MARKET", "LIMIT", "STOP", "STOP_LIMIT"
 GTC, IOC, FOK, DAY = "GTC", "IOC", "FOK", "DAY"
 MAKER, TAKER = "MAKER", "TAKER"
+
+ENTRY_SCALE = 9
+"""Decimals of a tick that an average entry price is kept to."""
 
 new_fact = tuple.__new__
 """``new_fact(BrokerFill, fields)`` makes a fact of a plain tuple, in half the time of its own constructor."""
@@ -54,11 +58,61 @@ class CancelIntent(NamedTuple):
     client_order_id: str
 
 
-class PositionView(NamedTuple):
-    """What a strategy may know of its session: ``position`` in lots, the open orders' client ids."""
+class OpenOrder(NamedTuple):
+    """An open order as its strategy sees it: quantities in lots, ``leaves`` what is not filled yet, prices in ticks."""
 
-    position: int
-    open_orders: tuple[str, ...]
+    client_order_id: str
+    side: str
+    quantity: int
+    leaves: int
+    order_type: str = MARKET
+    limit_price: int | None = None
+    stop_price: int | None = None
+    time_in_force: str = GTC
+    tag: str | None = None
+
+
+class PositionView(NamedTuple):
+    """What a strategy may know of its session, as it stands at the close of the bar and before the strategy's answer.
+
+    ``position`` is in lots, negative when short; ``open_orders`` come oldest first. Money is kept in whole units of ten
+    to the minus ``money_scale`` and shown as exact decimals.
+
+    >>> view = PositionView(2, (), entry_units=101_500_000_000, cash_units=79_700, equity_units=100_100, money_scale=2)
+    >>> view.cash, view.equity, view.average_entry_price
+    (Decimal('797'), Decimal('1001'), Decimal('101.5'))
+    """
+
+    position: int = 0
+    open_orders: tuple[OpenOrder, ...] = ()
+    entry_units: int = 0
+    cash_units: int = 0
+    money_scale: int = 0
+    equity_units: int = 0
+
+    @property
+    def cash(self) -> Decimal:
+        """Money held."""
+        return Decimal(format_scaled(self.cash_units, self.money_scale))
+
+    @property
+    def equity(self) -> Decimal:
+        """Cash plus the position at the bar's close."""
+        return Decimal(format_scaled(self.equity_units, self.money_scale))
+
+    @property
+    def average_entry_price(self) -> Decimal | None:
+        """What the open position was entered at, in ticks, before fees; ``None`` without one.
+
+        The weighted average cost formula (IAS 2, paragraph 27): a fill that adds to the position makes it
+        ``(average * position + price * quantity) / (position + quantity)``, rounded to a :data:`ENTRY_SCALE`-th decimal
+        of a tick, halves up; one that reduces it changes nothing; one that crosses zero starts again at its price.
+        """
+        return Decimal(format_scaled(self.entry_units, ENTRY_SCALE)) if self.position else None
+
+    def order(self, tag: str) -> OpenOrder | None:
+        """Return the oldest open order with a tag, or ``None``."""
+        return next((order for order in self.open_orders if order.tag == tag), None)
 
 
 class OrderRequest(NamedTuple):
@@ -75,13 +129,14 @@ class OrderRequest(NamedTuple):
 
 
 class OrderReport(NamedTuple):
-    """What the broker says of an order: quantities in lots."""
+    """What the broker says of an order: quantities in lots, ``reason`` why it ended without being asked to."""
 
     broker_order_id: str
     client_order_id: str
     status: OrderStatus
     quantity: int
     filled_quantity: int
+    reason: str | None = None
 
 
 class BrokerFill(NamedTuple):
@@ -147,7 +202,10 @@ class Grid:
 
     def money(self, amount: str) -> int:
         """Return a money text in money units; raise :class:`ValueError` when it is finer than they are."""
-        return units_of(amount, format_scaled(1, self.money_scale))
+        value, scale = parse_decimal(amount)
+        if scale > self.money_scale:
+            raise ValueError(f"{amount} is not a multiple of {format_scaled(1, self.money_scale)}")
+        return int(value * 10 ** (self.money_scale - scale))
 
 
 class Clock(Protocol):
@@ -171,6 +229,10 @@ class MarketFacts(Protocol):
     @property
     def bar_count(self) -> int:
         """How many bars there are."""
+
+    @property
+    def smallest_gap(self) -> int | None:
+        """The least time between two bars, in microseconds; ``None`` for fewer than two."""
 
 
 class MarketData(MarketFacts, Protocol):
@@ -202,6 +264,22 @@ class StrategySettings(NamedTuple):
     lot_size: str
     params: Mapping[str, Param] = MappingProxyType({})
     """The parameters by their names, as the config has them; cannot be changed."""
+
+    def to_ticks(self, price: str | int | Decimal) -> int:
+        """Return a price in ticks, as orders and bars have it; raise :class:`ValueError` when it is off the grid.
+
+        >>> StrategySettings(7, "EURUSD", "0.0001", "1000").to_ticks("1.0716")
+        10716
+        """
+        return units_of(str(price), self.tick_size)
+
+    def to_lots(self, quantity: str | int | Decimal) -> int:
+        """Return a quantity in lots, as orders have it; raise :class:`ValueError` when it is no whole number of them.
+
+        >>> StrategySettings(7, "EURUSD", "0.0001", "1000").to_lots(5000)
+        5
+        """
+        return units_of(str(quantity), self.lot_size)
 
 
 class StrategyFacts(Protocol):
@@ -247,6 +325,9 @@ class BrokerPort(Protocol):
 
     def iter_fills(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
         """Return the fills from ``cursor`` on, and the cursor to go on with."""
+
+    def iter_ends(self, cursor: int) -> tuple[int, Sequence[OrderReport]]:
+        """Return the reports on orders that were cancelled or expired likewise, with a cursor of their own."""
 
 
 class Texts(NamedTuple):

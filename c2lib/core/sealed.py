@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 from pydantic.fields import FieldInfo
 
 from c2lib.core.canon import MAX_INTEGER, canonical_sha256, text_problem
@@ -88,12 +88,12 @@ Sha256 = Annotated[str, StringConstraints(pattern=f"^{SHA256_PATTERN}$")]
 Integer = Annotated[
     int, BeforeValidator(_whole), must(lambda number: abs(number) <= MAX_INTEGER, "must lie below 2**53 in magnitude")
 ]
-NotBuilt = Annotated[Any, must(lambda value: value is None, "is not built yet; leave it out")]
-"""A field whose feature is not built: null, its neutral value, alone."""
-Zero = Annotated[int, Field(ge=0, le=0)]
-"""Neutral value of a number whose feature is not built; a ``Literal[0]`` would take ``False`` and ``0.0`` too."""
+_NOT_BUILT = "is not built yet; leave it out"
+NotBuilt = Annotated[Any, must(lambda value: value is None, _NOT_BUILT)]
+"""A field whose feature is not built: its neutral value alone, here null, below zero and the empty list."""
+Zero = Annotated[int, must(lambda number: number == 0, _NOT_BUILT)]
 TextTuple = Annotated[tuple[Text, ...], _LISTED]
-EmptyTuple = Annotated[tuple[()], _LISTED]
+EmptyTuple = Annotated[tuple[Any, ...], _LISTED, must(lambda items: not items, _NOT_BUILT)]
 
 
 def _param(value: Any) -> Any:

@@ -85,16 +85,8 @@ class OrderTrigger(StrEnum):
 
 _P, _T = SessionPhase, SessionTrigger
 
-_FAILURES = (
-    _T.SINK_FAILED,
-    _T.EXCEPTION_RAISED,
-    _T.INVARIANT_BROKEN,
-    _T.OUTCOME_UNKNOWN,
-    _T.NO_LIVE_VIOLATED,
-    _T.STRATEGY_TIMED_OUT,
-    _T.STRATEGY_EXITED,
-    _T.STRATEGY_PROTOCOL_BROKEN,
-)
+_FAILURES = tuple(_T)[tuple(_T).index(_T.SINK_FAILED) :]
+"""The triggers from that one on, each of which may end a session in any phase."""
 
 SESSION_TABLE: Mapping[tuple[SessionPhase, SessionTrigger], SessionPhase] = {
     (_P.INIT, _T.PREFLIGHT_PASSED): _P.PREFLIGHT_OK,

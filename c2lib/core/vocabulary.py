@@ -37,6 +37,9 @@ NO_LIVE_CHECK = "no_live_guard"
 SEALED_BY_MANIFEST = (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
 """What every manifest seals; that of a run which keeps its strategy file seals :attr:`Artifact.STRATEGY` as well."""
 
+MIN_EQUITY = "min_equity"
+"""Name of the limit, and of the rail that trips below it."""
+
 EVIDENCE_DIR = "evidence"
 
 STRATEGY_ORIGINS = ("built-in", "file", "object")
@@ -61,6 +64,10 @@ class EventKind(StrEnum):
     RECONCILED = "RECONCILED"
     SESSION_STOP = "SESSION_STOP"
     REJECTED = "REJECTED"
+
+
+INSUFFICIENT_FUNDS = "insufficient_funds"
+"""The reason of an ``ORDER_CANCELLED`` that the venue made unasked: the order's next fill was not covered by cash."""
 
 
 class StopReason(StrEnum):

@@ -148,7 +148,12 @@ LIMITS: tuple[Limit, ...] = (
     ),
     Limit("no_fill", lambda summary, _: summary.fills == 0, "Nothing was filled: fills and fees were not exercised."),
     Limit("frictionless", _frictionless, "Orders met neither slippage nor latency nor partial fills."),
-    Limit("unbounded", _unbounded, "Not every limit on positions and orders was set, so not every rail could trip."),
+    Limit(
+        "unbounded",
+        _unbounded,
+        "Positions and orders had no limit but cash: such limits are not built yet. Of the limits, equity below "
+        "<code>limits.min_equity</code> alone ends a session.",
+    ),
     Limit(
         "no_fault",
         _without(EventKind.FAULT_INJECTED),

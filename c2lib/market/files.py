@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain, repeat
-from operator import floordiv
+from operator import floordiv, sub
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -182,6 +182,7 @@ class MarketFile:
         tick_size: The tick that prices are counted in, as canonical decimal text.
         lot_size: The lot that volumes are counted in, likewise.
         bar_count: How many bars there are.
+        smallest_gap: The least time between two bars, in microseconds; ``None`` for fewer than two.
     """
 
     def __init__(self, blocks: Iterable[BarBlock], prices: PriceGrid, lot_size: str, digest: Callable[[], str]) -> None:
@@ -190,6 +191,7 @@ class MarketFile:
         self._blocks: list[tuple[range, int]] = []
         self.lot_size = lot_size
         self.bar_count = 0
+        self.smallest_gap: int | None = None
         try:
             with output_errors(_NOT_WRITTEN):
                 self._fill(blocks)
@@ -201,7 +203,12 @@ class MarketFile:
         self.tick_size = prices.tick_size
 
     def _fill(self, blocks: Iterable[BarBlock]) -> None:
+        last: list[int] = []
         for scale, columns in blocks:
+            times = [*last, *columns[0]]
+            known = () if self.smallest_gap is None else (self.smallest_gap,)
+            self.smallest_gap = min(chain(known, map(sub, times[1:], times)), default=None)
+            last = times[-1:]
             for column in columns:
                 self._store.write(array(_INTEGER, column).tobytes())
             first = self.bar_count

@@ -60,6 +60,7 @@ class SyntheticWalk:
         self._parameters = parameters
         self._start_time = utc_micros(parse_utc(parameters.start_time, "market.synthetic.start_time"))
         self._interval = parameters.interval_seconds * 1_000_000
+        self.smallest_gap = self._interval if steps > 1 else None
         try:
             self._start_price = units_of(parameters.start_price, self.tick_size)
         except ValueError:

@@ -6,7 +6,7 @@ sleeps: a failed call is audited and made again at once, up to the config's ``ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,13 +20,14 @@ from c2lib.core.errors import (
     OrderRejectedError,
     RateLimitedError,
     SinkWriteError,
+    TransientBrokerError,
 )
 from c2lib.core.model import (
-    GTC,
     Bar,
     BrokerFill,
     CancelIntent,
     OrderIntent,
+    OrderReport,
     OrderRequest,
     PositionView,
     Texts,
@@ -37,13 +38,11 @@ from c2lib.core.states import OrderStatus
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
 from c2lib.record.journal import Journal
 from c2lib.session.ledger import Books, Ledger
-from c2lib.session.reconcile import Mismatch, compare
+from c2lib.session.rails import Rail, trip
+from c2lib.session.reconcile import compare
 
-_ENDS_WITHOUT_FILL = {
-    OrderStatus.CANCELLED: (EventKind.ORDER_CANCELLED, Ledger.cancel),
-    OrderStatus.EXPIRED: (EventKind.ORDER_EXPIRED, Ledger.expire),
-}
-"""The event and the move of the ledger that record an end."""
+_NAME = "c-%06d"
+"""Makes an order's name of its number, in half the time of an f-string with a width."""
 
 
 class Execution:
@@ -52,27 +51,31 @@ class Execution:
     It holds no history: what happened is in the journal.
     """
 
-    def __init__(self, config: SealedConfig, journal: Journal) -> None:
+    def __init__(self, config: SealedConfig, journal: Journal, smallest_gap: int | None = None) -> None:
         grid, broker = config.grid(), config.broker
         self.texts = Texts.of(grid)
-        self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit)
+        self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit, grid.money_text)
+        self._min_equity = config.limits.min_equity
+        self._least_equity, self._money_scale = grid.money(self._min_equity), grid.money_scale
+        self._unit = grid.notional_unit
         self._symbol = config.market.symbol
         self._journal = journal
         self._write_submitted = journal.emitter(EventKind.ORDER_SUBMITTED)
         self._write_acknowledged = journal.emitter(EventKind.ORDER_ACKNOWLEDGED)
         self._write_fill = journal.emitter(EventKind.FILL)
-        self._venue = MockBroker(broker, grid, config.seed)
+        self._venue = MockBroker(broker, grid, config.seed, smallest_gap)
         limit, bucket = broker.rate_limit, None
         if limit is not None:
             # counted in the time of the steps, so that a replay holds back the same orders
             bucket = TokenBucket(limit.burst, limit.per_second, lambda: utc_micros(parse_utc(journal.ts)))
         on_attempt = partial(_audit_attempt, journal)
         self._adapter = BrokerAdapter(self._venue, max_retries=broker.max_retries, bucket=bucket, on_attempt=on_attempt)
-        # what a strategy is shown, made again when it is asked for after something changed
+        # what a strategy is shown, made again when it is asked for after something changed, and all of it but equity
         self._view: PositionView | None = None
-        # the orders that can end without a fill, each with the reason that the event gives
-        self._watched: dict[str, str] = {}
-        self._cursor = 0
+        self._shown: tuple[Any, ...] = ()
+        # the orders whose cancel could not reach the venue
+        self._unsent: list[str] = []
+        self._cursor = self._end_cursor = 0
         self._orders = 0
         self._bar_index = 0
         self._mark: int | None = None
@@ -80,17 +83,33 @@ class Execution:
         self._reconciled_ts: str | None = None
 
     def on_bar(self, bar: Bar) -> PositionView:
-        """Advance the venue by a bar, book what came of it, and return what a strategy may see."""
+        """Advance the venue by a bar, book what came of it, and return what a strategy may see.
+
+        Raises :class:`~c2lib.core.errors.InvariantError` when equity at the bar's close is below its bound.
+        """
         self._bar_index = bar.bar_index
         self._venue.advance(bar)
         if self.ledger.open_orders:
-            self.book_fills()
-            if self._watched:
-                self._book_ends()
-        self._mark = bar.close
-        view = self._view
+            self._book_fills()
+        if self.ledger.open_orders:
+            # an order that is left open may have ended without a fill, or after one
+            self._book_ends()
+        if self._unsent:
+            again, self._unsent = self._unsent, []
+            for client_order_id in again:
+                self._cancel_wanted(client_order_id)
+        self._mark = close = bar.close
+        ledger, view = self.ledger, self._view
+        # as in the ledger, without a call on every bar
+        equity = ledger.cash + ledger.position * close * self._unit
         if view is None:
-            view = self._view = PositionView(self.ledger.position, tuple(self.ledger.open_orders))
+            orders = tuple([order.shown() for order in ledger.open_orders.values()]) if ledger.open_orders else ()
+            self._shown = (ledger.position, orders, ledger.entry_units, ledger.cash, self._money_scale)
+        elif view.equity_units == equity:
+            return view
+        if equity < self._least_equity:
+            self._check_equity()
+        view = self._view = new_fact(PositionView, (*self._shown, equity))
         return view
 
     def act(self, intents: Sequence[OrderIntent | CancelIntent]) -> None:
@@ -100,7 +119,7 @@ class Execution:
             if isinstance(intent, OrderIntent):
                 self._place(intent)
             else:
-                self._cancel(intent.client_order_id, "strategy")
+                self._cancel_wanted(intent.client_order_id)
 
     def cancel_open(self, reason: str) -> None:
         """Cancel every open order, oldest first, and close the market; unknown outcomes are left to the reconciler.
@@ -108,24 +127,32 @@ class Execution:
         A sink that fails for good meanwhile keeps no order open: its error is raised after the last cancel.
         """
         failed: SinkWriteError | None = None
-        for client_order_id in list(self.ledger.open_orders):
+        acts: list[Callable[[], None]] = [partial(self._cancel, name, reason) for name in self.ledger.open_orders]
+        for act in (*acts, self._venue.close, self._book_ends):
             try:
-                self._cancel(client_order_id, reason)
+                act()
             except SinkWriteError as error:
                 failed = failed or error
-        self._venue.close()
-        self._book_ends()
         if failed:
             raise failed
 
-    def book_fills(self) -> None:
-        """Apply and write the venue's fills that were not read yet."""
+    def book_last_fills(self) -> None:
+        """Book what the venue filled since the last bar, and check equity once more."""
+        self._book_fills()
+        self._check_equity()
+
+    def _check_equity(self) -> None:
+        equity = self.ledger.equity(self._mark)
+        if equity < self._least_equity:
+            trip(Rail.MIN_EQUITY, f"equity of {self._min_equity} or more", self.texts.money[equity])
+
+    def _book_fills(self) -> None:
         self._cursor, fills = self._adapter.iter_fills(self._cursor)
         for fill in fills:
             self._book(fill)
 
     def reconcile(self) -> int:
-        """Compare both sides, record the differences, and return how many orders are of unknown outcome."""
+        """Compare both sides, record the differences, and return how many orders are open or of unknown outcome."""
         found = compare(self.ledger.open_orders.values(), self._adapter.list_open_orders())
         self._mismatches += len(found)
         texts = [f"{mismatch}:{client_order_id}" for mismatch, client_order_id in found]
@@ -135,7 +162,7 @@ class Execution:
             self._journal.audit(AuditLevel.ERROR, AuditCode.RECONCILE_MISMATCH, text, {"mismatch": text})
         if not found:
             self._reconciled_ts = self._journal.ts
-        return sum(mismatch is Mismatch.UNKNOWN_OUTCOME for mismatch, _ in found)
+        return len({client_order_id for _, client_order_id in found}.union(self.ledger.open_orders))
 
     def books(self) -> Books:
         """Return position and money as the last event shows them, marked at the last bar's close."""
@@ -184,14 +211,14 @@ class Execution:
             bar_index,
         )
         if not leaves:
-            self._forget(client_order_id)
+            self._adapter.forget(client_order_id)
 
     def _place(self, intent: OrderIntent) -> None:
         texts = self.texts
         self._orders = number = self._orders + 1
-        client_order_id = "c-%06d" % number  # noqa: UP031 - half the time of an f-string with a width
+        client_order_id = _NAME % number
         side, quantity, order_type, limit, stop, time_in_force, tag = intent
-        self.ledger.submit(client_order_id, side, quantity)
+        self.ledger.submit(client_order_id, intent)
         self._write_submitted(
             client_order_id,
             self._symbol,
@@ -204,8 +231,6 @@ class Execution:
             self._bar_index,
             None if tag is None else clean_text(tag),
         )
-        if time_in_force != GTC:
-            self._watched[client_order_id] = time_in_force
         request = (client_order_id, self._symbol, side, order_type, quantity, limit, stop, time_in_force)
         try:
             broker_order_id = self._adapter.place_order(new_fact(OrderRequest, request))
@@ -227,43 +252,60 @@ class Execution:
 
     def _reject(self, client_order_id: str, reason: str) -> None:
         self.ledger.reject(client_order_id)
-        self._forget(client_order_id)
+        self._adapter.forget(client_order_id)
         self._journal.event(EventKind.ORDER_REJECTED, client_order_id, None, reason, self._bar_index)
         meta = {"client_order_id": client_order_id, "reason": reason}
         self._journal.audit(AuditLevel.WARN, AuditCode.ORDER_REJECTED, "the broker rejected an order", meta)
+
+    def _cancel_wanted(self, client_order_id: str) -> None:
+        """Cancel an order that the strategy names, or record that there is none to cancel."""
+        if client_order_id in self.ledger.open_orders:
+            self._cancel(client_order_id, "strategy")
+            return
+        # the session counts its names, so that no history is needed to know one
+        number = client_order_id[2:]
+        known = number.isdecimal() and client_order_id == _NAME % int(number) and 0 < int(number) <= self._orders
+        reason = "too_late" if known else "unknown_order"
+        self._journal.event(EventKind.CANCEL_REJECTED, client_order_id, reason, self._bar_index)
 
     def _cancel(self, client_order_id: str, reason: str) -> None:
         order = self.ledger.open_orders.get(client_order_id)
         if order is None or order.broker_order_id is None or order.status is OrderStatus.PENDING_CANCEL:
             return
-        status = self._adapter.cancel_order(order.broker_order_id)
-        if status is OrderStatus.PENDING_CANCEL:
-            self.ledger.request_cancel(client_order_id)
-            self._watched[client_order_id] = reason
-        elif status is OrderStatus.CANCELLED:
-            self._end(client_order_id, order.broker_order_id, status, reason)
+        try:
+            status = self._adapter.cancel_order(order.broker_order_id)
+        except BrokerTimeoutError:
+            # whether it had an effect is unknown: the order stays PENDING_CANCEL until the venue reports its end
+            status = OrderStatus.PENDING_CANCEL
+        except TransientBrokerError:
+            self._unsent.append(client_order_id)
+            return
+        if status in (OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED):
+            self.ledger.request_cancel(client_order_id, reason)
+        if status is OrderStatus.CANCELLED:
+            self._book_ends()
 
     def _book_ends(self) -> None:
-        """Ask for the watched orders that are still open here, and book those that ended at the venue."""
-        for client_order_id, reason in list(self._watched.items()):
-            order = self.ledger.open_orders.get(client_order_id)
-            if order is None or order.broker_order_id is None:
-                continue
-            status = self._adapter.query_order(order.broker_order_id).status
-            if status in _ENDS_WITHOUT_FILL:
-                self._end(client_order_id, order.broker_order_id, status, reason)
+        """Book and write the ends without a fill that were not read yet."""
+        self._end_cursor, ends = self._adapter.iter_ends(self._end_cursor)
+        for report in ends:
+            self._end(report)
 
-    def _end(self, client_order_id: str, broker_order_id: str, status: OrderStatus, reason: str) -> None:
+    def _end(self, report: OrderReport) -> None:
         self._view = None
-        self._forget(client_order_id)
-        kind, move = _ENDS_WITHOUT_FILL[status]
-        move(self.ledger, client_order_id)
-        self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
-
-    def _forget(self, client_order_id: str) -> None:
+        broker_order_id, client_order_id, status, _, _, reason = report
         self._adapter.forget(client_order_id)
-        if self._watched:
-            self._watched.pop(client_order_id, None)
+        order = self.ledger.open_orders.get(client_order_id)
+        if order is not None and order.broker_order_id is None:
+            self._acknowledge(client_order_id, broker_order_id)
+        if status is OrderStatus.EXPIRED:
+            kind = EventKind.ORDER_EXPIRED
+            self.ledger.expire(client_order_id)
+        else:
+            kind = EventKind.ORDER_CANCELLED
+            self.ledger.cancel(client_order_id, asked=reason is None)
+        reason = reason or (order.cancel_reason if order else None)
+        self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
 
 
 def _audit_attempt(journal: Journal, failed: FailedAttempt) -> None:

@@ -7,15 +7,18 @@ from typing import NamedTuple, NoReturn
 
 from c2lib.core.errors import InvariantError
 from c2lib.core.redaction import clean_text
+from c2lib.core.vocabulary import MIN_EQUITY
 
 
 class Rail(StrEnum):
-    """The invariants that the ledger, the stepping and the clock reader watch."""
+    """The invariants that ledger, execution, stepping and the clock reader watch."""
 
     UNKNOWN_ORDER = "unknown_order"
     DUPLICATE_FILL = "duplicate_fill"
+    FILL_SIDE = "fill_side"
     FILL_BEYOND_ORDER = "fill_beyond_order"
     NEGATIVE_CASH = "negative_cash"
+    MIN_EQUITY = MIN_EQUITY
     BAR_COUNT = "bar_count"
     CLOCK_AWARE = "clock_aware"
     CLOCK_MONOTONIC = "clock_monotonic"

@@ -36,7 +36,8 @@ def compare(local_orders: Iterable[LocalOrder], reports: Iterable[OrderReport]) 
 
 
 def _mismatch(local: LocalOrder, report: OrderReport | None) -> Mismatch | None:
-    if local.status is OrderStatus.PENDING_NEW:
+    pending = local.status is OrderStatus.PENDING_CANCEL and (report is None or report.status is not local.status)
+    if local.status is OrderStatus.PENDING_NEW or pending:
         return Mismatch.UNKNOWN_OUTCOME
     if report is None:
         return Mismatch.MISSING_ON_BROKER

@@ -59,7 +59,7 @@ class DryrunSession:
         self._source = source
         self._strategy: CheckedStrategy
         self._lifecycle = Lifecycle(journal, config.seed)
-        self._execution = Execution(config, journal)
+        self._execution = Execution(config, journal, market.smallest_gap)
         self._prices = self._execution.texts.prices
         self._every_tick = config.tick_events == "every"
         self._write_tick = journal.emitter(EventKind.STRATEGY_TICK)
@@ -297,7 +297,7 @@ class DryrunSession:
             raise NoLiveViolationError
 
     def _wind_down(self) -> None:
-        """Read the last fills, cancel what is open, reconcile; an unknown outcome needs the operator."""
+        """Read the last fills, cancel what is open, reconcile; what is then open or unknown needs the operator."""
         if self._source and self._source.finish:
             self._source.finish()
         if self._clock:
@@ -305,11 +305,11 @@ class DryrunSession:
         if self._lifecycle.stop_reason is None:
             self._lifecycle.stop_reason = StopReason.COMPLETED
             self._lifecycle.move(SessionTrigger.BOUND_REACHED)
-        self._execution.book_fills()
+        self._execution.book_last_fills()
         self._execution.cancel_open("session_stop")
-        unknown = self._execution.reconcile()
-        if unknown:
-            reason = f"the outcome of {unknown} order(s) is unknown: ask the broker before anything else"
+        unresolved = self._execution.reconcile()
+        if unresolved:
+            reason = f"{unresolved} order(s) are open or of unknown outcome: ask the broker before anything else"
             self._lifecycle.fail(Failure(FailCode.UNKNOWN_OUTCOME, reason, SessionTrigger.OUTCOME_UNKNOWN))
 
     def _close(self, trigger: SessionTrigger) -> None:
@@ -362,8 +362,8 @@ class DryrunSession:
     def _audit_second(self, error: BaseException) -> None:
         # that the audit sink is dead is recorded when closing
         with suppress(SinkWriteError):
-            if isinstance(error, SinkWriteError):
-                self._lifecycle.audit_dead_sink(error)
+            if isinstance(error, SinkWriteError) or broken_rail(error):
+                self._record_error(error)
             else:
                 meta = {"error": describe_exception(error)}
                 self._journal.audit(AuditLevel.ERROR, FailCode.EXCEPTION, "while ending a failed session", meta)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import linecache
 import random
+import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import MAX_INTEGER
-from c2lib.core.contract import ORDER_TYPES, PRICES_OF_TYPE, SIDES, TIMES_IN_FORCE
+from c2lib.core.contract import IDENTIFIER_PATTERN, ORDER_TYPES, PRICES_OF_TYPE, SIDES, TIMES_IN_FORCE
 from c2lib.core.errors import ConfigError, StrategyEndedError, StrategyError, StrategyRaisedError
 from c2lib.core.model import (
     BUILT_IN_PARAMS,
@@ -28,7 +29,7 @@ from c2lib.core.model import (
     StrategySettings,
 )
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
-from c2lib.core.text import nearest
+from c2lib.core.text import nearest, quoted
 from c2lib.core.vocabulary import FailCode
 
 Intents = Sequence[OrderIntent | CancelIntent]
@@ -168,6 +169,7 @@ class Decision(NamedTuple):
 
 
 _HOLD = Decision((), "HOLD")
+_is_name = re.compile(IDENTIFIER_PATTERN, re.ASCII).fullmatch
 
 
 class CheckedStrategy:
@@ -256,7 +258,12 @@ def decision_of(answer: object) -> Decision:
 
 def _problem_of(intent: object) -> str | None:
     if type(intent) is CancelIntent:
-        return None if type(intent.client_order_id) is str else "client_order_id is not text"
+        name = intent.client_order_id
+        if type(name) is not str:
+            return "client_order_id is not text"
+        # it is recorded when there is no such order
+        good = _is_name(name) and clean_text(name) == name
+        return None if good else f"client_order_id {quoted(name)} is no order's name, which is one like c-000001"
     if type(intent) is not OrderIntent:
         return f"{type(intent).__name__} is neither OrderIntent nor CancelIntent"
     side, quantity, order_type, limit, stop, time_in_force, tag = intent

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from c2lib.core.canon import sha256_hex
@@ -14,6 +15,7 @@ from c2lib.core.contract import LIQUIDITIES
 from c2lib.core.states import SESSION_ENDS, SessionPhase, SessionStatus
 from c2lib.core.vocabulary import (
     BEHAVIOUR_VERSION,
+    MIN_EQUITY,
     SEALED_BY_MANIFEST,
     STRATEGY_ENDS,
     STRATEGY_ORIGINS,
@@ -149,6 +151,7 @@ class _ManifestCheck(FileFindings):
             self._start(logs.events.books.start)
             self._ticks(logs.events.books)
             self._fees(logs.events.books)
+            self._equity(logs.events.books)
         shut = at(manifest["config"], "enabled") is False or logs.status is SessionStatus.REJECTED
         expected = "enabled false, or an override that was audited"
         overridden = audit.counts[AuditCode.LIVE_GATE_OVERRIDDEN] > 0
@@ -208,6 +211,28 @@ class _ManifestCheck(FileFindings):
         own = books.fees_at({name: Decimal(rate) for name, rate in rates.items()})
         expected = f"fees of {decimal_text(own)} by the config's rates"
         self._events.require(own == books.fees, FindingCode.LEDGER_WRONG, expected, decimal_text(books.fees))
+        rate, name = books.uncovered
+        lacked = max(map(Fraction, rates.values())) > rate
+        expected = "insufficient_funds only where cash may lack"
+        self._events.require(lacked, FindingCode.LEDGER_WRONG, expected, f"{name}, whose fill is covered")
+
+    def _equity(self, books: Books) -> None:
+        """Expect the session to have ended as soon as equity was below its bound, and for that reason only then."""
+        bound = at(self._manifest["config"], "limits", MIN_EQUITY)
+        if not is_decimal(bound):
+            self._broken(f"a limit {MIN_EQUITY}", bound)
+            return
+        events, wrong, least, allowed = (
+            self._events,
+            FindingCode.LEDGER_WRONG,
+            Decimal(bound),
+            f"equity of {bound} or more",
+        )
+        events.require(books.lowest >= least, wrong, f"{allowed}, or a rail", decimal_text(books.lowest))
+        if books.tripped and books.stop:
+            own = decimal_text(books.equity)
+            events.same(wrong, f"{MIN_EQUITY}: seen and expected", (own, allowed), books.tripped)
+            events.require(books.equity < least, wrong, f"equity below {bound}, or no rail", own)
 
 
 def _hash(value: Any) -> str:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from c2lib.core.contract import LIQUIDITIES, PRICES_OF_TYPE
 from c2lib.core.model import BUY
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
-from c2lib.core.vocabulary import EventKind, StopReason
+from c2lib.core.vocabulary import INSUFFICIENT_FUNDS, MIN_EQUITY, EventKind, StopReason
 from c2lib.witness.findings import FindingCode
 from c2lib.witness.recognise import RECOGNISED_KINDS, Values, number, values_of
 
@@ -37,12 +38,14 @@ _AFTER = {(before.value, trigger.value): after.value for (before, trigger), afte
 _ENDS = frozenset(status.value for status in ORDER_ENDS)
 _PARTIAL_FILL, _FULL_FILL = OrderTrigger.PARTIAL_FILL.value, OrderTrigger.FULL_FILL.value
 _ACKNOWLEDGED = (OrderTrigger.ACKNOWLEDGED.value,)
+_UNASKED = (OrderTrigger.CANCELLED.value,)
+_ASKED = (OrderTrigger.CANCEL_REQUESTED.value, *_UNASKED)
+"""The moves that a cancel stands for; one that is pending leaves no event."""
 _TRIGGERS = {
     EventKind.ORDER_REJECTED: (OrderTrigger.REJECTED.value,),
-    EventKind.ORDER_CANCELLED: (OrderTrigger.CANCEL_REQUESTED.value, OrderTrigger.CANCELLED.value),
     EventKind.ORDER_EXPIRED: (OrderTrigger.EXPIRED.value,),
 }
-"""The moves of an order that an event stands for; a cancel that is pending leaves no event."""
+"""The moves of an order that an event stands for."""
 
 _LEDGER, _SEQUENCE = FindingCode.LEDGER_WRONG, FindingCode.SEQUENCE_BROKEN
 
@@ -62,6 +65,7 @@ class OpenOrder:
     side: str
     symbol: str
     left: Decimal
+    limit: Decimal | None
     status: str = OrderStatus.PENDING_NEW.value
     broker_order_id: str | None = None
     fill_ids: set[str] = field(default_factory=set)
@@ -71,7 +75,9 @@ class Books:
     """What the events so far add up to; money, prices and quantities are :class:`~decimal.Decimal`.
 
     ``folds`` maps the kinds that may stand anywhere to what folds the values of one. ``start``, ``stop`` and
-    ``rejection`` are the payloads of ``SESSION_START``, ``SESSION_STOP`` and ``REJECTED``.
+    ``rejection`` are the payloads of ``SESSION_START``, ``SESSION_STOP`` and ``REJECTED``. ``lowest`` is the least
+    equity at which a session went on, ``tripped`` what was seen and expected where the rail ``min_equity`` ended it.
+    ``uncovered`` is the fee rate above which alone cash could have lacked wherever it is said to, and for which order.
 
     >>> books = Books(print)
     >>> books.apply("SESSION_START", {"initial_cash": "100"})
@@ -83,8 +89,11 @@ class Books:
         self.position = self.cash = self.fees = _ZERO
         self.turnover = dict.fromkeys(LIQUIDITIES, _ZERO)
         self.mark: Decimal | None = None
-        self.transitions = self.mismatches = self.ticks = 0
+        self.lowest = Decimal("Infinity")
+        self.tripped: tuple[str, str] | None = None
+        self.transitions = self.mismatches = self.ticks = self.submitted = self.cancels_asked = 0
         self.every_bar_ticked = True
+        self.uncovered = Fraction(-1), "none"
         self.start: Payload = {}
         self.stop: Payload = {}
         self.rejection: Payload = {}
@@ -93,14 +102,17 @@ class Books:
         self._bar_index = 0
         self._tick_index = -1
         self._bar_time = ""
+        self._fill_index, self._least_cash = -1, _ZERO
         self.folds: Mapping[str, Callable[[Values], None]] = {
             **dict.fromkeys((kind.value for kind in RECOGNISED_KINDS), self._no_order),
             **{kind.value: partial(self._answered, triggers) for kind, triggers in _TRIGGERS.items()},
             EventKind.ORDER_ACKNOWLEDGED.value: self._acknowledged,
+            EventKind.ORDER_CANCELLED.value: self._cancelled,
             EventKind.STRATEGY_TICK.value: self._ticked,
             EventKind.ORDER_BLOCKED.value: self._blocked,
             EventKind.ORDER_SUBMITTED.value: self._submitted,
             EventKind.FILL.value: self._filled,
+            EventKind.RAIL_TRIPPED.value: self._tripped,
             EventKind.CANCEL_REJECTED.value: self._not_cancelled,
             EventKind.RECONCILED.value: self._reconciled,
         }
@@ -139,6 +151,17 @@ class Books:
         self.ticks += 1
         self._tick_index, self._bar_time = index, time
         self.mark = close
+        self._went_on()
+
+    def _went_on(self) -> None:
+        equity = self.equity if self.position else self.cash
+        if equity < self.lowest:
+            self.lowest = equity
+
+    def _tripped(self, values: Values) -> None:
+        expected, rail, seen = values
+        if rail == MIN_EQUITY:
+            self.tripped = seen, expected
 
     def _at_bar(self, index: int) -> None:
         if index < self._bar_index:
@@ -150,7 +173,8 @@ class Books:
         if name in self._open:
             self._report(_LEDGER, "an order of another name than the open ones", name)
         self._terms(index, quantity, symbol, order_type, (limit_price is not None, stop_price is not None))
-        self._open[name] = OpenOrder(index, side, symbol, quantity)
+        self.submitted += 1
+        self._open[name] = OpenOrder(index, side, symbol, quantity, limit_price)
 
     def _blocked(self, values: Values) -> None:
         index, _, limit_price, order_type, quantity, _, _, _, stop_price, symbol, _, _ = values
@@ -207,6 +231,22 @@ class Books:
                 self._report(_LEDGER, "a broker_order_id", None)
         self._answered(_ACKNOWLEDGED, values)
 
+    def _cancelled(self, values: Values) -> None:
+        asked = values[3] != INSUFFICIENT_FUNDS
+        self.cancels_asked += asked
+        if not asked and values[2] in self._open:
+            self._lacked(values[2], self._open[values[2]], values[0])
+        self._answered(_ASKED if asked else _UNASKED, values)
+
+    def _lacked(self, name: str, order: OpenOrder, index: int) -> None:
+        """Take the most that the next fill could cost, at the bar's least cash: its fills stand before its ends."""
+        cash = self._least_cash if index == self._fill_index else self.cash
+        if order.side != BUY:
+            self.uncovered = max(self.uncovered, (Fraction(1), name))
+        elif order.limit is not None and order.limit > _ZERO and order.left > _ZERO:
+            rate = Fraction(cash) / (Fraction(order.limit) * Fraction(order.left)) - 1
+            self.uncovered = max(self.uncovered, (rate, name))
+
     def _filled(self, values: Values) -> None:
         index, broker_order_id, name, fee, fill_id, leaves, liquidity, price, quantity, side, symbol = values
         order = self._known(name, index)
@@ -234,10 +274,15 @@ class Books:
         self.fees = _add(self.fees, fee)
         if order.side != BUY:
             quantity, notional = quantity.copy_negate(), notional.copy_negate()
-        self.cash = _subtract(_subtract(self.cash, notional), fee)
+        self._pay(index, _subtract(_subtract(self.cash, notional), fee))
         self.position = _add(self.position, quantity)
-        if self.cash < _ZERO:
-            self._report(_LEDGER, "cash of 0 or more", decimal_text(self.cash))
+
+    def _pay(self, index: int, cash: Decimal) -> None:
+        before = self._least_cash if index == self._fill_index else self.cash
+        self._fill_index, self._least_cash = index, min(before, cash)
+        self.cash = cash
+        if cash < _ZERO:
+            self._report(_LEDGER, "cash of 0 or more", decimal_text(cash))
 
     def fees_at(self, rates: Mapping[str, Decimal]) -> Decimal:
         """Return the fees that the fills cost at a share of their notional, by liquidity."""
@@ -260,8 +305,17 @@ class Books:
                 self._report(_LEDGER, f"{name} {decimal_text(own)}", decimal_text(claimed))
 
     def _not_cancelled(self, values: Values) -> None:
-        if values[0] != self._bar_index:
-            self._at_bar(values[0])
+        index, name, reason = values
+        if index != self._bar_index:
+            self._at_bar(index)
+        if name in self._open:
+            self._report(_LEDGER, "the name of no open order", name)
+        # a session counts the names that it gives
+        number = int(name[2:]) if name[2:].isdecimal() else 0
+        given = 0 < number <= self.submitted and name == f"c-{number:06d}"
+        expected = "too_late" if given else "unknown_order"
+        if reason != expected:
+            self._report(_LEDGER, f"reason {expected}", reason)
 
     def _stopped(self, payload: Payload) -> None:
         self.stop = payload
@@ -276,6 +330,8 @@ class Books:
         elif last_close_counts and mark is not None and number(mark) != self.mark:
             self._report(_LEDGER, f"mark_price {decimal_text(self.mark or _ZERO)}", mark)
         self.mark = None if mark is None else number(mark)
+        if not failed:
+            self._went_on()
         for name, own in (("position", self.position), ("cash", self.cash), ("equity", self.equity)):
             if number(payload[name]) != own:
                 self._report(_LEDGER, f"{name} {decimal_text(own)}", payload[name])

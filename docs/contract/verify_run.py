@@ -105,6 +105,9 @@ ANSWERS = {
 }
 """From where, to where, and how many moves an event stands for; a cancel that is pending leaves no event."""
 
+UNASKED = "insufficient_funds"
+"""The reason of an ``ORDER_CANCELLED`` that nobody asked for, which stands for one move."""
+
 # ---- forms of fields: fields.md ----
 
 TABLE = """
@@ -136,7 +139,7 @@ config: run_id:text strategy_id:text seed:signed clock_mode=fixed|injected|marke
 config.strategy: origin=built-in|file|object? class_name:text? sha256:sha256? params:object
 config.limits: max_position:decimal? max_order_quantity:decimal? max_order_notional:decimal?
     max_answer_quantity:decimal? max_open_orders:integer? max_orders_per_step:integer? max_orders:integer?
-    max_drawdown:decimal? min_equity:decimal?
+    max_drawdown:decimal? min_equity:decimal
 config.market: source=synthetic|file symbol:symbol tick_size:decimal lot_size:decimal file_sha256:sha256?
     synthetic:object
 config.broker: initial_cash:decimal maker_fee_rate:decimal taker_fee_rate:decimal latency_steps:integer
@@ -732,12 +735,15 @@ class Events(Story):
     position: Fraction = Fraction(0)
     cash: Fraction = Fraction(0)
     moves: int = 0
+    asked: int = 0
+    least: tuple[int, Fraction] = (-1, Fraction(0))
     bar_index: int = 0
     tick: dict[str, Any] = field(default_factory=lambda: dict(NO_TICK))
     owed: set[str] = field(default_factory=set)
     last: dict[str, Any] = field(default_factory=dict)
     before_last: str | None = None
     reconciled_ts: str | None = None
+    below: dict[str, Any] = field(default_factory=dict)
 
     def take(self, line: dict[str, Any]) -> None:
         """Check one event and let it act upon orders and books."""
@@ -781,6 +787,11 @@ class Events(Story):
         by_bars = self.facts.get("clock_mode") == "market"
         self.same("ts_utc", payload["bar_time"] if by_bars else expected, self.last["ts_utc"])
         self.tick, self.owed = payload, {"BUY", "SELL"}.intersection(words)
+        self._went_on(payload["close"])
+
+    def _went_on(self, close: str | None) -> None:
+        equity, least = self.cash + self.position * Fraction(close or "0"), self.facts.get("limits.min_equity")
+        self.require(least is None or equity >= Fraction(least), "equity is below min_equity", str(equity))
 
     def on_order_submitted(self, payload: dict[str, Any]) -> None:
         """Open an order."""
@@ -819,15 +830,30 @@ class Events(Story):
 
     def _on_answer(self, payload: dict[str, Any]) -> None:
         name, (allowed, after, moves) = payload["client_order_id"], ANSWERS[self.last["event_type"]]
-        self.moves += moves
+        asked = after == "CANCELLED" and payload["reason"] != UNASKED
+        self.moves += moves if after != "CANCELLED" or asked else 1
+        self.asked += asked
         if after == "REJECTED":
             self.trails[REFUSED].add({"client_order_id": name, "reason": payload["reason"]})
         order = self._order(payload, allowed)
+        if order is not None and after == "CANCELLED" and not asked:
+            self._lacked(order, payload)
         if order is not None and after == "NEW":
             self.require(payload["broker_order_id"], "an acknowledgement without a broker_order_id")
             order.status, order.broker_order_id = after, payload["broker_order_id"]
         elif order is not None:
             del self.orders[name]
+
+    def _lacked(self, order: Order, payload: dict[str, Any]) -> None:
+        """Find an end for want of cash where the dearest next fill is covered; a bar's fills stand before its ends."""
+        names = "broker.maker_fee_rate", "broker.taker_fee_rate"
+        if not self.facts.keys() >= {*names}:
+            return
+        rate = max(Fraction(self.facts[name]) for name in names)
+        cash = self.least[1] if self.least[0] == payload["bar_index"] else self.cash
+        dearest = None if order.limit is None else order.limit * order.leaves * (1 + rate)
+        lacks = rate > 1 if order.side == "SELL" else dearest is None or dearest > cash
+        self.require(lacks, "cash covers the fill", payload["client_order_id"])
 
     def on_fill(self, payload: dict[str, Any]) -> None:
         """Book a fill and hold it against its order."""
@@ -841,7 +867,9 @@ class Events(Story):
         self.require(rate is None or fee == price * quantity * Fraction(rate), "fee is another", payload["fee"])
         sign = 1 if payload["side"] == "BUY" else -1
         self.position += sign * quantity
+        before = self.least[1] if self.least[0] == payload["bar_index"] else self.cash
         self.cash -= sign * price * quantity + fee
+        self.least = payload["bar_index"], min(before, self.cash)
         self.require(self.cash >= 0, "cash falls below 0", str(self.cash))
         order = self._order(payload, OPEN)
         if order is None:
@@ -858,6 +886,15 @@ class Events(Story):
     def on_rail_tripped(self, payload: dict[str, Any]) -> None:
         """Note what the audit has to tell as well."""
         self.trails[TRIPPED].add({key: payload[key] for key in FORMS["RAIL_TRIPPED"]})
+        self.below = payload if payload["rail"] == "min_equity" else self.below
+
+    def on_cancel_rejected(self, payload: dict[str, Any]) -> None:
+        """Check that there was no order to cancel, and why."""
+        name, given = payload["client_order_id"], self.kinds["ORDER_SUBMITTED"]
+        number = int(name[2:]) if name[2:].isdecimal() else 0
+        late = name == f"c-{number:06d}" and 0 < number <= given
+        self.require(name not in self.orders, "the order is open", name)
+        self.same("reason", "too_late" if late else "unknown_order", payload["reason"])
 
     def on_reconciled(self, payload: dict[str, Any]) -> None:
         """Hold the books against those refolded, and note the mismatches, or that there were none."""
@@ -878,6 +915,14 @@ class Events(Story):
         equity = self.cash + self.position * Fraction(mark or "0")
         for key, value in (("position", self.position), ("cash", self.cash), ("equity", equity)):
             self.require(Fraction(payload[key]) == value, f"{key} is not what the fills make it", payload[key])
+        least = self.facts.get("limits.min_equity")
+        if not failed:
+            self._went_on(mark)
+        elif self.below:
+            self.same("seen of the rail min_equity", payload["equity"], self.below["seen"])
+            told = self.below["expected"]
+            self.same("expected of the rail min_equity", told if least is None else f"equity of {least} or more", told)
+            self.require(least is None or equity < Fraction(least), "equity is not below min_equity", str(equity))
         self.require(failed or not self.orders, "an order is still open", sorted(self.orders)[:3])
         self.require(failed or not self.owed, "no order followed the last decision", sorted(self.owed))
         self.require(failed or self.before_last == "RECONCILED", "no RECONCILED came before")
@@ -1081,9 +1126,9 @@ def check_metrics(metrics: dict[str, Any], audit: Audit, events: Events) -> None
         report.same(METRICS, 1, key, value, metrics[key])
     if not audit.counted[2]:
         report.add(METRICS, 1, "audit_events is before the end or beyond the audit", metrics["audit_events"])
-    for key, kind in (("orders_cancel_total", "ORDER_CANCELLED"), ("orders_query_total", "RECONCILED")):
-        if metrics[key] < kinds[kind]:
-            report.add(METRICS, 1, f"{key} is too small", metrics[key], kinds[kind])
+    for key, least in (("orders_cancel_total", events.asked), ("orders_query_total", kinds["RECONCILED"])):
+        if metrics[key] < least:
+            report.add(METRICS, 1, f"{key} is too small", metrics[key], least)
     if metrics["orchestrator_state"] not in audit.ended or metrics["no_live_attempts_total"] not in audit.attempts:
         report.add(METRICS, 1, "tells another end than the audit", metrics["orchestrator_state"], audit.ended)
 

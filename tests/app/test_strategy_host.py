@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from c2lib.app import strategy_host
 from c2lib.app.strategy_host import StrategyHost
 from c2lib.core.errors import NoLiveViolationError, StrategyEndedError, StrategyError, StrategyRaisedError
-from c2lib.core.model import CancelIntent, OrderIntent, PositionView, Strategy
+from c2lib.core.model import CancelIntent, OpenOrder, OrderIntent, PositionView, Strategy
 from c2lib.core.vocabulary import FailCode
 from tests.app.hosted import BUYS, FLAT, SETTINGS, StrategyFile, bar, hosted, strategy
+
+ORDERS = (OpenOrder("c-000001", "BUY", 3, 2, "LIMIT", 99, None, "DAY", "a tag"), OpenOrder("c-000002", "SELL", 1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +49,40 @@ def test_bar_and_view_arrive(host: StrategyHost) -> None:
     """The strategy gets the very types and values that the session shows it, the view again when it changed."""
     on_bar = """
         assert type(bar).__name__ == "Bar" and type(view).__name__ == "PositionView"
-        raise ValueError(f"{tuple(bar)} {view.position} {view.open_orders}")
+        raise ValueError(f"{tuple(bar)} {view.position} {view.open_orders} {view.cash} {view.equity}")
     """
     with hosted(host, strategy(on_bar)) as mine, pytest.raises(StrategyRaisedError) as caught:
-        mine.on_bar(bar(3), PositionView(-2, ("c-000001", "c-000002")))
-    assert str(caught.value) == ("ValueError: (3, 180000000, 100, 110, 90, 105, 1000) -2 ('c-000001', 'c-000002')")
+        mine.on_bar(bar(3), PositionView(-2, ORDERS, 0, 1000, 2, -55))
+    assert str(caught.value) == f"ValueError: (3, 180000000, 100, 110, 90, 105, 1000) -2 {ORDERS} 10 -0.55"
+
+
+WHOLE = st.integers(-(10**90), 10**90)
+TEXTS = st.none() | st.text(st.characters(codec=None), max_size=9)
+OPEN_ORDERS = st.builds(
+    OpenOrder, st.just("c-000001"), st.sampled_from(["BUY", "SELL"]), WHOLE, WHOLE, limit_price=WHOLE, tag=TEXTS
+)
+VIEWS = st.builds(
+    PositionView, WHOLE, st.lists(OPEN_ORDERS, max_size=3).map(tuple), WHOLE, WHOLE, st.integers(0, 99), WHOLE
+)
+ALL_OF_IT = "ascii((view, view.cash, view.equity, view.average_entry_price, view.order('x'), view.order('')))"
+
+
+@given(views=st.lists(VIEWS, min_size=1, max_size=5))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_view_is_same_there(host: StrategyHost, views: list[PositionView]) -> None:
+    """A strategy file is shown the very values that a strategy in the session's own process is shown."""
+    with hosted(host, strategy(f"return [OrderIntent('BUY', 1, tag={ALL_OF_IT})]")) as mine:
+        for index, view in enumerate(views):
+            (intent,) = mine.on_bar(bar(index), view) or ()
+            assert isinstance(intent, OrderIntent)
+            assert intent.tag == eval(ALL_OF_IT, {"view": view})
 
 
 def test_unchanged_view_stays(host: StrategyHost) -> None:
     """A view that is the same object as before is not sent again and is the same object in the child."""
     top = "seen = []"
     on_bar = "seen.append(view); return [OrderIntent('BUY', 1 + (seen[-1] is seen[0]))]"
-    shown, other = PositionView(1, ("a",)), PositionView(1, ("a",))
+    shown, other = PositionView(1, ORDERS), PositionView(1, ORDERS)
     with hosted(host, strategy(on_bar, top=top)) as mine:
         answers = [mine.on_bar(bar(index), view) for index, view in enumerate((shown, shown, other))]
     assert answers == [(OrderIntent("BUY", quantity),) for quantity in (2, 2, 1)]

@@ -12,7 +12,7 @@ import pytest
 from c2lib.app import strategy_host
 from c2lib.app.strategy_host import HostedStrategy, StrategyHost
 from c2lib.core.errors import NoLiveViolationError, StrategyEndedError, StrategyError, StrategyRaisedError
-from c2lib.core.model import CancelIntent, OrderIntent
+from c2lib.core.model import CancelIntent, OpenOrder, OrderIntent
 from c2lib.core.vocabulary import FailCode
 from tests.app.hosted import FLAT, SETTINGS, bar, descendants, hosted, is_gone, strategy
 
@@ -164,7 +164,7 @@ def test_reading_nothing_is_cut_off(host: StrategyHost) -> None:
     """A child that does not read what it is sent, more than its pipe holds, is killed when its time is over."""
     on_bar = "import threading; threading.Thread(target=hold).start()"
     top = "import ctypes\ndef hold(): ctypes.PyDLL(None).sleep(60)"
-    view = FLAT._replace(open_orders=tuple(f"c-{number:06}" for number in range(100_000)))
+    view = FLAT._replace(open_orders=tuple(OpenOrder(f"c-{number:06}", "BUY", 1, 1) for number in range(100_000)))
     with hosted(host, strategy(on_bar, top=top), timeout_s=1.0) as mine, pytest.raises(StrategyEndedError) as caught:
         collections.deque((mine.on_bar(bar(index), view._replace(position=index)) for index in range(3)), 0)
     assert caught.value.code is FailCode.STRATEGY_TIMEOUT

@@ -150,7 +150,7 @@ def test_session_cannot_tell() -> None:
         step = bar.bar_index % 7
         if step == 0: return [OrderIntent("BUY" if view.position < 1 else "SELL", 2, tag=str(view))]
         if step == 3: return (OrderIntent("BUY", 1, "LIMIT", bar.low - 5, None, "GTC"),)
-        if step == 5: return [CancelIntent(order) for order in view.open_orders]
+        if step == 5: return [CancelIntent(order.client_order_id) for order in view.open_orders]
     """
     file = strategy(on_bar)
     here: dict[str, Any] = {}

@@ -27,22 +27,22 @@ from tests.app.sessions import Ticking
 
 GOLDEN = {
     "walk": {
-        "events.jsonl": "663d939e9ab2d7922708b7bfdd705feb224bb0f680070c690814cec68013461a",
+        "events.jsonl": "0b7aaaedb3a297b1fe9be0ff5aa68224bea994a78dc3c5174db9658f0818e503",
         "state_snapshots.jsonl": "d60b821c54935e39e61917313b4bb86583191d25934bb9b1355b4ad8c2d1b90d",
         "audit.jsonl": "58502a69347797502b69275f8dab4dafb72af22a4ad9c7351a406722f74d3801",
         "metrics.json": "7d103f28800709811d552af4bd0b9c5fcd7905b4bbc51af182e65a28d6952f5c",
-        "run_manifest.json": "f8973178e1d4d4185d558d62b7229fbd8ecb272963184f605dd0b6d4d8997472",
-        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "7ed70fcc5c348de02c3e803ae1ec160a8f25ef3cd7a15acb3e4b916f7dbecd42",
-        "run_digest": "3ecabb3dbc258a313eeb00f899b9321afc9d52b713a1fe46928953fb237b2c55",
+        "run_manifest.json": "1458df2c04d34d79116d7cbbfae2a9ad53b0d37856cdc1e78d4a231a471a1198",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "bbd9d15f8da6b44c6ad4dc6aba7a87a90a0df9bef81c228dd4d88d70d212d7a8",
+        "run_digest": "ac821afb5ef5c7d5b06d067f85341616b2c3c96be034479e23d88f1bca60b397",
     },
     "file": {
-        "events.jsonl": "485bbb4736640425a727375ab69f891c985bd9230591a71109b9b825e17ab68d",
+        "events.jsonl": "a7b460ae751092399d755f9ce9aeb5785408c927c75cf05efff5b2782a7eded8",
         "state_snapshots.jsonl": "d7929e3b76a166f7c204ee26e4bc0b273a9e44dabf38a9d13b59ae344e787fd3",
         "audit.jsonl": "e1208195d7ac5b63bec3323f4c3cb391a7688df35933f64a5914606723eb5ac5",
         "metrics.json": "141b2b2f5dc4b96b3f9c6773b6baeb07c5b7c8b7b8af28e1723b40d6fd3e3927",
-        "run_manifest.json": "9895c7b26728b94a681d835a3cd61c9b29e59bfa118717692a615065120edc73",
-        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "a6c818afb97f22163b8c0ee1a847ba9136f802cbd5e48031d97d84268680e701",
-        "run_digest": "1e29c75380e4e792ff43ac9ce0f2536ace8e3c659974a393fd0f2cd0db073d2f",
+        "run_manifest.json": "6373dcf96698e67f63590cadbcb2f57dd92e511d55d9067952e40bcff54b6f40",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "04112eac9be42e107bfc83ce809565055007fdfffc18edf52dddf348eaa41f2f",
+        "run_digest": "aa9d56cd786c5e1a01534636e918460f238580a34f7535513f72fb48bfddd1ca",
     },
 }
 

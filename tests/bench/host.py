@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from c2lib.app.strategy_host import StrategyHost
-from c2lib.core.model import PositionView, Strategy
+from c2lib.core.model import OpenOrder, PositionView, Strategy
 from tests.app.hosted import FLAT, SETTINGS, bar, strategy
 
 BARS = [bar(index) for index in range(3_000)]
@@ -21,7 +21,7 @@ CASES = {
     "hold": (strategy(), [FLAT] * len(BARS)),
     "flip": (
         strategy("return [OrderIntent('SELL' if view.position else 'BUY', 1)]"),
-        [PositionView(index % 2, (f"c-{index:06}",)) for index in range(len(BARS))],
+        [PositionView(index % 2, (OpenOrder(f"c-{index:06}", "BUY", 1, 1),)) for index in range(len(BARS))],
     ),
 }
 

@@ -58,7 +58,8 @@ class Regular:
 
     def on_bar(self, bar: Bar, view: PositionView) -> Sequence[OrderIntent | CancelIntent]:
         """Return an order, or the cancels that are due."""
-        self._born = {name: self._born.get(name, bar.bar_index) for name in view.open_orders}
+        names = [order.client_order_id for order in view.open_orders]
+        self._born = {name: self._born.get(name, bar.bar_index) for name in names}
         due = [CancelIntent(name) for name, born in self._born.items() if bar.bar_index - born > _PATIENCE]
         if bar.bar_index % _OFTEN:
             return due

@@ -13,11 +13,15 @@ DAY_MICROS = 24 * 60 * 60 * 10**6
 class Oracle:
     """The venue as its rules on paper say."""
 
-    def __init__(self, slippage: int, latency: int, share: Fraction | None, touch: bool, fee: dict[str, int]) -> None:
+    def __init__(
+        self, slippage: int, latency: int, share: Fraction | None, touch: bool, fee: dict[str, Fraction], cash: int
+    ) -> None:
         self.slippage, self.latency, self.share, self.touch, self.fee = slippage, latency, share, touch, fee
+        self.cash = Fraction(cash)
         self.orders: list[dict[str, Any]] = []
         self.fills: list[tuple[Any, ...]] = []
-        self.bars_seen = 0
+        self.ends: list[tuple[str, str, str | None, int]] = []
+        self.bars_seen = self.asked = 0
         self.today: int | None = None
 
     def place(self, name: str, side: str, kind: str, lots: int, limit: int | None, stop: int | None, tif: str) -> None:
@@ -47,17 +51,26 @@ class Oracle:
         """Ask for a cancel and return the state of the order."""
         order = next(o for o in self.orders if o["name"] == name)
         if order["state"] in ("NEW", "PARTIALLY_FILLED"):
-            order["state"] = "CANCELLED" if self.latency == 0 else "PENDING_CANCEL"
+            order["state"] = "PENDING_CANCEL"
             order["cancel"] = self.bars_seen + self.latency
+            self.asked += 1
+            order["asked"] = self.asked
+            if self.latency == 0:
+                self.end(order, "CANCELLED", None)
         return str(order["state"])
+
+    def end(self, order: dict[str, Any], state: str, reason: str | None) -> None:
+        """End an order without a fill."""
+        order["state"] = state
+        self.ends.append((order["name"], state, reason, order["lots"] - order["left"]))
 
     def close(self) -> None:
         """Let every cancel on its way arrive."""
-        for order in self.open_orders():
-            if order["state"] == "PENDING_CANCEL":
-                order["state"] = "CANCELLED"
+        waiting = [order for order in self.open_orders() if order["state"] == "PENDING_CANCEL"]
+        for order in sorted(waiting, key=lambda order: int(order["asked"])):
+            self.end(order, "CANCELLED", None)
 
-    def bar(self, index: int, time: int, opening: int, high: int, low: int, volume: int) -> None:
+    def bar(self, index: int, time: int, opening: int, high: int, low: int, closing: int, volume: int) -> None:
         """Live through a bar."""
         today = time // DAY_MICROS
         for order in self.open_orders():
@@ -65,25 +78,24 @@ class Oracle:
                 placed = today if order["day"] is None else order["day"]
                 order["day"] = placed
                 if today > placed:
-                    order["state"] = "EXPIRED"
+                    self.end(order, "EXPIRED", "DAY")
         room: Any = None if self.share is None else int(volume * self.share)
         present = [o for o in self.open_orders() if o["meets"] <= self.bars_seen]
         later = []
         for order in present:
-            before = order["kind"]
             deal = self.at_open(order, opening)
-            if deal is None and order["kind"] == before and order["tif"] not in ("IOC", "FOK"):
+            if deal is None and order["tif"] not in ("IOC", "FOK"):
                 later.append(order)
             room = self.deal(order, deal, room, index)
-            if order["tif"] in ("IOC", "FOK") and order["left"]:
-                order["state"] = "EXPIRED"
+            if order["tif"] in ("IOC", "FOK") and order["left"] and order["state"] != "CANCELLED":
+                self.end(order, "EXPIRED", order["tif"])
         for order in later:
-            room = self.deal(order, self.within(order, high, low), room, index)
+            room = self.deal(order, self.within(order, high, low, closing), room, index)
         self.bars_seen += 1
         self.today = today
-        for order in self.open_orders():
-            if order["cancel"] is not None and order["cancel"] <= self.bars_seen:
-                order["state"] = "CANCELLED"
+        arrived = [o for o in self.open_orders() if o["cancel"] is not None and o["cancel"] <= self.bars_seen]
+        for order in sorted(arrived, key=lambda order: int(order["asked"])):
+            self.end(order, "CANCELLED", None)
 
     def at_open(self, order: dict[str, Any], opening: int) -> tuple[int, str] | None:
         """Return the deal that the open offers."""
@@ -97,15 +109,23 @@ class Oracle:
         first = order["meets"] == self.bars_seen
         return (opening, "TAKER" if first else "MAKER") if good else None
 
-    def within(self, order: dict[str, Any], high: int, low: int) -> tuple[int, str] | None:
-        """Return the deal that the range offers."""
+    def within(self, order: dict[str, Any], high: int, low: int, closing: int) -> tuple[int, str] | None:
+        """Return the deal that the range offers; a stop-limit that the open triggered is a limit by now."""
         buy, kind = order["side"] == "BUY", order["kind"]
         if kind == "LIMIT":
             through = low < order["limit"] if buy else high > order["limit"]
             touched = low == order["limit"] if buy else high == order["limit"]
             return (order["limit"], "MAKER") if through or (touched and self.touch) else None
         reached = high >= order["stop"] if buy else low <= order["stop"]
-        return self.triggered(order, order["stop"]) if reached else None
+        if not reached:
+            return None
+        deal = self.triggered(order, order["stop"])
+        if deal is None:
+            # the stop lies beyond the limit, and of the later prices only the close is known to be later
+            through = closing < order["limit"] if buy else closing > order["limit"]
+            touched = closing == order["limit"]
+            deal = (order["limit"], "MAKER") if through or (touched and self.touch) else None
+        return deal
 
     def triggered(self, order: dict[str, Any], price: int) -> tuple[int, str] | None:
         """Turn a stop into what it becomes, and return the deal of the trigger."""
@@ -128,8 +148,13 @@ class Oracle:
         if lots == 0 or (order["tif"] == "FOK" and lots < order["left"]):
             return room
         price, liquidity = deal
-        order["left"] -= lots
         fee = price * lots * self.fee[liquidity]
+        cash = self.cash - price * lots - fee if order["side"] == "BUY" else self.cash + price * lots - fee
+        if cash < 0:
+            self.end(order, "CANCELLED", "insufficient_funds")
+            return room
+        self.cash = cash
+        order["left"] -= lots
         self.fills.append((order["name"], order["side"], lots, price, fee, liquidity, order["left"], index))
         if order["left"] == 0:
             order["state"] = "FILLED"

@@ -1,10 +1,9 @@
 import pytest
 
-from c2lib.broker.mock import KEPT_FILLS, KEPT_ORDERS
-from c2lib.core.errors import (
-    InvalidRequestError,
-)
-from c2lib.core.model import OrderReport
+from c2lib.broker.mock import KEPT_ORDERS, KEPT_REPORTS, MockBroker
+from c2lib.core.config import BrokerConfig
+from c2lib.core.errors import InvalidRequestError, OrderRejectedError
+from c2lib.core.model import Grid, OrderReport
 from c2lib.core.states import OrderStatus
 from tests.broker.venue import HOUR, bar, fills_of, flat_bar, free_venue, market_order, order, venue_of
 
@@ -93,6 +92,96 @@ def test_volume_is_shared() -> None:
     assert venue.query_order("range") == OrderReport("b-000001", "range", OrderStatus.PARTIALLY_FILLED, 4, 3)
 
 
+@pytest.mark.parametrize(
+    ("side", "price", "cash", "covered"),
+    [
+        # a purchase of 4 at 10 costs 40 and a fee of 20; a sale brings 40 and costs a fee of 60
+        ("BUY", 10, "60", True),
+        ("BUY", 10, "59.9", False),
+        ("SELL", 10, "20", True),
+        ("SELL", 10, "19.9", False),
+    ],
+)
+def test_last_unit_covers_fill(side: str, price: int, cash: str, covered: bool) -> None:
+    """A fill may take cash to exactly zero, fee included, and one unit less cancels its order for want of cash."""
+    rate = "0.5" if side == "BUY" else "1.5"
+    venue = MockBroker(BrokerConfig(taker_fee_rate=rate, initial_cash=cash), Grid.of("1", "1", fee_scale=1), seed=1)
+    venue.place_order(order("MARKET", side, quantity=4))
+    venue.advance(flat_bar(0, price))
+    report = venue.query_order("c-1")
+    assert len(fills_of(venue)) == covered
+    if covered:
+        assert (report.status, venue.iter_ends(0)) == (OrderStatus.FILLED, (0, []))
+    else:
+        assert venue.iter_ends(0) == (1, [report])
+        assert report == OrderReport("b-000001", "c-1", OrderStatus.CANCELLED, 4, 0, "insufficient_funds")
+
+
+def test_cash_follows_slippage_and_volume() -> None:
+    """Cash is checked for what would be filled, at the slipped price, and the volume that it leaves goes on."""
+    venue = venue_of(slippage_ticks=5, participation="0.5", initial_cash="275")
+    venue.place_order(order("MARKET", quantity=9, name="two-bars"))
+    venue.place_order(order("MARKET", quantity=1, name="late"))
+    venue.advance(bar(0, 50, 50, 50, volume=10))
+    assert fills_of(venue) == [(0, 5, 55, "TAKER")]
+    venue.place_order(order("MARKET", "SELL", quantity=2, name="sale"))
+    venue.advance(bar(1, 50, 50, 50, volume=10))
+    # both purchases lack cash and use no volume; the sale comes after them
+    assert [(end.client_order_id, end.filled_quantity) for end in venue.iter_ends(0)[1]] == [
+        ("two-bars", 5),
+        ("late", 0),
+    ]
+    assert fills_of(venue)[1:] == [(1, 2, 45, "TAKER")]
+
+
+def test_nothing_is_reserved() -> None:
+    """Orders that together ask for more than the cash are all accepted, and cash goes to those that fill first."""
+    venue = venue_of(initial_cash="100")
+    for name, limit in (("low", 40), ("open", 60), ("lower", 30)):
+        venue.place_order(order("LIMIT", limit=limit, quantity=2, name=name))
+    assert len(venue.list_open_orders()) == 3
+    venue.advance(bar(0, 50, 50, 45))
+    assert fills_of(venue) == [(0, 2, 50, "TAKER")]
+    assert [report.client_order_id for report in venue.list_open_orders()] == ["low", "lower"]
+    venue.place_order(order("MARKET", "SELL", quantity=1, name="sale"))
+    venue.advance(bar(1, 50, 50, 20))
+    assert [end.client_order_id for end in venue.iter_ends(0)[1]] == ["low", "lower"]
+    assert venue.list_open_orders() == ()
+
+
+@pytest.mark.parametrize("tif", ["IOC", "FOK"])
+def test_immediate_order_lacks_cash(tif: str) -> None:
+    """An IOC or FOK order that cash does not cover ends once, cancelled for want of cash and not expired."""
+    venue = venue_of(initial_cash="99")
+    venue.place_order(order("MARKET", quantity=2, tif=tif))
+    venue.advance(flat_bar(0, 50))
+    assert [(end.status.value, end.reason) for end in venue.iter_ends(0)[1]] == [("CANCELLED", "insufficient_funds")]
+
+
+def test_ends_are_reported_in_order() -> None:
+    """Ends without a fill are reported in their order, with a reason where nobody asked, and again from a cursor."""
+    venue = venue_of(initial_cash="10", latency_steps=1)
+    venue.advance(bar(0, 50, 60, 40, time=0))
+    venue.place_order(order("LIMIT", limit=10, name="asked"))
+    venue.place_order(order("LIMIT", limit=45, tif="IOC", name="ioc"))
+    venue.place_order(order("LIMIT", limit=10, tif="DAY", name="day"))
+    venue.place_order(order("MARKET", name="poor"))
+    venue.cancel_order("asked")
+    venue.advance(bar(1, 50, 60, 40, time=HOUR))
+    venue.advance(bar(2, 50, 60, 40, time=24 * HOUR))
+    cursor, ends = venue.iter_ends(0)
+    assert [(end.client_order_id, end.status.value, end.reason) for end in ends] == [
+        ("asked", "CANCELLED", None),
+        ("day", "EXPIRED", "DAY"),
+        ("ioc", "EXPIRED", "IOC"),
+        ("poor", "CANCELLED", "insufficient_funds"),
+    ]
+    assert venue.iter_ends(2) == (cursor, ends[2:])
+    assert venue.iter_ends(cursor) == (4, [])
+    with pytest.raises(InvalidRequestError, match="end cursor 5 is not between 0 and 4"):
+        venue.iter_ends(5)
+
+
 def test_immediate_orders_never_wait() -> None:
     """An IOC order fills what the open offers, a FOK order all or nothing, and the remainder expires."""
     venue = venue_of(participation="0.5")
@@ -120,6 +209,23 @@ def test_day_order_expires() -> None:
     assert [fill[0] for fill in fills_of(venue)] == [1]
 
 
+@pytest.mark.parametrize(("gap", "rejected"), [(24 * HOUR, True), (24 * HOUR - 1, False), (HOUR, False), (None, False)])
+def test_day_never_fills_on_days(gap: int | None, rejected: bool) -> None:
+    """Where no two bars are nearer than a day, DAY orders are rejected by name, and all others are accepted."""
+    venue = MockBroker(BrokerConfig(), Grid.of("1", "1", fee_scale=4), 1, gap)
+    for tif in ("GTC", "IOC", "FOK"):
+        venue.place_order(order("MARKET", tif=tif, name=tif))
+    if rejected:
+        for kind in (order("MARKET", tif="DAY"), order("STOP", stop=3, tif="DAY")):
+            with pytest.raises(OrderRejectedError) as caught:
+                venue.place_order(kind)
+            assert caught.value.reason == "day_never_fills"
+        with pytest.raises(OrderRejectedError, match="quantity_not_positive"):
+            venue.place_order(order("MARKET", tif="DAY", quantity=0))
+    else:
+        venue.place_order(order("MARKET", tif="DAY"))
+
+
 def test_latency_delays_orders() -> None:
     """An order with a latency of two steps, placed after bar 0, meets bar 3."""
     venue = venue_of(latency_steps=2)
@@ -144,16 +250,16 @@ def test_ended_orders_are_kept() -> None:
 
 def test_read_fills_are_kept() -> None:
     """Unread fills are all kept and read fills for a while, so that a reader going forward misses no fill."""
-    venue, total = free_venue(), 3 * KEPT_FILLS
+    venue, total = free_venue(), 3 * KEPT_REPORTS
     for number in range(total):
         venue.place_order(market_order(f"c-{number}"))
-        venue.advance(flat_bar(number))
+        venue.advance(flat_bar(number, 1))
     assert len(venue.iter_fills(0)[1]) == total
     seen: list[str] = []
     for cursor in range(0, total, 1000):
         seen.extend(fill.fill_id for fill in venue.iter_fills(cursor)[1][:1000])
     assert seen == [f"f-{number + 1:06d}" for number in range(total)]
     venue.iter_fills(total)
-    assert len(venue.iter_fills(total - KEPT_FILLS)[1]) == KEPT_FILLS
+    assert len(venue.iter_fills(total - KEPT_REPORTS)[1]) == KEPT_REPORTS
     with pytest.raises(InvalidRequestError, match="read and forgotten"):
-        venue.iter_fills(total - KEPT_FILLS - 1)
+        venue.iter_fills(total - KEPT_REPORTS - 1)

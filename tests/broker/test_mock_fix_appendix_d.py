@@ -8,6 +8,7 @@ from c2lib.core.errors import (
     ForbiddenTransitionError,
     InvalidRequestError,
 )
+from c2lib.core.model import OrderIntent
 from c2lib.core.states import OrderStatus
 from c2lib.session.ledger import Ledger
 from tests.broker.venue import bar, market_order, order, venue_of
@@ -62,7 +63,7 @@ def test_group_b_matrix_holds(row: str) -> None:
     """In every matrix of FIX group B, venue and ledger have the same states and the lots add up."""
     latency, lots, happenings, states = ROWS[row]
     venue, ledger, cursor, seen = venue_of(latency_steps=latency, participation="0.5"), Ledger(10**6, 1), 0, []
-    ledger.submit("c-1", "BUY", lots)
+    ledger.submit("c-1", OrderIntent("BUY", lots))
     ledger.acknowledge("c-1", venue.place_order(order("LIMIT", limit=70, quantity=lots)))
     for number, happening in enumerate(happenings):
         if happening == CANCEL:
@@ -96,7 +97,7 @@ def test_unknown_cancel_invents_no_order() -> None:
 def test_second_cancel_request_fails() -> None:
     """A second cancel request of the session is no transition of FIX's table."""
     ledger = Ledger(10**6, 1)
-    ledger.submit("c-1", "BUY", 1)
+    ledger.submit("c-1", OrderIntent("BUY", 1))
     ledger.acknowledge("c-1", "b-1")
     ledger.request_cancel("c-1")
     with pytest.raises(ForbiddenTransitionError):
@@ -107,7 +108,7 @@ def test_second_cancel_request_fails() -> None:
 def test_pending_cancel_counts_late(cancelled: bool, moves: int) -> None:
     """The two transitions of a cancel count when the cancel succeeds, since events report no cancel request."""
     ledger = Ledger(10**6, 1)
-    ledger.submit("c-1", "BUY", 1)
+    ledger.submit("c-1", OrderIntent("BUY", 1))
     ledger.acknowledge("c-1", "b-1")
     ledger.request_cancel("c-1")
     assert ledger.transitions == 1

@@ -62,7 +62,38 @@ def trigger_on_the_wrong_side(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(StopRule, "_reached", reached)
 
 
-@pytest.mark.parametrize("plant", [fill_on_the_deciding_bar, count_a_partial_twice, trigger_on_the_wrong_side])
+def spend_without_cash(patch: pytest.MonkeyPatch) -> None:
+    """Let fills go through whatever they cost."""
+    honest = MockBroker.__init__
+
+    def init(self: MockBroker, *values: Any, **options: Any) -> None:
+        honest(self, *values, **options)
+        self._cash = 10**30
+
+    patch.setattr(MockBroker, "__init__", init)
+
+
+def wait_for_cash(patch: pytest.MonkeyPatch) -> None:
+    """Let an order that cash does not cover stay open."""
+    honest = MockBroker._end
+
+    def end(self: MockBroker, order: VenueOrder, trigger: Any, reason: str | None) -> None:
+        if reason != "insufficient_funds":
+            honest(self, order, trigger, reason)
+
+    patch.setattr(MockBroker, "_end", end)
+
+
+PLANTED = (
+    fill_on_the_deciding_bar,
+    count_a_partial_twice,
+    trigger_on_the_wrong_side,
+    spend_without_cash,
+    wait_for_cash,
+)
+
+
+@pytest.mark.parametrize("plant", PLANTED)
 def test_planted_bug_is_caught(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """For each planted bug, the comparison of the venue with the oracle fails by its own assertion."""
     plant(monkeypatch)

@@ -11,13 +11,15 @@ from c2lib.broker.adapter import BrokerAdapter
 from c2lib.broker.mock import MockBroker
 from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import BrokerUnavailableError, InvalidRequestError
-from c2lib.core.model import Bar, BrokerPort, Grid, OrderRequest
+from c2lib.core.model import Bar, BrokerPort, Grid, OrderIntent, OrderRequest
 from c2lib.session.ledger import Ledger
 from tests.broker.oracle import Oracle
 
-CASH = 10**15
-FEES = {"MAKER": 1, "TAKER": 3}
-PRICES = st.integers(1, 12)
+CASH = st.sampled_from((10**14, 200, 40))
+FEES = {"MAKER": Fraction(1, 10), "TAKER": Fraction(3, 10)}
+UNIT = 10
+"""Money units in one of money: on a grid of one decimal of fee, a tenth is a unit."""
+PRICES = st.integers(1, 9)
 STOPS = {"STOP", "STOP_LIMIT"}
 
 
@@ -46,28 +48,30 @@ class Trading(RuleBasedStateMachine):
         latency=st.integers(0, 3),
         share=st.sampled_from((None, "1", "0.5", "0.1")),
         touch=st.booleans(),
+        cash=CASH,
     )
-    def begin(self, slippage: int, latency: int, share: str | None, touch: bool) -> None:
-        """Choose the fill models."""
+    def begin(self, slippage: int, latency: int, share: str | None, touch: bool, cash: int) -> None:
+        """Choose the fill models, and the cash."""
         config = BrokerConfig(
             slippage_ticks=slippage,
             latency_steps=latency,
             participation=share,
             touch_fills=touch,
-            maker_fee_rate=f"0.{FEES['MAKER']}",
-            taker_fee_rate=f"0.{FEES['TAKER']}",
+            maker_fee_rate="0.1",
+            taker_fee_rate="0.3",
+            initial_cash=str(cash),
         )
-        # on a grid of one decimal of fee, a tenth is one unit
         self.venue = MockBroker(config, Grid.of("1", "1", fee_scale=1), seed=1)
         self.port = Stuttering(self.venue)
         self.adapter = BrokerAdapter(self.port, max_retries=2)
-        self.oracle = Oracle(slippage, latency, None if share is None else Fraction(share), touch, FEES)
-        self.ledger = Ledger(CASH, 1)
-        self.bars = self.time = self.cursor = 0
+        self.oracle = Oracle(slippage, latency, None if share is None else Fraction(share), touch, FEES, cash)
+        self.ledger = Ledger(cash * UNIT, UNIT)
+        self.bars = self.time = self.cursor = self.end_cursor = 0
+        self.cash = cash
 
     @rule(
         side=st.sampled_from(("BUY", "SELL")),
-        kind=st.sampled_from(("MARKET", "LIMIT", "STOP", "STOP_LIMIT")),
+        kind=st.sampled_from(("MARKET", "LIMIT", "STOP", "STOP_LIMIT", "STOP_LIMIT")),
         tif=st.sampled_from(("GTC", "GTC", "IOC", "FOK", "DAY")),
         lots=st.integers(1, 9),
         prices=st.tuples(PRICES, PRICES),
@@ -83,7 +87,7 @@ class Trading(RuleBasedStateMachine):
         stop = prices[1] if kind in STOPS else None
         name = f"c-{len(self.oracle.orders)}"
         request = OrderRequest(name, "SYNTH", side, kind, lots, limit, stop, tif)
-        self.ledger.submit(name, side, lots)
+        self.ledger.submit(name, OrderIntent(side, lots))
         self.port.failures = failures
         broker_order_id = self.adapter.place_order(request)
         if again:
@@ -105,7 +109,7 @@ class Trading(RuleBasedStateMachine):
         self.time += hours * 3600 * 10**6
         high, low = max(path), min(path)
         self.venue.advance(Bar(self.bars, self.time, path[0], high, low, path[-1], volume))
-        self.oracle.bar(self.bars, self.time, path[0], high, low, volume)
+        self.oracle.bar(self.bars, self.time, path[0], high, low, path[-1], volume)
         self.bars += 1
 
     @rule()
@@ -124,20 +128,40 @@ class Trading(RuleBasedStateMachine):
         start, self.cursor = max(0, end - back), end
         assert len(self.adapter.iter_fills(start)[1]) == end - start
 
+    @rule(back=st.integers(0, 5), failures=st.integers(0, 2))
+    def read_ends(self, back: int, failures: int) -> None:
+        """Read the ends on, and go back over some of them."""
+        self.port.failures = failures
+        end, reports = self.adapter.iter_ends(self.end_cursor)
+        assert [report.client_order_id for report in reports] == [e[0] for e in self.oracle.ends[self.end_cursor :]]
+        start, self.end_cursor = max(0, end - back), end
+        assert len(self.adapter.iter_ends(start)[1]) == end - start
+
     @rule(beyond=st.integers(1, 9))
     def read_beyond(self, beyond: int) -> None:
-        """Ask from a cursor outside the fills, which is refused."""
-        for cursor in (-beyond, len(self.oracle.fills) + beyond):
-            with pytest.raises(InvalidRequestError):
-                self.adapter.iter_fills(cursor)
+        """Ask from a cursor outside the fills or the ends, which is refused."""
+        for read, known in ((self.adapter.iter_fills, self.oracle.fills), (self.adapter.iter_ends, self.oracle.ends)):
+            for cursor in (-beyond, len(known) + beyond):
+                with pytest.raises(InvalidRequestError):
+                    read(cursor)
 
     @invariant()
     def fills_are_those_of_the_oracle(self) -> None:
         """All of them, in order, with price, fee, liquidity and what is left."""
         fills = self.venue.iter_fills(0)[1]
-        seen = [(f[1], f.side, f.quantity, f.price, f.fee, f.liquidity, f.leaves_quantity, f.bar_index) for f in fills]
+        seen = [
+            (f[1], f.side, f.quantity, f.price, Fraction(f.fee, UNIT), f.liquidity, f.leaves_quantity, f.bar_index)
+            for f in fills
+        ]
         assert seen == self.oracle.fills
         assert [f.fill_id for f in fills] == [f"f-{number + 1:06d}" for number in range(len(fills))]
+
+    @invariant()
+    def ends_are_those_of_the_oracle(self) -> None:
+        """All of them, in order, each with its state, its reason and what was filled before."""
+        ends = self.venue.iter_ends(0)[1]
+        seen = [(end.client_order_id, end.status.value, end.reason, end.filled_quantity) for end in ends]
+        assert seen == self.oracle.ends
 
     @invariant()
     def orders_are_those_of_the_oracle(self) -> None:
@@ -152,11 +176,12 @@ class Trading(RuleBasedStateMachine):
     @invariant()
     def money_is_exact(self) -> None:
         """Cash and position are what the fractions say, to the last unit."""
-        cash, position = Fraction(CASH), 0
+        cash, position = Fraction(self.cash), 0
         for _, side, lots, price, fee, *_ in self.oracle.fills[: self.cursor]:
             sign = 1 if side == "BUY" else -1
             cash -= Fraction(sign * lots * price) + fee
             position += sign * lots
-        assert Fraction(self.ledger.cash) == cash
+        assert cash >= 0
+        assert Fraction(self.ledger.cash, UNIT) == cash
         assert self.ledger.position == position
-        assert self.ledger.equity(7) == cash + 7 * position
+        assert Fraction(self.ledger.equity(7), UNIT) == cash + 7 * position

@@ -33,9 +33,12 @@ def flat_bar(bar_index: int, price: int = 100) -> Bar:
     return Bar(bar_index, bar_index * 60_000_000, price, price, price, price, 10)
 
 
-def bar(bar_index: int, opening: int, high: int, low: int, volume: int = 10, time: int | None = None) -> Bar:
-    """Return a bar that closes at its open."""
-    return Bar(bar_index, bar_index * 60_000_000 if time is None else time, opening, high, low, opening, volume)
+def bar(
+    bar_index: int, opening: int, high: int, low: int, volume: int = 10, time: int | None = None, close: int = 0
+) -> Bar:
+    """Return a bar that closes at its open, unless a close is given."""
+    at = bar_index * 60_000_000 if time is None else time
+    return Bar(bar_index, at, opening, high, low, close or opening, volume)
 
 
 def free_venue() -> MockBroker:

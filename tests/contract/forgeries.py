@@ -76,6 +76,17 @@ def _metric(**values: Any) -> Callable[[Run], object]:
     return lambda run: run.metrics.update(values)
 
 
+def _told_as_want(name: str) -> Callable[[Run], object]:
+    """Let a cancel that was asked for be one for want of cash, and count it so."""
+
+    def change(run: Run) -> None:
+        (cancelled,) = [end for end in run.payloads("ORDER_CANCELLED") if end["client_order_id"] == name]
+        cancelled["reason"] = "insufficient_funds"
+        run.metrics["order_state_transitions_total"] -= 1
+
+    return change
+
+
 def _without_snapshot(run: Run) -> None:
     del run.snapshots[1]
     _numbered(run.snapshots)
@@ -161,6 +172,14 @@ FORGERIES: Mapping[str, Forgery] = {
     "rejection deleted": Forgery("wild, latency", EVENTS, _without("ORDER_REJECTED")),
     "cancel doubled": Forgery("cancelled", EVENTS, _twice("ORDER_CANCELLED")),
     "cancel deleted": Forgery("cancelled", EVENTS, _without("ORDER_CANCELLED")),
+    "cancel told as want of cash": Forgery(
+        "cancelled", METRICS, payload("ORDER_CANCELLED", reason="insufficient_funds")
+    ),
+    "covered purchase told as want of cash": Forgery("short of cash", EVENTS, _told_as_want("c-000002")),
+    "covered sale told as want of cash": Forgery("short of cash", EVENTS, _told_as_want("c-000003")),
+    "want of cash told as a cancel": Forgery("short of cash", METRICS, payload("ORDER_CANCELLED", reason="strategy")),
+    "want of cash doubled": Forgery("short of cash", EVENTS, _twice("ORDER_CANCELLED")),
+    "want of cash deleted": Forgery("short of cash", EVENTS, _without("ORDER_CANCELLED")),
     "cancel told as expiry": Forgery(
         "cancelled", METRICS, lambda run: run.events[-3].update(event_type="ORDER_EXPIRED")
     ),

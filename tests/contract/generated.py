@@ -47,7 +47,8 @@ class Drawn:
         draw = self._random
         intents: list[OrderIntent | CancelIntent] = []
         if view.open_orders and draw.random() < 0.3:
-            intents.append(CancelIntent(draw.choice((*view.open_orders, "c-999999"))))
+            names = [order.client_order_id for order in view.open_orders]
+            intents.append(CancelIntent(draw.choice((*names, "c-999999"))))
         for _ in range(draw.choice((0, 0, 1, 2, 3))):
             kind = draw.choice(KINDS)
             limit = max(1, bar.close + draw.randint(-8, 8)) if "LIMIT" in kind else None
@@ -225,7 +226,7 @@ COURSES: Mapping[str, Course] = {
         drive=cancelling(2), clock=lambda: Clock(0, 2, 2, -1), fail_code=INVARIANT
     ),
     "fewer bars": Course(data=FewerBars, fail_code=INVARIANT),
-    "too large": Course(TooLarge, fail_code=INVARIANT, values={"broker": NO_BOUND}),
+    "too large": Course(TooLarge, values={"broker": NO_BOUND}),
     "leaves": Course(Leaving, fail_code=NO_LIVE),
     "leaves when made": Course(LeavingAtOnce, fail_code=NO_LIVE),
     "a sink leaves": Course(leaking={EVENTS: 9}, fail_code=NO_LIVE),

@@ -25,7 +25,7 @@ class Busy:
     def on_bar(self, bar, view):
         self.at(bar.bar_index)
         if view.open_orders and self.draw.random() < 0.3:
-            return [CancelIntent(view.open_orders[0])]
+            return [CancelIntent(view.open_orders[0].client_order_id)]
         kind = self.draw.choice(("MARKET", "LIMIT", "STOP", "STOP_LIMIT"))
         limit = bar.close + self.draw.randint(-9, 9) if "LIMIT" in kind else None
         stop = bar.close + self.draw.randint(-9, 9) if "STOP" in kind else None

@@ -9,7 +9,7 @@ import verify_run
 
 from tests.contract.alterations import BYTES, FILES, FOLDERS, Change, lines_swapped
 from tests.contract.judges import assert_both_find, judged
-from tests.contract.vectors import GOOD, SOURCE, good_run
+from tests.contract.vectors import GOOD, SOURCE, good_run, wild_run
 from tests.witness.sample_runs import AUDIT, EVENTS, MANIFEST, METRICS, SEALED, SNAPSHOTS, STRATEGY
 
 
@@ -25,6 +25,15 @@ def test_unsealed_files_are_clean(tmp_path: Path, name: str) -> None:
     run = good_run(name)
     run.sealed = False
     assert judged(run.write(tmp_path)) == (("UNSEALED", frozenset()),) * 2
+
+
+@pytest.mark.parametrize("seed", [2, 8, 10])
+@pytest.mark.parametrize("rate", ["0.0002", "1.5"])
+def test_scarce_cash_is_clean(tmp_path: Path, seed: int, rate: str) -> None:
+    """A run whose orders lack cash at random, at any fee rate, is without findings for each of the two verifiers."""
+    run = wild_run(seed, initial_cash="500", taker_fee_rate=rate, participation="0.5")
+    assert "insufficient_funds" in {end["reason"] for end in run.payloads("ORDER_CANCELLED")}
+    assert judged(run.write(tmp_path)) == (("SEALED", frozenset()),) * 2
 
 
 def test_good_runs_cover_the_contract() -> None:

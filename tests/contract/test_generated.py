@@ -49,7 +49,7 @@ def test_generated_runs_cover_the_contract() -> None:
     """The generated runs have each event written so far, order, answer, clock, layer, origin, code and retry."""
     runs = [generated_run(name, variant) for name in COURSES for variant in range(VARIANTS)]
     events = {event["event_type"] for run in runs for event in run.events}
-    assert events == set(EventKind) - {"ORDER_BLOCKED", "CANCEL_REJECTED", "FAULT_INJECTED"}
+    assert events == set(EventKind) - {"ORDER_BLOCKED", "FAULT_INJECTED"}
     orders = [order for run in runs for order in run.payloads("ORDER_SUBMITTED")]
     assert {(order["order_type"], order["time_in_force"]) for order in orders} == set(product(KINDS, TIMES_IN_FORCE))
     assert {"größer", "[REDACTED:assignment]", None} <= {order["tag"] for order in orders}

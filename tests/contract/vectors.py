@@ -28,7 +28,7 @@ class Wild:
         draw = self._random
         intents: list[OrderIntent | CancelIntent] = []
         if view.open_orders and draw.random() < 0.3:
-            intents.append(CancelIntent(draw.choice(view.open_orders)))
+            intents.append(CancelIntent(draw.choice(view.open_orders).client_order_id))
         for _ in range(draw.choice((0, 1, 1, 2))):
             kind = draw.choice(("MARKET", "LIMIT", "STOP", "STOP_LIMIT"))
             limit = bar.close + draw.randint(-8, 8) if "LIMIT" in kind else None
@@ -57,6 +57,18 @@ def late_violation() -> Run:
 def unknown_strategy() -> Run:
     """Return a run whose strategy nobody knows."""
     return make_run(strategy_id="nobody", strategy_allowlist=("nobody",))
+
+
+def short_of_cash() -> Run:
+    """Return a run with orders that cash does not cover, one after a fill of its own, and limits that are cancelled."""
+    low = OrderIntent("BUY", 1, "LIMIT", limit_price=1)
+    high = OrderIntent("SELL", 1, "LIMIT", limit_price=10**6)
+    script = {
+        0: [OrderIntent("BUY", 10**7), low, high, OrderIntent("BUY", 10)],
+        1: [OrderIntent("BUY", 2, "LIMIT", limit_price=11_000), OrderIntent("BUY", 90), OrderIntent("SELL", 8)],
+        4: [CancelIntent("c-000002"), CancelIntent("c-000003")],
+    }
+    return make_run(strategy=scripted(script), broker={"initial_cash": "1100"})
 
 
 SOURCE = b"""from c2lib import OrderIntent
@@ -92,6 +104,7 @@ GOOD: Mapping[str, Callable[[], Run]] = {
     "failed": sample_runs.failed_run,
     "rejected": sample_runs.rejected_run,
     "rejected, unknown strategy": unknown_strategy,
+    "short of cash": short_of_cash,
     "rail tripped": sample_runs.tripped_run,
     "retried": sample_runs.retried_run,
     "violation while stepping": lambda: make_run(leaking={"events.jsonl": 4}),

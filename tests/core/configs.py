@@ -56,7 +56,7 @@ GOLDEN_CONFIG: dict[str, Any] = {
         "max_orders_per_step": None,
         "max_orders": None,
         "max_drawdown": None,
-        "min_equity": None,
+        "min_equity": "0",
     },
     "reconcile_every": 0,
     "faults": [],
@@ -72,8 +72,8 @@ GOLDEN_CONFIG: dict[str, Any] = {
     "strategy_timeout_s": 60,
     "keep_strategy": True,
 }
-GOLDEN_RUN_ID = "dry-dc2f3b5d4dbe"
-GOLDEN_SHA256 = "747fa4a9189555b62822848caf72d8030b7501f44fe279b9f28edeb9f0d87197"
+GOLDEN_RUN_ID = "dry-f09acd1359f1"
+GOLDEN_SHA256 = "ba719e619c209cd054a2fd12b3bf61b4597a402de9fea8813521fc6e97fac532"
 
 
 def plain_sha256(value: Any) -> str:

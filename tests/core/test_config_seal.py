@@ -17,6 +17,7 @@ class Facts(NamedTuple):
     sha256: str
     tick_size: str = "0.01"
     bar_count: int = 64
+    smallest_gap: int | None = None
 
 
 def test_default_config_is_pinned() -> None:
@@ -128,7 +129,7 @@ def test_sealed_config_leaves_nothing_out(name: str) -> None:
 def test_sealed_null_is_meant() -> None:
     """In a sealed config null stands only for no bound or no file."""
     null = {name for name, value in leaves(seal(config()).canonical()).items() if value is None}
-    bounds = {f"limits.{name}" for name in GOLDEN_CONFIG["limits"]}
+    bounds = {f"limits.{name}" for name, bound in GOLDEN_CONFIG["limits"].items() if bound is None}
     strategy = {"strategy.class_name", "strategy.sha256"}
     assert null == bounds | strategy | {"broker.participation", "broker.rate_limit", "market.file_sha256"}
 

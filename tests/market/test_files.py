@@ -7,11 +7,13 @@ import hashlib
 import io
 import os
 import tempfile
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
 from c2lib.app.runner import opened_market
+from c2lib.core.clock import micros_text
 from c2lib.core.config import DryrunConfig, MarketConfig
 from c2lib.core.errors import ConfigError, MarketDataError, OutputError
 from c2lib.core.model import Bar
@@ -31,6 +33,31 @@ def test_bars_use_ticks_and_lots() -> None:
             Bar(1, FIRST + MINUTE, 3, 5, 3, 4, 20),
             Bar(2, FIRST + 2 * MINUTE, 4, 4, 4, 4, 0),
         ]
+
+
+DAY = 24 * 60 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("gaps", "smallest"),
+    [
+        ([], None),
+        ([DAY], DAY),
+        ([3 * DAY, DAY, DAY, DAY, DAY, 3 * DAY], DAY),
+        ([60 * MINUTE, 49 * 60 * MINUTE, 60 * MINUTE], 60 * MINUTE),
+        ([DAY, DAY - 1, DAY], DAY - 1),
+    ],
+    ids=["one bar", "a day", "days and weekends", "hours and a weekend", "almost a day"],
+)
+@pytest.mark.parametrize("block", [1, files.BLOCK_BYTES])
+def test_smallest_gap_is_found(
+    gaps: list[int], smallest: int | None, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The smallest gap of a market file is that of its bars, within and across the blocks that it is read in."""
+    monkeypatch.setattr(files, "BLOCK_BYTES", block)
+    times = map(micros_text, accumulate(gaps, initial=FIRST))
+    with opened(text_of(HEADER, *(f"{time},3,4,2,3,10" for time in times))) as market:
+        assert (market.smallest_gap, market.bar_count) == (smallest, len(gaps) + 1)
 
 
 def test_hash_covers_bytes_on_disk() -> None:

@@ -138,3 +138,9 @@ def test_walk_beyond_calendar_refused() -> None:
         walk(steps=MAX_STEPS, interval_seconds=86_400)
     assert caught.value.field == "market.synthetic.interval_seconds"
     assert walk(steps=1, start_time="9999-12-31T23:59:59+00:00", interval_seconds=86_400).bar_count == 1
+
+
+@pytest.mark.parametrize(("steps", "gap"), [(1, None), (2, 86_400_000_000), (9, 86_400_000_000)])
+def test_smallest_gap_is_the_interval(steps: int, gap: int | None) -> None:
+    """The smallest gap of a walk is its interval, and a walk of one bar has none."""
+    assert walk(steps=steps, interval_seconds=86_400).smallest_gap == gap

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from c2lib.core.config import DryrunConfig
@@ -184,6 +185,11 @@ class Bars:
     def bar_count(self) -> int:
         """How many bars there are."""
         return len(self._bars)
+
+    @property
+    def smallest_gap(self) -> int | None:
+        """The least time between two bars."""
+        return min((later.time - bar.time for bar, later in pairwise(self._bars)), default=None)
 
     def bars(self, count: int) -> Any:
         """Yield the first ``count`` bars."""

@@ -135,15 +135,21 @@ def test_reconciliation_records_books() -> None:
 
 
 def test_strategy_sees_current_position() -> None:
-    """At every bar a strategy is given its current position and its currently open orders."""
+    """At every bar a strategy is given its position, cash and equity as they stand at the bar's close."""
     views: list[PositionView] = []
 
     def decide(bar: Any, view: PositionView) -> Any:
         views.append(view)
         return {0: [BUY, SELL, BUY], 2: [SELL]}.get(bar.bar_index)
 
-    run(own_config(steps=4), strategy=deciding(decide), market=MARKET)
-    assert views == [PositionView(0, ()), PositionView(1, ()), PositionView(1, ()), PositionView(0, ())]
+    run(own_config(steps=4, broker={"taker_fee_rate": "0"}), strategy=deciding(decide), market=MARKET)
+    seen = [(view.position, str(view.cash), str(view.equity), view.average_entry_price) for view in views]
+    assert seen == [
+        (0, "100000", "100000", None),
+        (1, "99998.9", "100000", 110),
+        (1, "99998.9", "100000.1", 110),
+        (0, "100000.2", "100000.2", None),
+    ]
 
 
 def test_decision_ticks_keep_other_events() -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.core.errors import ForbiddenTransitionError, InvariantError
-from c2lib.core.model import BrokerFill
+from c2lib.core.model import BrokerFill, Grid, OrderIntent
 from c2lib.core.states import OrderStatus
 from c2lib.session.ledger import Ledger
 
@@ -11,7 +11,7 @@ from c2lib.session.ledger import Ledger
 def with_order(side: str = "BUY", quantity: int = 4, cash: int = 1000) -> Ledger:
     """Return a ledger with one order at the broker."""
     ledger = Ledger(cash, notional_unit=1)
-    ledger.submit("c-1", side, quantity)
+    ledger.submit("c-1", OrderIntent(side, quantity))
     ledger.acknowledge("c-1", "b-1")
     return ledger
 
@@ -63,6 +63,7 @@ def test_partial_fills_add_up() -> None:
         (fill("f-2", 0), "fill_beyond_order"),
         (fill("f-2", -1), "fill_beyond_order"),
         (fill("f-2", 1)._replace(client_order_id="c-2"), "unknown_order"),
+        (fill("f-2", 1, side="SELL"), "fill_side"),
         (fill("f-2", 1, price=10**6), "negative_cash"),
         (fill("f-2", 1, price=1, fee=10**6), "negative_cash"),
     ],
@@ -88,10 +89,30 @@ def test_last_money_unit_is_spendable() -> None:
         with_order(cash=400).apply(fill())
 
 
+def test_cash_rail_shows_money() -> None:
+    """The rail negative_cash shows the missing cash as money, not in units of the grid."""
+    grid = Grid.of("0.01", "1", fee_scale=4)
+    ledger = Ledger(grid.money("3.99"), grid.notional_unit, grid.money_text)
+    ledger.submit("c-1", OrderIntent("BUY", 4))
+    ledger.acknowledge("c-1", "b-1")
+    with pytest.raises(InvariantError, match=r"cash of 0 or more, seen -0\.010001 after fill f-1$"):
+        ledger.apply(fill())
+
+
+def test_unasked_cancel_is_one_transition() -> None:
+    """A cancel that nobody asked for is one transition, also where a request was on its way."""
+    for requested in (False, True):
+        ledger = with_order()
+        if requested:
+            ledger.request_cancel("c-1", "strategy")
+        ledger.cancel("c-1", asked=False)
+        assert (ledger.transitions, ledger.open_orders) == (2, {})
+
+
 def test_ended_order_is_dropped() -> None:
     """A rejected or cancelled order is removed from the ledger, and a second answer trips unknown_order."""
     ledger = with_order()
-    ledger.submit("c-2", "BUY", 1)
+    ledger.submit("c-2", OrderIntent("BUY", 1))
     ledger.reject("c-2")
     assert list(ledger.open_orders) == ["c-1"]
     ledger.cancel("c-1")
@@ -116,7 +137,7 @@ def test_memory_follows_open_orders(trades: list[tuple[str, int, int]]) -> None:
     """A ledger keeps nothing of finished orders, however many there were."""
     ledger = Ledger(10**6, 1)
     for number, (side, quantity, price) in enumerate(trades):
-        ledger.submit("c-1", side, quantity)
+        ledger.submit("c-1", OrderIntent(side, quantity))
         ledger.acknowledge("c-1", "b-1")
         ledger.apply(fill(f"f-{number}", quantity, price, 0, side))
     assert ledger.open_orders == {}

@@ -102,13 +102,22 @@ def test_unexpected_fill_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert record.payloads("RAIL_TRIPPED")[0]["rail"] == "unknown_order"
 
 
-def test_overspending_trips_cash_rail() -> None:
-    """A fill beyond the cash trips the rail negative_cash, and that fill and later ones are not booked."""
+def test_overspending_trips_cash_rail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fill beyond the cash, from a venue that does not check it, trips negative_cash and is not booked."""
+    honest = MockBroker.__init__
+
+    def generous(self: MockBroker, *values: Any, **options: Any) -> None:
+        honest(self, *values, **options)
+        self._cash *= 10**6
+
+    monkeypatch.setattr(MockBroker, "__init__", generous)
     record = Record()
     greedy = answering({0: [OrderIntent("BUY", 10**6), OrderIntent("BUY", 1)]})
-    result = run(own_config(), record, strategy=greedy)
+    result = run(own_config(), record, strategy=greedy, market=flat_bars(*[100] * 12))
     assert (result.status, result.fail_code) == ("FAILED", "C2_ABORT_INVARIANT")
-    assert record.payloads("RAIL_TRIPPED")[0]["rail"] == "negative_cash"
+    (tripped,) = record.payloads("RAIL_TRIPPED")
+    assert tripped["rail"] == "negative_cash"
+    assert tripped["seen"] == "-900200 after fill f-000001"
     assert (result.position, result.cash, result.fills) == ("0", "100000", 0)
     kinds = [event["event_type"] for event in record.events()]
     assert kinds[-2:] == ["RAIL_TRIPPED", "SESSION_STOP"]

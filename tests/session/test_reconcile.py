@@ -1,6 +1,6 @@
 import pytest
 
-from c2lib.core.model import OrderReport
+from c2lib.core.model import OrderIntent, OrderReport
 from c2lib.core.states import OrderStatus
 from c2lib.session.ledger import LocalOrder
 from c2lib.session.reconcile import compare
@@ -8,7 +8,7 @@ from c2lib.session.reconcile import compare
 
 def local(status: OrderStatus = OrderStatus.NEW, filled: int = 0, name: str = "c-1") -> LocalOrder:
     """Return an order of four lots as the session believes it."""
-    order = LocalOrder(name, "BUY", 4)
+    order = LocalOrder(name, OrderIntent("BUY", 4))
     order.broker_order_id, order.status, order.filled = "b-1", status, filled
     return order
 
@@ -26,7 +26,10 @@ def report(status: OrderStatus = OrderStatus.NEW, filled: int = 0, name: str = "
         ([local()], [], [("missing_on_broker", "c-1")]),
         ([], [report()], [("ghost_broker_order", "c-1")]),
         ([local()], [report(OrderStatus.PARTIALLY_FILLED, 1)], [("partial_fill_mismatch", "c-1")]),
-        ([local(OrderStatus.PENDING_CANCEL)], [report()], [("status_mismatch", "c-1")]),
+        ([local()], [report(OrderStatus.PENDING_CANCEL)], [("status_mismatch", "c-1")]),
+        ([local(OrderStatus.PENDING_CANCEL)], [report(OrderStatus.PENDING_CANCEL)], []),
+        ([local(OrderStatus.PENDING_CANCEL)], [report()], [("unknown_outcome", "c-1")]),
+        ([local(OrderStatus.PENDING_CANCEL)], [], [("unknown_outcome", "c-1")]),
         ([local(OrderStatus.PENDING_NEW)], [], [("unknown_outcome", "c-1")]),
         ([local(OrderStatus.PENDING_NEW)], [report()], [("unknown_outcome", "c-1")]),
         (

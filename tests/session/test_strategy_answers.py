@@ -115,6 +115,12 @@ def test_other_answers_are_refused(answer: Any) -> None:
         BUY._replace(tag=Agreeing("x")),
         CancelIntent(5),  # type: ignore[arg-type] # a strategy does not ask mypy
         CancelIntent(Agreeing("c-1")),
+        CancelIntent(""),
+        CancelIntent("c 1"),
+        CancelIntent("c-1\n"),
+        CancelIntent("ç-1"),
+        CancelIntent("c" * 129),
+        CancelIntent("AKIA" + "IOSFODNN7EXAMPLE"),
     ],
 )
 def test_malformed_intent_is_refused(intent: Any) -> None:
@@ -132,7 +138,7 @@ def test_malformed_intent_is_refused(intent: Any) -> None:
         BUY._replace(order_type="STOP_LIMIT", limit_price=1, stop_price=1, time_in_force="IOC"),
         BUY._replace(tag=""),
         BUY._replace(tag="\ud800"),
-        CancelIntent(""),
+        CancelIntent("any/name:of^128" + "s" * 113),
     ],
 )
 def test_well_formed_intent_passes(intent: Any) -> None:

@@ -62,7 +62,7 @@ class Busy:
         if bar.bar_index == 1:
             return [OrderIntent("BUY", 3, "LIMIT", limit_price=far, time_in_force="IOC")]
         if bar.bar_index == 2:
-            return [CancelIntent(name) for name in view.open_orders[-1:]]
+            return [CancelIntent(order.client_order_id) for order in view.open_orders[-1:]]
         return [OrderIntent("SELL", 2)] if bar.bar_index == 3 else []
 
 
@@ -75,14 +75,14 @@ class Calm(Busy):
 
 
 class Greedy:
-    """Buys more than its cash can pay."""
+    """Sells so much that the fee alone is more than its cash: equity falls below 0."""
 
     def __init__(self, settings: StrategySettings) -> None:
         del settings
 
     def on_bar(self, bar: Bar, view: PositionView) -> Sequence[OrderIntent]:
         """Return the one order, on the first bar."""
-        return [OrderIntent("BUY", 10**7)] if bar.bar_index == 0 else []
+        return [OrderIntent("SELL", 10**7)] if bar.bar_index == 0 else []
 
 
 FILE = b"""from c2lib import OrderIntent
@@ -119,7 +119,12 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "clock_mode": "injected",
         "broker": _BROKER,
     },
-    "tripped": {"strategy_id": "greedy", "strategy_allowlist": ("greedy",), "steps": 2},
+    "tripped": {
+        "strategy_id": "greedy",
+        "strategy_allowlist": ("greedy",),
+        "steps": 2,
+        "broker": {"taker_fee_rate": "0.01"},
+    },
     "refused": {"strategy_id": "strat_demo", "enabled": True, "steps": 2},
 }
 

@@ -18,6 +18,7 @@ from c2lib.session.session import DryrunSession
 from c2lib.witness import run as witness_run
 from tests.core.event_ids import event_id
 from tests.record.contract_check import entry_hash
+from tests.session.harness import MovingClock
 
 Line = dict[str, Any]
 """One line of an artifact, decoded."""
@@ -250,8 +251,8 @@ def rejected_run() -> Run:
 
 
 def tripped_run() -> Run:
-    """Return a run that a rail ended: it bought more than its cash could pay."""
-    return make_run(strategy=scripted({0: [OrderIntent("BUY", 10**7)]}))
+    """Return a run that a rail ended: its clock went back at the second step."""
+    return make_run(clock_mode="injected", clock=MovingClock(0, 1, 0))
 
 
 def retried_run() -> Run:

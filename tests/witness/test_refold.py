@@ -1,4 +1,5 @@
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,54 @@ def test_unfilled_order_can_end(kind: str, events: list[tuple[str, Line]], trans
     books, reports = fold(*events, (kind, ANSWER), ("SESSION_STOP", STOP))
     assert reports == []
     assert books.transitions == transitions
+
+
+def test_unasked_cancel_has_one_transition() -> None:
+    """An ORDER_CANCELLED for want of cash counts as one transition and as no cancel that was asked for."""
+    books, reports = fold(*OPENED, ("ORDER_CANCELLED", {**ANSWER, "reason": "insufficient_funds"}))
+    assert reports == []
+    assert (books.transitions, books.cancels_asked) == (2, 0)
+    asked = fold(*OPENED, ("ORDER_CANCELLED", {**ANSWER, "reason": "strategy"}))[0]
+    assert (asked.transitions, asked.cancels_asked) == (3, 1)
+
+
+LACKING = ("ORDER_CANCELLED", {**ANSWER, "reason": "insufficient_funds", "bar_index": 1})
+
+
+@pytest.mark.parametrize(
+    ("terms", "rate"),
+    [
+        # cash is 1000, and the order is for 3
+        ({"order_type": "LIMIT", "limit_price": "100"}, Fraction(7, 3)),
+        ({"order_type": "LIMIT", "limit_price": "333.5"}, Fraction(1000, 1) / Fraction("1000.5") - 1),
+        ({"order_type": "STOP_LIMIT", "limit_price": "100", "stop_price": "90"}, Fraction(7, 3)),
+        ({"order_type": "STOP", "stop_price": "90"}, Fraction(-1)),
+        ({}, Fraction(-1)),
+        ({"side": "SELL"}, Fraction(1)),
+        ({"order_type": "LIMIT", "limit_price": "0"}, Fraction(-1)),
+    ],
+)
+def test_want_of_cash_needs_rate(terms: Line, rate: Fraction) -> None:
+    """An end for want of cash asks for a fee rate above which the dearest next fill was not covered."""
+    placed = ("ORDER_SUBMITTED", {**ORDER, **terms})
+    books, reports = fold(*OPENED[:2], placed, OPENED[3], LACKING)
+    assert (books.uncovered, reports) == ((rate, "none" if rate == -1 else "c-1"), [])
+
+
+def test_want_of_cash_precedes_sales() -> None:
+    """An end for want of cash is held against its bar's least cash, since fills stand before ends."""
+    buy = ("ORDER_SUBMITTED", {**ORDER, "order_type": "LIMIT", "limit_price": "400"})
+    names = {"client_order_id": "c-2", "broker_order_id": "b-2"}
+    sale = [
+        ("ORDER_SUBMITTED", {**ORDER, "client_order_id": "c-2", "side": "SELL"}),
+        ("ORDER_ACKNOWLEDGED", {**ANSWER, **names}),
+    ]
+    sold = ("FILL", {**FILL, **names, "side": "SELL"})
+    books, reports = fold(*OPENED[:2], buy, OPENED[3], *sale, sold, LACKING)
+    assert (books.uncovered, reports) == ((Fraction(1000, 1200) - 1, "c-1"), [])
+    later = ("ORDER_CANCELLED", {**LACKING[1], "bar_index": 2})
+    books, reports = fold(*OPENED[:2], buy, OPENED[3], *sale, sold, later)
+    assert (books.uncovered, reports) == ((Fraction("1301.25") / 1200 - 1, "c-1"), [])
 
 
 def test_rejected_order_has_one_transition() -> None:

@@ -47,8 +47,9 @@ def busy_runs(draw: st.DrawFn) -> SampleRun:
 
 
 def order_model(events: list[Line]) -> list[dict[str, Any]]:
-    """Return what became of each order, from all events that name it: first those that ended, as they did."""
+    """Return what became of each order, from all events that act on it: first those that ended, as they did."""
     found = []
+    events = [event for event in events if event["event_type"] != "CANCEL_REJECTED"]
     for event in events:
         if event["event_type"] != "ORDER_SUBMITTED":
             continue
