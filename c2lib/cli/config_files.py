@@ -51,24 +51,14 @@ def read_config_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]
         raise ConfigError(shown, f"is larger than {MAX_CONFIG_BYTES} bytes")
     try:
         text = data.decode("utf-8-sig")
+        values = _parse_json(text, shown) if shown.lower().endswith(".json") else _parse_yaml(text, shown)
     except UnicodeDecodeError as error:
         raise ConfigError(shown, f"is not UTF-8 at byte {error.start}") from None
-    values = json_mapping(text, shown) if shown.lower().endswith(".json") else _mapping(_parse_yaml(text, shown), shown)
-    return values, text
-
-
-def json_mapping(text: str, shown: str) -> dict[str, Any]:
-    """Return the mapping of a JSON text; raise :class:`ConfigError`, which names it as ``shown``, for any other."""
-    try:
-        return _mapping(_parse_json(text, shown), shown)
     except ValueError as error:
         raise ConfigError(shown, f"is no JSON: {error}") from None
-
-
-def _mapping(values: Any, shown: str) -> dict[str, Any]:
     if not isinstance(values, dict):
-        raise ConfigError(shown, "must be a mapping of names to values")
-    return values
+        raise ConfigError(shown, "must be a mapping of field names to values")
+    return values, text
 
 
 def line_of(field: str, text: str) -> int | None:

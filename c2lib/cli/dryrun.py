@@ -150,14 +150,7 @@ def _is_within(field: str, other: str) -> bool:
 
 
 def located(error: ConfigError, path: str | None, flags: list[_Given], text: str) -> ConfigError:
-    """Return ``error`` with what its field comes from: a flag, a line of the config file, else the flag for it.
-
-    Args:
-        error: names a config field.
-        path: the config file.
-        flags: what else gives fields, each with its name.
-        text: what stands in the config file.
-    """
+    """Return ``error`` with what its field comes from: a flag, a line of the config file, else the flag for it."""
     field = error.field
     given = (*flags, ("--out", "out_dir", None))
     source = next((source for source, name, _ in given if _is_within(field, name)), None)

@@ -7,7 +7,6 @@ random ids, paths) is taken out of the output: the same parameters give the same
 
 from __future__ import annotations
 
-import ast
 import logging
 import re
 from typing import Any
@@ -30,54 +29,35 @@ class RefusedParameterError(click.ClickException):
 
 
 class UnfinishedNotebookError(click.ClickException):
-    """A cell of the notebook never ran to its end, although papermill may take the notebook for a success."""
-
-
-class FailedCellError(click.ClickException):
-    """A cell raised; papermill's command line shows what the cell shows, without papermill's own traceback."""
+    """A cell raised, or never ran to its end; papermill may take the second for a success, and is long on the first."""
 
 
 MODELS: dict[str, type[NotebookParameters]] = {"dryrun": DryrunParameters}
 """The models of our notebooks by the metadata key ``c2lib.parameters``, which a renamed copy keeps."""
 
-_ASSIGNED = re.compile(r"^(\w+)[ \t]*(?::[^=\n]+)?(?:=(?!=)|<-)", re.MULTILINE)
-"""A name that is assigned in the first column, annotated or not, in Python, R or Julia."""
-
 
 def parameter_names(notebook: Any) -> list[str]:
-    """Return the names that the cells tagged ``parameters`` assign."""
+    """Return the names that the cells tagged ``parameters`` assign in the first column, in Python, R or Julia."""
     tagged = [cell.source for cell in notebook.cells if PARAMETERS_TAG in cell.metadata.get("tags", ())]
-    return sorted(set(_ASSIGNED.findall("\n".join(tagged))))
+    return sorted(set(re.findall(r"^(\w+)[ \t]*(?::[^=\n]+)?(?:=(?!=)|<-)", "\n".join(tagged), re.MULTILINE)))
 
 
 def given_parameters(notebook: Any) -> dict[str, Any]:
-    """Return the parameters of this execution: those of the injected cell, which an executed notebook may still hold.
-
-    What papermill stored stands for them, unless the cell was edited or removed since.
-    """
-    cells = [cell.source for cell in notebook.cells if INJECTED_TAG in cell.metadata.get("tags", ())]
-    try:
-        lines: list[Any] = ast.parse("\n".join(cells)).body
-        return {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
-    except (SyntaxError, ValueError, AttributeError):
-        # another language, a value that is no literal, or a name that is none
-        return dict(notebook.metadata.papermill.parameters)
+    """Return the parameters that papermill stored, as long as the cell with them, which it keeps as well, is there."""
+    kept = any(INJECTED_TAG in cell.metadata.get("tags", ()) for cell in notebook.cells)
+    return notebook.metadata.get("papermill", {}).get("parameters", {}) if kept else {}
 
 
-def check_parameters(notebook: Any) -> type[NotebookParameters] | None:
-    """Return the model of a notebook of ours; raise :class:`ConfigError` for a parameter that does not go with it."""
+def check_parameters(notebook: Any) -> None:
+    """Raise :class:`ConfigError` for a parameter that its notebook does not have, or that does not fit its model."""
     given, known = given_parameters(notebook), parameter_names(notebook)
     for name in given:
         if name not in known:
             hint = nearest(str(name), known, f"it has {', '.join(known) or 'none'}")
             raise ConfigError(str(name)[:MAX_NAME_SHOWN], "is no parameter of this notebook", hint=hint)
-    key = notebook.metadata.get("c2lib", {}).get("parameters")
-    if key is None:
-        return None
-    if key not in MODELS:
-        raise ConfigError("the notebook's metadata c2lib.parameters", "names no model", hint=", ".join(MODELS))
-    MODELS[key].check(given)
-    return MODELS[key]
+    model = MODELS.get(notebook.metadata.get("c2lib", {}).get("parameters"))
+    if model is not None:
+        model.check(given)
 
 
 def normalise(notebook: Any) -> Any:
@@ -93,6 +73,9 @@ def normalise(notebook: Any) -> Any:
             cell.metadata.pop(volatile, None)
         if INJECTED_TAG in cell.metadata.get("tags", ()):
             cell["id"] = f"{INJECTED_TAG}-{number}"
+        for output in cell.get("outputs", ()) if "c2lib" in notebook.metadata else ():
+            if output.output_type == "error":
+                output.traceback = [papermill_words(line) for line in output.traceback]
     return notebook
 
 
@@ -119,15 +102,13 @@ class ReproducibleEngine:
             UnfinishedNotebookError: a cell never ran to its end.
         """
         try:
-            model = check_parameters(nb)
+            check_parameters(nb)
         except ConfigError as error:
-            raise RefusedParameterError(one_line(str(error))) from None
+            raise RefusedParameterError(one_line(papermill_words(str(error)))) from None
         done = _papermill().execute_notebook(nb, kernel_name, **options)
         problem = _unfinished(done)
         if problem:
             raise UnfinishedNotebookError(problem)
-        if model:
-            _in_papermill_words(done)
         done, path = normalise(done), options.get("output_path")
         if path and click.get_current_context(silent=True):
             _write_failure(done, path)
@@ -144,13 +125,6 @@ class ReproducibleEngine:
         return _papermill().nb_language(nb, language)
 
 
-def _in_papermill_words(notebook: Any) -> None:
-    """Name parameters in the place of flags in each error of c2lib's own, which is one line."""
-    for output in [output for cell in notebook.cells for output in cell.get("outputs", ())]:
-        if output.output_type == "error" and len(output.traceback) == 1:
-            output.traceback = [papermill_words(output.traceback[0])]
-
-
 def _write_failure(notebook: Any, path: str) -> None:
     """Write a notebook in which a cell raised as papermill does, and raise what its command line is to show of it."""
     from papermill.exceptions import PapermillExecutionError, strip_color
@@ -160,7 +134,7 @@ def _write_failure(notebook: Any, path: str) -> None:
         raise_for_execution_errors(notebook, path)
     except PapermillExecutionError as error:
         lines = [f"{error.ename}: {error.evalue}"] if error.ename == "AssertionError" else error.traceback
-        raise FailedCellError(strip_color(f"cell [{error.exec_count}]: " + "\n".join(lines))) from None
+        raise UnfinishedNotebookError(strip_color(f"cell [{error.exec_count}]: " + "\n".join(lines))) from None
 
 
 def _papermill() -> Any:

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import import_module
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from c2lib.app.evidence import EvidenceDraft
-from c2lib.cli.config_files import json_mapping, read_config_file
+from c2lib.cli.config_files import parse_assignment, read_config_file
 from c2lib.cli.dryrun import located, set_field
 from c2lib.core.canon import sha256_hex
 from c2lib.core.config import MAX_STEPS, DryrunConfig, check_run_id_for_directory
@@ -24,8 +23,11 @@ from c2lib.core.redaction import secret_field
 from c2lib.core.sealed import Integer, Params, Sealed, Text, TextTuple, config_error
 from c2lib.core.vocabulary import RejectCode
 from c2lib.evidence.render import checked_owner, evidence_name
-from c2lib.session.result import DryrunResult
 from c2lib.session.strategy import check_strategy_is_known
+
+if TYPE_CHECKING:
+    from c2lib.app.evidence import EvidenceDraft
+    from c2lib.session.result import DryrunResult
 
 
 def _number_text(value: Any) -> Any:
@@ -42,12 +44,12 @@ def _listed(value: Any) -> Any:
 
 
 def _params(value: Any) -> Any:
-    if not isinstance(value, str) or not value.strip():
-        return value or {}
-    try:
-        return json_mapping(value, "it")
-    except ConfigError as error:
-        raise ValueError(f'{error.problem}; write a mapping, such as {{"fast": 5}}') from None
+    """Return the mapping that a JSON text holds."""
+    if isinstance(value, str) and value.strip():
+        value = parse_assignment(f"strategy_params={value}")[1]
+        if not isinstance(value, dict):
+            raise ValueError('must be a mapping, or its JSON text, such as {"fast": 5}')
+    return value or {}
 
 
 DecimalNumber = Annotated[Text, BeforeValidator(_number_text)]
@@ -140,9 +142,7 @@ class DryrunParameters(NotebookParameters):
             if config.run_id is not None:
                 check_run_id_for_directory(config.run_id)
         except ConfigError as error:
-            found = located(error, self.config_file, given, text)
-            field, problem, hint = map(papermill_words, (found.field, found.problem, found.hint))
-            raise ConfigError(field.removeprefix("-p "), problem, hint=hint) from None
+            raise located(error, self.config_file, given, text) from None
         return config
 
     def inputs(self) -> dict[str, str | None]:
@@ -157,12 +157,8 @@ class DryrunParameters(NotebookParameters):
 
 
 def papermill_words(text: str) -> str:
-    """Return a message with the parameters that stand for the command line's flags.
-
-    >>> papermill_words("read it with --tick-size 0.01 --rounding nearest")
-    'read it with -p tick_size 0.01 -p rounding nearest'
-    """
-    return re.sub(r"(?<!\S)--([a-z-]+)", lambda flag: f"-p {flag[1].replace('-', '_')}", text)
+    """Return a message with ``-p tick_size 1`` in the place of ``--tick-size 1``: parameters for flags."""
+    return re.sub(r"(?<!\S)--([a-z][a-z-]*)", lambda flag: f"-p {flag[1].replace('-', '_')}", text)
 
 
 def why_no_pass(result: DryrunResult, draft: EvidenceDraft) -> str:

@@ -86,8 +86,8 @@ def test_yaml_values_keep_written_types(tmp_path: Path) -> None:
         ("clock_start: 2026-13-45\n", "clock_start: is not an ISO 8601 time"),
         ("seed: 1\x00", "run.yaml: is no YAML: unacceptable character #x0000"),
         (b"seed: \xff\n", "run.yaml: is not UTF-8 at byte 6"),
-        ("", "run.yaml: must be a mapping of names to values"),
-        ("- seed\n", "run.yaml: must be a mapping of names to values"),
+        ("", "run.yaml: must be a mapping of field names to values"),
+        ("- seed\n", "run.yaml: must be a mapping of field names to values"),
         ("clock_start: 2026-01-01\n", "clock_start: has no time zone"),
         (
             "broker: {initial_cash: 1.5}\n",
@@ -157,7 +157,7 @@ def test_invalid_yaml_config_is_refused(tmp_path: Path, content: str | bytes, pr
         ('{"seed": NaN}', "seed: input should be a valid integer"),
         ('{"seed": 1e3}', "seed: input should be a valid integer"),
         ('{"run_id": "\\ud800"}', "run_id: "),
-        ("[]", "run.json: must be a mapping of names to values"),
+        ("[]", "run.json: must be a mapping of field names to values"),
         ('{"broker": {"initial_cash": 5000}}', "broker.initial_cash: must be text"),
     ],
 )
