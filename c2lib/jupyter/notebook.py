@@ -65,7 +65,7 @@ class NotebookParameters(Sealed):
             problem = config_error(error, type(self))
             hint = f"papermill's -r {problem.field} keeps text" if "a valid string" in problem.problem else problem.hint
             raise ConfigError(problem.field, problem.problem, hint=hint) from None
-        field = secret_field(self.model_dump())
+        field = secret_field(values)
         if field:
             raise ConfigError(field, "looks like a secret", hint="the notebook would keep it; take it out")
 
