@@ -13,10 +13,9 @@ MICROSECONDS_A_DAY = 86_400_000_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_MINUTE = 60_000_000
 
 # the step loop writes the time of each bar, which mostly is a whole minute
-_MINUTE_TEXTS = {minute * _MINUTE: f"T{minute // 60:02d}:{minute % 60:02d}:00+00:00" for minute in range(24 * 60)}
+_MINUTE_TEXTS = {minute * 60_000_000: f"T{minute // 60:02d}:{minute % 60:02d}:00+00:00" for minute in range(24 * 60)}
 
 
 def parse_utc(text: str, field: str = "clock_start") -> datetime:
@@ -104,21 +103,17 @@ class ClockReader:
 
     def read(self) -> str:
         """Read once and return the text; raise :class:`InvariantError` for a time without zone or before the last."""
-        moment = self._clock.now()
-        last = self._last
-        if moment is last:
-            self._count += 1
-            return self.text
-        if not isinstance(moment, datetime) or moment.utcoffset() is None:
-            # a type's name, since a repr can hold an address of this process
-            seen = "a time without a zone" if isinstance(moment, datetime) else type(moment).__name__
-            raise InvariantError("clock_aware", "an aware datetime", seen)
-        if last is not None and moment < last:
-            raise InvariantError("clock_monotonic", f"a time not before {utc_text(last)}", utc_text(moment))
-        text = utc_text(moment)
-        if text != self.text:
-            self.readings.append((self._count, text))
-            self.text = text
-        self._last = moment
+        moment, last = self._clock.now(), self._last
+        if moment is not last:
+            if not isinstance(moment, datetime) or moment.utcoffset() is None:
+                # a type's name, since a repr can hold an address of this process
+                seen = "a time without a zone" if isinstance(moment, datetime) else type(moment).__name__
+                raise InvariantError("clock_aware", "an aware datetime", seen)
+            text = utc_text(moment)
+            if last is not None and moment < last:
+                raise InvariantError("clock_monotonic", f"a time not before {utc_text(last)}", text)
+            if text != self.text:
+                self.readings.append((self._count, text))
+            self._last, self.text = moment, text
         self._count += 1
         return self.text
