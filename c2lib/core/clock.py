@@ -77,18 +77,17 @@ class RecordedClock:
     """Returns what another clock returned: ``readings`` are ``(index of the reading, text)`` where the time changed."""
 
     def __init__(self, readings: Sequence[tuple[int, str]]) -> None:
-        self._readings = [(index, parse_utc(text, "inputs.clock_readings")) for index, text in readings]
-        if not self._readings or self._readings[0][0] != 0:
+        self._changes = {index: parse_utc(text, "inputs.clock_readings") for index, text in readings}
+        if next(iter(self._changes), None) != 0:
             raise ConfigError("inputs.clock_readings", "must begin with reading 0")
+        self._moment = self._changes[0]
         self._next = 0
-        self._at = 0
 
     def now(self) -> datetime:
         """Return the next recorded time; the last one stands from then on."""
-        while self._at + 1 < len(self._readings) and self._readings[self._at + 1][0] <= self._next:
-            self._at += 1
+        self._moment = self._changes.get(self._next, self._moment)
         self._next += 1
-        return self._readings[self._at][1]
+        return self._moment
 
 
 class ClockReader:
