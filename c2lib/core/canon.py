@@ -54,9 +54,8 @@ def _check(value: Any, path: str, depth: int) -> None:
         for index, item in enumerate(value):
             _check(item, f"{path}[{index}]", depth + 1)
     elif isinstance(value, Mapping):
+        problem = next((f"key {key!r} {wrong}" for key in value if (wrong := text_problem(key))), None)
         for key, item in value.items():
-            if wrong := text_problem(key):
-                raise CanonicalFormError(f"{path}: key {key!r} {wrong}")
             _check(item, f"{path}.{key}", depth + 1)
     elif value is not None:
         problem = f"{type(value).__name__} has no place in an artifact"
