@@ -79,7 +79,7 @@ def test_parameters_are_assigned_names(source: str, names: list[str]) -> None:
     assert parameter_names(notebook(source)) == []
 
 
-def test_foreign_notebook_is_checked_by_name(kernel: list[Any]) -> None:
+def test_foreign_notebook_names_checked(kernel: list[Any]) -> None:
     """Values for somebody else's notebook are taken as they are, names as its parameters cell has them."""
     for metadata in ({}, {"other": 1}, {"parameters": "unknown"}):
         done = executed(PARAMETERS, injected(seed="", run_id="../x"))
@@ -89,7 +89,7 @@ def test_foreign_notebook_is_checked_by_name(kernel: list[Any]) -> None:
             run(metadata, **{"seed=1;x": 1})
 
 
-def test_notebook_without_parameters_takes_none() -> None:
+def test_notebook_without_parameters_refuses() -> None:
     """A parameter for a notebook without a parameters cell is refused, and says that there are none."""
     made = notebook(injected(seed=1))
     made.metadata["papermill"] = {"parameters": {"seed": 1}}
@@ -97,7 +97,7 @@ def test_notebook_without_parameters_takes_none() -> None:
         ReproducibleEngine.execute_notebook(made, "python3")
 
 
-def test_parameters_of_another_run_are_dropped(kernel: list[Any]) -> None:
+def test_stale_parameters_are_dropped(kernel: list[Any]) -> None:
     """Parameters that an earlier execution stored are neither checked nor kept where their cell is gone."""
     made = notebook(PARAMETERS)
     made.metadata["papermill"] = {"parameters": {"no longer there": 1}}

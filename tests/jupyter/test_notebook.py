@@ -86,7 +86,7 @@ def test_notebook_names_are_picked() -> None:
     assert DryrunParameters.of({"seed": 9, "In": ["x"], "os": 1}) == DryrunParameters(seed=9)
 
 
-def test_config_file_gives_what_is_left_out(tmp_path: Path) -> None:
+def test_config_file_fills_gaps(tmp_path: Path) -> None:
     """A parameter wins over the config file, which wins over the defaults; parameters of the strategy are joined."""
     file = tmp_path / "run.yaml"
     text = "seed: 7\nsteps: 40\nstrategy_id: sma_cross\nstrategy: {params: {fast: 2, slow: 9}}\n"
