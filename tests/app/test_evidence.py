@@ -19,7 +19,7 @@ from c2lib.core.errors import ConfigError, MissingExtraError, OutputError, RunPa
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from tests.app.runs import RUN, flip_byte, market_csv, place_below, tree
 
-PLOTS = {"phases.png", "price.png", "equity.png"}
+PLOTS = {"phases.png", "price.png", "tear_sheet.png"}
 PASS, FAIL = (f"EV-20260203-FINISH_C2-ORCH-DRYRUN-{word}.md" for word in ("PASS", "FAIL"))
 
 
