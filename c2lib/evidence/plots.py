@@ -196,6 +196,10 @@ def _page(run: Run, what: str, height: float, facts: str = "", tiles: float = 0)
         yield figure
         # what is still open is settled by these settings, not by those of whoever shows the figure
         figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for axes in figure.axes:
+            # the last digits of a layout depend on the order of a set
+            axes.set_position(tuple(round(length, 5) for length in axes.get_position().bounds))
         figure._repr_png_ = partial(image, figure)  # type: ignore[attr-defined] # IPython asks for it
 
 
