@@ -181,7 +181,7 @@ def test_page_example_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("C2LIB_OUT", str(tmp_path))
     page = (Path(__file__).parents[2] / "docs" / "figures.md").read_text(encoding="utf-8")
     made: dict[str, Any] = {}
-    exec(page.split("```python\n")[1].split("```")[0], made)  # noqa: S102 - a page of our own
+    exec(page.split("```python\n")[1].split("```")[0], made)
     assert made["sheet"].texts[0].get_text() == "strat_demo on SYNTH: tear sheet"
     assert made["svg"].startswith(b"<?xml")
 
