@@ -276,9 +276,11 @@ class DryrunSession:
         lifecycle, journal, clock, guard = self._lifecycle, self._journal, self._clock, self._guard
         execution, decide = self._execution, self._strategy.decide
         prices, every_tick, write_tick = self._prices, self._every_tick, self._write_tick
+        stands_still = self.config.clock_start is not None
         last = lifecycle.steps + count
         for bar in islice(self._bars, count):
-            journal.ts = clock.read() if clock else micros_text(bar.time)
+            if not stands_still:
+                journal.ts = clock.read() if clock else micros_text(bar.time)
             view = execution.on_bar(bar)
             intents, decision = decide(bar, view)
             if guard.attempts:

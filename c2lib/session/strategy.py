@@ -157,7 +157,7 @@ def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
     return StrategySource("object", name if known else None, source_sha256, factory)
 
 
-_MOST_KNOWN = 64
+_MOST_KNOWN = 8
 """Most answers that are kept as checked."""
 
 
@@ -182,7 +182,7 @@ class CheckedStrategy:
     """
 
     def __init__(self, source: StrategySource, settings: StrategySettings) -> None:
-        self._known: dict[int, tuple[object, Decision]] = {}
+        self._known: deque[tuple[object, Decision]] = deque(maxlen=_MOST_KNOWN)
         self._caught: tuple[type[BaseException], ...] = () if source.finish else FOREIGN
         try:
             self._strategy = source.factory(settings)
@@ -200,19 +200,17 @@ class CheckedStrategy:
             raise
         if answer is None:
             return _HOLD
-        known = self._known.get(id(answer))
-        # an identity is given again once its owner is gone, so the owner is kept and compared
-        if known is not None and known[0] is answer:
-            return known[1]
+        # no dict by identity: id() raises an audit event, and so calls the guard's hook on every bar
+        for known, decision in self._known:
+            if known is answer:
+                return decision
         try:
             decision = decision_of(answer)
         except StrategyError as error:
             error.bar_index = bar.bar_index
             raise
         if type(answer) is tuple:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[id(answer)] = answer, decision
+            self._known.append((answer, decision))
         return decision
 
 
