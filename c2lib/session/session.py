@@ -60,9 +60,6 @@ class DryrunSession:
         self._strategy: CheckedStrategy
         self._lifecycle = Lifecycle(journal, config.seed)
         self._execution = Execution(config, journal, market.smallest_gap)
-        self._prices = self._execution.texts.prices
-        self._every_tick = config.tick_events == "every"
-        self._write_tick = journal.emitter(EventKind.STRATEGY_TICK)
         self._guard = guard
         self._cancel: dict[str, Any] | None = None
         self._strategy_end: dict[str, Any] | None = None
@@ -176,7 +173,7 @@ class DryrunSession:
                     self._wind_down()
                 self._raise_on_attempts()
         if not lifecycle.ended:
-            self._close(SessionTrigger.CLOSED)
+            self._close()
         return self.result()
 
     def result(self) -> DryrunResult:
@@ -246,7 +243,7 @@ class DryrunSession:
             self._journal.audit(level, AuditCode.PREFLIGHT_CHECK, f"preflight check {check.name}", meta)
             if problem is not None:
                 self._lifecycle.rejection = Rejection(check.code, clean_text(problem))
-                self._close(SessionTrigger.PREFLIGHT_REJECTED)
+                self._close()
                 return False
         return True
 
@@ -275,8 +272,8 @@ class DryrunSession:
         """Take steps: each bar goes to the venue, then the strategy is asked, then its intents are carried out."""
         lifecycle, journal, clock, guard = self._lifecycle, self._journal, self._clock, self._guard
         execution, decide = self._execution, self._strategy.decide
-        prices, every_tick, write_tick = self._prices, self._every_tick, self._write_tick
-        stands_still = self.config.clock_start is not None
+        prices, write_tick = execution.texts.prices, journal.emitter(EventKind.STRATEGY_TICK)
+        every_tick, stands_still = self.config.tick_events == "every", self.config.clock_start is not None
         last = lifecycle.steps + count
         for bar in islice(self._bars, count):
             if not stands_still:
@@ -312,11 +309,11 @@ class DryrunSession:
         unresolved = self._execution.reconcile()
         if unresolved:
             reason = f"{unresolved} order(s) are open or of unknown outcome: ask the broker before anything else"
-            self._lifecycle.fail(Failure(FailCode.UNKNOWN_OUTCOME, reason, SessionTrigger.OUTCOME_UNKNOWN))
+            self._lifecycle.fail(Failure(FailCode.UNKNOWN_OUTCOME, reason))
 
-    def _close(self, trigger: SessionTrigger) -> None:
+    def _close(self) -> None:
         with self._guard:
-            self._lifecycle.close(trigger, self._execution.books(), self._counters)
+            self._lifecycle.close(self._execution.books(), self._counters)
 
     def _counters(self) -> dict[str, Any]:
         return {
@@ -340,17 +337,17 @@ class DryrunSession:
     def _abort(self, error: BaseException) -> None:
         """End a session that failed; of several failures the first one is its outcome."""
         with self._guard:
-            failure = self._lifecycle.fail(failure_of(error, self._guard.attempts, self._guard.tried))
+            bar_index = self._lifecycle.steps if self._lifecycle.phase is SessionPhase.DRYRUN_ACTIVE else None
+            failure = self._lifecycle.fail(failure_of(error, self._guard.attempts, self._guard.tried, bar_index))
             if isinstance(error, StrategyEndedError) and failure.code is error.code:
                 # 0 while it was made, else the bar that it was shown, from 1
-                asked = self._lifecycle.steps + 1 if self._lifecycle.phase is SessionPhase.DRYRUN_ACTIVE else 0
-                self._strategy_end = {"step": asked, "code": error.code.value}
+                self._strategy_end = {"step": 0 if bar_index is None else bar_index + 1, "code": error.code.value}
             for act in (partial(self._record_error, error), partial(self._execution.cancel_open, "session_failed")):
                 try:
                     act()
                 except FOREIGN as second:
                     self._audit_second(second)
-            self._close(SessionTrigger.EXCEPTION_RAISED)
+            self._close()
 
     def _record_error(self, error: BaseException) -> None:
         rail = broken_rail(error)

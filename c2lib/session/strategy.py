@@ -12,6 +12,8 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from traceback import walk_tb
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import MAX_INTEGER
@@ -187,28 +189,21 @@ class CheckedStrategy:
         try:
             self._strategy = source.factory(settings)
         except self._caught as error:
-            raise _raised(error, None) from error
+            raise _raised(error) from error
 
     def decide(self, bar: Bar, view: PositionView) -> Decision:
         """Ask the strategy about a bar; raise :class:`StrategyError` when its answer cannot be used."""
         try:
             answer = self._strategy.on_bar(bar, view)
         except self._caught as error:
-            raise _raised(error, bar.bar_index) from error
-        except StrategyError as error:
-            error.bar_index = bar.bar_index
-            raise
+            raise _raised(error) from error
         if answer is None:
             return _HOLD
         # no dict by identity: id() raises an audit event, and so calls the guard's hook on every bar
         for known, decision in self._known:
             if known is answer:
                 return decision
-        try:
-            decision = decision_of(answer)
-        except StrategyError as error:
-            error.bar_index = bar.bar_index
-            raise
+        decision = decision_of(answer)
         if type(answer) is tuple:
             self._known.append((answer, decision))
         return decision
@@ -218,23 +213,24 @@ MAX_LINES, MAX_LINE = 20, 200
 """Most lines of a strategy's file that are kept of a traceback, and most characters of one."""
 
 
+def lines_of(file: str, trace: TracebackType | None) -> list[int]:
+    """Return the numbers of a file's lines in a traceback, the innermost last."""
+    return [number or 0 for frame, number in walk_tb(trace) if frame.f_code.co_filename == file][-MAX_LINES:]
+
+
 def own_line(file: str, number: int, text: str) -> str:
     """Return a line of a strategy's own file as an artifact may hold it."""
     return clean_text(f"{file}:{number}: {text.strip()}")[:MAX_LINE]
 
 
-def _raised(error: BaseException, bar_index: int | None) -> StrategyRaisedError:
+def _raised(error: BaseException) -> StrategyRaisedError:
     """Return what a strategy raised in this process, with the lines of the file that its outermost frame is in."""
     trace = error.__traceback__.tb_next if error.__traceback__ else None
     file = trace.tb_frame.f_code.co_filename if trace else ""
-    lines: deque[str] = deque(maxlen=MAX_LINES)
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            number = trace.tb_lineno or 0
-            lines.append(own_line(file.rpartition("/")[2], number, linecache.getline(file, number)))
-        trace = trace.tb_next
+    name = file.rpartition("/")[2]
+    lines = [own_line(name, number, linecache.getline(file, number)) for number in lines_of(file, trace)]
     raised = clean_text(type(error).__name__)[:MAX_LINE]
-    return StrategyRaisedError(describe_exception(error), raised, tuple(lines), bar_index)
+    return StrategyRaisedError(describe_exception(error), raised, tuple(lines))
 
 
 def decision_of(answer: object) -> Decision:
