@@ -7,7 +7,7 @@ does so too and is raised again, since half a step cannot be continued.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
@@ -23,6 +23,7 @@ from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
 from c2lib.core.states import SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind, FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
+from c2lib.record.seal import build_manifest
 from c2lib.session.execution import Execution
 from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
 from c2lib.session.nolive import HOOK, NoLiveGuard
@@ -99,7 +100,8 @@ class DryrunSession:
                 self._lifecycle.move(SessionTrigger.PREFLIGHT_PASSED)
                 self._announce()
                 self._load_strategy()
-                self._raise_on_attempts()
+                if self._guard.attempts:
+                    raise NoLiveViolationError
 
     def step(self) -> bool:
         """Take one step.
@@ -171,7 +173,9 @@ class DryrunSession:
             with self._ending_on_errors():
                 with self._guard:
                     self._wind_down()
-                self._raise_on_attempts()
+                # one that session code swallowed
+                if self._guard.attempts:
+                    raise NoLiveViolationError
         if not lifecycle.ended:
             self._close()
         return self.result()
@@ -214,16 +218,22 @@ class DryrunSession:
             "strategy_end": self._strategy_end,
         }
 
-    def strategy_facts(self) -> dict[str, Any]:
-        """Return what the manifest says of the strategy."""
-        sealed, imports = self.config.strategy, self._source.imports if self._source else {}
+    def manifest(self, artifacts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the manifest of the session, given sha256, bytes and lines of each of its files."""
+        config, market, chain = self.config, self._market, self._journal.chain
+        imports, sealed = self._source.imports if self._source else {}, config.strategy
         facts = {"origin": sealed.origin, "class_name": sealed.class_name, "sha256": sealed.sha256}
-        return {**facts, "imports": dict(imports)}
-
-    def market_facts(self) -> dict[str, Any]:
-        """Return what the manifest says of the market."""
-        market = self._market
-        return {"source": self.config.market.source, "sha256": market.sha256, "bars": market.bar_count}
+        return build_manifest(
+            run_id=self._journal.run_id,
+            strategy_id=self._journal.strategy_id,
+            status=self._lifecycle.status.value,
+            config=config.canonical(),
+            market={"source": config.market.source, "sha256": market.sha256, "bars": market.bar_count},
+            strategy={**facts, "imports": dict(imports)},
+            inputs=self.inputs(),
+            artifacts=artifacts,
+            audit={"entries": chain.entries, "last_hash": chain.last_hash},
+        )
 
     def __enter__(self) -> DryrunSession:
         return self
@@ -289,11 +299,6 @@ class DryrunSession:
             lifecycle.steps += 1
         if lifecycle.steps < last:
             trip(Rail.BAR_COUNT, f"{self.config.steps} bars", f"{lifecycle.steps}")
-
-    def _raise_on_attempts(self) -> None:
-        """Raise for an attempt to leave the process that session code swallowed."""
-        if self._guard.attempts:
-            raise NoLiveViolationError
 
     def _wind_down(self) -> None:
         """Read the last fills, cancel what is open, reconcile; what is then open or unknown needs the operator."""

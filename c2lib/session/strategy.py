@@ -12,6 +12,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from traceback import walk_tb
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -277,11 +278,15 @@ def _is_whole(number: object) -> bool:
     return type(number) is int and 1 <= number <= MAX_INTEGER
 
 
-class EndingAgain:
+class _EndingAgain:
     """A strategy in front of another that ends where a recorded one ended, without asking it or waiting."""
 
-    def __init__(self, strategy: Strategy, step: int, error: StrategyEndedError) -> None:
-        self._strategy, self._step, self._error = strategy, step, error
+    def __init__(
+        self, factory: StrategyFactory, step: int, error: StrategyEndedError, settings: StrategySettings
+    ) -> None:
+        if step <= 0:
+            raise error
+        self._strategy, self._step, self._error = factory(settings), step, error
 
     def on_bar(self, bar: Bar, view: PositionView) -> Intents | None:
         """Ask the strategy, or end as recorded."""
@@ -292,12 +297,7 @@ class EndingAgain:
 
 def ending_again(source: StrategySource, end: Mapping[str, Any]) -> StrategySource:
     """Return ``source``, made to end as a manifest's ``inputs.strategy_end`` says: ``step`` 0 while it is made."""
-    step, error = int(end["step"]), StrategyEndedError(FailCode(end["code"]))
-
-    def factory(settings: StrategySettings) -> Strategy:
-        if step <= 0:
-            raise error
-        return EndingAgain(source.factory(settings), step, error)
-
+    error = StrategyEndedError(FailCode(end["code"]))
+    factory = partial(_EndingAgain, source.factory, int(end["step"]), error)
     # what it raises is made here, and not by the strategy, as where a host checks it
     return replace(source, factory=factory, finish=source.finish or (lambda: None))
