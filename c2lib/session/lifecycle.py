@@ -23,6 +23,7 @@ from c2lib.core.states import (
     SESSION_ENDS,
     SESSION_TABLE,
     STATUS_OF_PHASE,
+    TRIGGER_OF_FAIL_CODE,
     SessionPhase,
     SessionStatus,
     SessionTrigger,
@@ -40,18 +41,6 @@ class Failure(NamedTuple):
     code: FailCode
     reason: str
     meta: Mapping[str, Any] = MappingProxyType({})
-
-
-_TRIGGERS = {
-    FailCode.SINK_WRITE_FAILED: SessionTrigger.SINK_FAILED,
-    FailCode.EXCEPTION: SessionTrigger.EXCEPTION_RAISED,
-    FailCode.INVARIANT: SessionTrigger.INVARIANT_BROKEN,
-    FailCode.UNKNOWN_OUTCOME: SessionTrigger.OUTCOME_UNKNOWN,
-    FailCode.NO_LIVE_VIOLATION: SessionTrigger.NO_LIVE_VIOLATED,
-    FailCode.STRATEGY_TIMEOUT: SessionTrigger.STRATEGY_TIMED_OUT,
-    FailCode.STRATEGY_EXITED: SessionTrigger.STRATEGY_EXITED,
-    FailCode.STRATEGY_PROTOCOL: SessionTrigger.STRATEGY_PROTOCOL_BROKEN,
-}
 
 
 def failure_of(error: BaseException, attempts: int, tried: Sequence[str] = (), bar_index: int | None = None) -> Failure:
@@ -200,7 +189,7 @@ class Lifecycle:
 
     def _last_move(self) -> tuple[SessionPhase, SessionTrigger]:
         by = SessionTrigger.PREFLIGHT_REJECTED if self.rejection else SessionTrigger.CLOSED
-        by = _TRIGGERS[self.failure.code] if self.failure else by
+        by = TRIGGER_OF_FAIL_CODE[self.failure.code] if self.failure else by
         return next_state("session", SESSION_TABLE, self.phase, by), by
 
     def _fail_late(self, error: Exception) -> None:

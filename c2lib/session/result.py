@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
-
-_SUMMARY = "accepted run_id status stop_reason reject_code fail_code steps fills run_digest path reproduced".split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +77,16 @@ class DryrunResult:
 
     def summary(self) -> dict[str, Any]:
         """Return the facts that the command line prints, as plain JSON values."""
-        facts = {name: getattr(self, name) for name in _SUMMARY}
-        return {name: fact.value if isinstance(fact, StrEnum) else fact for name, fact in facts.items()}
+        return {
+            "accepted": self.accepted,
+            "run_id": self.run_id,
+            "status": self.status.value,
+            "stop_reason": self.stop_reason.value if self.stop_reason else None,
+            "reject_code": self.reject_code.value if self.reject_code else None,
+            "fail_code": self.fail_code.value if self.fail_code else None,
+            "steps": self.steps,
+            "fills": self.fills,
+            "run_digest": self.run_digest,
+            "path": self.path,
+            "reproduced": self.reproduced,
+        }
