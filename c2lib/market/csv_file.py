@@ -89,12 +89,9 @@ def _times(row: list[str]) -> list[str]:
 
 def _whole_lines(blocks: Iterator[bytes], file: str) -> Iterator[str]:
     """Yield the lines of a file, as many at a time as a block completes."""
-    tail = b""
-    line = 1
-    at_start = True
+    tail, line = b"", 1
     for block in blocks:
-        data = tail + (block.removeprefix(_BYTE_ORDER_MARK) if at_start else block)
-        at_start = False
+        data = tail + block if tail or line > 1 else block.removeprefix(_BYTE_ORDER_MARK)
         cut = data.rfind(b"\n") + 1
         tail = data[cut:]
         if cut:

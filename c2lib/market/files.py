@@ -55,7 +55,6 @@ _NOT_OPENED = {
 _NOT_WRITTEN = "the temporary file of the market data cannot be written"
 _INTEGER = "q"
 _BAR_BYTES = (len(Bar._fields) - 1) * array(_INTEGER).itemsize
-_make_bar = partial(new_fact, Bar)
 
 
 def open_market_file(
@@ -208,6 +207,7 @@ class MarketFile(AbstractContextManager["MarketFile"]):
         Iterators do not disturb each other. Raises :class:`ValueError` after :meth:`close`, and
         :class:`~c2lib.core.errors.OutputError` when the temporary file cannot be read.
         """
+        make_bar = partial(new_fact, Bar)
         for indices, scale in self._blocks:
             first, size = indices.start, len(indices)
             if first >= count:
@@ -215,8 +215,12 @@ class MarketFile(AbstractContextManager["MarketFile"]):
             numbers = self._numbers(first * _BAR_BYTES, size * _BAR_BYTES)
             times, *grid, volumes = (numbers[at : at + size] for at in range(0, len(numbers), size))
             factor, divisor = self._prices.ratio(scale)
-            ticks = grid if factor == divisor else [_in_ticks(column, factor, divisor) for column in grid]
-            yield from map(_make_bar, zip(indices[: count - first], times, *ticks, volumes, strict=False))
+            ticks: Iterable[Iterable[int]] = grid
+            if factor > 1:
+                ticks = [map(factor.__mul__, column) for column in ticks]
+            if divisor > 1:
+                ticks = [map(floordiv, column, repeat(divisor)) for column in ticks]
+            yield from map(make_bar, zip(indices[: count - first], times, *ticks, volumes, strict=False))
 
     def _numbers(self, offset: int, size: int) -> array[int]:
         with output_errors("the temporary file of the market data cannot be read"):
@@ -231,9 +235,3 @@ class MarketFile(AbstractContextManager["MarketFile"]):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _in_ticks(column: Iterable[int], factor: int, divisor: int) -> Iterable[int]:
-    # a chunk that stands at the final scale already is the rule, and worth a multiplication saved
-    finest = column if factor == 1 else map(factor.__mul__, column)
-    return map(floordiv, finest, repeat(divisor))
