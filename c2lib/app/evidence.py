@@ -23,6 +23,7 @@ from c2lib.core.regular_file import read_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR
 from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
 from c2lib.evidence.course import course_of
+from c2lib.evidence.figures import Measured, measure
 from c2lib.evidence.plots import PICTURES, plot_files
 from c2lib.evidence.render import (
     MAX_EVIDENCE,
@@ -94,21 +95,32 @@ def write_evidence(
     """
     given = Given(market, source_of(strategy), run_kept_strategy, progress=progress)
     spec = strategy.rpartition(":")[0] if isinstance(strategy, str) else None
-    with open_run(run_dir, progress=given.counting("B"), series=plots, keep_open=True) as run:
+    with open_run(run_dir, progress=given.counting("B"), keep_open=True) as run:
         report = report_on(run, given, replay=True)
-        pictures = plot_files(run, given.counting("picture")) if plots else {}
+        measured = _measured(run)
+        pictures = plot_files(run, given.counting("picture"), measured) if plots else {}
         digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
         stated = Stated(date, owner, digests, _seen_from(run_dir, market), _seen_from(run_dir, spec))
-        name, text, claims = _draft(run, verification_of(report), stated)
+        name, text, claims = _draft(run, measured, verification_of(report), stated)
     add_to_run(run_dir, EVIDENCE_DIR, {**pictures, name: text.encode()})
     return EvidenceDraft(str(Path(run_dir, EVIDENCE_DIR, name)), passed(claims), text, claims, digests, report)
 
 
-def _draft(run: Run, verification: Verification, stated: Stated) -> tuple[str, str, tuple[Claim, ...]]:
-    """Return file name, text and claims of the draft of an open run."""
+def _measured(run: Run) -> Measured | None:
+    """Return what an open run came to, ``None`` when its log cannot be read."""
+    try:
+        return measure(run)
+    except RunPathError:
+        return None
+
+
+def _draft(
+    run: Run, measured: Measured | None, verification: Verification, stated: Stated
+) -> tuple[str, str, tuple[Claim, ...]]:
+    """Return file name, text and claims of the draft of a run."""
     claims = evaluate(run.summary, verification)
     template = (resource("evidence_templates") / TEMPLATE_NAME).read_text(encoding="utf-8")
-    text = render(template, run.summary, claims, verification, course_of(run), stated)
+    text = render(template, run.summary, claims, verification, course_of(run, measured), stated)
     return evidence_name(stated.date, passed(claims)), text, claims
 
 
@@ -161,8 +173,8 @@ def verify_evidence(
     seen = _read_evidence(place, findings)
     if run is None and place.parent.name != EVIDENCE_DIR:
         raise RunPathError(f"{place} is not in a run's {EVIDENCE_DIR} folder: name its run with --run DIR")
-    folder, pictures = place.parent.parent if run is None else run, bool(seen and seen.pictures)
-    with open_run(folder, progress=given.counting("B"), series=pictures, keep_open=replay) as opened:
+    folder = place.parent.parent if run is None else run
+    with open_run(folder, progress=given.counting("B"), keep_open=replay) as opened:
         report = report_on(opened, given, replay=replay)
         unchecked = [*report.unchecked, *([] if replay or seen is None else [REPLAY_AS_STATED])]
         if seen is not None:
@@ -190,15 +202,16 @@ def _compare(
 ) -> tuple[str, ...]:
     """Compare a file with the draft of its run, and its pictures; return what was not checked."""
     digests = {file: digest for file, digest in seen.pictures.items() if file in PICTURES}
+    measured = _measured(run)
     try:
-        proper, draft, _ = _draft(run, verification, seen._replace(pictures=digests))
+        proper, draft, _ = _draft(run, measured, verification, seen._replace(pictures=digests))
     except ConfigError as error:
         findings.add(FindingCode.EVIDENCE_MALFORMED, name, expected="what a draft can hold", seen=str(error))
         return ()
     if name != proper:
         findings.add(FindingCode.EVIDENCE_DIFFERS, name, expected=f"the file name {proper}", seen=name)
     compare_evidence(seen.text, draft, name, findings)
-    return _compare_pictures(run, digests, name, findings, progress) if digests else ()
+    return _compare_pictures(run, measured, digests, name, findings, progress) if digests else ()
 
 
 def _as_stated(report: VerifyReport, text: str) -> Verification:
@@ -214,7 +227,12 @@ def _as_stated(report: VerifyReport, text: str) -> Verification:
 
 
 def _compare_pictures(
-    run: Run, digests: Mapping[str, str], name: str, findings: Findings, progress: Progress | None
+    run: Run,
+    measured: Measured | None,
+    digests: Mapping[str, str],
+    name: str,
+    findings: Findings,
+    progress: Progress | None,
 ) -> tuple[str, ...]:
     """Compare the pictures with the hashes that the file ``name`` gives them: as they lie there, and drawn again."""
     for file in sorted(set(PICTURES).difference(digests)):
@@ -230,7 +248,7 @@ def _compare_pictures(
             if own != digest:
                 findings.add(FindingCode.PICTURE_DIFFERS, file, expected=f"sha256 {digest}", seen=own)
     try:
-        drawn = plot_files(run, progress)
+        drawn = plot_files(run, progress, measured)
     except (MissingExtraError, RunPathError) as error:
         return (f"{NOT_DRAWN}: {error}",)
     for file, digest in digests.items():

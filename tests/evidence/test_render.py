@@ -23,7 +23,7 @@ from tests.evidence.runs import CLEAN, COURSE, clean_summary, config, digest, re
 
 TEMPLATE = (Path(__file__).parents[2] / "evidence_templates" / TEMPLATE_NAME).read_text(encoding="utf-8")
 GOLDEN = Path(__file__).with_name("golden_ev.md")
-PLOTS = {name: digest(name) for name in ("phases.png", "price.png", "equity.png")}
+PLOTS = {name: digest(name) for name in ("phases.png", "price.png", "tear_sheet.png")}
 
 SECTIONS = [
     "## Summary",
@@ -68,7 +68,11 @@ def test_draft_has_fixed_sections() -> None:
     assert seen.tables == [[4] * 15, [2] * 13, [4] * 7, [3] * 19]
     assert seen.fences == 5
     assert seen.tags == {"<code>", "</code>"}
-    assert seen.pictures == ["![equity.png](equity.png)", "![phases.png](phases.png)", "![price.png](price.png)"]
+    assert seen.pictures == [
+        "![phases.png](phases.png)",
+        "![price.png](price.png)",
+        "![tear_sheet.png](tear_sheet.png)",
+    ]
 
 
 def test_rejected_run_renders_fail() -> None:

@@ -51,7 +51,7 @@ def test_summary_stands_first() -> None:
         "- **Criteria:** no weaker than the default profile.",
         "- **Strategy:** `strat_demo`, built into c2lib, `quantity=1`.",
         "- **Market:** `SYNTH`, synthetic; 8 bars of 1 min, 2026-01-01 00:00 to 2026-01-01 00:07 UTC.",
-        "- **Result:** 1 trades, P&L -0.04, largest drawdown 0.31, fees 0.04 (initial cash 100000).",
+        "- **Result:** 1 trades (0 winning), P&L -0.04, largest drawdown 0.31, fees 0.04 (initial cash 100000).",
         "- **End:** COMPLETED, reason `completed`, 8 of 8 steps; position 1, equity 100000.",
         "- **NO-LIVE:** layer `hook` held; attempts to leave the process: 0.",
         "- **Exercised:** orders 2, fills 2; not: rejections, cancels, expiries, reconciliations, rails, faults.",
@@ -73,7 +73,7 @@ def test_summary_keeps_eight_lines(summary: RunSummary) -> None:
     assert [line.split(":**")[0][4:] for line in lines] == [
         *("Verdict", "Criteria", "Strategy", "Market", "Result", "End", "NO-LIVE", "Exercised")
     ]
-    assert lines[4].startswith("- **Result:** 0 trades, P&L –, largest drawdown –, ")
+    assert lines[4].startswith("- **Result:** 0 trades (0 winning), P&L –, largest drawdown –, ")
 
 
 @pytest.mark.parametrize(
