@@ -32,17 +32,16 @@ class Course(NamedTuple):
 
 
 def course_of(run: Run, measured: Measured | None) -> Course:
-    """Return the course of a run that was measured; an empty one without figures, where its log could not be read."""
+    """Return the course of a run that was measured; an empty one where its log could not be read."""
     if measured is None:
         return Course()
     figures, times = measured.figures, [(index, datetime.fromisoformat(time)) for index, time, *_ in measured.bars]
     gaps = (later - earlier for (before, earlier), (after, later) in pairwise(times) if after == before + 1)
     first, last = (f"{times[end][1]:%Y-%m-%d %H:%M}" if times else None for end in (0, -1))
-    pnl = drawdown = None
-    if figures.pnl is not None:
-        pnl, drawdown = decimal_text(figures.pnl), decimal_text(figures.max_drawdown)
+    fall = None if figures.pnl is None else decimal_text(figures.max_drawdown)
+    pnl = None if figures.pnl is None else decimal_text(figures.pnl)
     interval, imports = _interval(min(gaps, default=timedelta(0))), at(run.manifest, "strategy", "imports")
-    return Course(figures.bars, first, last, interval, figures.trades, figures.winning_trades, pnl, drawdown, imports)
+    return Course(figures.bars, first, last, interval, figures.trades, figures.winning_trades, pnl, fall, imports)
 
 
 def _interval(gap: timedelta) -> str | None:
@@ -52,7 +51,5 @@ def _interval(gap: timedelta) -> str | None:
     ('90 min', '4 h')
     """
     seconds = int(gap.total_seconds())
-    if seconds <= 0:
-        return None
-    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
-    return f"{seconds // size} {unit}"
+    named = (f"{seconds // size} {unit}" for size, unit in _UNITS if seconds % size == 0)
+    return next(named) if seconds > 0 else None

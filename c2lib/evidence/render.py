@@ -21,7 +21,7 @@ from c2lib.core.canon import text_problem
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import find_secret
 from c2lib.core.text import excerpts, shown
-from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, Artifact, EventKind
+from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, Artifact
 from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references, weakened
 from c2lib.evidence.course import Course
 from c2lib.evidence.limits import not_proven, risk_notes
@@ -39,10 +39,9 @@ MAX_OWNER = 100
 """Longest owner, in characters."""
 
 MAX_PATH = 4096
-"""Longest path, in characters."""
 
-MARKET_FILE = "MARKET_FILE"
-"""What stands for the path of a market file that was not given or cannot be shown."""
+MARKET_FILE, STRATEGY_FILE, TO_FILL_IN = "MARKET_FILE", "STRATEGY_FILE.py", "to be filled in"
+"""What stands for what was not given or cannot be shown."""
 
 SNAPSHOT_CHECKS = ("git status -sb", "git diff --stat", "pytest -q", "ruff check")
 """What the operator runs in the checkout and fills the result in of."""
@@ -52,17 +51,6 @@ NEEDED = (
     *("outcome", "commands", "checks", "secrets", "limits", "risks", "plots", "course", "run", "config"),
 )
 """What every template uses, so that no part of a draft can be left out."""
-
-_EXERCISED = {
-    EventKind.ORDER_SUBMITTED: "orders",
-    EventKind.FILL: "fills",
-    EventKind.ORDER_REJECTED: "rejections",
-    EventKind.ORDER_CANCELLED: "cancels",
-    EventKind.ORDER_EXPIRED: "expiries",
-    EventKind.RECONCILED: "reconciliations",
-    EventKind.RAIL_TRIPPED: "rails",
-    EventKind.FAULT_INJECTED: "faults",
-}
 
 _PICTURE_NAME = r"[a-z0-9][a-z0-9_-]{0,40}\.png"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -143,12 +131,12 @@ def render(
     name = evidence_name(stated.date, passed(claims))
     hashes = _hashes(summary, claims, _checked(stated.pictures))
     numbers = {digest: str(number) for number, (_, digest) in reversed([*enumerate(hashes, start=1)])}
-    digest = summary.run_digest if SHA256.fullmatch(summary.run_digest or "") else None
+    suffix = short(summary.run_digest) if SHA256.fullmatch(summary.run_digest or "") else "unsealed"
     clean = verification.verdict is Verdict.SEALED and verification.findings == 0
     weaker = weakened(summary)
     values = {
         "evidence_id": name.removesuffix(".md"),
-        "unique_id": f"{name.removesuffix('.md')}-{short(digest) if digest else 'unsealed'}",
+        "unique_id": f"{name.removesuffix('.md')}-{suffix}",
         "date": stated.date,
         "owner": checked_owner(stated.owner),
         "verdict": Encoded("**PASS**" if passed(claims) else "**FAIL**"),
@@ -160,8 +148,6 @@ def render(
         "course": course,
         "named": _named,
         "market_file": _showable(stated.market, "").replace("\\", "/").rpartition("/")[2] or None,
-        "exercised": [(count, what) for kind, what in _EXERCISED.items() if (count := summary.event_counts.get(kind))],
-        "not_exercised": [what for kind, what in _EXERCISED.items() if not summary.event_counts.get(kind)],
         "claims": claims,
         "numbers": lambda digests: ", ".join(numbers[digest] for digest in digests) or None,
         "hashes": hashes,
@@ -170,15 +156,17 @@ def render(
         "outcome": verify_outcome(verification),
         "commands": _commands(summary, name, stated),
         "announced": announced_criteria(summary),
-        "checks": [(check, _filled_in(stated.checks.get(check))) for check in SNAPSHOT_CHECKS],
+        "checks": [
+            (check, Encoded(_showable(stated.checks.get(check), "to be filled in"))) for check in SNAPSHOT_CHECKS
+        ],
         "secrets": _secrets(summary),
         "limits": [*map(Encoded, not_proven(summary, verification))],
         "risks": [*map(Encoded, risk_notes(summary, verification, claims))],
         "plots": sorted(stated.pictures),
     }
     lines = (line.rstrip() for line in _filled(template, values).split("\n"))
-    blocks = ("\n".join(padded(block) if table else block) for table, block in groupby(lines, _is_row))
-    return "\n".join(blocks).strip("\n") + "\n"
+    blocks = groupby(lines, lambda line: line.startswith("|"))
+    return "\n".join(line for table, block in blocks for line in (padded(block) if table else block)).strip("\n") + "\n"
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:
@@ -197,19 +185,14 @@ def _form(template: str) -> Any:
     from jinja2 import StrictUndefined, meta
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    form = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, finalize=encoded, trim_blocks=True, lstrip_blocks=True
-    )
+    blocks = {"trim_blocks": True, "lstrip_blocks": True}
+    form = ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=encoded, **blocks)
     form.filters.update(code=code, short=short, wrapped=wrapped)
     used = meta.find_undeclared_variables(form.parse(template))
     for name in NEEDED:
         if name not in used:
             raise InputError(f"template: {name} is missing")
     return form.from_string(template)
-
-
-def _is_row(line: str) -> bool:
-    return line.startswith("|")
 
 
 def _named(values: object) -> str | None:
@@ -220,25 +203,14 @@ def _named(values: object) -> str | None:
 
 def _hashes(summary: RunSummary, claims: Sequence[Claim], plots: Mapping[str, str]) -> list[tuple[str | None, str]]:
     """Return every hash of a draft with what it is of: those that claims refer to first, each once; then pictures."""
-    named = references(summary)
+    source = at(summary.config, "strategy", "sha256")
+    sealed = {"criteria": announced_criteria(summary), "config": summary.config_sha256, "market": summary.market_sha256}
+    named = {**sealed, "strategy source": source if isinstance(source, str) else "", **references(summary)}
+    files = (f"file {name}" for name in _sealed_files(summary))
+    listed = [named.get(name) for name in (*files, "run_digest", "last audit entry", *sealed, "strategy source")]
+    every = dict.fromkeys(digest for digest in (*(d for claim in claims for d in claim.references), *listed) if digest)
     known = {digest: what for what, digest in named.items()}
-    known |= {digest: known.get(digest, what) for what, digest in _inputs(summary).items() if digest}
-    borne = [digest for claim in claims for digest in claim.references]
-    files = [named[f"file {name}"] for name in _sealed_files(summary) if f"file {name}" in named]
-    rest = [named["run_digest"], named["last audit entry"], *_inputs(summary).values()]
-    every = dict.fromkeys(digest for digest in (*borne, *files, *rest) if digest)
-    pictures = ((f"picture {name}", digest) for name, digest in sorted(plots.items()))
-    return [*((known.get(digest), digest) for digest in every), *pictures]
-
-
-def _inputs(summary: RunSummary) -> dict[str, str | None]:
-    sha256 = at(summary.config, "strategy", "sha256")
-    return {
-        "criteria": announced_criteria(summary),
-        "config": summary.config_sha256,
-        "market": summary.market_sha256,
-        "strategy source": sha256 if isinstance(sha256, str) else None,
-    }
+    return [*((known.get(digest), digest) for digest in every), *((f"picture {n}", plots[n]) for n in sorted(plots))]
 
 
 def _sealed_files(summary: RunSummary) -> tuple[Artifact, ...]:
@@ -247,19 +219,16 @@ def _sealed_files(summary: RunSummary) -> tuple[Artifact, ...]:
 
 
 def _commands(summary: RunSummary, name: str, stated: Stated) -> dict[str, Encoded]:
-    """Return the commands of a draft, quoted for a shell that is in the run directory; an option has a line of its own.
-
-    What a shell could take for something else, or a reader not see, is named in capitals, to be put in.
-    """
-    digest = summary.run_digest if SHA256.fullmatch(summary.run_digest or "") else None
-    anchor, files = [f"--expect-digest {digest}"] if digest else [], []
+    """Return the commands of a draft, quoted for a shell that is in the run directory; an option has its own line."""
+    anchored = SHA256.fullmatch(summary.run_digest or "")
+    anchor, files = [f"--expect-digest {summary.run_digest}"] if anchored else [], []
     if at(summary.config, "market", "source") == "file":
         files.append(f"--market {shlex.quote(_showable(stated.market, MARKET_FILE))}")
     if at(summary.config, "strategy", "origin") == "file":
         class_name = str(at(summary.config, "strategy", "class_name"))
         named = class_name if class_name.isidentifier() else "CLASS"
         kept = Artifact.STRATEGY.value in summary.artifacts
-        path = f"{_showable(stated.strategy, 'STRATEGY_FILE.py')}:{named}"
+        path = f"{_showable(stated.strategy, STRATEGY_FILE)}:{named}"
         files.append("--run-kept-strategy" if kept else f"--strategy-file {shlex.quote(path)}")
     facts = ((file.value, summary.artifacts.get(file.value)) for file in _sealed_files(summary))
     sums = [f"{fact.sha256}  {file}" for file, fact in facts if fact and SHA256.fullmatch(fact.sha256)]
@@ -273,12 +242,8 @@ def _commands(summary: RunSummary, name: str, stated: Stated) -> dict[str, Encod
     return made | {"hashes": Encoded("\n".join(("sha256sum --check --strict <<'END'", *sums, "END")))}
 
 
-def _showable(path: str | None, otherwise: str) -> str:
-    return path if path and visible(path, MAX_PATH) == path else otherwise
-
-
-def _filled_in(result: str | None) -> Encoded:
-    return Encoded(result) if result and visible(result) == result else Encoded("to be filled in")
+def _showable(text: str | None, otherwise: str) -> str:
+    return text if text and visible(text, MAX_PATH) == text else otherwise
 
 
 def verify_outcome(verification: Verification) -> Encoded:

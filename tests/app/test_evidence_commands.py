@@ -88,6 +88,7 @@ def test_second_verifier_is_found_from_checkout(tmp_path: Path) -> None:
 
 def test_paths_may_differ_elsewhere(tmp_path: Path) -> None:
     """A draft is confirmed where its files lie elsewhere, as written and with the new path put in; not with another."""
+    (tmp_path / "here").mkdir()
     market = market_csv(tmp_path / "here" / "day.csv")
     config = DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN)
     result = run_dryrun(config, out_dir=tmp_path / "here" / "out", market=market)

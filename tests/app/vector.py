@@ -12,6 +12,7 @@ of them changes. Nothing here asserts, as ``python -O`` runs it too.
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,11 +76,15 @@ def turn_listings_round() -> None:
 
 
 def facts_of(place: Path, **needed: Any) -> dict[str, str]:
-    """Return the digests of a run's sealed files and of its draft, and its own digest."""
+    """Return the digests of a run's sealed files and of its draft, less the market file's name, and its own digest."""
     draft = write_evidence(place, date="2026-02-03", owner="Zoë Q.", plots=False, **needed)
     facts = {name: sha256_hex(data) for name, data in sealed_bytes(place).items()}
-    written = Path(draft.path).read_bytes()
-    return facts | {Path(draft.path).name: sha256_hex(written), "run_digest": manifest_of(place)["run_digest"]}
+    written = Path(draft.path).read_text(encoding="utf-8")
+    if "market" in needed:
+        name = needed["market"].name
+        for said in (shlex.quote(f"../../../../{name}"), f"`{name}`"):
+            written = written.replace(said, "MARKET")
+    return facts | {Path(draft.path).name: sha256_hex(written.encode()), "run_digest": manifest_of(place)["run_digest"]}
 
 
 def made_in(folder: Path, market: str) -> dict[str, dict[str, str]]:

@@ -47,9 +47,8 @@ def test_references_occur_in_logs(tmp_path: Path) -> None:
     assert all(digest in log for claim in claims for digest in claim.references if digest not in hashes)
     template = TEMPLATE.read_text(encoding="utf-8")
     run = open_run(place)
-    text = render(
-        template, summary, claims, verification, course_of(run, measure(run)), Stated("2026-01-31", "ops", {})
-    )
+    course = course_of(run, measure(run))
+    text = render(template, summary, claims, verification, course, Stated("2026-01-31", "ops", {}))
     assert outline(text).headings[0] == "# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS"
     assert str(tmp_path) not in text
     assert len(events_table(run, limit=5).split("\n")) == 8
