@@ -329,7 +329,7 @@ class StagedRun(contextlib.AbstractContextManager["StagedRun"]):
             os.rmdir(self._name, dir_fd=self._parent)
 
     def close(self) -> None:
-        """Let go of every handle; what was staged stays."""
+        """Close every handle; what was staged stays."""
         for sink in self._sinks.values():
             sink.abandon()
         for handle in (self._folder, self._parent, self._top):
