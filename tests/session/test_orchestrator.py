@@ -162,7 +162,7 @@ class Broken(Bars):
         ({"steps": 1}, {"market": lying(bars=lambda count: iter(()))}, "market: has no bars"),
         ({"steps": 1}, {"market": lying(sha256='x","forged":"')}, "market.file_sha256: "),
         ({"steps": 1}, {"market": lying(tick_size="wide")}, "market.tick_size: "),
-        ({"steps": 1}, {"market": lying(tick_size="0.010")}, "market.tick_size: is 0.01, but the market handed over"),
+        ({"steps": 1}, {"market": lying(tick_size="0.010")}, "market.tick_size: is 0.01, but the market given"),
         ({"steps": 1, "market": {"tick_size": "0.5"}}, {"market": flat_bars(100)}, "market.tick_size: is 0.5, but"),
         ({"steps": 1}, {"market": Broken([])}, "steps: "),
         ({"market": {"source": "file"}}, {}, "market.source: "),
