@@ -34,7 +34,7 @@ from c2lib.core.model import (
     new_fact,
 )
 from c2lib.core.redaction import clean_text, describe_exception
-from c2lib.core.states import OrderStatus
+from c2lib.core.states import OrderStatus, OrderTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
 from c2lib.record.journal import Journal
 from c2lib.session.ledger import Books, Ledger
@@ -253,7 +253,7 @@ class Execution:
         self._write_acknowledged(client_order_id, broker_order_id, None, self._bar_index)
 
     def _reject(self, client_order_id: str, reason: str) -> None:
-        self.ledger.reject(client_order_id)
+        self.ledger.move(client_order_id, OrderTrigger.REJECTED)
         self._adapter.forget(client_order_id)
         self._journal.event(EventKind.ORDER_REJECTED, client_order_id, None, reason, self._bar_index)
         meta = {"client_order_id": client_order_id, "reason": reason}
@@ -302,7 +302,7 @@ class Execution:
             self._acknowledge(client_order_id, broker_order_id)
         if status is OrderStatus.EXPIRED:
             kind = EventKind.ORDER_EXPIRED
-            self.ledger.expire(client_order_id)
+            self.ledger.move(client_order_id, OrderTrigger.EXPIRED)
         else:
             kind = EventKind.ORDER_CANCELLED
             self.ledger.cancel(client_order_id, asked=reason is None)

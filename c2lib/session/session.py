@@ -258,17 +258,10 @@ class DryrunSession:
         return True
 
     def _announce(self) -> None:
-        config, books = self.config, self._execution.books()
-        self._journal.event(
-            EventKind.SESSION_START,
-            config.clock_mode,
-            config.digest(),
-            config.criteria.digest(),
-            self._market.sha256,
-            config.market.symbol,
-            self.config.steps,
-            books.cash,
-        )
+        config, cash = self.config, self._execution.books().cash
+        hashes = config.digest(), config.criteria.digest(), self._market.sha256
+        start = EventKind.SESSION_START
+        self._journal.event(start, config.clock_mode, *hashes, config.market.symbol, config.steps, cash)
         self._lifecycle.announced = True
 
     def _load_strategy(self) -> None:
