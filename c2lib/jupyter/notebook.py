@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from c2lib.core.canon import sha256_hex
 from c2lib.core.config import DEFAULT_CLOCK_START, MAX_STEPS, DryrunConfig, check_run_id_for_directory
 from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import secret_field
-from c2lib.core.sealed import MAX_NAME_SHOWN, Integer, Sealed, Text, config_error
+from c2lib.core.sealed import MAX_NAME_SHOWN, Integer, Sealed, Text
 from c2lib.core.text import nearest
 from c2lib.evidence.render import checked_owner, evidence_name
 from c2lib.session.strategy import check_strategy_is_known
@@ -41,10 +41,7 @@ class NotebookParameters(Sealed):
     no_live_required: Literal["hook", "namespace"] = "hook"
 
     def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise config_error(error, type(self)) from None
+        super().__init__(**values)
         field = secret_field(self.model_dump())
         if field:
             raise ConfigError(field, "looks like a secret", hint="the notebook would keep it; take it out")
