@@ -13,7 +13,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from c2lib.core.decimals import KnownTexts, format_scaled, parse_decimal, units_of
+from c2lib.core.decimals import Known, format_scaled, parse_decimal, units_of
 from c2lib.core.states import OrderStatus
 
 BUY, SELL = "BUY", "SELL"
@@ -333,11 +333,11 @@ class BrokerPort(Protocol):
 class Texts(NamedTuple):
     """Ticks, lots and money units as canonical decimal text."""
 
-    prices: KnownTexts
-    quantities: KnownTexts
-    money: KnownTexts
+    prices: Known[int, str]
+    quantities: Known[int, str]
+    money: Known[int, str]
 
     @classmethod
     def of(cls, grid: Grid) -> Texts:
         """Return the texts on a grid."""
-        return cls(KnownTexts(grid.price_text), KnownTexts(grid.quantity_text), KnownTexts(grid.money_text))
+        return cls(Known(grid.price_text), Known(grid.quantity_text), Known(grid.money_text))

@@ -176,7 +176,7 @@ def test_special_input_is_refused(command: Command, tmp_path: Path, out: Path, f
         Path(path).symlink_to("/dev/zero")
     answer = command("dryrun", *DEMO, flag, f"{path}{end}", "--out", out)
     assert answer.code == 2
-    assert answer.complaint.startswith(("the strategy file ", "input", "'", "x" * 300))
+    assert answer.complaint.startswith((f"{tmp_path}/", f"the strategy file {tmp_path}/"))
     assert re.search(NO_FILES[kind], answer.complaint)
     assert not out.exists()
 
