@@ -35,7 +35,7 @@ from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import open_regular
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
-from c2lib.market.frame import FRAME, frame_csv
+from c2lib.market.csv_file import FRAME, frame_csv
 from c2lib.session.nolive import HOOK, NAMESPACE
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.findings import Finding, FindingCode, Verdict
