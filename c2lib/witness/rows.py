@@ -203,7 +203,8 @@ class _Trip:
     def row(self) -> RoundTrip:
         """Return the round trip, which has ended."""
         bars, quantity = list(self.bars.items()), self.quantity[self.side]
-        entry, exit_ = (_divide(self.notional[side], quantity) for side in sorted(SIDES, reverse=self.side == SELL))
+        sides = SIDES if self.side == BUY else reversed(SIDES)
+        entry, exit_ = (_divide(self.notional[side], quantity) for side in sides)
         pnl = _subtract(_subtract(self.notional[SELL], self.notional[BUY]), self.fees)
         return RoundTrip(*bars[0], *bars[-1], self.side, *map(decimal_text, (quantity, entry, exit_, pnl, self.fees)))
 
