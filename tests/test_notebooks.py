@@ -21,7 +21,7 @@ from c2lib.record.files import run_path
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 DRYRUN = ROOT / "notebooks" / "01_dryrun.ipynb"
-PICTURES = {"phases.png", "price.png", "equity.png"}
+PICTURES = {"phases.png", "price.png", "tear_sheet.png"}
 MOST_LINES = 15
 THICK = (
     ast.FunctionDef,

@@ -115,20 +115,17 @@ class MissingExtraError(InputError):
 
 
 class StrategyError(C2Error):
-    """The strategy returned something that is no decision; ``bar_index`` is that of the bar that it was asked about."""
-
-    bar_index: int | None = None
+    """The strategy returned something that is no decision."""
 
 
 class StrategyRaisedError(StrategyError):
     """The strategy raised, as ``description`` says; ``raised`` is the type's name.
 
-    ``lines`` are those of the strategy's own file in the traceback, innermost last, ``bar_index`` is ``None`` where the
-    strategy was being made.
+    ``lines`` are those of the strategy's own file in the traceback, innermost last.
     """
 
-    def __init__(self, description: str, raised: str, lines: tuple[str, ...], bar_index: int | None) -> None:
-        self.raised, self.lines, self.bar_index = raised, lines, bar_index
+    def __init__(self, description: str, raised: str, lines: tuple[str, ...]) -> None:
+        self.raised, self.lines = raised, lines
         super().__init__(description)
 
 
