@@ -24,17 +24,15 @@ from c2lib.core.errors import (
 )
 from c2lib.core.model import (
     Bar,
-    BrokerFill,
     CancelIntent,
     OrderIntent,
-    OrderReport,
     OrderRequest,
     PositionView,
     Texts,
     new_fact,
 )
 from c2lib.core.redaction import clean_text, describe_exception
-from c2lib.core.states import OrderStatus
+from c2lib.core.states import OrderStatus, OrderTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
 from c2lib.record.journal import Journal
 from c2lib.session.ledger import Books, Ledger
@@ -149,9 +147,31 @@ class Execution:
             trip(Rail.MIN_EQUITY, f"equity of {self._min_equity} or more", self.texts.money[equity])
 
     def _book_fills(self) -> None:
+        texts = self.texts
         self._cursor, fills = self._adapter.iter_fills(self._cursor)
         for fill in fills:
-            self._book(fill)
+            self._view = None
+            fill_id, client_order_id, broker_order_id, side, quantity, price, fee, liquidity, leaves, bar_index = fill
+            order = self.ledger.open_orders.get(client_order_id)
+            if order is not None and order.broker_order_id is None:
+                # the fill shows what a time-out hid: the venue has the order
+                self._acknowledge(client_order_id, broker_order_id)
+            self.ledger.apply(fill)
+            self._write_fill(
+                fill_id,
+                client_order_id,
+                broker_order_id,
+                self._symbol,
+                side,
+                texts.quantities[quantity],
+                texts.prices[price],
+                texts.money[fee],
+                liquidity,
+                texts.quantities[leaves],
+                bar_index,
+            )
+            if not leaves:
+                self._adapter.forget(client_order_id)
 
     def reconcile(self) -> int:
         """Compare both sides, record the differences, and return how many orders are open or of unknown outcome."""
@@ -189,31 +209,6 @@ class Execution:
             "retry_attempts_total": counts.retries,
             "reconciler_last_ok_ts": self._reconciled_ts,
         }
-
-    def _book(self, fill: BrokerFill) -> None:
-        self._view = None
-        texts = self.texts
-        fill_id, client_order_id, broker_order_id, side, quantity, price, fee, liquidity, leaves, bar_index = fill
-        order = self.ledger.open_orders.get(client_order_id)
-        if order is not None and order.broker_order_id is None:
-            # the fill shows what a time-out hid: the venue has the order
-            self._acknowledge(client_order_id, broker_order_id)
-        self.ledger.apply(fill)
-        self._write_fill(
-            fill_id,
-            client_order_id,
-            broker_order_id,
-            self._symbol,
-            side,
-            texts.quantities[quantity],
-            texts.prices[price],
-            texts.money[fee],
-            liquidity,
-            texts.quantities[leaves],
-            bar_index,
-        )
-        if not leaves:
-            self._adapter.forget(client_order_id)
 
     def _place(self, intent: OrderIntent) -> None:
         texts = self.texts
@@ -253,7 +248,7 @@ class Execution:
         self._write_acknowledged(client_order_id, broker_order_id, None, self._bar_index)
 
     def _reject(self, client_order_id: str, reason: str) -> None:
-        self.ledger.reject(client_order_id)
+        self.ledger.move(client_order_id, OrderTrigger.REJECTED)
         self._adapter.forget(client_order_id)
         self._journal.event(EventKind.ORDER_REJECTED, client_order_id, None, reason, self._bar_index)
         meta = {"client_order_id": client_order_id, "reason": reason}
@@ -290,24 +285,20 @@ class Execution:
     def _book_ends(self) -> None:
         """Book and write the ends without a fill that were not read yet."""
         self._end_cursor, ends = self._adapter.iter_ends(self._end_cursor)
-        for report in ends:
-            self._end(report)
-
-    def _end(self, report: OrderReport) -> None:
-        self._view = None
-        broker_order_id, client_order_id, status, _, _, reason = report
-        self._adapter.forget(client_order_id)
-        order = self.ledger.open_orders.get(client_order_id)
-        if order is not None and order.broker_order_id is None:
-            self._acknowledge(client_order_id, broker_order_id)
-        if status is OrderStatus.EXPIRED:
-            kind = EventKind.ORDER_EXPIRED
-            self.ledger.expire(client_order_id)
-        else:
-            kind = EventKind.ORDER_CANCELLED
-            self.ledger.cancel(client_order_id, asked=reason is None)
-        reason = reason or (order.cancel_reason if order else None)
-        self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
+        for broker_order_id, client_order_id, status, _, _, reason in ends:
+            self._view = None
+            self._adapter.forget(client_order_id)
+            order = self.ledger.open_orders.get(client_order_id)
+            if order is not None and order.broker_order_id is None:
+                self._acknowledge(client_order_id, broker_order_id)
+            if status is OrderStatus.EXPIRED:
+                kind = EventKind.ORDER_EXPIRED
+                self.ledger.move(client_order_id, OrderTrigger.EXPIRED)
+            else:
+                kind = EventKind.ORDER_CANCELLED
+                self.ledger.cancel(client_order_id, asked=reason is None)
+            reason = reason or (order.cancel_reason if order else None)
+            self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
 
 
 def _audit_attempt(journal: Journal, failed: FailedAttempt) -> None:

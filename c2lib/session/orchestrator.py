@@ -82,7 +82,7 @@ class LiveSessionOrchestrator:
         guard = (self._make_guard or NoLiveGuard)()
         # clock, market, sinks and strategy are foreign code from the first call on
         with guard:
-            given = _given(strategy)
+            given = strategy if isinstance(strategy, StrategySource | None) else object_source(strategy, None)
             sealed = seal(config, market, strategy=given, clock_injected=clock is not None)
             if market is None:
                 asked = sealed.market
@@ -145,7 +145,3 @@ def _first_reading(clock: Clock) -> ClockReader:
     except Exception as error:  # a clock is foreign code
         raise ConfigError("clock", f".now() raised {describe_exception(error)}") from None
     return reader
-
-
-def _given(strategy: Any) -> StrategySource | None:
-    return strategy if strategy is None or isinstance(strategy, StrategySource) else object_source(strategy, None)
