@@ -332,7 +332,7 @@ def test_missing_values_are_empty(tmp_path: Path) -> None:
     assert str(trips["entry_time"].dtype) == "datetime64[us, UTC]"
 
 
-def test_frame_has_the_numbers_of_rows(tmp_path: Path) -> None:
+def test_frame_has_row_numbers(tmp_path: Path) -> None:
     """A number of a frame is the float nearest to its decimal text, a time the moment that its text names."""
     with open_run(make_run().write(tmp_path)) as run:
         equity, frame = list(run.equity()), run.to_pandas("equity")
