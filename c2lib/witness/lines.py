@@ -266,11 +266,15 @@ class LineCheck(FileFindings):
 
 
 class LineLog(LineCheck):
-    """The lines of one file, which a field numbers from 0; ``emitted`` counts them, usable or not."""
+    """The lines of one file, which a field numbers from 0; ``emitted`` counts them, usable or not.
+
+    After a gap the count goes on from what was seen, so that one lost line is one finding.
+    """
 
     number = "ts_sim"
     """The field that numbers the lines."""
     emitted = 0
+    last_ts = ""
     _next = 0
 
     def take(self, number: int, data: bytes) -> None:
@@ -288,3 +292,10 @@ class LineLog(LineCheck):
 
     def _fold(self, value: Mapping[str, Any]) -> None:
         """Fold one line in."""
+
+    def in_time(self, name: str, value: Mapping[str, Any]) -> None:
+        """Require the time in a field not to be before that of the last line."""
+        time = value[name]
+        if time < self.last_ts:
+            self.add(FindingCode.CLOCK_WENT_BACK, f"a {name} not before {self.last_ts}", time)
+        self.last_ts = time

@@ -139,7 +139,7 @@ class _ManifestCheck(FileFindings):
         """Expect the log of this config, market and strategy."""
         manifest, audit = self._manifest, logs.audit
         if Artifact.AUDIT in logs.read:
-            for name, value in (("entries", audit.entries), ("last_hash", audit.last_hash)):
+            for name, value in (("entries", audit.emitted), ("last_hash", audit.last_hash)):
                 self.same(FindingCode.CHAIN_BROKEN, f"audit.{name}", value, at(manifest["audit"], name))
             if audit.phase in SESSION_ENDS:
                 self.same(FindingCode.STATUS_PATH_WRONG, "status", logs.status, manifest["status"])
