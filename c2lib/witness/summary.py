@@ -12,8 +12,7 @@ from c2lib.witness.agreement import Logs
 from c2lib.witness.audit import PhaseMove
 from c2lib.witness.events import EventLog
 from c2lib.witness.foreign import RunbookRun
-from c2lib.witness.lines import RunName
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import RunName, at
 from c2lib.witness.reader import FileFacts
 from c2lib.witness.refold import decimal_text
 
