@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from c2lib import plot as plot
     from c2lib.app.evidence import EvidenceDraft as EvidenceDraft
     from c2lib.app.evidence import verify_evidence as verify_evidence
     from c2lib.app.evidence import write_evidence as write_evidence
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from c2lib.core.model import StrategySettings as StrategySettings
     from c2lib.core.states import SessionPhase as SessionPhase
     from c2lib.core.states import SessionStatus as SessionStatus
+    from c2lib.market.csv_file import frame_csv as frame_csv
     from c2lib.market.files import open_market_file as open_market_file
-    from c2lib.market.frame import frame_csv as frame_csv
     from c2lib.session.orchestrator import LiveSessionOrchestrator as LiveSessionOrchestrator
     from c2lib.session.result import DryrunResult as DryrunResult
     from c2lib.session.session import DryrunSession as DryrunSession
@@ -57,8 +58,8 @@ _EXPORTS = {
     "RunPathError StrategyError StrategyLoadError",
     "core.model": "Bar CancelIntent OpenOrder OrderIntent PositionView StrategySettings",
     "core.states": "SessionPhase SessionStatus",
+    "market.csv_file": "frame_csv",
     "market.files": "open_market_file",
-    "market.frame": "frame_csv",
     "session.orchestrator": "LiveSessionOrchestrator",
     "session.result": "DryrunResult",
     "session.session": "DryrunSession",
@@ -67,13 +68,15 @@ _EXPORTS = {
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 
-__all__ = sorted(["__version__", *_MODULE_OF])
+__all__ = sorted(["__version__", "plot", *_MODULE_OF])
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its module, or the version from the package's metadata (PEP 562)."""
     if name == "__version__":
         value = import_module("importlib.metadata").version("c2lib")
+    elif name == "plot":
+        value = import_module("c2lib.plot")
     elif name in _MODULE_OF:
         value = getattr(import_module(f"c2lib.{_MODULE_OF[name]}"), name)
     else:

@@ -93,9 +93,9 @@ def write_evidence(
         OutputError: the disk refused a file.
     """
     given = Given(market, source_of(strategy), run_kept_strategy, progress=progress)
-    with open_run(run_dir, progress=given.counting("B"), series=plots, keep_open=True) as run:
+    with open_run(run_dir, progress=given.counting("B"), keep_open=True) as run:
         report = report_on(run, given, replay=True)
-    pictures = plot_files(run, given.counting("picture")) if plots else {}
+        pictures = plot_files(run, given.counting("picture")) if plots else {}
     digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
     name, text, claims = _draft(run.summary, verification_of(report), date, owner, digests)
     add_to_run(run_dir, EVIDENCE_DIR, {**pictures, name: text.encode()})
@@ -151,14 +151,14 @@ def verify_evidence(
     seen = _read_evidence(place, findings)
     if run is None and place.parent.name != EVIDENCE_DIR:
         raise RunPathError(f"{place} is not in a run's {EVIDENCE_DIR} folder: name its run with --run DIR")
-    folder, pictures = place.parent.parent if run is None else run, bool(seen and seen.pictures)
-    with open_run(folder, progress=given.counting("B"), series=pictures, keep_open=replay) as opened:
+    folder = place.parent.parent if run is None else run
+    with open_run(folder, progress=given.counting("B"), keep_open=replay) as opened:
         report = report_on(opened, given, replay=replay)
-    unchecked = list(report.unchecked)
-    if seen is not None:
-        verification = verification_of(report) if replay else _as_stated(report, seen.text)
-        unchecked += [] if replay else [REPLAY_AS_STATED]
-        unchecked += _compare(place.name, seen, opened, verification, findings, given.counting("picture"))
+        unchecked = list(report.unchecked)
+        if seen is not None:
+            verification = verification_of(report) if replay else _as_stated(report, seen.text)
+            unchecked += [] if replay else [REPLAY_AS_STATED]
+            unchecked += _compare(place.name, seen, opened, verification, findings, given.counting("picture"))
     report = anchored(report, require_sealed=require_sealed, expect_digest=expect_digest)
     every, name = (*report.findings, *findings.all()), redact_secrets(os.fspath(path))
     return replace(report, path=name, findings=every, unchecked=tuple(unchecked))

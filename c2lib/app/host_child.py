@@ -19,7 +19,6 @@ import re
 import signal
 import socket
 import sys
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -32,7 +31,7 @@ from c2lib.core.errors import NoLiveViolationError, StrategyEndedError, Strategy
 from c2lib.core.model import Bar, OpenOrder, PositionView, StrategySettings
 from c2lib.core.vocabulary import Artifact, FailCode
 from c2lib.session.nolive import NAMESPACE, audited, network_problem, refusal, refused_target
-from c2lib.session.strategy import BUILT_IN, MAX_LINES, decision_of
+from c2lib.session.strategy import BUILT_IN, decision_of, lines_of
 
 MAX_CONTROL = 4096
 """Most bytes of a message on the control socket."""
@@ -153,13 +152,7 @@ def _raised(error: BaseException) -> bytes:
         facts["raised"] = _plain_text(type(error).__name__, _MAX_NAME)
         facts["message"] = _plain_text(str(error), _MAX_TEXT)
     with suppress(BaseException):
-        own: deque[int] = deque(maxlen=MAX_LINES)
-        trace = error.__traceback__
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == Artifact.STRATEGY:
-                own.append(trace.tb_lineno or 0)
-            trace = trace.tb_next
-        facts["lines"] = list(own)
+        facts["lines"] = lines_of(Artifact.STRATEGY, error.__traceback__)
     return encode(facts).encode()
 
 

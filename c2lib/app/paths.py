@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def environment_facts(market: Any) -> dict[str, Any]:
         "implementation": sys.implementation.name,
         "platform": platform.platform(),
         "machine": platform.machine(),
-        "packages": {package: _version(package) for package in _PACKAGES},
+        "packages": {package: distribution_version(package) for package in _PACKAGES},
         "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "hints": {"market_file": Path(market).name if isinstance(market, str | os.PathLike) else None},
     }
@@ -80,8 +81,8 @@ def environment_facts(market: Any) -> dict[str, Any]:
     return cleaned
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def distribution_version(name: str) -> str | None:
+    """Return the version of an installed distribution, or ``None``."""
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(name)
+    return None

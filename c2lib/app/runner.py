@@ -8,6 +8,7 @@ unless a sink failed for good, or something tried to leave the process while the
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
@@ -38,7 +39,7 @@ from c2lib.core.vocabulary import Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, run_path
 from c2lib.record.lines import object_line
-from c2lib.record.seal import ArtifactDigest, build_manifest
+from c2lib.record.seal import ArtifactDigest
 from c2lib.session.nolive import NAMESPACE, NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
@@ -60,17 +61,6 @@ _SINKS = {
     "audit_sink": Artifact.AUDIT,
     "metrics_sink": Artifact.METRICS,
 }
-
-
-class Unrecorded:
-    """Takes the place of a record that nobody asked for; each of its sinks takes a line and drops it."""
-
-    def sink(self, _: Artifact) -> Unrecorded:
-        """Return a sink."""
-        return self
-
-    def write(self, line: str) -> None:
-        """Drop the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +90,9 @@ class Job:
     problem: str | None = None
 
     def execute(
-        self, sinks: StagedRun | ComparedRun | Unrecorded, stop_asked: Callable[[], bool] = lambda: False
+        self, sink: Callable[[Artifact], Any], stop_asked: Callable[[], bool] = lambda: False
     ) -> tuple[DryrunSession, DryrunResult]:
-        """Run the session into ``sinks``; it ends early when ``stop_asked`` says so between two chunks of steps."""
+        """Run the session into a ``sink`` for each file; it ends early when ``stop_asked`` says so, now and then."""
         planned, cancel, end = self.config.steps, self.inputs["cancel"], self.inputs["strategy_end"]
         bound, clock, readings = cancel["step"] if cancel else planned, self.clock, self.inputs["clock_readings"]
         if readings is not None and self.config.clock_start is None:
@@ -114,7 +104,7 @@ class Job:
                 clock=clock,
                 market=self.market,
                 strategy=ending_again(source, end) if source and end else source,
-                **{name: repeating_failures(sinks.sink(file), file, self.inputs) for name, file in _SINKS.items()},
+                **{name: repeating_failures(sink(file), file, self.inputs) for name, file in _SINKS.items()},
             )
             while session.steps < bound and not stop_asked():
                 if not session.run_n_steps(min(_CHUNK, bound - session.steps)):
@@ -202,7 +192,8 @@ def run_dryrun(
         source = source or built_in_source(sealed.strategy_id)
         job = Job(sealed, data, clock, source, _NO_INPUTS, progress, host)
         if in_memory and out_dir is None:
-            return job.execute(Unrecorded())[1]
+            # sinks that drop every line
+            return job.execute(lambda _: deque(maxlen=0))[1]
         found = find_run(root, sealed.run_id)
         if found is not None:
             with held(found):
@@ -241,7 +232,7 @@ def _publish(job: Job, root: Path, market: Any) -> DryrunResult:
     run_id = job.config.run_id
     with StagedRun(root, run_id) as staged:
         try:
-            session, result = job.execute(staged)
+            session, result = job.execute(staged.sink)
         except InputError:
             # what is given in Python can prove malformed as late as when the session opens
             staged.discard()
@@ -251,7 +242,7 @@ def _publish(job: Job, root: Path, market: Any) -> DryrunResult:
         artifacts = staged.seal()
         if job.kept is not None:
             artifacts[Artifact.STRATEGY.value] = staged.add(Artifact.STRATEGY, job.kept)
-        manifest = make_manifest(session, result, artifacts)
+        manifest = session.manifest(artifacts)
         staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(market)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         try:
@@ -299,30 +290,15 @@ def compare_with(job: Job, place: Path, published: Published) -> tuple[Differenc
             # versions belong to the machine: where they matter, the record itself differs
             job = replace(job, source=replace(source, imports=recorded))
         compared, sealed = ComparedRun(published.files), ComparingSink(published.files[Artifact.MANIFEST])
-        session, result = job.execute(compared, lambda: compared.diverged)
+        session, result = job.execute(compared.sink, lambda: compared.diverged)
         difference, artifacts = compared.finish(), compared.seal()
         if job.kept is not None:
             difference = difference or compare_kept(published.strategy, job.kept)
             artifacts[Artifact.STRATEGY.value] = ArtifactDigest.of(job.kept).facts()
-        manifest = make_manifest(session, result, artifacts)
+        manifest = session.manifest(artifacts)
         sealed.write(object_line(manifest))
         difference = difference or sealed.finish()
     except OSError as error:
         name = Path(error.filename or place).name
         raise RunPathError(f"{place} cannot be compared: {name}: {error.strerror}") from None
     return difference, manifest, result
-
-
-def make_manifest(session: DryrunSession, result: DryrunResult, artifacts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the manifest of an executed session."""
-    return build_manifest(
-        run_id=result.run_id,
-        strategy_id=result.strategy_id,
-        status=result.status.value,
-        config=session.config.canonical(),
-        market=session.market_facts(),
-        strategy=session.strategy_facts(),
-        inputs=session.inputs(),
-        artifacts=artifacts,
-        audit={"entries": result.audit_events, "last_hash": result.audit_last_hash},
-    )

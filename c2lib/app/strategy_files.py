@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from c2lib.app.paths import read_input
+from c2lib.app.paths import distribution_version, read_input
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
 from c2lib.core.model import MAX_SOURCE_BYTES, StrategySettings
@@ -73,14 +73,12 @@ def strategy_from_source(shown: str, class_name: str, source: bytes, folder: Pat
 
 def _version(module: str) -> str | None:
     """Return the version of the installed distribution that a module belongs to, or ``None``."""
-    try:
-        return metadata.version(module)
-    except metadata.PackageNotFoundError:
+    version = distribution_version(module)
+    if version is None:
         # this reads every distribution, so only for a module of another name than its own
         owners = metadata.packages_distributions().get(module)
-        return metadata.version(min(owners)) if owners else None
-    except ValueError:
-        return None
+        version = metadata.version(min(owners)) if owners else None
+    return version
 
 
 def _is_beside(module: str, folder: Path) -> bool:

@@ -228,7 +228,7 @@ class HostedStrategy(ExitStack):
 
     def _read_null(self, answer: bytes) -> None:
         if answer != b"null":
-            raise self._error(answer, None)
+            raise self._error(answer)
 
     def _read_intents(self, answer: bytes) -> Intents | None:
         head = b"[%d" % self._bar_index
@@ -238,9 +238,9 @@ class HostedStrategy(ExitStack):
         if rest.startswith(b",") and rest.endswith(b"]"):
             # most answers are short and come again
             return (_intents if len(rest) < CHUNK // 64 else _intents.__wrapped__)(rest[1:-1])
-        raise self._error(answer, self._bar_index)
+        raise self._error(answer)
 
-    def _error(self, answer: bytes, bar_index: int | None) -> StrategyError:
+    def _error(self, answer: bytes) -> StrategyError:
         """Return the error that an answer reports; the texts in it are foreign."""
         value = _parsed(answer)
         try:
@@ -254,7 +254,7 @@ class HostedStrategy(ExitStack):
             )
             raised, message = _clean(value["raised"])[:_MAX_NAME], _clean(value["message"])
             description = clean_text(f"{raised}: {message}" if message else raised)
-            return StrategyRaisedError(description, raised, lines, bar_index)
+            return StrategyRaisedError(description, raised, lines)
         except (KeyError, TypeError, ValueError):
             return StrategyEndedError(FailCode.STRATEGY_PROTOCOL, "no answer to what was asked")
 

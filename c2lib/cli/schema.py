@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write or check the schemas."""
     from c2lib.app.paths import checkout
-    from c2lib.core.schema import schema_texts
+    from c2lib.core.contract import schema_texts
 
     root = checkout()
     if options.out is None and root is None:

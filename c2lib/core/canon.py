@@ -29,8 +29,10 @@ class CanonicalFormError(ValueError):
     """A value has no canonical form; the message begins with where in it."""
 
 
-def text_problem(text: str) -> str | None:
+def text_problem(text: object) -> str | None:
     """Say why ``text`` may not stand in an artifact, or ``None`` when it may."""
+    if not isinstance(text, str):
+        return "is not text"
     if text.isascii():
         return None
     if any("\ud800" <= char <= "\udfff" for char in text):
@@ -38,13 +40,6 @@ def text_problem(text: str) -> str | None:
     if not unicodedata.is_normalized("NFC", text):
         return "is not in Unicode NFC"
     return None
-
-
-def _check_keys(mapping: Mapping[Any, Any], path: str) -> None:
-    for key in mapping:
-        problem = text_problem(key) if isinstance(key, str) else "is not text"
-        if problem:
-            raise CanonicalFormError(f"{path}: key {key!r} {problem}")
 
 
 def _check(value: Any, path: str, depth: int) -> None:
@@ -59,7 +54,7 @@ def _check(value: Any, path: str, depth: int) -> None:
         for index, item in enumerate(value):
             _check(item, f"{path}[{index}]", depth + 1)
     elif isinstance(value, Mapping):
-        _check_keys(value, path)
+        problem = next((f"key {key!r} {wrong}" for key in value if (wrong := text_problem(key))), None)
         for key, item in value.items():
             _check(item, f"{path}.{key}", depth + 1)
     elif value is not None:

@@ -13,10 +13,9 @@ MICROSECONDS_A_DAY = 86_400_000_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_MINUTE = 60_000_000
 
 # the step loop writes the time of each bar, which mostly is a whole minute
-_MINUTE_TEXTS = {minute * _MINUTE: f"T{minute // 60:02d}:{minute % 60:02d}:00+00:00" for minute in range(24 * 60)}
+_MINUTE_TEXTS = {minute * 60_000_000: f"T{minute // 60:02d}:{minute % 60:02d}:00+00:00" for minute in range(24 * 60)}
 
 
 def parse_utc(text: str, field: str = "clock_start") -> datetime:
@@ -78,18 +77,17 @@ class RecordedClock:
     """Returns what another clock returned: ``readings`` are ``(index of the reading, text)`` where the time changed."""
 
     def __init__(self, readings: Sequence[tuple[int, str]]) -> None:
-        self._readings = [(index, parse_utc(text, "inputs.clock_readings")) for index, text in readings]
-        if not self._readings or self._readings[0][0] != 0:
+        self._changes = {index: parse_utc(text, "inputs.clock_readings") for index, text in readings}
+        if next(iter(self._changes), None) != 0:
             raise ConfigError("inputs.clock_readings", "must begin with reading 0")
+        self._moment = self._changes[0]
         self._next = 0
-        self._at = 0
 
     def now(self) -> datetime:
         """Return the next recorded time; the last one stands from then on."""
-        while self._at + 1 < len(self._readings) and self._readings[self._at + 1][0] <= self._next:
-            self._at += 1
+        self._moment = self._changes.get(self._next, self._moment)
         self._next += 1
-        return self._readings[self._at][1]
+        return self._moment
 
 
 class ClockReader:
@@ -104,21 +102,17 @@ class ClockReader:
 
     def read(self) -> str:
         """Read once and return the text; raise :class:`InvariantError` for a time without zone or before the last."""
-        moment = self._clock.now()
-        last = self._last
-        if moment is last:
-            self._count += 1
-            return self.text
-        if not isinstance(moment, datetime) or moment.utcoffset() is None:
-            # a type's name, since a repr can hold an address of this process
-            seen = "a time without a zone" if isinstance(moment, datetime) else type(moment).__name__
-            raise InvariantError("clock_aware", "an aware datetime", seen)
-        if last is not None and moment < last:
-            raise InvariantError("clock_monotonic", f"a time not before {utc_text(last)}", utc_text(moment))
-        text = utc_text(moment)
-        if text != self.text:
-            self.readings.append((self._count, text))
-            self.text = text
-        self._last = moment
+        moment, last = self._clock.now(), self._last
+        if moment is not last:
+            if not isinstance(moment, datetime) or moment.utcoffset() is None:
+                # a type's name, since a repr can hold an address of this process
+                seen = "a time without a zone" if isinstance(moment, datetime) else type(moment).__name__
+                raise InvariantError("clock_aware", "an aware datetime", seen)
+            text = utc_text(moment)
+            if last is not None and moment < last:
+                raise InvariantError("clock_monotonic", f"a time not before {utc_text(last)}", text)
+            if text != self.text:
+                self.readings.append((self._count, text))
+            self._last, self.text = moment, text
         self._count += 1
         return self.text

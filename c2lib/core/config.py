@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -45,10 +46,7 @@ from c2lib.core.vocabulary import BEHAVIOUR_VERSION
 BUILT_IN_STRATEGIES = tuple(BUILT_IN_PARAMS)
 MAX_BUILT_IN_PARAM = 100_000
 DEFAULT_CLOCK_START = "2026-01-01T00:00:00+00:00"
-DEFAULT_STEPS = 64
-DEFAULT_TICK_SIZE = "0.01"
 MAX_STEPS = 100_000_000
-DERIVED_RUN_ID_PREFIX, MEMORY_RUN_ID_PREFIX = "dry-", "mem-"
 
 _STRATEGY_FACTS = ("origin", "class_name", "sha256")
 _SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -62,13 +60,9 @@ def _in_utc(text: str) -> str:
         raise ValueError(error.problem) from None
 
 
-def _is_share(text: str) -> bool:
-    value, scale = parse_decimal(text)
-    return value <= int(10**scale)
-
-
-Share = Annotated[NonNegativeDecimal, must(_is_share, "must not be greater than 1")]
-PositiveShare = Annotated[PositiveDecimal, must(_is_share, "must not be greater than 1")]
+_IS_SHARE = must(lambda text: Decimal(text) <= 1, "must not be greater than 1")
+Share = Annotated[NonNegativeDecimal, _IS_SHARE]
+PositiveShare = Annotated[PositiveDecimal, _IS_SHARE]
 UtcTime = Annotated[Text, AfterValidator(_in_utc)]
 """A time, ISO 8601 with a zone, kept in UTC."""
 
@@ -269,22 +263,16 @@ def seal(
         ConfigError: the config does not keep its model, or does not go with market, strategy and clock.
     """
     # a config can be changed past its model, and a given market is foreign: both are held against the model
-    values = config.model_dump(warnings=False)
-    if isinstance(config, SealedConfig):
-        sealed = SealedConfig(**values).redacted()
-        strategy = strategy or _named(sealed)
+    kind = SealedConfig if isinstance(config, SealedConfig) else DryrunConfig
+    checked = kind(**config.model_dump(warnings=False))
+    strategy = strategy or StrategyFacts("built-in" if checked.strategy_id in BUILT_IN_PARAMS else None, None, None)
+    if isinstance(checked, SealedConfig):
+        sealed = checked.redacted()
     else:
-        draft = DryrunConfig(**values)
-        strategy = strategy or _named(draft)
-        sealed = _filled_in(draft, market, strategy, clock_injected=clock_injected)
+        sealed = _filled_in(checked, market, strategy, clock_injected=clock_injected)
     _check_strategy(sealed, strategy)
-    _check_market(sealed, market)
-    _check_clock(sealed, clock_injected=clock_injected)
+    _check_given(sealed, market, clock_injected=clock_injected)
     return sealed
-
-
-def _named(config: DryrunConfig) -> StrategyFacts:
-    return StrategyConfig(origin="built-in" if config.strategy_id in BUILT_IN_PARAMS else None)
 
 
 def _filled_in(
@@ -301,20 +289,17 @@ def _filled_in(
     if market is not None:
         asked["source"] = "file"
         asked["file_sha256"] = asked["file_sha256"] or market.sha256
-    asked["tick_size"] = asked["tick_size"] or (DEFAULT_TICK_SIZE if market is None else market.tick_size)
+    asked["tick_size"] = asked["tick_size"] or ("0.01" if market is None else market.tick_size)
     if values["steps"] is None:
-        values["steps"] = DEFAULT_STEPS if market is None else market.bar_count
+        values["steps"] = 64 if market is None else market.bar_count
     if values["clock_start"] is None and values["clock_mode"] == "fixed" and not clock_injected:
         values["clock_start"] = DEFAULT_CLOCK_START
     sealed = SealedConfig(**{**values, "run_id": draft.run_id or ""}).redacted()
     if draft.run_id is None:
         rest = {name: value for name, value in sealed.canonical().items() if name != "run_id"}
-        run_id = (
-            f"{DERIVED_RUN_ID_PREFIX}{canonical_sha256({'behaviour_version': BEHAVIOUR_VERSION, 'config': rest})[:12]}"
-        )
-        if strategy.origin == "object":
-            # what the bytes of such a run follow from cannot be known
-            run_id = f"{MEMORY_RUN_ID_PREFIX}{secrets.token_hex(6)}"
+        digest = canonical_sha256({"behaviour_version": BEHAVIOUR_VERSION, "config": rest})
+        # what the bytes of a run of an object follow from cannot be known
+        run_id = f"mem-{secrets.token_hex(6)}" if strategy.origin == "object" else f"dry-{digest[:12]}"
         sealed = sealed.model_copy(update={"run_id": run_id})
     return sealed
 
@@ -351,35 +336,32 @@ def _check_built_in(strategy_id: str, params: Mapping[str, Param]) -> None:
         raise ConfigError("strategy.params.fast", "must be smaller than slow")
 
 
-def _check_market(config: SealedConfig, market: MarketFacts | None) -> None:
-    asked, steps = config.market, config.steps
+def _check_given(config: SealedConfig, market: MarketFacts | None, *, clock_injected: bool) -> None:
+    asked, steps, mode, start = config.market, config.steps, config.clock_mode, config.clock_start
     if market is None:
-        if asked.source == "file":
-            raise ConfigError("market.source", "is 'file' but no market file was handed over")
-        if asked.file_sha256 is not None:
-            raise ConfigError("market.file_sha256", "is given but no market file was handed over")
-        return
-    if asked.source != "file":
-        raise ConfigError("market.source", f"is sealed as {asked.source!r}, but a market is given beside it")
-    if asked.file_sha256 != market.sha256:
-        raise ConfigError("market.file_sha256", f"the file handed over has sha256 {market.sha256}")
-    if steps > market.bar_count:
-        raise ConfigError("steps", f"{steps} steps, but the market file has {market.bar_count} bars")
-    if asked.tick_size != market.tick_size:
-        problem = f"is {asked.tick_size}, but the market handed over counts in {market.tick_size}"
-        raise ConfigError("market.tick_size", problem)
-
-
-def _check_clock(config: SealedConfig, *, clock_injected: bool) -> None:
-    mode, start = config.clock_mode, config.clock_start
-    if mode == "market" and clock_injected:
-        raise ConfigError("clock_mode", "'market' takes its time from the bars; hand over no clock")
-    if mode == "injected" and not clock_injected:
-        raise ConfigError("clock_mode", "'injected' needs a clock handed over in Python")
-    if start is not None and (clock_injected or mode != "fixed"):
-        raise ConfigError("clock_start", "only the built-in fixed clock has a start; leave it out")
-    if start is None and mode == "fixed" and not clock_injected:
-        raise ConfigError("clock_start", "is sealed as null, but no clock is given beside it")
+        faults = [
+            (asked.source == "file", "market.source", "is 'file' but no market file was handed over"),
+            (asked.file_sha256, "market.file_sha256", "is given but no market file was handed over"),
+        ]
+    else:
+        source, sealed_tick = asked.source, asked.tick_size
+        sha256, bars, tick = market.sha256, market.bar_count, market.tick_size
+        faults = [
+            (source != "file", "market.source", f"is sealed as {source!r}, but a market is given beside it"),
+            (asked.file_sha256 != sha256, "market.file_sha256", f"the file handed over has sha256 {sha256}"),
+            (steps > bars, "steps", f"{steps} steps, but the market file has {bars} bars"),
+            (sealed_tick != tick, "market.tick_size", f"is {sealed_tick}, but the market given counts in {tick}"),
+        ]
+    built_in = mode == "fixed" and not clock_injected
+    faults += [
+        (mode == "market" and clock_injected, "clock_mode", "'market' takes its time from the bars; give no clock"),
+        (mode == "injected" and not clock_injected, "clock_mode", "'injected' needs a clock handed over in Python"),
+        (start and not built_in, "clock_start", "only the built-in fixed clock has a start; leave it out"),
+        (built_in and not start, "clock_start", "is sealed as null, but no clock is given beside it"),
+    ]
+    for found, field, problem in faults:
+        if found:
+            raise ConfigError(field, problem)
 
 
 def check_run_id_for_directory(run_id: str) -> None:

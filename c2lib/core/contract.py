@@ -1,11 +1,13 @@
 """The contract with other programs: which fields each artifact and each payload has, and what they hold.
 
 The line encoders, the witness's checks and the JSON Schemas in ``docs/contract`` are made from this table. The fields
-of a payload stand in the order in which the session gives them; lines have them sorted.
+of a payload stand in the order in which the session gives them; lines have them sorted. What JSON Schema cannot say (no
+float that happens to be whole, canonical text, hashes that fit) is for the witness to check.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from c2lib.core.vocabulary import (
     MANIFEST_SCHEMA,
     METRICS_SCHEMA,
     STATE_SCHEMA,
+    Artifact,
     AuditCode,
     AuditLevel,
     EventKind,
@@ -64,6 +67,18 @@ _PATTERNS = {
     FieldKind.IDENTIFIER: IDENTIFIER_PATTERN,
 }
 
+_SCHEMAS: Mapping[FieldKind, Mapping[str, Any]] = {
+    FieldKind.INTEGER: {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER},
+    FieldKind.TEXT_LIST: {"type": "array", "items": {"type": "string"}},
+    FieldKind.OBJECT: {"type": "object"},
+    # some engines let $ match before a last newline
+    **{
+        kind: {"pattern": f"^{pattern}$", "not": {"type": "string", "pattern": "\n"}}
+        for kind, pattern in _PATTERNS.items()
+    },
+}
+"""What a schema says of a kind beyond that it is a string."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -86,23 +101,13 @@ class Field:
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema (draft 2020-12) of this field."""
-        schema: dict[str, Any] = {"description": self.meaning, "type": "string"}
-        if self.kind is FieldKind.INTEGER:
-            low = -MAX_INTEGER if self.negative else 0
-            schema |= {"type": "integer", "minimum": low, "maximum": MAX_INTEGER}
-        elif self.kind is FieldKind.CHOICE:
-            schema["enum"] = list(self.choices)
-        elif self.kind is FieldKind.OBJECT:
-            schema["type"] = "object"
-        elif self.kind is FieldKind.TEXT_LIST:
-            schema |= {"type": "array", "items": {"type": "string"}}
-        elif self.kind in _PATTERNS:
-            # some engines let $ match before a last newline
-            schema |= {"pattern": f"^{_PATTERNS[self.kind]}$", "not": {"type": "string", "pattern": "\n"}}
+        schema = {"description": self.meaning, "type": "string", **_SCHEMAS.get(self.kind, {})}
+        if self.negative:
+            schema["minimum"] = -MAX_INTEGER
         if self.nullable:
             schema["type"] = [schema["type"], "null"]
-            if "enum" in schema:
-                schema["enum"] = [*schema["enum"], None]
+        if self.choices:
+            schema["enum"] = [*self.choices, None] if self.nullable else list(self.choices)
         return schema
 
     def problem_with(self, value: Any) -> str | None:
@@ -338,3 +343,50 @@ MANIFEST_FIELDS = (
     Field("audit", _OBJ, "entries and last_hash of the chain"),
     Field("run_digest", _SHA, "of this object without run_digest"),
 )
+
+SCHEMA_OF: Mapping[Artifact, tuple[str, tuple[Field, ...]]] = {
+    Artifact.EVENTS: ("event.schema.json", EVENT_FIELDS),
+    Artifact.SNAPSHOTS: ("state_snapshot.schema.json", SNAPSHOT_FIELDS),
+    Artifact.AUDIT: ("audit_entry.schema.json", AUDIT_FIELDS),
+    Artifact.METRICS: ("metrics.schema.json", METRICS_FIELDS),
+    Artifact.MANIFEST: ("run_manifest.schema.json", MANIFEST_FIELDS),
+}
+"""File name and fields of the schema that a line of a ``.jsonl`` or the object of a ``.json`` artifact fits."""
+
+
+def _object(fields: tuple[Field, ...], *, closed: bool) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {field.name: field.json_schema() for field in fields},
+        "required": [field.name for field in fields],
+        "additionalProperties": not closed,
+    }
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return every schema by its file name; it has what a table has: exact keys, each required."""
+    found = {}
+    for artifact, (name, fields) in SCHEMA_OF.items():
+        unit = "A line" if artifact.value.endswith(".jsonl") else "The object"
+        head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"{unit} of {artifact.value}"}
+        found[name] = head | _object(fields, closed=True)
+    # an event's payload has the fields of its kind; it may carry more
+    found[SCHEMA_OF[Artifact.EVENTS][0]] |= {
+        "$defs": {kind.value: _object(fields, closed=False) for kind, fields in PAYLOADS.items()},
+        "allOf": [
+            {
+                "if": {"properties": {"event_type": {"const": kind.value}}, "required": ["event_type"]},
+                "then": {"properties": {"payload": {"$ref": f"#/$defs/{kind.value}"}}},
+            }
+            for kind in PAYLOADS
+        ],
+    }
+    return found
+
+
+def schema_texts() -> dict[str, str]:
+    """Return every schema as its file holds it: indented, keys sorted, one newline at the end."""
+    return {
+        name: json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        for name, schema in schemas().items()
+    }

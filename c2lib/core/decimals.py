@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TypeVar
 
 from c2lib.core.text import quoted
 
@@ -17,7 +18,10 @@ MAX_DIGITS = 60
 """Most digits that a decimal may have, as given and in canonical text: far beyond any price, cheap to refuse."""
 
 MOST_KNOWN = 4096
-"""Most texts that :class:`KnownTexts` keeps."""
+"""Most values that :class:`Known` keeps unless it is given another bound."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 _LOOSE = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?", re.ASCII)
 
@@ -57,22 +61,23 @@ def format_scaled(value: int, scale: int) -> str:
     return f"{sign}{digits[:-scale]}.{digits[-scale:]}".rstrip("0").rstrip(".")
 
 
-class KnownTexts(dict[int, str]):
-    """The texts of numbers, made by ``text_of`` and kept, at most :data:`MOST_KNOWN`: memory must not grow with a run.
+class Known(dict[Key, Value]):
+    """Values that ``make`` makes of their keys and that are kept, since keys repeat; memory must not grow with a run.
 
-    >>> KnownTexts(lambda ticks: format_scaled(ticks, 2))[10125]
+    >>> Known(lambda ticks: format_scaled(ticks, 2))[10125]
     '101.25'
     """
 
-    def __init__(self, text_of: Callable[[int], str]) -> None:
+    def __init__(self, make: Callable[[Key], Value], most: int = MOST_KNOWN) -> None:
         super().__init__()
-        self._text_of = text_of
+        self._make, self._most = make, most
 
-    def __missing__(self, number: int) -> str:
-        if len(self) >= MOST_KNOWN:
+    def __missing__(self, key: Key) -> Value:
+        value = self._make(key)
+        if len(self) >= self._most:
             self.clear()
-        text = self[number] = self._text_of(number)
-        return text
+        self[key] = value
+        return value
 
 
 def canonical_decimal(text: str) -> str:

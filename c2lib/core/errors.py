@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from c2lib.core.redaction import redact_secrets
-from c2lib.core.vocabulary import FailCode
+from c2lib.core.vocabulary import STRATEGY_ENDS, FailCode
 
 
 class C2Error(Exception):
@@ -38,8 +38,7 @@ class _NamingError(InputError):
     """An error of something named; redacted piece by piece, since ``secret: is missing`` as a whole looks like one."""
 
     def __init__(self, where: str, problem: str, hint: str) -> None:
-        self.problem = redact_secrets(problem)
-        self.hint = redact_secrets(hint)
+        self.problem, self.hint = redact_secrets(problem), redact_secrets(hint)
         Exception.__init__(self, f"{where}: {self.problem}" + (f" ({self.hint})" if hint else ""))
 
 
@@ -62,9 +61,7 @@ class MarketDataError(_NamingError):
     """
 
     def __init__(self, file: str, line: int, problem: str, *, hint: str = "", unit: str = "line") -> None:
-        self.file = redact_secrets(file)
-        self.line = line
-        self.unit = unit
+        self.file, self.line, self.unit = redact_secrets(file), line, unit
         super().__init__(f"{self.file}, {unit} {line}" if line else self.file, problem, hint)
 
 
@@ -93,25 +90,20 @@ class RunConflictError(InputError):
         fields: tuple[str, ...] = (),
         versions: tuple[str, ...] = (),
     ) -> None:
-        self.path = redact_secrets(path)
-        self.file = file
-        self.line = line
-        self.published = redact_secrets(published)
-        self.computed = redact_secrets(computed)
-        self.fields = fields
-        self.versions = versions
-        named = ", ".join(f"{name}{_MEANS.get(name, '')}" for name in fields)
-        why = f"; the configs differ in {named}" if fields else "; the configs are equal"
+        self.path, self.file, self.line = redact_secrets(path), file, line
+        self.published, self.computed = redact_secrets(published), redact_secrets(computed)
+        self.fields, self.versions = fields, versions
+        why = "; the configs are equal"
+        advice = "c2lib verify says whether the record was altered; else a strategy that is not deterministic is why"
+        if fields:
+            why = f"; the configs differ in {', '.join(fields)}"
+            why = why.replace("strategy.sha256", "strategy.sha256 (the strategy file was edited)")
+            advice = "leave run_id out: config and strategy then name the run"
         why += f"; the strategy imports {', '.join(versions)}" if versions else ""
-        advice = "leave run_id out: config and strategy then name the run" if fields else _EQUAL_CONFIGS
         super().__init__(
             f"{path} exists and differs from this run, first in {file}, line {line}: "
             f"published {published}, computed {computed}{why} (nothing was changed; {advice})"
         )
-
-
-_MEANS = {"strategy.sha256": " (the strategy file was edited)"}
-_EQUAL_CONFIGS = "c2lib verify says whether the record was altered; else a strategy that is not deterministic is why"
 
 
 class MissingExtraError(InputError):
@@ -123,28 +115,18 @@ class MissingExtraError(InputError):
 
 
 class StrategyError(C2Error):
-    """The strategy returned something that is no decision; ``bar_index`` is that of the bar that it was asked about."""
-
-    bar_index: int | None = None
+    """The strategy returned something that is no decision."""
 
 
 class StrategyRaisedError(StrategyError):
     """The strategy raised, as ``description`` says; ``raised`` is the type's name.
 
-    ``lines`` are those of the strategy's own file in the traceback, innermost last, ``bar_index`` is ``None`` where the
-    strategy was being made.
+    ``lines`` are those of the strategy's own file in the traceback, innermost last.
     """
 
-    def __init__(self, description: str, raised: str, lines: tuple[str, ...], bar_index: int | None) -> None:
-        self.raised, self.lines, self.bar_index = raised, lines, bar_index
+    def __init__(self, description: str, raised: str, lines: tuple[str, ...]) -> None:
+        self.raised, self.lines = raised, lines
         super().__init__(description)
-
-
-_ENDS = {
-    FailCode.STRATEGY_TIMEOUT: "the strategy gave no answer within strategy_timeout_s",
-    FailCode.STRATEGY_EXITED: "the strategy's process ended before its session",
-    FailCode.STRATEGY_PROTOCOL: "the strategy's process sent something that is no answer",
-}
 
 
 class StrategyEndedError(StrategyError):
@@ -152,7 +134,7 @@ class StrategyEndedError(StrategyError):
 
     def __init__(self, code: FailCode, detail: str = "") -> None:
         self.code, self.detail = code, detail
-        super().__init__(_ENDS[code])
+        super().__init__(STRATEGY_ENDS[code])
 
 
 class NoLiveViolationError(StrategyError):
@@ -211,9 +193,7 @@ class SinkWriteError(OutputError):
     """A sink failed more often than its retries allow; ``sink`` is its artifact's name."""
 
     def __init__(self, sink: str, attempts: int, cause: str) -> None:
-        self.sink = sink
-        self.attempts = attempts
-        self.cause = cause
+        self.sink, self.attempts, self.cause = sink, attempts, cause
         super().__init__(f"sink {sink!r} failed {attempts} time(s), the last with: {cause}")
 
 
@@ -232,7 +212,5 @@ class InvariantError(DefectError):
     """Something that must always hold does not; ``rail`` names it."""
 
     def __init__(self, rail: str, expected: str, seen: str) -> None:
-        self.rail = rail
-        self.expected = expected
-        self.seen = seen
+        self.rail, self.expected, self.seen = rail, expected, seen
         super().__init__(f"{rail}: expected {expected}, seen {seen}")

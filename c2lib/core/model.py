@@ -13,7 +13,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from c2lib.core.decimals import KnownTexts, format_scaled, parse_decimal, units_of
+from c2lib.core.decimals import Known, format_scaled, parse_decimal, units_of
 from c2lib.core.states import OrderStatus
 
 BUY, SELL = "BUY", "SELL"
@@ -282,20 +282,13 @@ class StrategySettings(NamedTuple):
         return units_of(str(quantity), self.lot_size)
 
 
-class StrategyFacts(Protocol):
+@dataclass(frozen=True, slots=True)
+class StrategyFacts:
     """What the config seals of a strategy beside its name; see ``StrategyConfig`` there."""
 
-    @property
-    def origin(self) -> str | None:
-        """Where it comes from: ``built-in``, ``file``, ``object``; ``None`` when it is not known."""
-
-    @property
-    def class_name(self) -> str | None:
-        """Name of its class."""
-
-    @property
-    def sha256(self) -> str | None:
-        """Hash of its source."""
+    origin: str | None
+    class_name: str | None
+    sha256: str | None
 
 
 class Strategy(Protocol):
@@ -333,11 +326,11 @@ class BrokerPort(Protocol):
 class Texts(NamedTuple):
     """Ticks, lots and money units as canonical decimal text."""
 
-    prices: KnownTexts
-    quantities: KnownTexts
-    money: KnownTexts
+    prices: Known[int, str]
+    quantities: Known[int, str]
+    money: Known[int, str]
 
     @classmethod
     def of(cls, grid: Grid) -> Texts:
         """Return the texts on a grid."""
-        return cls(KnownTexts(grid.price_text), KnownTexts(grid.quantity_text), KnownTexts(grid.money_text))
+        return cls(Known(grid.price_text), Known(grid.quantity_text), Known(grid.money_text))

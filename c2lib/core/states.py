@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from c2lib.core.errors import ForbiddenTransitionError
+from c2lib.core.vocabulary import FailCode
 
 
 class SessionPhase(StrEnum):
@@ -85,8 +86,17 @@ class OrderTrigger(StrEnum):
 
 _P, _T = SessionPhase, SessionTrigger
 
-_FAILURES = tuple(_T)[tuple(_T).index(_T.SINK_FAILED) :]
-"""The triggers from that one on, each of which may end a session in any phase."""
+TRIGGER_OF_FAIL_CODE: Mapping[FailCode, SessionTrigger] = {
+    FailCode.SINK_WRITE_FAILED: _T.SINK_FAILED,
+    FailCode.EXCEPTION: _T.EXCEPTION_RAISED,
+    FailCode.INVARIANT: _T.INVARIANT_BROKEN,
+    FailCode.UNKNOWN_OUTCOME: _T.OUTCOME_UNKNOWN,
+    FailCode.NO_LIVE_VIOLATION: _T.NO_LIVE_VIOLATED,
+    FailCode.STRATEGY_TIMEOUT: _T.STRATEGY_TIMED_OUT,
+    FailCode.STRATEGY_EXITED: _T.STRATEGY_EXITED,
+    FailCode.STRATEGY_PROTOCOL: _T.STRATEGY_PROTOCOL_BROKEN,
+}
+"""What a failure ends a session by, in any phase that is no end."""
 
 SESSION_TABLE: Mapping[tuple[SessionPhase, SessionTrigger], SessionPhase] = {
     (_P.INIT, _T.PREFLIGHT_PASSED): _P.PREFLIGHT_OK,
@@ -99,7 +109,7 @@ SESSION_TABLE: Mapping[tuple[SessionPhase, SessionTrigger], SessionPhase] = {
     **{
         (phase, failure): _P.ERROR_REQUIRES_OPERATOR
         for phase in (_P.INIT, _P.PREFLIGHT_OK, _P.DRYRUN_ACTIVE, _P.STOPPING)
-        for failure in _FAILURES
+        for failure in TRIGGER_OF_FAIL_CODE.values()
     },
 }
 

@@ -18,10 +18,6 @@ MAX_QUOTED = 40
 ABSENT = object()
 """Stands for the side of a difference that has no such field."""
 
-_CUT = "..."
-# searched for secrets: more than is shown, since one may begin within that and end behind it
-_SEARCHED = 8 * MAX_SHOWN
-
 
 def shown(value: object) -> str:
     r"""Return a value of a run as one line of printable ASCII without secrets, at most :data:`MAX_SHOWN` characters.
@@ -33,8 +29,9 @@ def shown(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    text = redact_secrets(str(value)[:_SEARCHED])[: MAX_SHOWN + 1].encode("unicode_escape").decode("ascii")
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - len(_CUT)] + _CUT
+    # more is searched for secrets than is shown, since one may begin within that and end behind it
+    text = redact_secrets(str(value)[: 8 * MAX_SHOWN])[: MAX_SHOWN + 1].encode("unicode_escape").decode("ascii")
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
 def quoted(text: str) -> str:

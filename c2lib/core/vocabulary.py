@@ -116,8 +116,12 @@ class FailCode(StrEnum):
     STRATEGY_PROTOCOL = "C2_ABORT_STRATEGY_PROTOCOL"
 
 
-STRATEGY_ENDS = (FailCode.STRATEGY_TIMEOUT, FailCode.STRATEGY_EXITED, FailCode.STRATEGY_PROTOCOL)
-"""The failures that the own process of a strategy file ends a session in."""
+STRATEGY_ENDS = {
+    FailCode.STRATEGY_TIMEOUT: "the strategy gave no answer within strategy_timeout_s",
+    FailCode.STRATEGY_EXITED: "the strategy's process ended before its session",
+    FailCode.STRATEGY_PROTOCOL: "the strategy's process sent something that is no answer",
+}
+"""The failures that the own process of a strategy file ends a session in, in words."""
 
 
 class AuditCode(StrEnum):

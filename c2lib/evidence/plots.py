@@ -1,103 +1,124 @@
-"""Pictures of a run: the same series gives the same bytes, whoever draws them and wherever.
+"""Pictures of a run as matplotlib figures, and their bytes: the same run gives the same bytes, whoever draws it.
 
 matplotlib is imported here alone, and only when something is drawn; the user's settings of it neither change a picture
-nor are changed. No character of a run's texts is markup. Decimals become binary floats here, for drawing, and nowhere
-else.
+nor are changed. No character of a run's texts is markup.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from itertools import accumulate
+from textwrap import wrap
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from c2lib.core.errors import MissingExtraError
-from c2lib.core.model import BUY, SELL
-from c2lib.evidence.markdown import visible
+from c2lib.core.states import SessionStatus
+from c2lib.core.vocabulary import EventKind, StopReason
+from c2lib.evidence.figures import Figures, Measured, measure, profit
+from c2lib.evidence.lanes import (
+    DOWN,
+    GOOD,
+    GREY,
+    INK,
+    LINE,
+    PALE,
+    SIDES,
+    UP,
+    draw_boxes,
+    draw_lanes,
+    draw_lives,
+    fitted,
+    incidents,
+    lives_of,
+)
+from c2lib.evidence.markdown import NOTHING
 from c2lib.witness.run import Run
-from c2lib.witness.series import RunSeries
-from c2lib.witness.summary import RunSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+WIDTH, DOTS_PER_INCH = 6.875, 160
+"""Of every picture, in inches: letters of 9 points and more stay legible on a page and on a telephone."""
 
-SIZE_INCHES = (10.0, 5.0)
-DOTS_PER_INCH = 110
-
-MAX_BANDS = 12
-"""Most phases or statuses drawn; how many more there are is said."""
+HEADER, TILES, LINE_HEIGHT = 1.0, 1.04, 0.17
+"""Heights in inches of what stands above every picture, of the figures in two rows, and of a line of text."""
 
 FEW_BARS = 120
 """Up to this many bars each close gets a dot of its own."""
 
-TITLE_WIDTH = 88
-"""Characters of a line of a title."""
-
-INK, GREY = "#222222", "#6E6E6E"
-LINE_COLOUR, POSITION_COLOUR, EQUITY_COLOUR = "#4D4D4D", "#CC79A7", "#009E73"
-BAND_COLOURS = {
-    "INIT": "#56B4E9",
-    "PREFLIGHT_OK": "#0072B2",
-    "DRYRUN_ACTIVE": "#E69F00",
-    "RUNNING": "#E69F00",
-    "STOPPING": "#F0E442",
-    "STOPPED": "#009E73",
-    "COMPLETED": "#009E73",
-    "PREFLIGHT_FAILED": "#D55E00",
-    "REJECTED": "#D55E00",
-    "ERROR_REQUIRES_OPERATOR": "#D55E00",
-    "FAILED": "#D55E00",
-}
-"""The colours are Okabe and Ito's, which readers with any colour vision can distinguish."""
+MOST_TICKS = 6
 
 
-class Mark(NamedTuple):
-    """How a side is drawn: ``shift`` sizes from the price, so that the shape's tip touches it and hides no other."""
-
-    colour: str
-    shape: str
-    shift: float
+Panel = tuple[float, Callable[["Axes", Measured], None]]
+"""Axes of a picture: their share of its height, and what draws them."""
 
 
-SIDES = {BUY: Mark("#0072B2", "^", -0.5), SELL: Mark("#D55E00", "v", 0.5)}
+def tear_sheet(run: Run) -> Figure:
+    """Return a page with a run's outcome, figures, price and fills, equity from 0, position, and trades."""
+    return _tear_sheet(run, measure(run))
 
 
-class Band(NamedTuple):
-    """A phase or a status from one number of events to another, and what led to it."""
-
-    label: str
-    start: int
-    end: int
-    cause: str
+def price(run: Run) -> Figure:
+    """Return the closes of a run and its fills, as a density where they are many."""
+    return _price(run, measure(run))
 
 
-def event_total(summary: RunSummary) -> int:
-    """Return the number of events that the bands of a run lie over."""
-    moments = [move.ts_sim for move in summary.phases] + [events for _, events in summary.statuses]
-    return max([*moments, sum(summary.event_counts.values())], default=0)
+def equity(run: Run) -> Figure:
+    """Return the equity of a run from 0, with its drawdown, and the position."""
+    return _panels(run, measure(run), "equity and position", EQUITY_PANELS, 4.0)
 
 
-def bands(summary: RunSummary) -> dict[str, list[Band]]:
-    """Return the bands of the phases, one for the first phase and each move, and of the statuses, one a snapshot."""
-    moves, last = summary.phases, event_total(summary)
-    phases = [(move.after, move.ts_sim, f"{move.trigger} at ts_sim {move.ts_sim}") for move in moves]
-    if moves:
-        phases.insert(0, (moves[0].before, 0, ""))
-    statuses = [(status, events, f"at ts_sim {events}") for status, events in summary.statuses]
-    return {"phase": _bands(phases, last), "status": _bands(statuses, last)}
+def phases(run: Run) -> Figure:
+    """Return the phases of a run and, over ``ts_sim``, what went wrong in it, where something did."""
+    wrong = incidents(run)
+    shares = [1.2, *([0.6 + 0.34 * len(wrong)] if wrong else ())]
+    with _page(run, "phases", sum(shares)) as figure:
+        upper, *lower = figure.subplots(len(shares), 1, squeeze=False, height_ratios=shares)[:, 0]
+        draw_boxes(upper, run)
+        for axes in lower:
+            draw_lanes(axes, run, wrong)
+    return figure
 
 
-def _bands(starts: Sequence[tuple[str, int, str]], last: int) -> list[Band]:
-    """Return the bands of labels, starts and causes; each ends where the next one starts."""
-    ends = [*(start for _, start, _ in starts[1:]), last]
-    return [Band(label, start, end, cause) for (label, start, cause), end in zip(starts, ends, strict=False)]
+def orders(run: Run, first: int = 0) -> Figure:
+    """Return the lives of up to 40 orders of a run, a lane each, from submission to end.
+
+    Args:
+        run: The run.
+        first: How many orders to leave out at the beginning.
+    """
+    lives, total = lives_of(run, first), run.summary.event_counts.get(EventKind.ORDER_SUBMITTED, 0)
+    what = f"orders {first + 1:,} to {first + len(lives):,} of {total:,}" if lives else "no orders"
+    with _page(run, what, 0.9 + 0.22 * max(len(lives), 3)) as figure:
+        draw_lives(figure.subplots(), lives)
+    return figure
+
+
+def image(figure: Figure, form: Literal["png", "svg"] = "png") -> bytes:
+    """Return the bytes of a figure; they hold no time and no version, and do not depend on the user's settings.
+
+    Args:
+        figure: One of this module's.
+        form: ``png`` or ``svg``.
+    """
+    pieces: list[bytes] = []
+    nothing = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
+    with _own_settings():
+        # matplotlib writes to anything with a write; this folder opens no file
+        file: Any = SimpleNamespace(write=pieces.append, seek=None)
+        figure.savefig(file, format=form, metadata=nothing)
+    return b"".join(pieces)
 
 
 def plot_files(run: Run, progress: Callable[[int, int], object] | None = None) -> dict[str, bytes]:
-    """Return every picture of a run, opened with ``series``, by its file name, each of :data:`PICTURES`.
+    """Return the pictures of a run that stand beside its evidence by their file names, each of :data:`PICTURES`.
 
     Args:
         run: The run.
@@ -108,203 +129,268 @@ def plot_files(run: Run, progress: Callable[[int, int], object] | None = None) -
         RunPathError: the event log could not be read.
     """
     made: dict[str, bytes] = {}
-    for name in PICTURES:
+    measured = measure(run)
+    for name, draw in PICTURES.items():
         if progress is not None:
             progress(len(made), len(PICTURES))
-        made[name] = picture(run.series, name)
+        made[name] = image(draw(run, measured))
     return made
 
 
-def picture(series: RunSeries, name: str) -> bytes:
-    """Return one of :data:`PICTURES` of a run, as a PNG; raise :class:`MissingExtraError` without matplotlib."""
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Draw by settings of our own, and leave the user's as they were."""
     try:
         import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("drawing", "notebooks") from None
-    what, draw = PICTURES[name]
-    run_id = _fitted(series.summary.run_id, 3 * TITLE_WIDTH) or "(no run_id)"
-    lines = [run_id[at : at + TITLE_WIDTH] for at in range(0, len(run_id), TITLE_WIDTH)]
-    pieces: list[bytes] = []
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
                 "text.parse_math": False,
                 "font.size": 9.0,
+                "axes.labelsize": 9.0,
                 "axes.spines.top": False,
                 "axes.spines.right": False,
                 "axes.edgecolor": GREY,
                 "axes.formatter.useoffset": False,
                 "axes.formatter.limits": (-12, 12),
+                "axes.unicode_minus": True,
+                "legend.frameon": False,
+                "svg.hashsalt": "c2lib",
             }
         )
-        figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
-        title = "\n".join([f"NO-LIVE dry run: {what}", *lines])
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, color=INK)
-        draw(figure, series)
+        yield
+
+
+@contextmanager
+def _page(run: Run, what: str, height: float, facts: str = "", tiles: float = 0) -> Iterator[Figure]:
+    """Make a figure with its header, ``height`` inches for axes below that and ``tiles``, and finish what is drawn."""
+    with _own_settings():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        summary = run.summary
+        reason = wrap(fitted(summary.reject_reason or summary.fail_reason or "", 240), 92)
+        whole = HEADER + LINE_HEIGHT * len(reason) + tiles + height
+        figure = Figure(figsize=(WIDTH, whole), dpi=DOTS_PER_INCH, layout="constrained")
+        FigureCanvasAgg(figure)
+        layout: Any = figure.get_layout_engine()
+        layout.set(rect=(0, 0, 0.99, height / whole), h_pad=0.05, w_pad=0.06)
+        on = f" on {fitted(summary.symbol, 20)}" if summary.symbol else ""
+        _write(figure, 0.1, f"{fitted(summary.strategy_id, 34) or 'no strategy'}{on}: {what}", 13, weight="bold")
+        colour = GOOD if summary.status == SessionStatus.COMPLETED else DOWN
+        code = summary.reject_code or summary.fail_code or ""
+        cancelled = "cancelled" if summary.stop_reason == StopReason.CANCELLED else ""
+        outcome = f"{fitted(summary.status, 20) or 'no status'}   {fitted(code, 40) or cancelled}"
+        _write(figure, 0.36, outcome.rstrip(), 11.5, weight="bold", color=colour)
+        named = f"NO-LIVE dry run {fitted(summary.run_id, 60) or 'without a run_id'}"
+        for number, line in enumerate((*filter(None, (facts,)), named, *reason)):
+            _write(figure, 0.6 + LINE_HEIGHT * number, line, 9, color=INK if line in reason else GREY)
+        money = profit(run)
+        if money is not None:
+            cash = f"initial cash {amount(Decimal(summary.initial_cash or '0'))}"
+            _write(figure, 0.36, f"P&L {amount(money, '+')}", 11.5, WIDTH - 0.09, weight="bold", ha="right")
+            _write(figure, 0.6, cash, 9, WIDTH - 0.09, color=GREY, ha="right")
+        yield figure
+        # what is still open is settled by these settings, not by those of whoever shows the figure
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for axes in figure.axes:
+            # the last digits of a layout depend on the order of a set
+            axes.set_position(tuple(round(length, 5) for length in axes.get_position().bounds))
+        figure._repr_png_ = partial(image, figure)  # type: ignore[attr-defined] # IPython asks for it
+
+
+def _write(figure: Figure, down: float, text: str, size: float, across: float = 0.09, **more: Any) -> None:
+    """Write a line so many inches below the upper edge, and from the left one."""
+    width, height = figure.get_size_inches()
+    figure.text(across / width, 1 - down / height, text, fontsize=size, va="top", **{"color": INK, **more})
+
+
+def amount(value: Decimal, sign: Literal["", "+"] = "") -> str:
+    """Return an amount of money with two places, or with three digits when it is smaller than one.
+
+    >>> amount(Decimal("1234.567"), "+"), amount(Decimal("0.00001234"))
+    ('+1,234.57', '0.0000123')
+    """
+    places = 2 if not value or abs(value) >= 1 else 2 - value.adjusted()
+    return f"{value:{sign if value else ''},.{min(places, 28)}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _percent(share: Decimal | None) -> str:
+    percent = 0 if share is None else share * 100
+    return NOTHING if share is None else f"{percent:.1f} %" if percent >= 1 else f"{percent:.2g} %"
+
+
+def _tear_sheet(run: Run, measured: Measured) -> Figure:
+    return _panels(run, measured, "tear sheet", (*_price_panels(measured), *EQUITY_PANELS, TRADES_PANEL), 7.2, TILES)
+
+
+def _price(run: Run, measured: Measured) -> Figure:
+    return _panels(run, measured, "price and fills", _price_panels(measured), 3.6)
+
+
+def _panels(
+    run: Run, measured: Measured, what: str, panels: Sequence[Panel], height: float, tiles: float = 0
+) -> Figure:
+    """Draw panels below each other over the bars of a run; where there are none, the phases."""
+    bars = measured.bars
+    if not bars:
+        with _page(run, what, 1.2, "no bars") as figure:
+            draw_boxes(figure.subplots(), run)
+        return figure
+    ends = [bar[1][:16].replace("T", " ") for bar in (bars[0], bars[-1])]
+    facts = f"{' to '.join(dict.fromkeys(ends))} UTC, {measured.figures.bars:,} bar{'s'[: len(bars) > 1]}"
+    with _page(run, what, height, facts, tiles) as figure:
+        if tiles:
+            _draw_tiles(figure, measured.figures, height)
+        shares = [share for share, _ in panels]
+        column = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=shares)[:, 0]
+        for axes, (_, draw) in zip(column, panels, strict=True):
+            draw(axes, measured)
+            axes.grid(color=PALE, linewidth=0.6)
+            axes.set_axisbelow(True)
+        _date_axis(column[-1], [bar[:2] for bar in bars])
         figure.align_ylabels()
-        # matplotlib writes a PNG to anything with a write; this folder opens no file
-        file = SimpleNamespace(write=pieces.append)
-        canvas.print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call] # matplotlib has no types here
-    return b"".join(pieces)
+    return figure
 
 
-def _fitted(text: str, width: int) -> str:
-    """Return a text of a run in at most ``width`` characters, each of which the font has."""
-    shown = visible(text, ascii_only=True)
-    return shown if len(shown) <= width else f"{shown[: width - 3]}..."
+def _draw_tiles(figure: Figure, figures: Figures, height: float) -> None:
+    """Write the figures in two rows of three, above the axes."""
+    factor = figures.profit_factor
+    tiles = (
+        (f"{figures.trades:,}", f"trades, {figures.winning_trades:,} won"),
+        (_percent(figures.win_rate), "win rate"),
+        (NOTHING if factor is None else f"{factor:.2f}", "profit factor"),
+        (amount(figures.max_drawdown), f"max drawdown ({_percent(figures.max_drawdown_share)})"),
+        (_percent(figures.exposure), "exposure, of all bars"),
+        (amount(figures.fees), "fees"),
+    )
+    top = figure.get_size_inches()[1] - height - TILES
+    for number, (value, label) in enumerate(tiles):
+        row, column = divmod(number, 3)
+        across, down = 0.09 + column * 2.28, top + 0.05 + row * 0.5
+        _write(figure, down, value, 14, across, weight="bold")
+        _write(figure, down + 0.23, label, 9, across, color=GREY)
 
 
-def _number(text: str) -> float:
-    """Return a decimal as a float, NaN (which is not drawn) when it is none."""
-    try:
-        number = float(text)
-    except ValueError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan
+def _price_panels(measured: Measured) -> tuple[Panel, ...]:
+    return ((2.4, _draw_price), *(((0.8, _draw_density),) if measured.density else ()))
 
 
-def _draw_phases(figure: Figure, series: RunSeries) -> None:
-    panels = bands(series.summary)
-    heights = [min(max(len(rows), 1), MAX_BANDS + 1) for rows in panels.values()]
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=heights)
-    for axes, (name, rows) in zip((upper, lower), panels.items(), strict=True):
-        _draw_bands(axes, name, rows, event_total(series.summary))
-    _whole_numbers(lower)
-    lower.set_xlabel("ts_sim (events emitted so far)")
-
-
-def _draw_bands(axes: Axes, name: str, rows: Sequence[Band], last: int) -> None:
-    labels = [_fitted(band.label, 32) for band in rows[:MAX_BANDS]]
-    for row, band in enumerate(rows[:MAX_BANDS]):
-        colour = BAND_COLOURS.get(band.label, GREY)
-        axes.barh(row, band.end - band.start, left=band.start, height=0.34, color=colour)
-        axes.plot([band.start], [row], marker="D", markersize=6, color=colour, markeredgecolor=INK)
-        right = band.start > last / 2
-        axes.annotate(
-            _fitted(band.cause, 80),
-            (band.start, row - 0.21),
-            xytext=(-6 if right else 6, 0),
-            textcoords="offset points",
-            ha="right" if right else "left",
-            va="bottom",
-            fontsize=8,
-            color=INK,
-        )
-    if not rows:
-        axes.text(0.5, 0.5, "none recorded", transform=axes.transAxes, ha="center", va="center", color=INK)
-    if len(rows) > MAX_BANDS:
-        labels.append(f"{len(rows) - MAX_BANDS} more")
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(max(len(labels), 1) - 0.5, -0.8)
-    axes.set_xlim(-0.02 * max(last, 1), 1.02 * max(last, 1))
-    axes.set_ylabel(name)
-    _grid(axes, "x")
-
-
-def _draw_price(figure: Figure, series: RunSeries) -> None:
-    if not series.bars:
-        _draw_nothing(figure, series.summary)
-        return
-    axes = figure.subplots()
-    indices = [bar.bar_index for bar in series.bars]
-    closes = [_number(bar.close) for bar in series.bars]
-    label = f"close ({series.totals['bars']})"
-    axes.plot(indices, closes, color=LINE_COLOUR, linewidth=0.9, marker=_dot(series), label=label, zorder=2)
-    crowd = max(len(series.orders), len(series.fills))
-    size = 8.0 if crowd <= 40 else 5.0 if crowd <= 400 else 3.0
-    for side, mark in SIDES.items():
-        orders = [(order.bar_index, _number(order.close)) for order in series.orders if order.side == side]
-        fills = [(fill.bar_index, _number(fill.price)) for fill in series.fills if fill.side == side]
-        _draw_marks(axes, orders, f"{side} ordered ({series.totals[f'{side} orders']})", mark, size, filled=False)
-        _draw_marks(axes, fills, f"{side} filled ({series.totals[f'{side} fills']})", mark, size, filled=True)
-    axes.set_ylabel(_fitted(f"price of {series.summary.symbol}", 60))
-    _grid(axes)
-    _bar_axis(axes, series)
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, frameon=False, borderaxespad=0.2)
-
-
-def _draw_marks(
-    axes: Axes, points: Sequence[tuple[int, float]], label: str, mark: Mark, size: float, *, filled: bool
-) -> None:
+def _draw_price(axes: Axes, measured: Measured) -> None:
     from matplotlib.transforms import offset_copy
 
-    axes.plot(
-        [x for x, _ in points],
-        [y for _, y in points],
-        transform=offset_copy(axes.transData, axes.get_figure(root=True), y=mark.shift * size, units="points"),
-        linestyle="none",
-        marker=mark.shape,
-        markersize=size,
-        markerfacecolor=mark.colour if filled else "none",
-        markeredgecolor=mark.colour,
-        markeredgewidth=min(1.1, size / 8),
-        label=label,
-        zorder=4 if filled else 3,
-    )
+    indices = [bar[0] for bar in measured.bars]
+    axes.plot(indices, [bar[2] for bar in measured.bars], color=LINE, lw=0.9, marker=_dot(indices), label="close")
+    size = 8.0 if sum(measured.fill_counts.values()) <= 60 else 5.5
+    for side, mark in SIDES.items():
+        points = measured.fills.get(side, ())
+        axes.plot(
+            [x for x, _ in points],
+            [y for _, y in points],
+            transform=offset_copy(axes.transData, axes.get_figure(root=True), y=mark.shift * size, units="points"),
+            linestyle="none",
+            marker=mark.shape,
+            markersize=size,
+            markerfacecolor=mark.colour,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+            label=f"{side} filled ({measured.fill_counts[side]:,})",
+            zorder=4,
+        )
+    axes.set_ylabel("price")
+    _legend(axes)
 
 
-def _draw_equity(figure: Figure, series: RunSeries) -> None:
-    if not series.bars:
-        _draw_nothing(figure, series.summary)
-        return
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    indices = [bar.bar_index for bar in series.bars]
-    positions = [_number(bar.position) for bar in series.bars]
-    equities = [_number(bar.equity) for bar in series.bars]
-    upper.step(indices, positions, where="post", color=POSITION_COLOUR, linewidth=1.2, marker=_dot(series))
-    upper.axhline(0, color=GREY, linewidth=0.7)
-    upper.set_ylabel("position (units)")
-    lower.plot(indices, equities, color=EQUITY_COLOUR, linewidth=1.2, marker=_dot(series))
-    lower.set_ylabel("equity (money)")
-    for axes in (upper, lower):
-        _grid(axes)
-    _bar_axis(lower, series)
+def _draw_density(axes: Axes, measured: Measured) -> None:
+    """Draw how many fills there were in each part of the run, purchases upwards and sales downwards."""
+    first, width = measured.bars[0][0], measured.bin_width
+    for side, mark in SIDES.items():
+        bins = [(at, count) for (of, at), count in sorted(measured.density.items()) if of == side]
+        middles = [first + at * width + (width - 1) / 2 for at, _ in bins]
+        way = 1 if mark.shift < 0 else -1
+        axes.bar(middles, [way * count for _, count in bins], width=width, color=mark.colour)
+    axes.axhline(0, color=GREY, lw=0.7)
+    axes.yaxis.set_major_formatter(lambda count, _: f"{abs(count):,.0f}")
+    axes.set_ylabel(f"fills in\n{width:,} bars")
 
 
-def _draw_nothing(figure: Figure, summary: RunSummary) -> None:
-    axes = figure.subplots()
-    axes.set_axis_off()
-    code = summary.reject_code or summary.fail_code or ""
-    lines = ("This run has no bars to draw.", f"status {summary.status or 'not recorded'}", code)
-    text = "\n".join(_fitted(line, 80) for line in lines)
-    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=13, color=INK, linespacing=1.8)
+def _draw_pnl(axes: Axes, measured: Measured) -> None:
+    indices, money = [bar[0] for bar in measured.bars], [bar[4] for bar in measured.bars]
+    peaks = list(accumulate(money, max, initial=0.0))[1:]
+    axes.fill_between(indices, money, peaks, color=DOWN, alpha=0.25, lw=0, label="drawdown from the last peak")
+    axes.plot(indices, money, color=GOOD, lw=1.3, marker=_dot(indices), label="equity from 0")
+    axes.axhline(0, color=GREY, lw=0.7)
+    axes.set_ylabel("P&L\n(quote currency)")
+    _legend(axes)
 
 
-def _dot(series: RunSeries) -> str:
-    return "." if len(series.bars) <= FEW_BARS else ""
+def _draw_position(axes: Axes, measured: Measured) -> None:
+    indices, held = [bar[0] for bar in measured.bars], [bar[3] for bar in measured.bars]
+    axes.fill_between(indices, held, step="post", color=LINE, alpha=0.25, lw=0)
+    axes.step(indices, held, where="post", color=LINE, lw=0.9)
+    axes.axhline(0, color=GREY, lw=0.7)
+    axes.set_ylabel("position\n(units)")
 
 
-def _grid(axes: Axes, axis: Literal["both", "x"] = "both") -> None:
-    axes.grid(axis=axis, color="#E3E3E3", linewidth=0.6)
-    axes.set_axisbelow(True)
+def _draw_trades(axes: Axes, measured: Measured) -> None:
+    """Draw the profit or loss of each round trip where it ended, up or down from 0."""
+    width = 3.0 if len(measured.trades) <= 60 else 1.2 if len(measured.trades) <= 500 else 0.6
+    for colour, sign, words in ((UP, 1, "won"), (DOWN, -1, "lost")):
+        points = [(x, y) for x, y in measured.trades if y * sign > 0]
+        axes.vlines([x for x, _ in points], 0, [y for _, y in points], color=colour, lw=width, label=words)
+    axes.axhline(0, color=GREY, lw=0.7)
+    axes.set_ylabel("P&L of\neach trade")
+    if not measured.trades:
+        axes.text(0.5, 0.5, "no trade ended", transform=axes.transAxes, ha="center", va="center", color=GREY)
 
 
-def _whole_numbers(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+EQUITY_PANELS: tuple[Panel, ...] = ((1.8, _draw_pnl), (0.8, _draw_position))
+TRADES_PANEL: Panel = (1.2, _draw_trades)
 
 
-def _bar_axis(axes: Axes, series: RunSeries) -> None:
-    first, last = series.bars[0], series.bars[-1]
-    ends = f"{first.bar_index} at {first.bar_time}"
-    if last is first:
-        axes.set_xticks([first.bar_index])
-    else:
-        ends += f"  to  {last.bar_index} at {last.bar_time}"
-        _whole_numbers(axes)
-    axes.set_xlabel(f"bar index ({_fitted(ends, 100)})")
-    margin = max(0.5, 0.02 * (last.bar_index - first.bar_index))
-    axes.set_xlim(first.bar_index - margin, last.bar_index + margin)
+def _dot(indices: Sequence[int]) -> str:
+    return "." if len(indices) <= FEW_BARS else ""
 
 
-PICTURES: dict[str, tuple[str, Callable[[Figure, RunSeries], None]]] = {
-    "phases.png": ("phases and statuses", _draw_phases),
-    "price.png": ("price, orders and fills", _draw_price),
-    "equity.png": ("position and equity", _draw_equity),
+def _legend(axes: Axes) -> None:
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.98), ncols=3, frameon=False, borderaxespad=0, fontsize=9)
+
+
+STEPS = (60, 120, 300, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 1_209_600)
+MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
+A_MONDAY = 345_600
+
+
+def _date_axis(axes: Axes, points: Sequence[tuple[int, str]]) -> None:
+    """Label bars with their times: where a round span of time begins, as few as there is room for."""
+    times = [datetime.fromisoformat(time) for _, time in points]
+    seconds = [int(time.timestamp()) - A_MONDAY for time in times]
+    months = [time.year * 12 + time.month - 1 for time in times]
+    shown, marks = slice(0, 7), [0]
+    for unit, step in (*((seconds, step) for step in STEPS), *((months, step) for step in MONTHS)):
+        marks = [0, *(at for at in range(1, len(unit)) if unit[at] // step != unit[at - 1] // step)]
+        if len(marks) <= MOST_TICKS:
+            shown = slice(0, 7) if unit is months else slice(0, 10) if step >= STEPS[10] else slice(11, 16)
+            break
+    first, last = points[0][0], points[-1][0]
+    marks = marks[:: math.ceil(len(marks) / MOST_TICKS)]
+    if len(marks) > 1 and points[marks[1]][0] - first < (last - first) / 8:
+        del marks[0]
+    labels = [points[at][1][shown] for at in marks]
+    labels[0] += f"\n{points[marks[0]][1][:10]}" if shown.start else ""
+    axes.set_xticks([points[at][0] for at in marks], labels)
+    axes.set_xlabel("time of the bar (UTC)")
+    margin = max(0.5, 0.015 * (last - first))
+    axes.set_xlim(first - margin, last + margin)
+
+
+PICTURES: Mapping[str, Callable[[Run, Measured], Figure]] = {
+    "tear_sheet.png": _tear_sheet,
+    "price.png": _price,
+    "phases.png": lambda run, _: phases(run),
 }
-"""The pictures of a run by their file names: what each shows, and what draws it."""
+"""The pictures beside the evidence by their file names."""

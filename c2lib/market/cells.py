@@ -6,7 +6,7 @@ Nothing is guessed. A number is ASCII digits with a point or an exponent; a bina
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import gcd
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from c2lib.core.canon import MAX_INTEGER
 from c2lib.core.clock import utc_micros
-from c2lib.core.decimals import MAX_DIGITS, format_scaled, parse_decimal
+from c2lib.core.decimals import MAX_DIGITS, Known, format_scaled, parse_decimal
 from c2lib.core.errors import ConfigError, MarketDataError
 from c2lib.core.text import quoted
 
@@ -31,7 +31,7 @@ MAX_INT64 = 2**63 - 1
 """Largest integer of a bar, which is stored in 64 bits."""
 
 CACHE_SIZE = 16_384
-"""Most cells that a :class:`CellCache` keeps."""
+"""Most cells whose integers are kept, since cells repeat."""
 
 FIRST_MOMENT = utc_micros(datetime.min.replace(tzinfo=UTC))
 LAST_MOMENT = utc_micros(datetime.max.replace(tzinfo=UTC))
@@ -98,26 +98,11 @@ def _read_decimal(text: str, role: str) -> tuple[int, int]:
         raise CellError(str(error) if text else "is empty", hint, role, text) from None
 
 
-class CellCache(dict[Any, int]):
-    """The integers of cells, looked up before they are read, since cells repeat."""
-
-    def __init__(self, read: Callable[[Any], int]) -> None:
-        super().__init__()
-        self._read = read
-
-    def __missing__(self, cell: Any) -> int:
-        number = self._read(cell)
-        if len(self) >= CACHE_SIZE:
-            self.clear()
-        self[cell] = number
-        return number
-
-
-class VolumeCells(CellCache):
+class VolumeCells(Known[Any, int]):
     """Volumes by their cell, text or number, in whole lots; what is left of a lot is dropped."""
 
     def __init__(self, lot_size: str) -> None:
-        super().__init__(self._lots)
+        super().__init__(self._lots, CACHE_SIZE)
         lot, scale = parse_decimal(lot_size)
         self._multiplier = _POWERS[scale]
         self._divisors = [lot * power for power in _POWERS]
@@ -138,7 +123,7 @@ class TimeCells:
     """The times of one file as text: all in ISO 8601, with a zone or without, then in UTC, or all counts since 1970."""
 
     def __init__(self) -> None:
-        self._days, self._clocks = CellCache(_date_micros), CellCache(self._clock_micros)
+        self._days, self._clocks = Known(_date_micros, CACHE_SIZE), Known(self._clock_micros, CACHE_SIZE)
         self._naive: bool | None = None
         self._counted: bool | None = None
 
@@ -208,7 +193,7 @@ def in_range(times: list[int]) -> list[int]:
     return times
 
 
-class PriceGrid(CellCache):
+class PriceGrid(Known[Any, int]):
     """Prices by their cell, text or number: in ticks of a given size or, while that is found, as integers at a scale.
 
     The grid that is found is the widest that holds all prices. Its ``scale`` grows when a price has more decimals than
@@ -226,7 +211,7 @@ class PriceGrid(CellCache):
     """
 
     def __init__(self, tick_size: str | None, rounding: Rounding = "refuse") -> None:
-        super().__init__(self._number)
+        super().__init__(self._number, CACHE_SIZE)
         if tick_size is None and rounding == "nearest":
             problem = "is left out, but prices are to be rounded to the nearest tick"
             raise ConfigError("market.tick_size", problem, hint="add --tick-size, or leave --rounding out")

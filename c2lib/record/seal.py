@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 from c2lib.core.canon import GENESIS_HASH, canonical_sha256, run_digest
+from c2lib.core.contract import MANIFEST_FIELDS
 from c2lib.core.vocabulary import BEHAVIOUR_VERSION, MANIFEST_SCHEMA
 from c2lib.record.lines import audit_line
 
@@ -57,44 +57,13 @@ class AuditChain:
         self.last_ts = ts
 
 
-def build_manifest(
-    *,
-    run_id: str,
-    strategy_id: str,
-    status: str,
-    config: Mapping[str, Any],
-    market: Mapping[str, Any],
-    strategy: Mapping[str, Any],
-    inputs: Mapping[str, Any],
-    artifacts: Mapping[str, Any],
-    audit: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return the manifest object, its hashes and ``run_digest`` included.
-
-    Args:
-        run_id: as the lines of the run have it.
-        strategy_id: likewise.
-        status: what the session came to.
-        config: the canonical form of the sealed config.
-        market: its source, sha256 and number of bars.
-        strategy: its origin, class, the sha256 of its source, and what it imports.
-        inputs: what came from outside the config: cancel, clock readings, sink failures.
-        artifacts: sha256, bytes and lines of each sealed file by its name.
-        audit: number of entries and last hash of the audit chain.
-    """
-    manifest: dict[str, Any] = {
+def build_manifest(**facts: Any) -> dict[str, Any]:
+    """Return the manifest of a run: the fields of the contract, the hashes among them made of ``facts``, the others."""
+    facts |= {
         "schema_version": MANIFEST_SCHEMA,
         "behaviour_version": BEHAVIOUR_VERSION,
-        "run_id": run_id,
-        "strategy_id": strategy_id,
-        "status": status,
-        "config": config,
-        "config_sha256": canonical_sha256(config),
-        "criteria_sha256": canonical_sha256(config["criteria"]),
-        "market": market,
-        "strategy": strategy,
-        "inputs": inputs,
-        "artifacts": artifacts,
-        "audit": audit,
+        "config_sha256": canonical_sha256(facts["config"]),
+        "criteria_sha256": canonical_sha256(facts["config"]["criteria"]),
     }
+    manifest = {field.name: facts[field.name] for field in MANIFEST_FIELDS if field.name != "run_digest"}
     return {**manifest, "run_digest": run_digest(manifest)}

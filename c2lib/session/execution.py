@@ -70,9 +70,8 @@ class Execution:
             bucket = TokenBucket(limit.burst, limit.per_second, lambda: utc_micros(parse_utc(journal.ts)))
         on_attempt = partial(_audit_attempt, journal)
         self._adapter = BrokerAdapter(self._venue, max_retries=broker.max_retries, bucket=bucket, on_attempt=on_attempt)
-        # what a strategy is shown, made again when it is asked for after something changed, and all of it but equity
+        # what a strategy is shown, made again when it is asked for after something changed
         self._view: PositionView | None = None
-        self._shown: tuple[Any, ...] = ()
         # the orders whose cancel could not reach the venue
         self._unsent: list[str] = []
         self._cursor = self._end_cursor = 0
@@ -89,9 +88,10 @@ class Execution:
         """
         self._bar_index = bar.bar_index
         self._venue.advance(bar)
-        if self.ledger.open_orders:
+        ledger = self.ledger
+        if ledger.open_orders:
             self._book_fills()
-        if self.ledger.open_orders:
+        if ledger.open_orders:
             # an order that is left open may have ended without a fill, or after one
             self._book_ends()
         if self._unsent:
@@ -99,17 +99,19 @@ class Execution:
             for client_order_id in again:
                 self._cancel_wanted(client_order_id)
         self._mark = close = bar.close
-        ledger, view = self.ledger, self._view
+        view, position, cash = self._view, ledger.position, ledger.cash
         # as in the ledger, without a call on every bar
-        equity = ledger.cash + ledger.position * close * self._unit
+        equity = cash + position * close * self._unit
         if view is None:
             orders = tuple([order.shown() for order in ledger.open_orders.values()]) if ledger.open_orders else ()
-            self._shown = (ledger.position, orders, ledger.entry_units, ledger.cash, self._money_scale)
         elif view.equity_units == equity:
             return view
+        else:
+            orders = view.open_orders
         if equity < self._least_equity:
             self._check_equity()
-        view = self._view = new_fact(PositionView, (*self._shown, equity))
+        shown = (position, orders, ledger.entry_units, cash, self._money_scale, equity)
+        view = self._view = new_fact(PositionView, shown)
         return view
 
     def act(self, intents: Sequence[OrderIntent | CancelIntent]) -> None:

@@ -23,6 +23,7 @@ from c2lib.core.states import (
     SESSION_ENDS,
     SESSION_TABLE,
     STATUS_OF_PHASE,
+    TRIGGER_OF_FAIL_CODE,
     SessionPhase,
     SessionStatus,
     SessionTrigger,
@@ -35,22 +36,14 @@ from c2lib.session.rails import broken_rail
 
 
 class Failure(NamedTuple):
-    """Why a session needs its operator, the trigger that takes it there, and what the audit says of it beside."""
+    """Why a session needs its operator, and what the audit says of it beside."""
 
     code: FailCode
     reason: str
-    trigger: SessionTrigger
     meta: Mapping[str, Any] = MappingProxyType({})
 
 
-_ENDED_BY = {
-    FailCode.STRATEGY_TIMEOUT: SessionTrigger.STRATEGY_TIMED_OUT,
-    FailCode.STRATEGY_EXITED: SessionTrigger.STRATEGY_EXITED,
-    FailCode.STRATEGY_PROTOCOL: SessionTrigger.STRATEGY_PROTOCOL_BROKEN,
-}
-
-
-def failure_of(error: BaseException, attempts: int, tried: Sequence[str] = ()) -> Failure:
+def failure_of(error: BaseException, attempts: int, tried: Sequence[str] = (), bar_index: int | None = None) -> Failure:
     """Return what an error makes of a session.
 
     An attempt to leave the process weighs more than the error that it ended in.
@@ -59,22 +52,23 @@ def failure_of(error: BaseException, attempts: int, tried: Sequence[str] = ()) -
         error: what ended the session.
         attempts: how many attempts to leave the process were refused.
         tried: the first of them, by their names.
+        bar_index: the bar of the step that it came in.
     """
     if attempts or isinstance(error, NoLiveViolationError):
         reason = f"session code tried {attempts} time(s) to leave the process"
         meta = {"attempts": attempts, "tried": list(tried)}
-        return Failure(FailCode.NO_LIVE_VIOLATION, reason, SessionTrigger.NO_LIVE_VIOLATED, meta)
+        return Failure(FailCode.NO_LIVE_VIOLATION, reason, meta)
     if isinstance(error, StrategyEndedError):
-        return Failure(error.code, str(error), _ENDED_BY[error.code])
+        return Failure(error.code, str(error))
     if isinstance(error, StrategyRaisedError):
-        meta = {"exception": error.raised, "bar_index": error.bar_index, "lines": list(error.lines)}
-        return Failure(FailCode.EXCEPTION, str(error), SessionTrigger.EXCEPTION_RAISED, meta)
+        meta = {"exception": error.raised, "bar_index": bar_index, "lines": list(error.lines)}
+        return Failure(FailCode.EXCEPTION, str(error), meta)
     if isinstance(error, SinkWriteError):
-        return Failure(FailCode.SINK_WRITE_FAILED, str(error), SessionTrigger.SINK_FAILED)
+        return Failure(FailCode.SINK_WRITE_FAILED, str(error))
     if broken_rail(error):
-        return Failure(FailCode.INVARIANT, str(error), SessionTrigger.INVARIANT_BROKEN)
-    meta = {"bar_index": error.bar_index} if isinstance(error, StrategyError) else {}
-    return Failure(FailCode.EXCEPTION, describe_exception(error), SessionTrigger.EXCEPTION_RAISED, meta)
+        return Failure(FailCode.INVARIANT, str(error))
+    meta = {"bar_index": bar_index} if isinstance(error, StrategyError) else {}
+    return Failure(FailCode.EXCEPTION, describe_exception(error), meta)
 
 
 class Rejection(NamedTuple):
@@ -110,7 +104,6 @@ class Lifecycle:
         self.violated_late = False
         self._seed = seed
         self._started_ts = ""
-        self._trigger = SessionTrigger.CLOSED
         self._counters: Counters = dict
         self._end_written = False
         self._metrics_written = False
@@ -149,7 +142,7 @@ class Lifecycle:
             self.failure = failure._replace(reason=clean_text(failure.reason))
         return self.failure
 
-    def close(self, trigger: SessionTrigger, books: Books, counters: Counters) -> None:
+    def close(self, books: Books, counters: Counters) -> None:
         """Write everything that ends a session, in the one order, and reach the end.
 
         Each write is tried even when an earlier sink failed for good. That, and an attempt to leave the process that
@@ -157,11 +150,10 @@ class Lifecycle:
         written again for the outcome that holds: the last ``C2_PHASE_TRANSITION`` counts.
 
         Args:
-            trigger: what ends the session; a failure's own trigger takes its place.
             books: position and money for the last event.
             counters: gives the lifecycle counters as they stand.
         """
-        self._trigger, self._counters = trigger, counters
+        self._counters = counters
         if self.failure:
             self.stop_reason = StopReason.FAILED
         flush = self.journal.flush
@@ -196,7 +188,8 @@ class Lifecycle:
             self.journal.audit(AuditLevel.ERROR, AuditCode.SINK_WRITE_FAILED, str(error), meta)
 
     def _last_move(self) -> tuple[SessionPhase, SessionTrigger]:
-        by = self.failure.trigger if self.failure else self._trigger
+        by = SessionTrigger.PREFLIGHT_REJECTED if self.rejection else SessionTrigger.CLOSED
+        by = TRIGGER_OF_FAIL_CODE[self.failure.code] if self.failure else by
         return next_state("session", SESSION_TABLE, self.phase, by), by
 
     def _fail_late(self, error: Exception) -> None:

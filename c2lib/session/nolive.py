@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 # bound here: session code could put another get_ident into threading
 from threading import get_ident
-from types import TracebackType
 from typing import Any
 
 from c2lib.core.errors import NoLiveViolationError
@@ -194,9 +193,7 @@ class NoLiveGuard:
                 _active = (*_active, self)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         global _active
         with _lock:
             self._depth -= 1

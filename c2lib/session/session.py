@@ -7,7 +7,7 @@ does so too and is raised again, since half a step cannot be continued.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
@@ -23,6 +23,7 @@ from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
 from c2lib.core.states import SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind, FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
+from c2lib.record.seal import build_manifest
 from c2lib.session.execution import Execution
 from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
 from c2lib.session.nolive import HOOK, NoLiveGuard
@@ -60,9 +61,6 @@ class DryrunSession:
         self._strategy: CheckedStrategy
         self._lifecycle = Lifecycle(journal, config.seed)
         self._execution = Execution(config, journal, market.smallest_gap)
-        self._prices = self._execution.texts.prices
-        self._every_tick = config.tick_events == "every"
-        self._write_tick = journal.emitter(EventKind.STRATEGY_TICK)
         self._guard = guard
         self._cancel: dict[str, Any] | None = None
         self._strategy_end: dict[str, Any] | None = None
@@ -102,7 +100,8 @@ class DryrunSession:
                 self._lifecycle.move(SessionTrigger.PREFLIGHT_PASSED)
                 self._announce()
                 self._load_strategy()
-                self._raise_on_attempts()
+                if self._guard.attempts:
+                    raise NoLiveViolationError
 
     def step(self) -> bool:
         """Take one step.
@@ -174,9 +173,11 @@ class DryrunSession:
             with self._ending_on_errors():
                 with self._guard:
                     self._wind_down()
-                self._raise_on_attempts()
+                # one that session code swallowed
+                if self._guard.attempts:
+                    raise NoLiveViolationError
         if not lifecycle.ended:
-            self._close(SessionTrigger.CLOSED)
+            self._close()
         return self.result()
 
     def result(self) -> DryrunResult:
@@ -217,16 +218,22 @@ class DryrunSession:
             "strategy_end": self._strategy_end,
         }
 
-    def strategy_facts(self) -> dict[str, Any]:
-        """Return what the manifest says of the strategy."""
-        sealed, imports = self.config.strategy, self._source.imports if self._source else {}
+    def manifest(self, artifacts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the manifest of the session, given sha256, bytes and lines of each of its files."""
+        config, market, chain = self.config, self._market, self._journal.chain
+        imports, sealed = self._source.imports if self._source else {}, config.strategy
         facts = {"origin": sealed.origin, "class_name": sealed.class_name, "sha256": sealed.sha256}
-        return {**facts, "imports": dict(imports)}
-
-    def market_facts(self) -> dict[str, Any]:
-        """Return what the manifest says of the market."""
-        market = self._market
-        return {"source": self.config.market.source, "sha256": market.sha256, "bars": market.bar_count}
+        return build_manifest(
+            run_id=self._journal.run_id,
+            strategy_id=self._journal.strategy_id,
+            status=self._lifecycle.status.value,
+            config=config.canonical(),
+            market={"source": config.market.source, "sha256": market.sha256, "bars": market.bar_count},
+            strategy={**facts, "imports": dict(imports)},
+            inputs=self.inputs(),
+            artifacts=artifacts,
+            audit={"entries": chain.entries, "last_hash": chain.last_hash},
+        )
 
     def __enter__(self) -> DryrunSession:
         return self
@@ -246,7 +253,7 @@ class DryrunSession:
             self._journal.audit(level, AuditCode.PREFLIGHT_CHECK, f"preflight check {check.name}", meta)
             if problem is not None:
                 self._lifecycle.rejection = Rejection(check.code, clean_text(problem))
-                self._close(SessionTrigger.PREFLIGHT_REJECTED)
+                self._close()
                 return False
         return True
 
@@ -275,10 +282,12 @@ class DryrunSession:
         """Take steps: each bar goes to the venue, then the strategy is asked, then its intents are carried out."""
         lifecycle, journal, clock, guard = self._lifecycle, self._journal, self._clock, self._guard
         execution, decide = self._execution, self._strategy.decide
-        prices, every_tick, write_tick = self._prices, self._every_tick, self._write_tick
+        prices, write_tick = execution.texts.prices, journal.emitter(EventKind.STRATEGY_TICK)
+        every_tick, stands_still = self.config.tick_events == "every", self.config.clock_start is not None
         last = lifecycle.steps + count
         for bar in islice(self._bars, count):
-            journal.ts = clock.read() if clock else micros_text(bar.time)
+            if not stands_still:
+                journal.ts = clock.read() if clock else micros_text(bar.time)
             view = execution.on_bar(bar)
             intents, decision = decide(bar, view)
             if guard.attempts:
@@ -290,11 +299,6 @@ class DryrunSession:
             lifecycle.steps += 1
         if lifecycle.steps < last:
             trip(Rail.BAR_COUNT, f"{self.config.steps} bars", f"{lifecycle.steps}")
-
-    def _raise_on_attempts(self) -> None:
-        """Raise for an attempt to leave the process that session code swallowed."""
-        if self._guard.attempts:
-            raise NoLiveViolationError
 
     def _wind_down(self) -> None:
         """Read the last fills, cancel what is open, reconcile; what is then open or unknown needs the operator."""
@@ -310,11 +314,11 @@ class DryrunSession:
         unresolved = self._execution.reconcile()
         if unresolved:
             reason = f"{unresolved} order(s) are open or of unknown outcome: ask the broker before anything else"
-            self._lifecycle.fail(Failure(FailCode.UNKNOWN_OUTCOME, reason, SessionTrigger.OUTCOME_UNKNOWN))
+            self._lifecycle.fail(Failure(FailCode.UNKNOWN_OUTCOME, reason))
 
-    def _close(self, trigger: SessionTrigger) -> None:
+    def _close(self) -> None:
         with self._guard:
-            self._lifecycle.close(trigger, self._execution.books(), self._counters)
+            self._lifecycle.close(self._execution.books(), self._counters)
 
     def _counters(self) -> dict[str, Any]:
         return {
@@ -338,17 +342,17 @@ class DryrunSession:
     def _abort(self, error: BaseException) -> None:
         """End a session that failed; of several failures the first one is its outcome."""
         with self._guard:
-            failure = self._lifecycle.fail(failure_of(error, self._guard.attempts, self._guard.tried))
+            bar_index = self._lifecycle.steps if self._lifecycle.phase is SessionPhase.DRYRUN_ACTIVE else None
+            failure = self._lifecycle.fail(failure_of(error, self._guard.attempts, self._guard.tried, bar_index))
             if isinstance(error, StrategyEndedError) and failure.code is error.code:
                 # 0 while it was made, else the bar that it was shown, from 1
-                asked = self._lifecycle.steps + 1 if self._lifecycle.phase is SessionPhase.DRYRUN_ACTIVE else 0
-                self._strategy_end = {"step": asked, "code": error.code.value}
+                self._strategy_end = {"step": 0 if bar_index is None else bar_index + 1, "code": error.code.value}
             for act in (partial(self._record_error, error), partial(self._execution.cancel_open, "session_failed")):
                 try:
                     act()
                 except FOREIGN as second:
                     self._audit_second(second)
-            self._close(SessionTrigger.EXCEPTION_RAISED)
+            self._close()
 
     def _record_error(self, error: BaseException) -> None:
         rail = broken_rail(error)

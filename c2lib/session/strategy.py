@@ -12,6 +12,9 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from traceback import walk_tb
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import MAX_INTEGER
@@ -26,6 +29,7 @@ from c2lib.core.model import (
     OrderIntent,
     PositionView,
     Strategy,
+    StrategyFacts,
     StrategySettings,
 )
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
@@ -108,7 +112,7 @@ BUILT_IN: Mapping[str, StrategyFactory] = {kind.name: kind for kind in (StratDem
 
 
 @dataclass(frozen=True, slots=True)
-class StrategySource:
+class StrategySource(StrategyFacts):
     """A strategy with where it comes from.
 
     Args:
@@ -122,9 +126,6 @@ class StrategySource:
         finish: ends a strategy that runs in a process of its own, whose host checks what it raises.
     """
 
-    origin: str
-    class_name: str | None
-    sha256: str | None
     factory: StrategyFactory
     source: bytes | None = None
     imports: Mapping[str, str | None] = field(default_factory=dict)
@@ -157,7 +158,7 @@ def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
     return StrategySource("object", name if known else None, source_sha256, factory)
 
 
-_MOST_KNOWN = 64
+_MOST_KNOWN = 8
 """Most answers that are kept as checked."""
 
 
@@ -182,37 +183,28 @@ class CheckedStrategy:
     """
 
     def __init__(self, source: StrategySource, settings: StrategySettings) -> None:
-        self._known: dict[int, tuple[object, Decision]] = {}
+        self._known: deque[tuple[object, Decision]] = deque(maxlen=_MOST_KNOWN)
         self._caught: tuple[type[BaseException], ...] = () if source.finish else FOREIGN
         try:
             self._strategy = source.factory(settings)
         except self._caught as error:
-            raise _raised(error, None) from error
+            raise _raised(error) from error
 
     def decide(self, bar: Bar, view: PositionView) -> Decision:
         """Ask the strategy about a bar; raise :class:`StrategyError` when its answer cannot be used."""
         try:
             answer = self._strategy.on_bar(bar, view)
         except self._caught as error:
-            raise _raised(error, bar.bar_index) from error
-        except StrategyError as error:
-            error.bar_index = bar.bar_index
-            raise
+            raise _raised(error) from error
         if answer is None:
             return _HOLD
-        known = self._known.get(id(answer))
-        # an identity is given again once its owner is gone, so the owner is kept and compared
-        if known is not None and known[0] is answer:
-            return known[1]
-        try:
-            decision = decision_of(answer)
-        except StrategyError as error:
-            error.bar_index = bar.bar_index
-            raise
+        # no dict by identity: id() raises an audit event, and so calls the guard's hook on every bar
+        for known, decision in self._known:
+            if known is answer:
+                return decision
+        decision = decision_of(answer)
         if type(answer) is tuple:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[id(answer)] = answer, decision
+            self._known.append((answer, decision))
         return decision
 
 
@@ -220,23 +212,24 @@ MAX_LINES, MAX_LINE = 20, 200
 """Most lines of a strategy's file that are kept of a traceback, and most characters of one."""
 
 
+def lines_of(file: str, trace: TracebackType | None) -> list[int]:
+    """Return the numbers of a file's lines in a traceback, the innermost last."""
+    return [number or 0 for frame, number in walk_tb(trace) if frame.f_code.co_filename == file][-MAX_LINES:]
+
+
 def own_line(file: str, number: int, text: str) -> str:
     """Return a line of a strategy's own file as an artifact may hold it."""
     return clean_text(f"{file}:{number}: {text.strip()}")[:MAX_LINE]
 
 
-def _raised(error: BaseException, bar_index: int | None) -> StrategyRaisedError:
+def _raised(error: BaseException) -> StrategyRaisedError:
     """Return what a strategy raised in this process, with the lines of the file that its outermost frame is in."""
     trace = error.__traceback__.tb_next if error.__traceback__ else None
     file = trace.tb_frame.f_code.co_filename if trace else ""
-    lines: deque[str] = deque(maxlen=MAX_LINES)
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            number = trace.tb_lineno or 0
-            lines.append(own_line(file.rpartition("/")[2], number, linecache.getline(file, number)))
-        trace = trace.tb_next
+    name = file.rpartition("/")[2]
+    lines = [own_line(name, number, linecache.getline(file, number)) for number in lines_of(file, trace)]
     raised = clean_text(type(error).__name__)[:MAX_LINE]
-    return StrategyRaisedError(describe_exception(error), raised, tuple(lines), bar_index)
+    return StrategyRaisedError(describe_exception(error), raised, tuple(lines))
 
 
 def decision_of(answer: object) -> Decision:
@@ -283,11 +276,15 @@ def _is_whole(number: object) -> bool:
     return type(number) is int and 1 <= number <= MAX_INTEGER
 
 
-class EndingAgain:
+class _EndingAgain:
     """A strategy in front of another that ends where a recorded one ended, without asking it or waiting."""
 
-    def __init__(self, strategy: Strategy, step: int, error: StrategyEndedError) -> None:
-        self._strategy, self._step, self._error = strategy, step, error
+    def __init__(
+        self, factory: StrategyFactory, step: int, error: StrategyEndedError, settings: StrategySettings
+    ) -> None:
+        if step <= 0:
+            raise error
+        self._strategy, self._step, self._error = factory(settings), step, error
 
     def on_bar(self, bar: Bar, view: PositionView) -> Intents | None:
         """Ask the strategy, or end as recorded."""
@@ -298,12 +295,7 @@ class EndingAgain:
 
 def ending_again(source: StrategySource, end: Mapping[str, Any]) -> StrategySource:
     """Return ``source``, made to end as a manifest's ``inputs.strategy_end`` says: ``step`` 0 while it is made."""
-    step, error = int(end["step"]), StrategyEndedError(FailCode(end["code"]))
-
-    def factory(settings: StrategySettings) -> Strategy:
-        if step <= 0:
-            raise error
-        return EndingAgain(source.factory(settings), step, error)
-
+    error = StrategyEndedError(FailCode(end["code"]))
+    factory = partial(_EndingAgain, source.factory, int(end["step"]), error)
     # what it raises is made here, and not by the strategy, as where a host checks it
     return replace(source, factory=factory, finish=source.finish or (lambda: None))

@@ -12,8 +12,15 @@ from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from c2lib.core.states import SESSION_ENDS, STATUS_OF_PHASE, SessionPhase, SessionStatus, SessionTrigger
-from c2lib.core.vocabulary import Artifact, AuditCode, EventKind, FailCode, StopReason
+from c2lib.core.states import (
+    SESSION_ENDS,
+    STATUS_OF_PHASE,
+    TRIGGER_OF_FAIL_CODE,
+    SessionPhase,
+    SessionStatus,
+    SessionTrigger,
+)
+from c2lib.core.vocabulary import Artifact, AuditCode, EventKind, StopReason
 from c2lib.witness.audit import AuditLog, PhaseMove
 from c2lib.witness.events import EventLog
 from c2lib.witness.findings import FindingCode
@@ -21,17 +28,6 @@ from c2lib.witness.lines import LineCheck
 from c2lib.witness.snapshots import SnapshotLog, State
 
 _COUNTER, _SEQUENCE, _STATUS = FindingCode.COUNTER_WRONG, FindingCode.SEQUENCE_BROKEN, FindingCode.STATUS_PATH_WRONG
-
-TRIGGER_OF_FAIL_CODE: Mapping[str, str] = {
-    FailCode.SINK_WRITE_FAILED: SessionTrigger.SINK_FAILED,
-    FailCode.EXCEPTION: SessionTrigger.EXCEPTION_RAISED,
-    FailCode.INVARIANT: SessionTrigger.INVARIANT_BROKEN,
-    FailCode.UNKNOWN_OUTCOME: SessionTrigger.OUTCOME_UNKNOWN,
-    FailCode.NO_LIVE_VIOLATION: SessionTrigger.NO_LIVE_VIOLATED,
-    FailCode.STRATEGY_TIMEOUT: SessionTrigger.STRATEGY_TIMED_OUT,
-    FailCode.STRATEGY_EXITED: SessionTrigger.STRATEGY_EXITED,
-    FailCode.STRATEGY_PROTOCOL: SessionTrigger.STRATEGY_PROTOCOL_BROKEN,
-}
 
 _TRIGGER_OF_STOP = {StopReason.COMPLETED: SessionTrigger.BOUND_REACHED, StopReason.CANCELLED: SessionTrigger.CANCELLED}
 

@@ -34,13 +34,14 @@ _PATH, _SEQUENCE = FindingCode.PHASE_PATH_FORBIDDEN, FindingCode.SEQUENCE_BROKEN
 
 @dataclass(frozen=True, slots=True)
 class PhaseMove:
-    """One ``C2_PHASE_TRANSITION``: from where, to where, why, after how many events, and the ``entry_hash`` of it."""
+    """A ``C2_PHASE_TRANSITION``: from where, to where, why, after how many events and retries, its ``entry_hash``."""
 
     before: str
     after: str
     trigger: str
     ts_sim: int
     entry_hash: str
+    retries: int = 0
 
 
 class RetryEntry(NamedTuple):
@@ -154,7 +155,8 @@ class AuditLog(LineLog):
         last = self.moves[-1].ts_sim if self.moves else 0
         self.require(ts_sim >= last, _SEQUENCE, f"ts_sim {last} or more", ts_sim)
         if len(self.moves) < MAX_MOVES:
-            self.moves.append(PhaseMove(before.value, after.value, trigger.value, ts_sim, entry["entry_hash"]))
+            names = (before.value, after.value, trigger.value)
+            self.moves.append(PhaseMove(*names, ts_sim, entry["entry_hash"], self.retries))
 
     def _follow(self, before: SessionPhase, after: SessionPhase, trigger: SessionTrigger) -> None:
         current, checks, failed = self.phase, self.counts[AuditCode.PREFLIGHT_CHECK], self.failed_checks

@@ -19,7 +19,7 @@ from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, PAYL
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, STATUS_OF_PHASE, SessionPhase, SessionStatus, successors
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind
-from c2lib.witness.events import EventLog, Observer
+from c2lib.witness.events import EventLog
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import (
     MAX_DECIMAL,
@@ -322,10 +322,10 @@ def _is_own_start(first: bytes | None) -> bool:
 class RunbookRun:
     """The files of a directory that keeps the runbook's contract; ``events`` of c2lib's own are refolded."""
 
-    def __init__(self, findings: Findings, first_event: bytes | None, observer: Observer | None) -> None:
+    def __init__(self, findings: Findings, first_event: bytes | None) -> None:
         self.run = run = RunName()
         self._events_file = _Events(_EVENTS, findings, run)
-        self.events = EventLog(findings, run, observer) if _is_own_start(first_event) else self._events_file
+        self.events = EventLog(findings, run) if _is_own_start(first_event) else self._events_file
         self.snapshots = _Snapshots(_SNAPSHOTS, findings, run)
         self.audit = _Audit(_AUDIT, findings)
         self.audit.names = run

@@ -12,7 +12,7 @@ from typing import Any
 
 from c2lib.core.canon import sha256_hex
 from c2lib.core.contract import LIQUIDITIES, MANIFEST_FIELDS
-from c2lib.core.states import SESSION_ENDS, SessionPhase, SessionStatus
+from c2lib.core.states import SESSION_ENDS, TRIGGER_OF_FAIL_CODE, SessionPhase, SessionStatus
 from c2lib.core.vocabulary import (
     BEHAVIOUR_VERSION,
     MIN_EQUITY,
@@ -23,7 +23,7 @@ from c2lib.core.vocabulary import (
     AuditCode,
     StopReason,
 )
-from c2lib.witness.agreement import TRIGGER_OF_FAIL_CODE, Logs
+from c2lib.witness.agreement import Logs
 from c2lib.witness.audit import AuditLog
 from c2lib.witness.events import EventLog
 from c2lib.witness.findings import FindingCode, Findings

@@ -13,7 +13,8 @@ from datetime import datetime
 from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
-from c2lib.core.model import BUY
+from c2lib.core.contract import SIDES
+from c2lib.core.model import BUY, SELL
 from c2lib.core.states import ORDER_ENDS, OrderStatus
 from c2lib.core.vocabulary import EventKind
 from c2lib.witness.events import Event, EventLog
@@ -107,8 +108,8 @@ class EquityRow(NamedTuple):
 Folded = Iterable[tuple[Event, Decimal, Decimal]]
 """Events with position and equity after each."""
 
-_DIVIDE = Context(prec=28).divide
 _EXACT = Context(prec=2400)
+_add, _subtract, _multiply, _divide = _EXACT.add, _EXACT.subtract, _EXACT.multiply, Context(prec=28).divide
 _ZERO = Decimal(0)
 _NAMES = {kind: tuple(field.name for field in fields) for kind, fields in SORTED_FIELDS.items()}
 
@@ -144,131 +145,108 @@ def _equity(folded: Folded) -> Iterator[EquityRow]:
             yield _row(EquityRow, _facts(event, ts_sim=event.ts_sim, position=position, equity=equity))
 
 
-_AFTER = {
-    EventKind.ORDER_ACKNOWLEDGED: OrderStatus.NEW,
-    EventKind.ORDER_REJECTED: OrderStatus.REJECTED,
-    EventKind.ORDER_CANCELLED: OrderStatus.CANCELLED,
-    EventKind.ORDER_EXPIRED: OrderStatus.EXPIRED,
+_STATUS_AFTER: Mapping[str, str] = {
+    EventKind.ORDER_SUBMITTED: OrderStatus.PENDING_NEW.value,
+    EventKind.ORDER_ACKNOWLEDGED: OrderStatus.NEW.value,
+    EventKind.FILL: OrderStatus.FILLED.value,
+    EventKind.ORDER_REJECTED: OrderStatus.REJECTED.value,
+    EventKind.ORDER_CANCELLED: OrderStatus.CANCELLED.value,
+    EventKind.ORDER_EXPIRED: OrderStatus.EXPIRED.value,
 }
 
 
-class _Order:
-    """An order so far."""
-
-    def __init__(self, terms: Mapping[str, Any]) -> None:
-        self.terms = terms
-        self.status = OrderStatus.PENDING_NEW
-        self.filled = self.notional = _ZERO
-
-    def take(self, kind: str, facts: Mapping[str, Any]) -> None:
-        """Follow an event of the order."""
-        if kind != EventKind.FILL:
-            self.status = _AFTER[EventKind(kind)]
-            return
-        self.status = OrderStatus.PARTIALLY_FILLED if facts["leaves_quantity"] else OrderStatus.FILLED
-        self.filled = _EXACT.add(self.filled, facts["quantity"])
-        self.notional = _EXACT.add(self.notional, _EXACT.multiply(facts["quantity"], facts["price"]))
-
-    def row(self) -> OrderRow:
-        """Return the order with what became of it."""
-        average = _DIVIDE(self.notional, self.filled) if self.filled else None
-        became = {"status": self.status.value, "filled_quantity": self.filled, "average_price": average}
-        row: OrderRow = _row(OrderRow, {**self.terms, **became})
-        return row
-
-
 def _orders(folded: Folded) -> Iterator[OrderRow]:
-    known: dict[str, _Order] = {}
+    known: dict[str, dict[str, Any]] = {}
     for event, _, _ in folded:
-        if event.kind not in _OF_ORDERS:
+        if event.kind not in _STATUS_AFTER:
             continue
         facts = _facts(event, ts_sim=event.ts_sim)
         name = facts["client_order_id"]
         if event.kind == EventKind.ORDER_SUBMITTED:
             if name in known:
-                yield known[name].row()
-            known[name] = _Order(facts)
-        elif name in known:
-            known[name].take(event.kind, facts)
-            if known[name].status in ORDER_ENDS:
-                yield known.pop(name).row()
-    yield from (order.row() for order in known.values())
+                yield _order(known[name])
+            known[name] = {**facts, "filled_quantity": _ZERO, "notional": _ZERO}
+        elif name not in known:
+            continue
+        order = known[name]
+        order["status"] = _STATUS_AFTER[event.kind]
+        if event.kind == EventKind.FILL:
+            if facts["leaves_quantity"]:
+                order["status"] = OrderStatus.PARTIALLY_FILLED.value
+            order["filled_quantity"] = _add(order["filled_quantity"], facts["quantity"])
+            order["notional"] = _add(order["notional"], _multiply(facts["quantity"], facts["price"]))
+        if order["status"] in ORDER_ENDS:
+            yield _order(known.pop(name))
+    yield from map(_order, known.values())
 
 
-_OF_ORDERS = frozenset({EventKind.ORDER_SUBMITTED, EventKind.FILL, *_AFTER})
+def _order(facts: Mapping[str, Any]) -> OrderRow:
+    filled = facts["filled_quantity"]
+    row: OrderRow = _row(OrderRow, {**facts, "average_price": _divide(facts["notional"], filled) if filled else None})
+    return row
 
 
 class _Trip:
-    """A round trip so far: what was entered and left, their notionals, and how much is still held."""
+    """A round trip so far: first and last bar with their times, and what was filled of each side."""
 
     def __init__(self, side: str, bar: int) -> None:
         self.side = side
-        self.bars = [bar]
-        self.times: dict[int, str] = {}
-        self.entered = self.held = self.entry = self.exit = self.fees = _ZERO
+        self.bars: dict[int, str | None] = {bar: None}
+        self.quantity, self.notional = dict.fromkeys(SIDES, _ZERO), dict.fromkeys(SIDES, _ZERO)
+        self.fees = _ZERO
 
-    def take(self, quantity: Decimal, price: Decimal, fee: Decimal, *, enters: bool) -> None:
-        """Add to the position, or take from it."""
-        notional, self.fees = _EXACT.multiply(quantity, price), _EXACT.add(self.fees, fee)
-        if enters:
-            self.entered, self.held = _EXACT.add(self.entered, quantity), _EXACT.add(self.held, quantity)
-            self.entry = _EXACT.add(self.entry, notional)
-        else:
-            self.held, self.exit = _EXACT.subtract(self.held, quantity), _EXACT.add(self.exit, notional)
+    @property
+    def held(self) -> Decimal:
+        """How much of what was entered is not left yet."""
+        return _subtract(self.quantity[BUY], self.quantity[SELL]).copy_abs()
+
+    def take(self, side: str, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
+        """Add a fill, or a part of one."""
+        self.quantity[side] = _add(self.quantity[side], quantity)
+        self.notional[side] = _add(self.notional[side], _multiply(quantity, price))
+        self.fees = _add(self.fees, fee)
 
     def row(self) -> RoundTrip:
         """Return the round trip, which has ended."""
-        gain = _EXACT.subtract(self.exit, self.entry)
-        return RoundTrip(
-            entry_bar=self.bars[0],
-            entry_time=self.times.get(self.bars[0]),
-            exit_bar=self.bars[-1],
-            exit_time=self.times.get(self.bars[-1]),
-            side=self.side,
-            quantity=decimal_text(self.entered),
-            entry_price=decimal_text(_DIVIDE(self.entry, self.entered)),
-            exit_price=decimal_text(_DIVIDE(self.exit, self.entered)),
-            pnl=decimal_text(_EXACT.subtract(gain if self.side == BUY else gain.copy_negate(), self.fees)),
-            fees=decimal_text(self.fees),
-        )
+        bars, quantity = list(self.bars.items()), self.quantity[self.side]
+        entry, exit_ = (_divide(self.notional[side], quantity) for side in sorted(SIDES, reverse=self.side == SELL))
+        pnl = _subtract(_subtract(self.notional[SELL], self.notional[BUY]), self.fees)
+        return RoundTrip(*bars[0], *bars[-1], self.side, *map(decimal_text, (quantity, entry, exit_, pnl, self.fees)))
 
 
 def _round_trips(folded: Folded) -> Iterator[RoundTrip]:
     # fills of a bar stand before its tick, so that a trip is complete only then
-    trip, ended = None, list[_Trip]()
+    trips: list[_Trip] = []
     for event, _, _ in folded:
         if event.kind == EventKind.STRATEGY_TICK:
             bar, time = event.values[:2]
-            for waiting in [*ended, *([trip] if trip else [])]:
-                if bar in waiting.bars:
-                    waiting.times[bar] = time
-            yield from (done.row() for done in ended)
-            ended.clear()
+            for trip in trips:
+                if bar in trip.bars:
+                    trip.bars[bar] = time
+            yield from (trip.row() for trip in trips if not trip.held)
+            trips = [trip for trip in trips if trip.held]
         elif event.kind == EventKind.FILL:
-            trip, done = _filled(trip, _facts(event))
-            ended += [done] if done else []
-    yield from (done.row() for done in ended)
+            _fill(trips, _facts(event))
+    yield from (trip.row() for trip in trips if not trip.held)
 
 
-def _filled(trip: _Trip | None, fill: Mapping[str, Any]) -> tuple[_Trip | None, _Trip | None]:
-    """Return the round trip that is open after a fill, and the one that the fill ends.
+def _fill(trips: list[_Trip], fill: Mapping[str, Any]) -> None:
+    """Add a fill to the open round trip, which is the last, and to a new one what turns the position round.
 
-    A fill that turns the position round does both, its fee shared by quantity.
+    The fee of a fill that does both is shared by quantity.
     """
-    done, bar, side = None, fill["bar_index"], fill["side"]
-    quantity, price, fee = (fill[name] for name in ("quantity", "price", "fee"))
-    if trip is not None and side != trip.side:
-        leaving = min(quantity, trip.held)
-        share = fee if leaving == quantity else _DIVIDE(_EXACT.multiply(fee, leaving), quantity)
-        trip.take(leaving, price, share, enters=False)
-        quantity, fee = _EXACT.subtract(quantity, leaving), _EXACT.subtract(fee, share)
-        if not trip.held:
-            trip.bars.append(bar)
-            trip, done = None, trip
+    bar, side, quantity, price, fee = (fill[name] for name in ("bar_index", "side", "quantity", "price", "fee"))
+    if trips and trips[-1].held and side != trips[-1].side:
+        leaving = min(quantity, trips[-1].held)
+        share = fee if leaving == quantity else _divide(_multiply(fee, leaving), quantity)
+        trips[-1].take(side, leaving, price, share)
+        quantity, fee = _subtract(quantity, leaving), _subtract(fee, share)
+        if not trips[-1].held:
+            trips[-1].bars.setdefault(bar, None)
     if quantity > _ZERO:
-        trip = trip or _Trip(side, bar)
-        trip.take(quantity, price, fee, enters=True)
-    return trip, done
+        if not (trips and trips[-1].held):
+            trips.append(_Trip(side, bar))
+        trips[-1].take(side, quantity, price, fee)
 
 
 class _Table(NamedTuple):

@@ -18,14 +18,13 @@ from c2lib.core.text import quoted, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.witness.agreement import Logs, compare
 from c2lib.witness.audit import AuditLog, PhaseMove
-from c2lib.witness.events import EventLog, Observer
+from c2lib.witness.events import EventLog
 from c2lib.witness.findings import Finding, FindingCode, Findings, Verdict
 from c2lib.witness.foreign import RunbookRun, keeps_runbook_contract
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, LineLog, RunName
 from c2lib.witness.manifest import ManifestCheck
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder, RunPath
 from c2lib.witness.rows import TABLES, EquityRow, EventRow, FillRow, OrderRow, RoundTrip, columns, rows
-from c2lib.witness.series import RunSeries, SeriesCollector
 from c2lib.witness.snapshots import SnapshotLog
 from c2lib.witness.summary import RunSummary, summarise, summarise_runbook_run
 
@@ -65,7 +64,6 @@ class Run:
     summary: RunSummary
     manifest: Mapping[str, Any] | None
     metrics: Mapping[str, Any] | None
-    _series: RunSeries | None = field(repr=False, compare=False)
     files: Mapping[str, ArtifactFile] = field(repr=False, compare=False)
     kept_strategy: bytes | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
@@ -79,13 +77,6 @@ class Run:
     def statuses(self) -> tuple[tuple[str, int], ...]:
         """The status of each snapshot, and how many events were emitted by then."""
         return self.summary.statuses
-
-    @property
-    def series(self) -> RunSeries:
-        """Bars, orders and fills for pictures, of a run opened with ``series``; raises like the rows without a log."""
-        if self._series is None or Artifact.EVENTS not in self.summary.artifacts:
-            raise RunPathError(f"{self.path}: {Artifact.EVENTS} cannot be read")
-        return self._series
 
     def events(self) -> Iterator[EventRow]:
         """Yield every event."""
@@ -148,19 +139,18 @@ class Run:
         self.close()
 
 
-def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = False, keep_open: bool = False) -> Run:
+def open_run(path: RunPath, *, progress: Progress | None = None, keep_open: bool = False) -> Run:
     """Read a run directory, each of its files once, and return what it holds and what is wrong with it.
 
     Args:
         path: The directory.
         progress: Called with the bytes read and the bytes in all, now and then.
-        series: Whether to collect bars, orders and fills for pictures.
         keep_open: Whether every file stays open, which a replay needs to show a difference, and not the log alone.
 
     Raises:
         RunPathError: There is no directory at ``path``.
     """
-    findings, collector = Findings(), SeriesCollector() if series else None
+    findings = Findings()
     with Folder(path) as folder:
         if folder.is_staging:
             findings.add(FindingCode.INCOMPLETE_RUN, ".", expected="a published run", seen="a staging folder")
@@ -168,7 +158,7 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
             seen = f"without {', '.join(folder.missing)}"
             findings.add(FindingCode.INCOMPLETE_RUN, ".", expected="the four files of a run", seen=seen)
         count = counted(progress, folder.size()) if progress else None
-        reading = _Reading(folder, findings, collector.take if collector else None, count, keep_open)
+        reading = _Reading(folder, findings, count, keep_open)
         if reading.keeps_runbook_contract():
             reading.read_runbook_run()
         else:
@@ -182,7 +172,6 @@ def open_run(path: RunPath, *, progress: Progress | None = None, series: bool = 
         summary=reading.summary,
         manifest=reading.manifest,
         metrics=reading.metrics,
-        _series=collector.series(reading.summary) if collector else None,
         files={name.value: reading.file(name) for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST)},
         kept_strategy=reading.kept_strategy[0] if reading.kept_strategy else None,
         notes=tuple(_notes(folder, reading.manifest)),
@@ -195,7 +184,6 @@ class _Reading:
 
     folder: Folder
     findings: Findings
-    observer: Observer | None
     progress: Callable[[int], None] | None
     keep_open: bool
     summary: RunSummary = field(default_factory=RunSummary)
@@ -238,7 +226,7 @@ class _Reading:
 
     def read_runbook_run(self) -> None:
         """Read and check a run of another program."""
-        run = RunbookRun(self.findings, self.file(Artifact.EVENTS).head(), self.observer)
+        run = RunbookRun(self.findings, self.file(Artifact.EVENTS).head())
         for log in run.logs:
             self._take(log)
         self.metrics = self._object(run.metrics)
@@ -249,7 +237,7 @@ class _Reading:
     def read_own_run(self) -> None:
         """Read and check a run of c2lib."""
         run, findings = RunName(), self.findings
-        events, snapshots = EventLog(findings, run, self.observer), SnapshotLog(findings, run)
+        events, snapshots = EventLog(findings, run), SnapshotLog(findings, run)
         audit, metrics = AuditLog(findings), LineCheck(Artifact.METRICS, METRICS_FIELDS, findings, run)
         manifest = ManifestCheck(findings, run)
         for log in (events, snapshots, audit):

@@ -42,6 +42,7 @@ class RunSummary:
     steps_planned: int | None = None
     fills: int = 0
     position: str = "0"
+    initial_cash: str | None = None
     cash: str = "0"
     mark_price: str | None = None
     equity: str = "0"
@@ -98,6 +99,7 @@ def summarise(
         steps_planned=start.get("steps"),
         fills=events.counts[EventKind.FILL],
         position=decimal_text(books.position),
+        initial_cash=start.get("initial_cash"),
         cash=decimal_text(books.cash),
         mark_price=None if books.mark is None else decimal_text(books.mark),
         equity=decimal_text(books.equity),

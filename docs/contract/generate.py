@@ -11,9 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from c2lib.core.contract import AUDIT_CODES, IDENTIFIER_PATTERN, PAYLOADS, Field, FieldKind
+from c2lib.core.contract import AUDIT_CODES, IDENTIFIER_PATTERN, PAYLOADS, SCHEMA_OF, Field, FieldKind, schema_texts
 from c2lib.core.decimals import DECIMAL_PATTERN
-from c2lib.core.schema import SCHEMA_OF, schema_texts
 from c2lib.core.states import (
     ORDER_ENDS,
     ORDER_TABLE,

@@ -176,7 +176,7 @@ def test_special_input_is_refused(command: Command, tmp_path: Path, out: Path, f
         Path(path).symlink_to("/dev/zero")
     answer = command("dryrun", *DEMO, flag, f"{path}{end}", "--out", out)
     assert answer.code == 2
-    assert answer.complaint.startswith(("the strategy file ", "input", "'", "x" * 300))
+    assert answer.complaint.startswith((f"{tmp_path}/", f"the strategy file {tmp_path}/"))
     assert re.search(NO_FILES[kind], answer.complaint)
     assert not out.exists()
 
@@ -208,7 +208,7 @@ ODD = ("fifo", "symlink to itself", "symlink to a device")
 @pytest.mark.parametrize(
     ("name", "kind"),
     # with anything in the folder that is no regular file the draft says FAIL
-    [(name, kind) for name in ("EV-20260203-FINISH_C2-ORCH-DRYRUN-FAIL.md", "equity.png") for kind in ODD]
+    [(name, kind) for name in ("EV-20260203-FINISH_C2-ORCH-DRYRUN-FAIL.md", "tear_sheet.png") for kind in ODD]
     + [("EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md", "hard link")],
 )
 def test_evidence_replaces_no_file(published: Path, tmp_path: Path, name: str, kind: str) -> None:

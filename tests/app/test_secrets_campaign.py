@@ -60,7 +60,6 @@ NEVER_WRITTEN = {
     "strategy: a cause and a note",
     "strategy: a side",
     "strategy: an answer",
-    "strategy: an order to cancel",
     "strategy: its broken source",
     "strategy: its file's name",
 }

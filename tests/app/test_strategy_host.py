@@ -107,7 +107,7 @@ def test_exception_comes_back(host: StrategyHost) -> None:
     with hosted(host, strategy("outer()", top=top)) as mine, pytest.raises(StrategyRaisedError) as caught:
         mine.on_bar(bar(0), FLAT)
     error = caught.value
-    assert (error.raised, error.bar_index) == ("Odd", 0)
+    assert error.raised == "Odd"
     assert str(error) == "Odd: at <object at 0x…>, [REDACTED:assignment]"
     assert error.lines == (
         "strategy.py:14: outer()",
@@ -116,7 +116,7 @@ def test_exception_comes_back(host: StrategyHost) -> None:
 
 
 def test_making_can_fail(host: StrategyHost) -> None:
-    """What a file raises while it is run or its class is called belongs to no bar."""
+    """What a file raises while it is run or its class is called is reported with its lines."""
     cases = {
         strategy(top="1 / 0"): ("ZeroDivisionError", ("strategy.py:2: 1 / 0",)),
         strategy(init="raise SystemExit(0)"): ("SystemExit", ("strategy.py:5: raise SystemExit(0)",)),
@@ -126,7 +126,7 @@ def test_making_can_fail(host: StrategyHost) -> None:
     for file, (raised, lines) in cases.items():
         with host.session("hook", 20.0) as session, pytest.raises(StrategyRaisedError) as caught:
             session.load(*file, SETTINGS)
-        assert (caught.value.raised, caught.value.lines, caught.value.bar_index) == (raised, lines, None)
+        assert (caught.value.raised, caught.value.lines) == (raised, lines)
 
 
 @pytest.mark.parametrize(

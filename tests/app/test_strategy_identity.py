@@ -151,7 +151,7 @@ def test_secret_in_file_is_refused(tmp_path: Path) -> None:
     word = "hunter2" * 2
     file = strategy_file(tmp_path, BUYER + f"API_KEY = '{word}'\n")
     line = BUYER.count("\n") + 1
-    with pytest.raises(StrategyLoadError, match=rf"^mine\.py, line {line}: holds what looks like a secret") as caught:
+    with pytest.raises(StrategyLoadError, match=rf"/mine\.py, line {line}: holds what looks like a secret") as caught:
         run_dryrun(own(), out_dir=tmp_path / "out", strategy=f"{file}:Buyer")
     assert word not in str(caught.value)
     assert not (tmp_path / "out").exists()

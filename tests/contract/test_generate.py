@@ -7,8 +7,16 @@ import generate
 import pytest
 from generate import diagram, fields_page, main, pages, states_page
 
-from c2lib.core.contract import AUDIT_CODES, AUDIT_FIELDS, EVENT_FIELDS, MANIFEST_FIELDS, PAYLOADS, SNAPSHOT_FIELDS
-from c2lib.core.schema import SCHEMA_OF, schemas
+from c2lib.core.contract import (
+    AUDIT_CODES,
+    AUDIT_FIELDS,
+    EVENT_FIELDS,
+    MANIFEST_FIELDS,
+    PAYLOADS,
+    SCHEMA_OF,
+    SNAPSHOT_FIELDS,
+    schemas,
+)
 from c2lib.core.states import (
     ORDER_ENDS,
     ORDER_TABLE,

@@ -29,7 +29,7 @@ PIECES: Mapping[str, bytes] = {
 
 
 def _rows(folder: Path) -> None:
-    with open_run(folder, series=True) as run:
+    with open_run(folder) as run:
         for rows in (run.events, run.orders, run.round_trips, run.equity):
             list(rows())
 

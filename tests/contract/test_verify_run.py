@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import verify_run
 
-from c2lib.core.contract import PAYLOADS, Field, FieldKind
-from c2lib.core.schema import SCHEMA_OF
+from c2lib.core.contract import PAYLOADS, SCHEMA_OF, Field, FieldKind
 from c2lib.core.states import SESSION_TABLE, STATUS_OF_PHASE
 from c2lib.core.vocabulary import Artifact, AuditCode, FailCode, RejectCode
 from c2lib.session.preflight import CHECKS

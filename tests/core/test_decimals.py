@@ -10,7 +10,7 @@ from c2lib.core.decimals import (
     DECIMAL_PATTERN,
     MAX_DIGITS,
     MOST_KNOWN,
-    KnownTexts,
+    Known,
     canonical_decimal,
     format_scaled,
     parse_decimal,
@@ -143,21 +143,21 @@ def test_zero_step_is_refused() -> None:
 
 
 def test_known_texts_are_made_once() -> None:
-    """KnownTexts makes the text of a number once and then returns the same text."""
+    """Known makes the text of a number once and then returns the same text."""
     asked: list[int] = []
 
     def text_of(number: int) -> str:
         asked.append(number)
         return format_scaled(number, 2)
 
-    texts = KnownTexts(text_of)
+    texts = Known(text_of)
     assert [texts[number] for number in (5, -5, 5, 100)] == ["0.05", "-0.05", "0.05", "1"]
     assert asked == [5, -5, 100]
 
 
 def test_known_texts_stay_bounded() -> None:
-    """KnownTexts keeps a bounded number of texts and returns the right text for any number."""
-    texts = KnownTexts(str)
+    """Known keeps a bounded number of texts and returns the right text for any number."""
+    texts: Known[int, str] = Known(str)
     for number in range(3 * MOST_KNOWN + 1):
         assert texts[number] == str(number)
         assert len(texts) <= MOST_KNOWN

@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from c2lib.core.contract import METRICS_FIELDS, PAYLOADS, Field, FieldKind
-from c2lib.core.schema import SCHEMA_OF, schema_texts, schemas
+from c2lib.core.contract import METRICS_FIELDS, PAYLOADS, SCHEMA_OF, Field, FieldKind, schema_texts, schemas
 from c2lib.core.vocabulary import Artifact, EventKind
 
 SHA, TIME = "0" * 64, "2026-01-01T00:00:00+00:00"

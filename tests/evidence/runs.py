@@ -1,9 +1,6 @@
 """Runs to make evidence of, built from the witness's own facts."""
 
 import hashlib
-from collections import Counter
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from c2lib.core.config import DryrunConfig, SealedConfig, seal
@@ -11,12 +8,9 @@ from c2lib.evidence.claims import Replay, Verification
 from c2lib.witness.audit import PhaseMove
 from c2lib.witness.findings import Verdict
 from c2lib.witness.reader import FileFacts
-from c2lib.witness.run import Run
-from c2lib.witness.series import BarPoint, FillPoint, OrderPoint, RunSeries
 from c2lib.witness.summary import RunSummary
 
 CLEAN = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
-START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def digest(word: str) -> str:
@@ -120,37 +114,3 @@ def rejected_summary(**changes: Any) -> RunSummary:
         "market_sha256": "",
     }
     return clean_summary(config(enabled=True), **(values | changes))
-
-
-def bar_time(index: int) -> str:
-    """Return the time of a bar of one minute."""
-    return (START + timedelta(minutes=index)).isoformat()
-
-
-def series_of(count: int, every: int = 4, **changes: Any) -> RunSeries:
-    """Return a run of ``count`` bars that buys and sells in turn every ``every`` bars."""
-    bars: list[BarPoint] = []
-    orders: list[OrderPoint] = []
-    fills: list[FillPoint] = []
-    position = 0
-    for index in range(count):
-        close = 10000 + (index * 7919) % 61 + (index * 31) % 17 + index // 40
-        if orders and len(fills) < len(orders):
-            side = orders[-1].side
-            fills.append(FillPoint(index, side, f"{(close + 3) / 100:.2f}"))
-            position += 1 if side == "BUY" else -1
-        equity = f"{(10_000_000 + position * (close - 10000)) / 100:.2f}"
-        bars.append(BarPoint(index, bar_time(index), f"{close / 100:.2f}", str(position), equity))
-        if index % every == 1:
-            orders.append(OrderPoint(index, "BUY" if position == 0 else "SELL", f"{close / 100:.2f}"))
-    totals = Counter(bars=count)
-    totals.update(f"{order.side} orders" for order in orders)
-    totals.update(f"{fill.side} fills" for fill in fills)
-    return RunSeries(clean_summary(**changes), tuple(bars), tuple(orders), tuple(fills), totals)
-
-
-def run_of(series: RunSeries) -> Run:
-    """Return a run that was read as ``series``, without a log to read again."""
-    events = FileFacts(digest("events"), 1, 1)
-    summary = replace(series.summary, artifacts={"events.jsonl": events})
-    return Run("", Verdict.SEALED, (), (), summary, None, None, series, {})

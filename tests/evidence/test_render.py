@@ -21,7 +21,7 @@ from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_s
 
 TEMPLATE = (Path(__file__).parents[2] / "evidence_templates" / TEMPLATE_NAME).read_text(encoding="utf-8")
 GOLDEN = Path(__file__).with_name("golden_ev.md")
-PLOTS = {name: digest(name) for name in ("phases.png", "price.png", "equity.png")}
+PLOTS = {name: digest(name) for name in ("phases.png", "price.png", "tear_sheet.png")}
 
 SECTIONS = [
     "## Scope",
@@ -61,7 +61,11 @@ def test_draft_has_fixed_sections() -> None:
     assert seen.headings == ["# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS", *SECTIONS]
     assert seen.tables == [[2] * 19, [6] * 15, [3] * 12, [4] * 7, [2] * 6, [2] * 5]
     assert seen.tags == {"<code>", "</code>"}
-    assert seen.pictures == ["![equity.png](equity.png)", "![phases.png](phases.png)", "![price.png](price.png)"]
+    assert seen.pictures == [
+        "![phases.png](phases.png)",
+        "![price.png](price.png)",
+        "![tear_sheet.png](tear_sheet.png)",
+    ]
 
 
 def test_rejected_run_renders_fail() -> None:

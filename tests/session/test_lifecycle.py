@@ -15,7 +15,7 @@ from tests.session.harness import ARTIFACTS, SECRET, SECRET_PART, Record, config
 
 TS = "2026-01-01T00:00:00+00:00"
 BOOKS = Books("0", "100000", None, "100000")
-FAILURE = Failure(FailCode.EXCEPTION, "reason", SessionTrigger.EXCEPTION_RAISED)
+FAILURE = Failure(FailCode.EXCEPTION, "reason")
 
 
 def counters(attempts: int = 0) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def closed(record: Record, attempts: Callable[[], int] = lambda: 0) -> Lifecycle
     """Return a lifecycle that came to its bound and was closed."""
     life = lifecycle(record, SessionPhase.STOPPING)
     life.stop_reason = StopReason.COMPLETED
-    life.close(SessionTrigger.CLOSED, BOOKS, lambda: counters(attempts()))
+    life.close(BOOKS, lambda: counters(attempts()))
     return life
 
 
@@ -148,7 +148,7 @@ def test_first_failure_counts() -> None:
     """The first failure of a session stays the recorded one, and its reason is redacted."""
     life = lifecycle(Record(), SessionPhase.INIT)
     life.fail(FAILURE._replace(reason=SECRET))
-    life.fail(Failure(FailCode.INVARIANT, "later", SessionTrigger.INVARIANT_BROKEN))
+    life.fail(Failure(FailCode.INVARIANT, "later"))
     assert life.failure == FAILURE._replace(reason="[REDACTED:assignment]")
 
 
@@ -178,7 +178,7 @@ def test_failure_closes_any_phase(phase: SessionPhase) -> None:
     record = Record()
     life = lifecycle(record, phase)
     life.fail(FAILURE)
-    life.close(SessionTrigger.CLOSED, BOOKS, counters)
+    life.close(BOOKS, counters)
     assert (life.phase, life.ended, life.stop_reason) == (SessionPhase.ERROR_REQUIRES_OPERATOR, True, "failed")
     assert (record.snapshots()[-1]["fail_code"], record.snapshots()[-1]["fail_reason"]) == (FAILURE.code, "reason")
     assert record.codes()[-3:] == [FAILURE.code, "C2_DRYRUN_STOP", "C2_PHASE_TRANSITION"]
@@ -191,7 +191,7 @@ def test_rejection_writes_no_stop() -> None:
     record = Record()
     life = lifecycle(record, SessionPhase.INIT)
     life.rejection = Rejection(RejectCode.LIVE_ENABLED, "reason")
-    life.close(SessionTrigger.PREFLIGHT_REJECTED, BOOKS, counters)
+    life.close(BOOKS, counters)
     assert [event["event_type"] for event in record.events()] == ["REJECTED"]
     assert (life.phase, life.accepted) == (SessionPhase.PREFLIGHT_FAILED, False)
 
@@ -237,7 +237,7 @@ def test_metrics_survive_audit_death() -> None:
     record = Record(audit=dead_from(6), metrics=failing_at(0))
     life = lifecycle(record, SessionPhase.STOPPING, max_retries=1)
     life.stop_reason = StopReason.COMPLETED
-    life.close(SessionTrigger.CLOSED, BOOKS, counters)
+    life.close(BOOKS, counters)
     assert record.metrics()["status"] == "FAILED"
     assert life.journal.dead_sinks == ("audit.jsonl",)
     assert record.sinks["metrics"].flushes == 1

@@ -132,8 +132,9 @@ def test_market_object_brings_its_facts() -> None:
     session = open_session(own_config(steps=None), record, market=flat_bars(100, 101), strategy=answering({}))
     session.run_n_steps(99)
     assert session.stop().steps == 2
-    assert session.market_facts() == {"source": "file", "sha256": "ab" * 32, "bars": 2}
-    assert session.strategy_facts() == {"origin": "object", "class_name": None, "sha256": None, "imports": {}}
+    manifest = session.manifest({})
+    assert manifest["market"] == {"source": "file", "sha256": "ab" * 32, "bars": 2}
+    assert manifest["strategy"] == {"origin": "object", "class_name": None, "sha256": None, "imports": {}}
     assert [tick["close"] for tick in record.payloads("STRATEGY_TICK")] == ["1", "1.01"]
 
 
@@ -161,7 +162,7 @@ class Broken(Bars):
         ({"steps": 1}, {"market": lying(bars=lambda count: iter(()))}, "market: has no bars"),
         ({"steps": 1}, {"market": lying(sha256='x","forged":"')}, "market.file_sha256: "),
         ({"steps": 1}, {"market": lying(tick_size="wide")}, "market.tick_size: "),
-        ({"steps": 1}, {"market": lying(tick_size="0.010")}, "market.tick_size: is 0.01, but the market handed over"),
+        ({"steps": 1}, {"market": lying(tick_size="0.010")}, "market.tick_size: is 0.01, but the market given"),
         ({"steps": 1, "market": {"tick_size": "0.5"}}, {"market": flat_bars(100)}, "market.tick_size: is 0.5, but"),
         ({"steps": 1}, {"market": Broken([])}, "steps: "),
         ({"market": {"source": "file"}}, {}, "market.source: "),
@@ -237,7 +238,7 @@ def test_strategy_source_is_kept() -> None:
     source = StrategySource("file", "Mine", "cd" * 32, answering({}), imports={"numpy": "2.1.0"})
     session = open_session(own_config(), strategy=source)
     facts = {"origin": "file", "class_name": "Mine", "sha256": "cd" * 32}
-    assert session.strategy_facts() == {**facts, "imports": {"numpy": "2.1.0"}}
+    assert session.manifest({})["strategy"] == {**facts, "imports": {"numpy": "2.1.0"}}
     assert session.config.strategy.canonical() == {**facts, "params": {}}
     assert session.stop().status == "COMPLETED"
 
@@ -245,4 +246,4 @@ def test_strategy_source_is_kept() -> None:
 def test_missing_strategy_has_no_facts() -> None:
     """A session without a strategy has null as origin and hash in its strategy facts."""
     session = open_session(own_config())
-    assert session.strategy_facts() == {"origin": None, "class_name": None, "sha256": None, "imports": {}}
+    assert session.manifest({})["strategy"] == {"origin": None, "class_name": None, "sha256": None, "imports": {}}

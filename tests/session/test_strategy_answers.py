@@ -188,10 +188,10 @@ def test_equal_tuples_are_checked_too() -> None:
 
 
 def test_few_tuples_are_remembered() -> None:
-    """A strategy's answers are all read right while at most 64 tuples are remembered."""
+    """A strategy's answers are all read right while at most 8 tuples are remembered."""
     asked = Asked()
     for number in range(1, 1000):
         (intent,) = asked.decision((OrderIntent("BUY", number),)).intents
         assert isinstance(intent, OrderIntent)
         assert intent.quantity == number
-    assert len(asked.checked._known) <= 64
+    assert len(asked.checked._known) <= 8

@@ -131,7 +131,7 @@ def _damaged(run: str, name: str) -> Iterator[Alteration]:
         yield Alteration(run, what, partial(dict, {name: data}))
 
 
-_PICTURE = Alteration("full", "a picture", partial(dict, {f"{EVIDENCE_DIR}/equity.png": b"no picture"}))
+_PICTURE = Alteration("full", "a picture", partial(dict, {f"{EVIDENCE_DIR}/tear_sheet.png": b"no picture"}))
 
 
 OUT_OF_REACH = (

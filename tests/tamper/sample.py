@@ -15,7 +15,7 @@ from typing import Any
 
 from c2lib.app.evidence import write_evidence
 from c2lib.app.paths import environment_facts
-from c2lib.app.runner import Job, make_manifest, run_dryrun, source_of
+from c2lib.app.runner import Job, run_dryrun, source_of
 from c2lib.app.strategy_files import strategy_from_source
 from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, StrategySettings
@@ -174,8 +174,8 @@ def publish(root: Path, name: str, variant: Variant | None = None) -> Path:
     inputs = RETRIED if changed.inputs is None else changed.inputs
     job = Job(seal(config, strategy=source, clock_injected=clock is not None), None, clock, source, inputs)
     with StagedRun(root, RUN_ID) as staged:
-        session, result = job.execute(staged)
-        manifest = make_manifest(session, result, staged.seal())
+        session, _ = job.execute(staged.sink)
+        manifest = session.manifest(staged.seal())
         staged.add(Artifact.ENVIRONMENT, object_line(environment_facts(None)))
         staged.add(Artifact.MANIFEST, object_line(manifest))
         return staged.publish()

@@ -169,15 +169,16 @@ def make_run(
     )
     drive(session)
     result = session.stop()
+    manifest = session.manifest({})
     return Run(
         lines={name: [json.loads(line) for line in sink.lines] for name, sink in sinks.items()},
         config=session.config.canonical(),
-        strategy=session.strategy_facts(),
-        inputs=session.inputs(),
+        strategy=manifest["strategy"],
+        inputs=manifest["inputs"],
         run_id=result.run_id,
         strategy_id=result.strategy_id,
         status=result.status.value,
-        market_sha256=session.market_facts()["sha256"],
+        market_sha256=manifest["market"]["sha256"],
         source=getattr(strategy, "source", None) if session.config.keep_strategy else None,
     )
 

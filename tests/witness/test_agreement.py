@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from c2lib.core.states import TRIGGER_OF_FAIL_CODE
 from c2lib.core.vocabulary import FailCode
-from c2lib.witness.agreement import TRIGGER_OF_FAIL_CODE
 from tests.witness.sample_runs import (
     AUDIT,
     EVENTS,

@@ -173,17 +173,11 @@ def test_own_events_are_refolded(tmp_path: Path) -> None:
     seen = open_run(place)
     assert (seen.findings, NOT_REFOLDED in seen.unchecked) == ((), False)
     assert (seen.summary.position, seen.summary.fills) == ("1", 1)
-    assert len(open_run(place, series=True).series.fills) == 1
+    assert len(list(open_run(place).fills())) == 1
     run = make_run(strategy=scripted({0: BUY_ONE}))
     run.payloads("FILL")[0]["price"] = "1"
     run.rehash()
     assert f"LEDGER_WRONG {EVENTS}" in found(open_run(stripped(run, tmp_path / "bad")))
-
-
-def test_other_program_has_no_series(place: Path) -> None:
-    """A run of another program has no series of bars, orders or fills."""
-    series = open_run(place, series=True).series
-    assert (series.bars, series.orders, series.fills) == ((), (), ())
 
 
 @pytest.mark.parametrize("name", FILES)
