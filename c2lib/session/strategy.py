@@ -158,10 +158,6 @@ def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
     return StrategySource("object", name if known else None, source_sha256, factory)
 
 
-_MOST_KNOWN = 8
-"""Most answers that are kept as checked."""
-
-
 class Decision(NamedTuple):
     """A strategy's answer as it is acted upon, and the words for it that the tick event shows."""
 
@@ -183,7 +179,7 @@ class CheckedStrategy:
     """
 
     def __init__(self, source: StrategySource, settings: StrategySettings) -> None:
-        self._known: deque[tuple[object, Decision]] = deque(maxlen=_MOST_KNOWN)
+        self._known: deque[tuple[object, Decision]] = deque(maxlen=8)
         self._caught: tuple[type[BaseException], ...] = () if source.finish else FOREIGN
         try:
             self._strategy = source.factory(settings)
