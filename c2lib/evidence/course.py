@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from c2lib.evidence.figures import Measured
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import at
 from c2lib.witness.refold import decimal_text
 from c2lib.witness.run import Run
 

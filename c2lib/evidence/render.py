@@ -27,7 +27,7 @@ from c2lib.evidence.course import Course
 from c2lib.evidence.limits import not_proven, risk_notes
 from c2lib.evidence.markdown import SHA256, Encoded, code, encoded, inline, padded, short, visible, wrapped
 from c2lib.witness.findings import FindingCode, Findings, Verdict
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import at
 from c2lib.witness.summary import RunSummary
 
 TEMPLATE_NAME = "EV-FINISH_C2-ORCH-DRYRUN.md"
