@@ -318,7 +318,7 @@ def test_unnamed_picture_is_found(published: Path) -> None:
     """Evidence that names only some of the pictures is a PICTURE_DIFFERS finding."""
     path = drafted(published, plots=True)
     lines = path.read_text().split("\n")
-    path.write_text("\n".join(line for line in lines if "phases.png" not in line).replace("\n\n\n", "\n\n"))
+    path.write_text("\n".join(line for line in lines if "tear_sheet.png" not in line).replace("\n\n\n", "\n\n"))
     assert found(verify_evidence(path, replay=False)) == [f"PICTURE_DIFFERS {PASS}:0"]
 
 
