@@ -7,8 +7,9 @@ it. Pictures need the extra ``notebooks``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import read_regular
-from c2lib.core.vocabulary import EVIDENCE_DIR
+from c2lib.core.vocabulary import EVIDENCE_DIR, Artifact
 from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
 from c2lib.evidence.course import course_of
 from c2lib.evidence.figures import Measured, measure
@@ -97,21 +98,13 @@ def write_evidence(
     spec = strategy.rpartition(":")[0] if isinstance(strategy, str) else None
     with open_run(run_dir, progress=given.counting("B"), keep_open=True) as run:
         report = report_on(run, given, replay=True)
-        measured = _measured(run)
+        measured = measure(run) if Artifact.EVENTS in run.summary.artifacts else None
         pictures = plot_files(run, given.counting("picture"), measured) if plots else {}
         digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
         stated = Stated(date, owner, digests, _seen_from(run_dir, market), _seen_from(run_dir, spec))
         name, text, claims = _draft(run, measured, verification_of(report), stated)
     add_to_run(run_dir, EVIDENCE_DIR, {**pictures, name: text.encode()})
     return EvidenceDraft(str(Path(run_dir, EVIDENCE_DIR, name)), passed(claims), text, claims, digests, report)
-
-
-def _measured(run: Run) -> Measured | None:
-    """Return what an open run came to, ``None`` when its log cannot be read."""
-    try:
-        return measure(run)
-    except RunPathError:
-        return None
 
 
 def _draft(
@@ -202,7 +195,7 @@ def _compare(
 ) -> tuple[str, ...]:
     """Compare a file with the draft of its run, and its pictures; return what was not checked."""
     digests = {file: digest for file, digest in seen.pictures.items() if file in PICTURES}
-    measured = _measured(run)
+    measured = measure(run) if Artifact.EVENTS in run.summary.artifacts else None
     try:
         proper, draft, _ = _draft(run, measured, verification, seen._replace(pictures=digests))
     except ConfigError as error:
@@ -211,7 +204,8 @@ def _compare(
     if name != proper:
         findings.add(FindingCode.EVIDENCE_DIFFERS, name, expected=f"the file name {proper}", seen=name)
     compare_evidence(seen.text, draft, name, findings)
-    return _compare_pictures(run, measured, digests, name, findings, progress) if digests else ()
+    draw = partial(plot_files, run, progress, measured)
+    return _compare_pictures(run, digests, name, findings, draw) if digests else ()
 
 
 def _as_stated(report: VerifyReport, text: str) -> Verification:
@@ -227,12 +221,7 @@ def _as_stated(report: VerifyReport, text: str) -> Verification:
 
 
 def _compare_pictures(
-    run: Run,
-    measured: Measured | None,
-    digests: Mapping[str, str],
-    name: str,
-    findings: Findings,
-    progress: Progress | None,
+    run: Run, digests: Mapping[str, str], name: str, findings: Findings, draw: Callable[[], Mapping[str, bytes]]
 ) -> tuple[str, ...]:
     """Compare the pictures with the hashes that the file ``name`` gives them: as they lie there, and drawn again."""
     for file in sorted(set(PICTURES).difference(digests)):
@@ -248,7 +237,7 @@ def _compare_pictures(
             if own != digest:
                 findings.add(FindingCode.PICTURE_DIFFERS, file, expected=f"sha256 {digest}", seen=own)
     try:
-        drawn = plot_files(run, progress, measured)
+        drawn = draw()
     except (MissingExtraError, RunPathError) as error:
         return (f"{NOT_DRAWN}: {error}",)
     for file, digest in digests.items():

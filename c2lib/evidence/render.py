@@ -156,9 +156,7 @@ def render(
         "outcome": verify_outcome(verification),
         "commands": _commands(summary, name, stated),
         "announced": announced_criteria(summary),
-        "checks": [
-            (check, Encoded(_showable(stated.checks.get(check), "to be filled in"))) for check in SNAPSHOT_CHECKS
-        ],
+        "checks": [(check, Encoded(_showable(stated.checks.get(check), TO_FILL_IN))) for check in SNAPSHOT_CHECKS],
         "secrets": _secrets(summary),
         "limits": [*map(Encoded, not_proven(summary, verification))],
         "risks": [*map(Encoded, risk_notes(summary, verification, claims))],

@@ -38,7 +38,7 @@ def drafted(place: str | None, **given: object) -> Path:
     return Path(write_evidence(str(place), date="2026-02-03", owner="Q", plots=False, **given).path)  # type: ignore[arg-type] # spelled in each test
 
 
-def test_commands_of_file_run_do_as_said(tmp_path: Path) -> None:
+def test_file_run_commands_work(tmp_path: Path) -> None:
     """Pasted as they stand, the commands of a run on files with odd names verify it, whoever keeps the strategy."""
     folder = tmp_path / "it's my $(data) `here`"
     folder.mkdir()
@@ -78,7 +78,7 @@ def test_fail_draft_states_exit_codes(published: Path) -> None:
     assert "EVIDENCE_" not in evidence[1]
 
 
-def test_second_verifier_is_found_from_checkout(tmp_path: Path) -> None:
+def test_checkout_second_verifier_is_found(tmp_path: Path) -> None:
     """In the default place, below ``out/`` of a checkout, the second verifier is found without C2LIB_REPO."""
     checkout = tmp_path / "checkout"
     shutil.copytree(ROOT / "docs" / "contract", checkout / "docs" / "contract")
