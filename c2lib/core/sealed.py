@@ -183,7 +183,7 @@ def config_error(error: ValidationError, model: type[BaseModel]) -> ConfigError:
     every = error.errors(include_url=False, include_input=False, include_context=False)
     first = next((one for one in every if one["type"] == "extra_forbidden"), every[0])
     location = first["loc"]
-    # pydantic says [key] behind a name of a mapping that is none
+    # pydantic says [key] after a name of a mapping that is none
     field = ".".join(str(step) for step in location if step != "[key]") or "config"
     if first["type"] == "extra_forbidden":
         hint = nearest(str(location[-1]), fields_at(model, location[:-1]), "remove it")
