@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from c2lib.core.model import StrategySettings as StrategySettings
     from c2lib.core.states import SessionPhase as SessionPhase
     from c2lib.core.states import SessionStatus as SessionStatus
+    from c2lib.market.csv_file import frame_csv as frame_csv
     from c2lib.market.files import open_market_file as open_market_file
-    from c2lib.market.frame import frame_csv as frame_csv
     from c2lib.session.orchestrator import LiveSessionOrchestrator as LiveSessionOrchestrator
     from c2lib.session.result import DryrunResult as DryrunResult
     from c2lib.session.session import DryrunSession as DryrunSession
@@ -58,8 +58,8 @@ _EXPORTS = {
     "RunPathError StrategyError StrategyLoadError",
     "core.model": "Bar CancelIntent OpenOrder OrderIntent PositionView StrategySettings",
     "core.states": "SessionPhase SessionStatus",
+    "market.csv_file": "frame_csv",
     "market.files": "open_market_file",
-    "market.frame": "frame_csv",
     "session.orchestrator": "LiveSessionOrchestrator",
     "session.result": "DryrunResult",
     "session.session": "DryrunSession",

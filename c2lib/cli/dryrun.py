@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
                 progress=partial(bar, "step"),
             )
     except ConfigError as error:
-        raise _located(error, options.config, flags, text) from None
+        raise located(error, options.config, flags, text) from None
     show(json.dumps(result.summary()))
     for problem in (result.reject_reason, result.fail_reason):
         if problem:
@@ -149,7 +149,7 @@ def _is_within(field: str, other: str) -> bool:
     return f"{field}.".startswith(f"{other}.")
 
 
-def _located(error: ConfigError, path: str | None, flags: list[_Given], text: str) -> ConfigError:
+def located(error: ConfigError, path: str | None, flags: list[_Given], text: str) -> ConfigError:
     """Return ``error`` with what its field comes from: a flag, a line of the config file, else the flag for it."""
     field = error.field
     given = (*flags, ("--out", "out_dir", None))

@@ -46,8 +46,6 @@ from c2lib.core.vocabulary import BEHAVIOUR_VERSION
 BUILT_IN_STRATEGIES = tuple(BUILT_IN_PARAMS)
 MAX_BUILT_IN_PARAM = 100_000
 DEFAULT_CLOCK_START = "2026-01-01T00:00:00+00:00"
-DEFAULT_STEPS = 64
-DEFAULT_TICK_SIZE = "0.01"
 MAX_STEPS = 100_000_000
 
 _STRATEGY_FACTS = ("origin", "class_name", "sha256")
@@ -267,7 +265,7 @@ def seal(
     # a config can be changed past its model, and a given market is foreign: both are held against the model
     kind = SealedConfig if isinstance(config, SealedConfig) else DryrunConfig
     checked = kind(**config.model_dump(warnings=False))
-    strategy = strategy or StrategyConfig(origin="built-in" if checked.strategy_id in BUILT_IN_PARAMS else None)
+    strategy = strategy or StrategyFacts("built-in" if checked.strategy_id in BUILT_IN_PARAMS else None, None, None)
     if isinstance(checked, SealedConfig):
         sealed = checked.redacted()
     else:
@@ -291,9 +289,9 @@ def _filled_in(
     if market is not None:
         asked["source"] = "file"
         asked["file_sha256"] = asked["file_sha256"] or market.sha256
-    asked["tick_size"] = asked["tick_size"] or (DEFAULT_TICK_SIZE if market is None else market.tick_size)
+    asked["tick_size"] = asked["tick_size"] or ("0.01" if market is None else market.tick_size)
     if values["steps"] is None:
-        values["steps"] = DEFAULT_STEPS if market is None else market.bar_count
+        values["steps"] = 64 if market is None else market.bar_count
     if values["clock_start"] is None and values["clock_mode"] == "fixed" and not clock_injected:
         values["clock_start"] = DEFAULT_CLOCK_START
     sealed = SealedConfig(**{**values, "run_id": draft.run_id or ""}).redacted()

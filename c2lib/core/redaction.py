@@ -238,13 +238,17 @@ def redact_secrets(text: str) -> str:
     return _WITHHELD
 
 
-def redact_whole(text: str) -> str:
-    """Return ``text``, or nothing of it but ``[REDACTED:name]`` when a detector finds something in it.
+def redact_whole(value: Any) -> Any:
+    """Return a JSON value that has of each text in which a detector finds something nothing but ``[REDACTED:name]``.
 
     For fields with a bound: what takes a secret's place must not make the text longer than it may be.
     """
-    name = find_secret(text)
-    return f"[REDACTED:{name}]" if name else text
+    if isinstance(value, str):
+        name = find_secret(value)
+        return f"[REDACTED:{name}]" if name else value
+    if isinstance(value, dict):
+        return {key: redact_whole(item) for key, item in value.items()}
+    return [redact_whole(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def is_redacted(text: str) -> bool:

@@ -130,14 +130,6 @@ Params = Annotated[
 """Parameters of a strategy: each a text, a whole number, or true or false."""
 
 
-def _redacted(value: Any) -> Any:
-    if isinstance(value, str):
-        return redact_whole(value)
-    if isinstance(value, dict):
-        return {key: _redacted(item) for key, item in value.items()}
-    return [_redacted(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 class Sealed(BaseModel):
     """Base of the models whose canonical JSON is hashed."""
 
@@ -147,8 +139,8 @@ class Sealed(BaseModel):
 
     def canonical(self) -> dict[str, Any]:
         """Return the model as plain JSON values, secrets redacted, ready for the canonical encoder."""
-        redacted: dict[str, Any] = _redacted(self.model_dump(mode="json"))
-        return redacted
+        canonical: dict[str, Any] = redact_whole(self.model_dump(mode="json"))
+        return canonical
 
     def digest(self) -> str:
         """Return the hash of the canonical JSON of this model."""
@@ -161,7 +153,7 @@ class Sealed(BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         # a cell that ends in a config shows it
-        return ((name, _redacted(value)) for name, value in super().__repr_args__())
+        return ((name, redact_whole(value)) for name, value in super().__repr_args__())
 
 
 def fields_at(model: type[BaseModel], location: Iterable[int | str]) -> dict[str, FieldInfo]:

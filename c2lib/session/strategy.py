@@ -29,6 +29,7 @@ from c2lib.core.model import (
     OrderIntent,
     PositionView,
     Strategy,
+    StrategyFacts,
     StrategySettings,
 )
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
@@ -111,7 +112,7 @@ BUILT_IN: Mapping[str, StrategyFactory] = {kind.name: kind for kind in (StratDem
 
 
 @dataclass(frozen=True, slots=True)
-class StrategySource:
+class StrategySource(StrategyFacts):
     """A strategy with where it comes from.
 
     Args:
@@ -125,9 +126,6 @@ class StrategySource:
         finish: ends a strategy that runs in a process of its own, whose host checks what it raises.
     """
 
-    origin: str
-    class_name: str | None
-    sha256: str | None
     factory: StrategyFactory
     source: bytes | None = None
     imports: Mapping[str, str | None] = field(default_factory=dict)

@@ -139,7 +139,7 @@ def test_noisy_frame_gets_flags() -> None:
 def test_long_frame_keeps_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame that is turned into text in several parts gives the same bytes."""
     whole = b"".join(frame_csv(frame()))
-    monkeypatch.setattr(sys.modules["c2lib.market.frame"], "BLOCK_ROWS", 1)
+    monkeypatch.setattr(sys.modules["c2lib.market.csv_file"], "BLOCK_ROWS", 1)
     assert b"".join(frame_csv(frame())) == whole
 
 
