@@ -23,8 +23,7 @@ from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES
 from c2lib.session.strategy import StrategySource
 from c2lib.witness.findings import Findings
-from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, at
 from c2lib.witness.reader import ArtifactFile
 
 _SHOWN = 120

@@ -45,7 +45,7 @@ from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource, built_in_source, ending_again
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import at
 
 Progress = Callable[[int, int], None]
 """Called with ``(steps made, steps planned)`` from time to time."""

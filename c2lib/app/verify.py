@@ -39,7 +39,7 @@ from c2lib.market.csv_file import FRAME, frame_csv
 from c2lib.session.nolive import HOOK, NAMESPACE
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.findings import Finding, FindingCode, Verdict
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import at
 from c2lib.witness.run import Run, open_run
 from c2lib.witness.summary import RunSummary
 
