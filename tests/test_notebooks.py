@@ -13,9 +13,11 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 from papermill.cli import papermill
+from papermill.exceptions import strip_color
 
 from c2lib.app.verify import verify_run
-from c2lib.jupyter.engine import normalise
+from c2lib.jupyter.engine import MODELS, normalise
+from c2lib.jupyter.notebook import DryrunParameters
 from c2lib.record.files import run_path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -143,8 +145,8 @@ def test_cells_are_thin(path: Path) -> None:
     for cell in code_cells(path):
         tree = ast.parse(cell.source)
         assert not any(isinstance(node, THICK) for node in ast.walk(tree)), cell.source
-        # unparsed, each statement is one line, however its arguments are laid out
-        assert len(ast.unparse(tree).splitlines()) <= MOST_LINES, cell.source
+        # unparsed, each statement is one line, however its arguments are laid out; parameters have a test of their own
+        assert cell == parameters_cell(path) or len(ast.unparse(tree).splitlines()) <= MOST_LINES, cell.source
 
 
 @every_notebook
@@ -196,6 +198,65 @@ def test_dry_run_leaves_its_files(tmp_path: Path, out: Path) -> None:
     assert parameters == given | {"seed": 7, "steps": 60}
 
 
+OWN = """
+from c2lib import OrderIntent
+
+class Mine:
+    def __init__(self, settings):
+        self.every = settings.params["every"]
+
+    def on_bar(self, bar, view):
+        if bar.bar_index % self.every == 0:
+            return [OrderIntent("SELL" if view.position else "BUY", view.position or 1)]
+"""
+ALLOWED = ("-p", "strategy_id", "mine", "-p", "allow", "mine")
+
+
+def test_own_strategy_passes(tmp_path: Path, out: Path) -> None:
+    """A strategy of one's own runs to a PASS in one papermill call; the same again is compared, an edit is a run."""
+    file, target = tmp_path / "mine.py", tmp_path / "done.ipynb"
+    words = ("-p", "strategy_file", "mine.py:Mine", *ALLOWED, "-p", "evidence_date", "2026-02-03")
+    made: list[set[str]] = []
+    for text, more in (
+        (OWN, ("-p", "strategy_params", '{"every": 3}')),
+        (OWN, ("-y", "strategy_params: {every: 3}")),
+        (OWN + "# edited\n", ("-p", "strategy_params", '{"every": 3}')),
+    ):
+        file.write_text(text)
+        told = call(DRYRUN, target, *words, *more)
+        assert told.code == 0, told.out
+        made.append({place.name for place in run_path(out, "x").parent.iterdir()})
+        assert code_cells(target)[-1].outputs[0].text.startswith("PASS")
+    assert [len(names) for names in made] == [1, 1, 2]
+    for name in made[-1]:
+        names = [path.name for path in (run_path(out, name) / "evidence").glob("EV-*")]
+        assert names == ["EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md"]
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "lines"),
+    [
+        ("", ALLOWED, ["StrategyLoadError: mine.py defines no Mine at its top level"]),
+        (OWN, (*ALLOWED, "-p", "market", "none.csv"), ["MarketDataError: none.csv: there is no such file"]),
+        (OWN, ("-p", "strategy_id", "mine"), ["AssertionError: strategy 'mine' is not on", "-p allow mine; claims"]),
+        (OWN, ALLOWED, ["AssertionError: KeyError: ", "strategy.py:6: self.every = settings.params"]),
+        (OWN, ("-p", "strategy_id", "sma_cross"), ["ConfigError: strategy_id: ", "-p strategy_id mine -p allow mine"]),
+    ],
+    ids=["class", "market", "allow", "raises", "name"],
+)
+def test_user_error_is_short(tmp_path: Path, source: str, words: tuple[str, ...], lines: list[str]) -> None:
+    """What a user caused is one line on stderr, and stands in the executed notebook without a page of traceback."""
+    (tmp_path / "mine.py").write_text(source)
+    told = call(DRYRUN, tmp_path / "done.ipynb", "-p", "strategy_file", "mine.py:Mine", *words)
+    assert told.code == 1
+    (shown,) = [line for line in told.out.splitlines() if line.startswith("Error: cell [")]
+    assert "Traceback" not in told.out
+    errors = [output for cell in code_cells(tmp_path / "done.ipynb") for output in cell.outputs if "ename" in output]
+    text = strip_color("".join(errors[0].traceback))
+    assert len(text.splitlines()) < 12
+    assert all(line in shown and line in text for line in lines), (shown, text)
+
+
 def test_failed_verdict_fails_notebook(tmp_path: Path, out: Path) -> None:
     """A verdict that is no PASS fails the notebook and leaves the run with a FAIL draft."""
     told = call(DRYRUN, tmp_path / "done.ipynb", "-p", "run_id", "nb_run", "-p", "steps", "1")
@@ -211,7 +272,12 @@ def test_failed_verdict_fails_notebook(tmp_path: Path, out: Path) -> None:
         (("-p", "sede", "7"), "sede: is no parameter of this notebook"),
         (("-p", "market", ""), "market: is empty (give a value, or leave it out)"),
         (("-p", "strategy_id", "sma"), "strategy_id: 'sma' is no built-in strategy, and no strategy file is given"),
+        (("-p", "seed", "0"), "seed: is 0, which means left out (give a value, or leave it out)"),
         (("-p", "steps", "abc"), "steps: input should be a valid integer"),
+        (("-p", "symbol", "7203"), "symbol: input should be a valid string (papermill's -r symbol keeps text)"),
+        (("-p", "strategy_params", "{fast: 5}"), "strategy_params: must be a mapping, or its JSON text"),
+        (("-p", "config_file", "none.yaml"), "none.yaml: cannot be read"),
+        (("-p", "strategy_file", "mine.py:Mine"), "-p strategy_id: is left out (name the strategy of the file"),
         (("-r", "seed", "7"), "seed: input should be a valid integer"),
         (("-y", "strategy_id: NO"), "strategy_id: input should be a valid string"),
         (("-p", "run_id", "../x"), "run_id: cannot name a run directory"),
@@ -238,22 +304,12 @@ def test_exiting_cell_fails_notebook(tmp_path: Path, leave: str) -> None:
 
 
 def test_dry_run_parameters_are_complete() -> None:
-    """The dry-run notebook has exactly the listed parameters in order."""
+    """The dry-run notebook has exactly the parameters of its model, in order, each left out."""
     names = [
         node.target.id
         for node in ast.parse(parameters_cell(DRYRUN).source).body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     ]
-    assert names == [
-        "run_id",
-        "strategy_id",
-        "seed",
-        "steps",
-        "market",
-        "symbol",
-        "clock_start",
-        "out_dir",
-        "evidence_date",
-        "owner",
-        "no_live_required",
-    ]
+    assert names == list(DryrunParameters.model_fields)
+    assert {node.value.value for node in ast.parse(parameters_cell(DRYRUN).source).body if node.value} == {"", 0}
+    assert MODELS[notebook(DRYRUN).metadata["c2lib"]["parameters"]] is DryrunParameters

@@ -17,8 +17,7 @@ from c2lib.core.states import OrderStatus
 
 AnswerT = TypeVar("AnswerT")
 
-PLACE, CANCEL, QUERY, LIST = "place_order", "cancel_order", "query_order", "list_open_orders"
-FILLS, ENDS = "iter_fills", "iter_ends"
+_PLACE = "place_order"
 
 
 @dataclass(slots=True)
@@ -84,7 +83,7 @@ class BrokerAdapter:
         *,
         max_retries: int = 0,
         bucket: TokenBucket | None = None,
-        on_attempt: Callable[[FailedAttempt], None] | None = None,
+        on_attempt: Callable[[FailedAttempt], object] = lambda _: None,
     ) -> None:
         """Set up the calls to a venue.
 
@@ -115,7 +114,7 @@ class BrokerAdapter:
             return before[1]
         # without a rate limit the way to the venue is one call
         place = self._port.place_order if self._bucket is None else self._place_with_token
-        broker_order_id = self._ask(PLACE, place, request)
+        broker_order_id = self._ask(_PLACE, place, request)
         self._placed[client_order_id] = (request, broker_order_id)
         return broker_order_id
 
@@ -126,50 +125,41 @@ class BrokerAdapter:
     def cancel_order(self, broker_order_id: str) -> OrderStatus:
         """Ask the venue for a cancel; asking twice has no second effect, so a time-out is tried again."""
         self.counts.cancel += 1
-        return self._ask(CANCEL, self._port.cancel_order, broker_order_id)
+        return self._ask("cancel_order", self._port.cancel_order, broker_order_id)
 
     def query_order(self, order_id: str) -> OrderReport:
         """Ask the venue for one order."""
         self.counts.query += 1
-        return self._ask(QUERY, self._port.query_order, order_id)
+        return self._ask("query_order", self._port.query_order, order_id)
 
     def list_open_orders(self) -> tuple[OrderReport, ...]:
         """Ask the venue for all open orders."""
         self.counts.query += 1
-        return self._ask(LIST, self._port.list_open_orders)
+        return self._ask("list_open_orders", self._port.list_open_orders)
 
     def iter_fills(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
         """Read the venue's fills from a cursor on."""
-        return self._ask(FILLS, self._port.iter_fills, cursor)
+        return self._ask("iter_fills", self._port.iter_fills, cursor)
 
     def iter_ends(self, cursor: int) -> tuple[int, Sequence[OrderReport]]:
         """Read the venue's ends without a fill from a cursor on."""
-        return self._ask(ENDS, self._port.iter_ends, cursor)
+        return self._ask("iter_ends", self._port.iter_ends, cursor)
 
     def _ask(self, call: str, method: Callable[..., AnswerT], *arguments: object) -> AnswerT:
-        try:
-            return method(*arguments)
-        except TransientBrokerError as error:
-            return self._retry(call, error, method, *arguments)
+        """Return an answer of the venue; report each failed attempt, and raise the last one's error."""
+        attempt = 0
+        while True:
+            try:
+                return method(*arguments)
+            except TransientBrokerError as error:
+                attempt += 1
+                again = attempt <= self._max_retries and not (call == _PLACE and isinstance(error, BrokerTimeoutError))
+                self._on_attempt(FailedAttempt(call, attempt, error, again))
+                if not again:
+                    raise
+                self.counts.retries += 1
 
     def _place_with_token(self, request: OrderRequest) -> str:
         if self._bucket is not None and not self._bucket.take():
             raise RateLimitedError("the session's own rate limit holds the order back")
         return self._port.place_order(request)
-
-    def _retry(
-        self, call: str, error: TransientBrokerError, method: Callable[..., AnswerT], *arguments: object
-    ) -> AnswerT:
-        """Report a failed first attempt and make the others; raise the last one's error."""
-        for attempt in range(1, self._max_retries + 2):
-            again = attempt <= self._max_retries and not (call == PLACE and isinstance(error, BrokerTimeoutError))
-            if self._on_attempt is not None:
-                self._on_attempt(FailedAttempt(call, attempt, error, again))
-            if not again:
-                break
-            self.counts.retries += 1
-            try:
-                return method(*arguments)
-            except TransientBrokerError as next_error:
-                error = next_error
-        raise error

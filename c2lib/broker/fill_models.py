@@ -7,7 +7,7 @@ mirror image. Slippage is a count of ticks against the order, and no price goes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from c2lib.broker.orders import FillTerms, PriceRule, VenueOrder
 from c2lib.core.decimals import parse_decimal
@@ -119,36 +119,25 @@ def price_rules(*, slippage_ticks: int, touch_fills: bool) -> Mapping[tuple[str,
     return rules
 
 
-class MakerTakerFee:
-    """A share of price times quantity, exact on a grid whose ``fee_scale`` holds both rates."""
+def maker_taker_fee(maker_rate: str, taker_rate: str, grid: Grid) -> Callable[[int, int, str], int]:
+    """Return what gives the fee in money units of a fill: a share of price in ticks times quantity in lots.
 
-    def __init__(self, maker_rate: str, taker_rate: str, grid: Grid) -> None:
-        """Turn rates into money units per tick and lot.
+    Args:
+        maker_rate: The share that a maker pays, a decimal.
+        taker_rate: The share that a taker pays, likewise.
+        grid: The units of the run, whose ``fee_scale`` holds both rates, so that nothing is rounded.
+    """
 
-        Args:
-            maker_rate: The share that a maker pays, a decimal.
-            taker_rate: The share that a taker pays, likewise.
-            grid: The units of the run.
-        """
+    def unit(rate: str) -> int:
+        value, scale = parse_decimal(rate)
+        return int(grid.tick_value * grid.lot_value * value * 10 ** (grid.fee_scale - scale))
 
-        def money_units(rate: str) -> int:
-            value, scale = parse_decimal(rate)
-            return int(grid.tick_value * grid.lot_value * value * 10 ** (grid.fee_scale - scale))
-
-        self._maker_unit, self._taker_unit = money_units(maker_rate), money_units(taker_rate)
-
-    def fee(self, price: int, quantity: int, liquidity: str) -> int:
-        """Return the fee in money units of a fill of ``quantity`` lots at ``price`` ticks."""
-        return price * quantity * (self._taker_unit if liquidity == TAKER else self._maker_unit)
+    maker, taker = unit(maker_rate), unit(taker_rate)
+    return lambda price, quantity, liquidity: price * quantity * (taker if liquidity == TAKER else maker)
 
 
-class Participation:
-    """Bounds what all orders together fill on a bar by a share of its volume."""
-
-    def __init__(self, share: str) -> None:
-        self._value, scale = parse_decimal(share)
-        self._divisor = int(10**scale)
-
-    def budget(self, volume: int) -> int:
-        """Return floor(volume x share), in lots."""
-        return volume * self._value // self._divisor
+def volume_budget(share: str) -> Callable[[int], int]:
+    """Return what gives the lots that all orders together may fill on a bar: floor(volume x share)."""
+    value, scale = parse_decimal(share)
+    divisor = int(10**scale)
+    return lambda volume: volume * value // divisor

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from c2lib.broker.fill_models import MakerTakerFee, Participation, price_rules
+from c2lib.broker.fill_models import maker_taker_fee, price_rules, volume_budget
 from c2lib.broker.orders import AT_ONCE, FillTerms, RejectReason, SeededRejects, VenueOrder, malformation
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import MICROSECONDS_A_DAY
@@ -65,8 +65,8 @@ class MockBroker:
         """
         share, rate = config.participation, config.reject_rate
         self._rules = price_rules(slippage_ticks=config.slippage_ticks, touch_fills=config.touch_fills)
-        self._participation = None if share is None else Participation(share)
-        self._fee = MakerTakerFee(config.maker_fee_rate, config.taker_fee_rate, grid).fee
+        self._budget = None if share is None else volume_budget(share)
+        self._fee = maker_taker_fee(config.maker_fee_rate, config.taker_fee_rate, grid)
         self._rejects = None if rate == "0" else SeededRejects(component_seed(seed, "broker"), rate)
         self._day_never_fills = smallest_gap is not None and smallest_gap >= MICROSECONDS_A_DAY
         self._latency = config.latency_steps
@@ -158,8 +158,8 @@ class MockBroker:
         self._carry_out_cancels(self._step + self._latency)
 
     def _trade(self, bar: Bar) -> None:
-        step, share = self._step, self._participation
-        budget = _NO_BOUND if share is None else share.budget(bar.volume)
+        step = self._step
+        budget = _NO_BOUND if self._budget is None else self._budget(bar.volume)
         waiting = []
         for order in list(self._open.values()):
             if step < order.arrives:

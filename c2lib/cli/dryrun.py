@@ -97,6 +97,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         for _, field, value in flags:
             set_field(values, field, value)
+        _check_clock(values)
         config = DryrunConfig.parse(values)
         if options.strategy_file is None:
             check_strategy_is_known(config.strategy_id)
@@ -109,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
                 progress=partial(bar, "step"),
             )
     except ConfigError as error:
-        raise _located(error, options.config, flags, text) from None
+        raise located(error, options.config, flags, text) from None
     show(json.dumps(result.summary()))
     for problem in (result.reject_reason, result.fail_reason):
         if problem:
@@ -121,6 +122,11 @@ def run(options: argparse.Namespace) -> int:
     if result.staging:
         say(f"not published; what was written is in {result.staging}")
     return GOOD if result.status.value == "COMPLETED" else NOT_GOOD
+
+
+def _check_clock(values: dict[str, Any]) -> None:
+    if values.get("clock_mode", _CLOCKS[0]) not in _CLOCKS:
+        raise ConfigError("clock_mode", "must be 'fixed' or 'market'", hint="any other clock is handed over in Python")
 
 
 _Given = tuple[str, str, Any]
@@ -149,7 +155,7 @@ def _is_within(field: str, other: str) -> bool:
     return f"{field}.".startswith(f"{other}.")
 
 
-def _located(error: ConfigError, path: str | None, flags: list[_Given], text: str) -> ConfigError:
+def located(error: ConfigError, path: str | None, flags: list[_Given], text: str) -> ConfigError:
     """Return ``error`` with what its field comes from: a flag, a line of the config file, else the flag for it."""
     field = error.field
     given = (*flags, ("--out", "out_dir", None))

@@ -11,9 +11,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from c2lib.core.canon import canonical_sha256
 from c2lib.core.clock import parse_utc, utc_text
@@ -37,7 +37,6 @@ from c2lib.core.sealed import (
     TextTuple,
     Zero,
     check_names,
-    config_error,
     must,
 )
 from c2lib.core.text import field_differences, nearest
@@ -46,8 +45,6 @@ from c2lib.core.vocabulary import BEHAVIOUR_VERSION
 BUILT_IN_STRATEGIES = tuple(BUILT_IN_PARAMS)
 MAX_BUILT_IN_PARAM = 100_000
 DEFAULT_CLOCK_START = "2026-01-01T00:00:00+00:00"
-DEFAULT_STEPS = 64
-DEFAULT_TICK_SIZE = "0.01"
 MAX_STEPS = 100_000_000
 
 _STRATEGY_FACTS = ("origin", "class_name", "sha256")
@@ -200,11 +197,9 @@ class DryrunConfig(Sealed):
     keep_strategy: bool = True
     """Whether the run directory keeps a strategy file's bytes, as ``strategy.py``."""
 
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise config_error(error, type(self)) from None
+    if TYPE_CHECKING:
+        # a mapping stands for the model of its field
+        def __init__(self, **values: Any) -> None: ...
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -267,7 +262,7 @@ def seal(
     # a config can be changed past its model, and a given market is foreign: both are held against the model
     kind = SealedConfig if isinstance(config, SealedConfig) else DryrunConfig
     checked = kind(**config.model_dump(warnings=False))
-    strategy = strategy or StrategyConfig(origin="built-in" if checked.strategy_id in BUILT_IN_PARAMS else None)
+    strategy = strategy or StrategyFacts("built-in" if checked.strategy_id in BUILT_IN_PARAMS else None, None, None)
     if isinstance(checked, SealedConfig):
         sealed = checked.redacted()
     else:
@@ -291,9 +286,9 @@ def _filled_in(
     if market is not None:
         asked["source"] = "file"
         asked["file_sha256"] = asked["file_sha256"] or market.sha256
-    asked["tick_size"] = asked["tick_size"] or (DEFAULT_TICK_SIZE if market is None else market.tick_size)
+    asked["tick_size"] = asked["tick_size"] or ("0.01" if market is None else market.tick_size)
     if values["steps"] is None:
-        values["steps"] = DEFAULT_STEPS if market is None else market.bar_count
+        values["steps"] = 64 if market is None else market.bar_count
     if values["clock_start"] is None and values["clock_mode"] == "fixed" and not clock_injected:
         values["clock_start"] = DEFAULT_CLOCK_START
     sealed = SealedConfig(**{**values, "run_id": draft.run_id or ""}).redacted()

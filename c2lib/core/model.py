@@ -282,20 +282,13 @@ class StrategySettings(NamedTuple):
         return units_of(str(quantity), self.lot_size)
 
 
-class StrategyFacts(Protocol):
+@dataclass(frozen=True, slots=True)
+class StrategyFacts:
     """What the config seals of a strategy beside its name; see ``StrategyConfig`` there."""
 
-    @property
-    def origin(self) -> str | None:
-        """Where it comes from: ``built-in``, ``file``, ``object``; ``None`` when it is not known."""
-
-    @property
-    def class_name(self) -> str | None:
-        """Name of its class."""
-
-    @property
-    def sha256(self) -> str | None:
-        """Hash of its source."""
+    origin: str | None
+    class_name: str | None
+    sha256: str | None
 
 
 class Strategy(Protocol):

@@ -130,14 +130,6 @@ Params = Annotated[
 """Parameters of a strategy: each a text, a whole number, or true or false."""
 
 
-def _redacted(value: Any) -> Any:
-    if isinstance(value, str):
-        return redact_whole(value)
-    if isinstance(value, dict):
-        return {key: _redacted(item) for key, item in value.items()}
-    return [_redacted(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 class Sealed(BaseModel):
     """Base of the models whose canonical JSON is hashed."""
 
@@ -145,10 +137,19 @@ class Sealed(BaseModel):
         frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
     )
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise config_error(error, type(self)) from None
+
+    # else pydantic makes a model within another by this call, and the error loses the name of the outer field
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     def canonical(self) -> dict[str, Any]:
         """Return the model as plain JSON values, secrets redacted, ready for the canonical encoder."""
-        redacted: dict[str, Any] = _redacted(self.model_dump(mode="json"))
-        return redacted
+        canonical: dict[str, Any] = redact_whole(self.model_dump(mode="json"))
+        return canonical
 
     def digest(self) -> str:
         """Return the hash of the canonical JSON of this model."""
@@ -161,7 +162,7 @@ class Sealed(BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         # a cell that ends in a config shows it
-        return ((name, _redacted(value)) for name, value in super().__repr_args__())
+        return ((name, redact_whole(value)) for name, value in super().__repr_args__())
 
 
 def fields_at(model: type[BaseModel], location: Iterable[int | str]) -> dict[str, FieldInfo]:
@@ -182,7 +183,7 @@ def config_error(error: ValidationError, model: type[BaseModel]) -> ConfigError:
     every = error.errors(include_url=False, include_input=False, include_context=False)
     first = next((one for one in every if one["type"] == "extra_forbidden"), every[0])
     location = first["loc"]
-    # pydantic says [key] behind a name of a mapping that is none
+    # pydantic says [key] after a name of a mapping that is none
     field = ".".join(str(step) for step in location if step != "[key]") or "config"
     if first["type"] == "extra_forbidden":
         hint = nearest(str(location[-1]), fields_at(model, location[:-1]), "remove it")

@@ -7,16 +7,17 @@ random ids, paths) is taken out of the output: the same parameters give the same
 
 from __future__ import annotations
 
-import ast
 import logging
+import re
 from typing import Any
 
 import click
 
 from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import redact_secrets
-from c2lib.core.text import one_line
-from c2lib.jupyter.notebook import check_parameters
+from c2lib.core.sealed import MAX_NAME_SHOWN
+from c2lib.core.text import nearest, one_line
+from c2lib.jupyter.notebook import DryrunParameters, NotebookParameters, papermill_words
 
 PARAMETERS_TAG, INJECTED_TAG = "parameters", "injected-parameters"
 
@@ -28,24 +29,40 @@ class RefusedParameterError(click.ClickException):
 
 
 class UnfinishedNotebookError(click.ClickException):
-    """A cell of the notebook never ran to its end, although papermill may take the notebook for a success."""
+    """A cell raised, or never ran to its end; papermill may take the second for a success, and is long on the first."""
 
 
-def parameter_names(notebook: Any) -> set[str]:
-    """Return the names that the cell tagged ``parameters`` assigns."""
-    names: set[str] = set()
-    for cell in notebook.cells:
-        if PARAMETERS_TAG in cell.metadata.get("tags", ()):
-            for node in ast.parse(cell.source).body:
-                if isinstance(node, ast.AnnAssign | ast.Assign):
-                    targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
-                    names.update(target.id for target in targets if isinstance(target, ast.Name))
-    return names
+MODELS: dict[str, type[NotebookParameters]] = {"dryrun": DryrunParameters}
+"""The models of our notebooks by the metadata key ``c2lib.parameters``, which a renamed copy keeps."""
+
+
+def parameter_names(notebook: Any) -> list[str]:
+    """Return the names that the cells tagged ``parameters`` assign in the first column, in Python, R or Julia."""
+    tagged = [cell.source for cell in notebook.cells if PARAMETERS_TAG in cell.metadata.get("tags", ())]
+    return sorted(set(re.findall(r"^(\w+)[ \t]*(?::[^=\n]+)?(?:=(?!=)|<-)", "\n".join(tagged), re.MULTILINE)))
+
+
+def given_parameters(notebook: Any) -> dict[str, Any]:
+    """Return the parameters that papermill stored, as long as the cell with them, which it keeps as well, is there."""
+    kept = any(INJECTED_TAG in cell.metadata.get("tags", ()) for cell in notebook.cells)
+    return notebook.metadata.get("papermill", {}).get("parameters", {}) if kept else {}
+
+
+def check_parameters(notebook: Any) -> None:
+    """Raise :class:`ConfigError` for a parameter that its notebook does not have, or that does not fit its model."""
+    given, known = given_parameters(notebook), parameter_names(notebook)
+    for name in given:
+        if name not in known:
+            hint = nearest(str(name), known, f"it has {', '.join(known) or 'none'}")
+            raise ConfigError(str(name)[:MAX_NAME_SHOWN], "is no parameter of this notebook", hint=hint)
+    model = MODELS.get(notebook.metadata.get("c2lib", {}).get("parameters"))
+    if model is not None:
+        model.check(given)
 
 
 def normalise(notebook: Any) -> Any:
     """Take out of an executed notebook, in place, what differs from run to run; return it."""
-    given = notebook.metadata.get("papermill", {}).get("parameters")
+    given = given_parameters(notebook)
     notebook.metadata.pop("papermill", None)
     notebook.metadata.pop("widgets", None)
     if given:
@@ -56,6 +73,9 @@ def normalise(notebook: Any) -> Any:
             cell.metadata.pop(volatile, None)
         if INJECTED_TAG in cell.metadata.get("tags", ()):
             cell["id"] = f"{INJECTED_TAG}-{number}"
+        for output in cell.get("outputs", ()) if "c2lib" in notebook.metadata else ():
+            if output.output_type == "error":
+                output.traceback = [papermill_words(line) for line in output.traceback]
     return notebook
 
 
@@ -81,16 +101,18 @@ class ReproducibleEngine:
             RefusedParameterError: a parameter is unknown, or its value does not fit; nothing was executed.
             UnfinishedNotebookError: a cell never ran to its end.
         """
-        given = nb.metadata.get("papermill", {}).get("parameters", {})
         try:
-            check_parameters(given, parameter_names(nb))
+            check_parameters(nb)
         except ConfigError as error:
-            raise RefusedParameterError(one_line(str(error))) from None
+            raise RefusedParameterError(one_line(papermill_words(str(error)))) from None
         done = _papermill().execute_notebook(nb, kernel_name, **options)
         problem = _unfinished(done)
         if problem:
             raise UnfinishedNotebookError(problem)
-        return normalise(done)
+        done, path = normalise(done), options.get("output_path")
+        if path and click.get_current_context(silent=True):
+            _write_failure(done, path)
+        return done
 
     @classmethod
     def nb_kernel_name(cls, nb: Any, name: str | None = None) -> Any:
@@ -101,6 +123,18 @@ class ReproducibleEngine:
     def nb_language(cls, nb: Any, language: str | None = None) -> Any:
         """Return the language that papermill would choose."""
         return _papermill().nb_language(nb, language)
+
+
+def _write_failure(notebook: Any, path: str) -> None:
+    """Write a notebook in which a cell raised as papermill does, and raise what its command line is to show of it."""
+    from papermill.exceptions import PapermillExecutionError, strip_color
+    from papermill.execute import raise_for_execution_errors
+
+    try:
+        raise_for_execution_errors(notebook, path)
+    except PapermillExecutionError as error:
+        lines = [f"{error.ename}: {error.evalue}"] if error.ename == "AssertionError" else error.traceback
+        raise UnfinishedNotebookError(strip_color(f"cell [{error.exec_count}]: " + "\n".join(lines))) from None
 
 
 def _papermill() -> Any:

@@ -5,87 +5,166 @@ No parameter holds a secret, since papermill writes parameters into the notebook
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from importlib import import_module
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field
 
+from c2lib.cli.config_files import parse_assignment, read_config_file
+from c2lib.cli.dryrun import located, set_field
 from c2lib.core.canon import sha256_hex
-from c2lib.core.config import DEFAULT_CLOCK_START, MAX_STEPS, DryrunConfig, check_run_id_for_directory
+from c2lib.core.config import MAX_STEPS, DryrunConfig, check_run_id_for_directory
 from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import secret_field
-from c2lib.core.sealed import MAX_NAME_SHOWN, Integer, Sealed, Text, config_error
-from c2lib.core.text import nearest
+from c2lib.core.sealed import Integer, Params, Sealed, Text, TextTuple
+from c2lib.core.vocabulary import RejectCode
 from c2lib.evidence.render import checked_owner, evidence_name
 from c2lib.session.strategy import check_strategy_is_known
 
+if TYPE_CHECKING:
+    from c2lib.app.evidence import EvidenceDraft
+    from c2lib.session.result import DryrunResult
+
+
+def _number_text(value: Any) -> Any:
+    """Return a number as text: papermill's ``-p`` makes a number of what reads as one."""
+    if type(value) not in (int, float):
+        return value
+    if len(Decimal(repr(value)).as_tuple().digits) > 15:  # all that a binary float keeps
+        raise ValueError("has more digits than a number keeps: give it as text, by papermill's -r")
+    return f"{Decimal(repr(value)):f}"
+
+
+def _listed(value: Any) -> Any:
+    return [name for name in re.split(r"[,\s]+", value) if name] if isinstance(value, str) else value
+
+
+def _params(value: Any) -> Any:
+    """Return the mapping that a JSON text holds."""
+    if isinstance(value, str) and value.strip():
+        value = parse_assignment(f"strategy_params={value}")[1]
+        if not isinstance(value, dict):
+            raise ValueError('must be a mapping, or its JSON text, such as {"fast": 5}')
+    return value or {}
+
+
+DecimalNumber = Annotated[Text, BeforeValidator(_number_text)]
+
 
 class NotebookParameters(Sealed):
-    """The parameters of ``01_dryrun.ipynb``; an empty text or 0, papermill's only neutral defaults, mean "left out".
-
-    >>> NotebookParameters(strategy_id="strat_demo", seed=1).config().steps is None
-    True
-    """
-
-    run_id: Text = ""
-    strategy_id: Text = Field(default="strat_demo", min_length=1)
-    seed: Integer = 123
-    steps: Integer = Field(default=0, ge=0, le=MAX_STEPS)
-    market: Text = ""
-    symbol: Text = ""
-    clock_start: Text = DEFAULT_CLOCK_START
-    out_dir: Text = ""
-    evidence_date: Text = "2026-01-01"
-    owner: Text = "operator"
-    no_live_required: Literal["hook", "namespace"] = "hook"
+    """The parameters of a notebook of ours: its cell has ``""`` or 0 for what is left out; what is given is neither."""
 
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
-        except ValidationError as error:
-            raise config_error(error, type(self)) from None
-        field = secret_field(self.model_dump())
+        except ConfigError as error:
+            hint = f"papermill's -r {error.field} keeps text" if "a valid string" in error.problem else error.hint
+            raise ConfigError(error.field, error.problem, hint=hint) from None
+        field = secret_field(values)
         if field:
             raise ConfigError(field, "looks like a secret", hint="the notebook would keep it; take it out")
-        checked_owner(self.owner)
-        if self.run_id:
-            check_run_id_for_directory(self.run_id)
-        self.config()
-        check_strategy_is_known(self.strategy_id)
 
-    @field_validator("evidence_date")
     @classmethod
-    def _is_a_date(cls, text: str) -> str:
-        try:
-            evidence_name(text, passed=True)
-        except ConfigError as error:
-            raise ValueError(error.problem) from None
-        return text
+    def check(cls, given: Mapping[str, Any]) -> None:
+        """Raise :class:`ConfigError` for a parameter that is given but empty, or does not fit."""
+        for name, value in given.items():
+            if type(value) in (str, int, list, dict) and not (value.strip() if type(value) is str else value):
+                problem = "is 0, which means left out" if value == 0 else "is empty"
+                raise ConfigError(name, problem, hint="give a value, or leave it out")
+        cls(**given)
+
+    @classmethod
+    def of(cls, names: Mapping[str, Any]) -> Self:
+        """Return the parameters among the names of a notebook, ``globals()`` in a cell."""
+        return cls(**{name: names[name] for name in cls.model_fields if name in names})
+
+
+_FIELDS = {name: f"market.{name}" for name in ("symbol", "tick_size", "lot_size", "rounding")}
+_FIELDS |= {"allow": "strategy_allowlist", "initial_cash": "broker.initial_cash"}
+"""The config fields of parameters that have another name."""
+
+_OPTIONS = ("strategy_file", "strategy_params", "config_file", "market", "out_dir", "evidence_date", "owner")
+"""Parameters that are no config fields by themselves."""
+
+
+class DryrunParameters(NotebookParameters):
+    """The parameters of ``01_dryrun.ipynb``; what is left out comes from the config file, else from the config.
+
+    >>> DryrunParameters(strategy_id="strat_demo", seed=1).config().steps is None
+    True
+    """
+
+    strategy_file: Text = ""
+    strategy_id: Text = ""
+    strategy_params: Annotated[Params, BeforeValidator(_params)] = Field(default={})
+    allow: Annotated[TextTuple, BeforeValidator(_listed)] = ()
+    market: Text = ""
+    symbol: Text = ""
+    tick_size: DecimalNumber = ""
+    lot_size: DecimalNumber = ""
+    rounding: Text = ""
+    seed: Integer = 0
+    steps: Integer = Field(default=0, ge=0, le=MAX_STEPS)
+    initial_cash: DecimalNumber = ""
+    clock_mode: Text = ""
+    clock_start: Text = ""
+    no_live_required: Text = ""
+    config_file: Text = ""
+    run_id: Text = ""
+    out_dir: Text = ""
+    evidence_date: Text = ""
+    owner: Text = ""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self.evidence()
+        self.config()
 
     def config(self) -> DryrunConfig:
-        """Return the config of these parameters; raise :class:`ConfigError` naming the field that does not fit."""
-        given: dict[str, Any] = {
-            "run_id": self.run_id or None,
-            "strategy_id": self.strategy_id,
-            "seed": self.seed,
-            "steps": self.steps or None,
-            "clock_start": self.clock_start or None,
-            "market": {"symbol": self.symbol} if self.symbol else {},
-            "no_live_required": self.no_live_required,
-        }
-        return DryrunConfig(**given)
+        """Return the config of these parameters; raise :class:`ConfigError` naming the one that does not fit."""
+        values, text = read_config_file(self.config_file) if self.config_file else ({}, "")
+        given = [(name, _FIELDS.get(name, name), value) for name, value in self if value and name not in _OPTIONS]
+        given += [("strategy_params", f"strategy.params.{name}", value) for name, value in self.strategy_params.items()]
+        try:
+            for _, field, value in given:
+                set_field(values, field, value)
+            if self.strategy_file and "strategy_id" not in values:
+                hint = "name the strategy of the file, and allow it: --strategy-id mine --allow mine"
+                raise ConfigError("strategy_id", "is left out", hint=hint)
+            config = DryrunConfig.parse({"strategy_id": "strat_demo", "seed": 123, **values})
+            if not self.strategy_file:
+                check_strategy_is_known(config.strategy_id)
+            if config.run_id is not None:
+                check_run_id_for_directory(config.run_id)
+        except ConfigError as error:
+            raise located(error, self.config_file, given, text) from None
+        return config
+
+    def inputs(self) -> dict[str, str | None]:
+        """Return market and strategy as ``run_dryrun`` and ``write_evidence`` take them."""
+        return {"market": self.market or None, "strategy": self.strategy_file or None}
+
+    def evidence(self) -> dict[str, str]:
+        """Return date and owner as ``write_evidence`` takes them; a date that is left out is today's, in UTC."""
+        date, owner = self.evidence_date or datetime.now(UTC).date().isoformat(), self.owner or "not named"
+        evidence_name(date, passed=True), checked_owner(owner)
+        return {"date": date, "owner": owner}
 
 
-def check_parameters(values: Mapping[str, Any], known: set[str]) -> None:
-    """Raise :class:`ConfigError` unless every name is one of ``known``, no value is empty, and all fit the model."""
-    for name in values:
-        if name not in known:
-            hint = nearest(str(name), sorted(known), f"it has {', '.join(sorted(known))}")
-            raise ConfigError(str(name)[:MAX_NAME_SHOWN], "is no parameter of this notebook", hint=hint)
-        if isinstance(values[name], str) and not values[name].strip():
-            raise ConfigError(name, "is empty", hint="give a value, or leave it out")
-    NotebookParameters(**values)
+def papermill_words(text: str) -> str:
+    """Return a message with ``-p tick_size 1`` in the place of ``--tick-size 1``: parameters for flags."""
+    return re.sub(r"(?<!\S)--([a-z][a-z-]*)", lambda flag: f"-p {flag[1].replace('-', '_')}", text)
+
+
+def why_no_pass(result: DryrunResult, draft: EvidenceDraft) -> str:
+    """Return why the evidence of a run is no PASS, in the last cell's assertion."""
+    claims = f"claims that do not hold: {', '.join(draft.failed_claims)}"
+    hint = f"-p allow {result.strategy_id}" if result.reject_code is RejectCode.STRATEGY_NOT_ALLOWED else None
+    return "; ".join(filter(None, (result.reject_reason, hint, result.fail_reason, *result.fail_lines(), claims)))
 
 
 def show_png(data: bytes) -> None:
@@ -95,10 +174,14 @@ def show_png(data: bytes) -> None:
     ipython.display(ipython.Image(data, format="png"))
 
 
-def show_markdown(text: str) -> None:
-    """Show markdown in the notebook; pictures beside the file become links, since a notebook has no such files."""
+def show_draft(draft: EvidenceDraft) -> None:
+    """Show a draft in the notebook, without its day and with links in the place of pictures.
+
+    A notebook has no such files beside itself, and what it shows of one run is the same on every day.
+    """
+    text = re.sub(r"EV-[0-9]{8}-", "EV-YYYYMMDD-", draft.text.replace("![", "["))
     ipython = _ipython_display()
-    ipython.display(ipython.Markdown(text.replace("![", "[")))
+    ipython.display(ipython.Markdown(re.sub(r"(?<=\*\*Date:\*\* )[0-9-]{10}", "YYYY-MM-DD", text)))
 
 
 def _ipython_display() -> Any:

@@ -36,7 +36,6 @@ _NUMBER = rf"double|float|u?int\d+|decimal\d+\(.*|{_TEXT}"
 _TIME_TYPES = (f"{_MOMENT}|{_NUMBER}", "time", "make it a timestamp in UTC")
 _PART_TYPES = (rf"date32\[.*|time\d+\[.*|{_TEXT}", "part of a time", "make the two one timestamp, or text")
 _NUMBER_TYPES = (_NUMBER, "number", "make it a float, an integer or a decimal")
-_TIMES = ("time", "clock")
 
 Batches = Callable[[Sequence[int]], Iterator[Any]]
 """Yields record batches that hold the columns at these places of the file."""
@@ -64,17 +63,18 @@ def read_arrow(source: BinaryIO, file: str, *, is_parquet: bool) -> CellTable:
     moments = [index for index, kind in enumerate(schema.types) if re.fullmatch(_MOMENT, str(kind))]
     try:
         columns = find_columns(names, moments[0] if len(moments) == 1 else None)
+        parted = "clock" in columns.places
+        types = {"time": _PART_TYPES if parted else _TIME_TYPES, "clock": _PART_TYPES}
         for role, place in columns.places.items():
-            times = _PART_TYPES if "clock" in columns.places else _TIME_TYPES
-            kinds, what, hint = times if role in _TIMES else _NUMBER_TYPES
+            kinds, what, hint = types.get(role, _NUMBER_TYPES)
             kind = str(schema.types[place])
             if not re.fullmatch(kinds, kind):
                 raise CellError(f"{columns.label(role)} is of type {quoted(kind)}, which is no {what}", hint)
     except CellError as error:
         raise error.at(file, 0, "row") from None
-    converters = dict.fromkeys(columns.places, _plain_cells) | dict.fromkeys(_TIMES, _text_cells)
-    converters["time"], micros = _time_column(schema.types[columns.places["time"]], "clock" in columns.places)
-    wanted = [(names[place], converters[role]) for role, place in columns.places.items()]
+    time_cells, micros = _time_column(schema.types[columns.places["time"]], parted)
+    converters = {"time": time_cells, "clock": _text_cells}
+    wanted = [(names[place], converters.get(role, _plain_cells)) for role, place in columns.places.items()]
     return CellTable(file, columns, micros, _cells(batches, columns, wanted, file), first=1, unit="row")
 
 

@@ -23,7 +23,6 @@ OTHER_TIME_NAMES = ("datetime", "time")
 PRICE_NAMES = ("open", "high", "low", "close")
 BAR_NAMES = (*PRICE_NAMES, "volume")
 
-_MAX_NAMES_SHOWN = 10
 _NO_TIME = -(2**63)
 _LOWER_UPPER = (("low", "high"), ("open", "high"), ("close", "high"), ("low", "open"), ("low", "close"))
 
@@ -75,7 +74,7 @@ def find_columns(cells: Sequence[str], unnamed_time: int | None) -> Columns:
     names = list(map(column_name, cells))
     missing = [name for name in PRICE_NAMES if name not in names]
     if missing:
-        found = ", ".join(quoted(name) for name in cells[:_MAX_NAMES_SHOWN]) or "none"
+        found = ", ".join(quoted(name) for name in cells[:10]) or "none"
         hint = "name the columns; in a CSV file the first line does, or each row begins with the time and these four"
         raise CellError(f"no column is named {' or '.join(missing)}; found {found}", hint)
     for name, count in Counter(names).items():

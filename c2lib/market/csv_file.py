@@ -1,8 +1,8 @@
-"""The text of a CSV file as rows of cells, between commas, semicolons or tabs.
+"""The text of a CSV file as rows of cells, between commas, semicolons or tabs, and a pandas DataFrame as such a file.
 
 The first line names the columns; without a name for it the time is the first column. Where it begins with a time, it is
 a row, and so are all: time, open, high, low, close, volume. Every row is whole and on one line; cells may be quoted,
-and a space may stand before them.
+and a space may stand before them. pandas itself is not imported: the frame brings it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import UTC
 from itertools import chain, repeat
+from types import SimpleNamespace
+from typing import Any
 
 from c2lib.core.config import MAX_STEPS
 from c2lib.core.errors import MarketDataError
@@ -23,6 +26,12 @@ MAX_LINE = 1 << 16
 
 MAX_LINES = MAX_STEPS + 1
 """Most lines: the header, and a bar for each step that a run may have."""
+
+FRAME = "the DataFrame"
+"""What messages call one."""
+
+BLOCK_ROWS = 8192
+"""Most rows of a frame that are turned into text at a time."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SEPARATORS = ",;\t"
@@ -80,12 +89,9 @@ def _times(row: list[str]) -> list[str]:
 
 def _whole_lines(blocks: Iterator[bytes], file: str) -> Iterator[str]:
     """Yield the lines of a file, as many at a time as a block completes."""
-    tail = b""
-    line = 1
-    at_start = True
+    tail, line = b"", 1
     for block in blocks:
-        data = tail + (block.removeprefix(_BYTE_ORDER_MARK) if at_start else block)
-        at_start = False
+        data = tail + block if tail or line > 1 else block.removeprefix(_BYTE_ORDER_MARK)
         cut = data.rfind(b"\n") + 1
         tail = data[cut:]
         if cut:
@@ -175,3 +181,44 @@ def _row(line: str, separator: str) -> list[str]:
 
 def _parsed(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
+
+
+def frame_csv(frame: Any) -> Iterator[bytes]:
+    """Yield the bytes of the CSV file that a DataFrame is sealed as: written to a file, they have the same hash.
+
+    Columns are found by name as in a file, the index among them; an unnamed index is the time when it holds moments.
+    The file has the columns ``timestamp``, or ``date`` and ``time``, then ``open``, ``high``, ``low``, ``close`` and,
+    where the frame has it, ``volume``; raises :class:`MarketDataError` when one of them lacks. A time is written as
+    ``isoformat()`` writes it, in UTC where it has a zone; a number in the fewest digits that set it apart from its
+    neighbours, as Python prints it; a value that is missing as nothing.
+    """
+    index = frame.index
+    names = ["" if name is None else str(name) for name in (index.name, *frame.columns)]
+    try:
+        places = find_columns(names, 0 if hasattr(index, "tz_localize") else None).places
+    except CellError as error:
+        raise error.at(FRAME, 0) from None
+    if not len(frame):
+        raise MarketDataError(FRAME, 0, "has no row", hint="a bar is one row")
+    titles = {"time": "date", "clock": "time"} if "clock" in places else {"time": "timestamp"}
+    lines: list[str] = []
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n")
+    writer.writerow(titles.get(role, role) for role in places)
+    for first in range(0, len(frame), BLOCK_ROWS):
+        rows = frame.iloc[first : first + BLOCK_ROWS]
+        columns = [rows.iloc[:, place - 1] if place else rows.index for place in places.values()]
+        writer.writerows(zip(*map(_column_texts, columns), strict=True))
+        yield "".join(lines).encode()
+        lines.clear()
+
+
+def _column_texts(column: Any) -> list[str]:
+    # as numpy has them, so that a float of 32 bits keeps its few digits; moments as pandas has them
+    cells = column.tolist() if column.dtype.kind == "M" else column.to_numpy()
+    return ["" if missing else _cell_text(cell) for cell, missing in zip(cells, column.isna(), strict=True)]
+
+
+def _cell_text(cell: Any) -> str:
+    if not hasattr(cell, "isoformat"):
+        return str(cell)
+    return str((cell.astimezone(UTC) if getattr(cell, "tzinfo", None) else cell).isoformat())

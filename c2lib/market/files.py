@@ -17,21 +17,20 @@ import tempfile
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from itertools import chain, repeat
 from operator import floordiv, sub
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any
 
 from c2lib.core.errors import MarketDataError, MissingExtraError, OutputError, output_errors
 from c2lib.core.model import Bar, new_fact
-from c2lib.core.regular_file import NOT_REGULAR, open_regular
+from c2lib.core.regular_file import open_regular
 from c2lib.core.text import one_line
 from c2lib.market.bars import BarBlock, BarReader, CellTable
 from c2lib.market.cells import PriceGrid, Rounding, VolumeCells, positive_decimal
-from c2lib.market.csv_file import read_csv
-from c2lib.market.frame import FRAME, frame_csv
+from c2lib.market.csv_file import FRAME, frame_csv, read_csv
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -48,11 +47,14 @@ _REFUSED = {
 }
 """What cannot be read, by its first bytes; whatever else these are, it is taken for CSV text."""
 
+_NOT_OPENED = {
+    errno.ENOENT: ("there is no such file", "check the path"),
+    errno.EISDIR: ("is a directory", "name a market file"),
+    errno.EINVAL: ("is no regular file", "name a market file"),
+}
 _NOT_WRITTEN = "the temporary file of the market data cannot be written"
 _INTEGER = "q"
-_INTEGER_BYTES = array(_INTEGER).itemsize
-_BAR_BYTES = (len(Bar._fields) - 1) * _INTEGER_BYTES
-_make_bar = partial(new_fact, Bar)
+_BAR_BYTES = (len(Bar._fields) - 1) * array(_INTEGER).itemsize
 
 
 def open_market_file(
@@ -102,10 +104,18 @@ def _file_table(path: Path, opened: ExitStack) -> tuple[CellTable, Callable[[], 
     for start, (kind, hint) in _REFUSED.items():
         if first.startswith(start):
             raise MarketDataError(name, 0, f"is {kind}, which cannot be read", hint=hint)
-    if first.startswith((_FEATHER, _PARQUET)):
-        copy = opened.enter_context(_temporary_file())
-        return _arrow_table(blocks, name, copy, is_parquet=first.startswith(_PARQUET)), file.digest.hexdigest
-    return read_csv(blocks, name), file.digest.hexdigest
+    if not first.startswith((_FEATHER, _PARQUET)):
+        return read_csv(blocks, name), file.digest.hexdigest
+    try:
+        arrow_file = importlib.import_module("c2lib.market.arrow_file")
+    except ImportError:
+        raise MissingExtraError("reading Feather or Parquet", "data") from None
+    # a copy, since these are read to and fro
+    copy = opened.enter_context(_temporary_file())
+    with output_errors(_NOT_WRITTEN):  # of the copy: read_blocks raises no OSError
+        copy.writelines(blocks)
+        copy.flush()
+    return arrow_file.read_arrow(copy, name, is_parquet=first.startswith(_PARQUET)), file.digest.hexdigest
 
 
 def _temporary_file() -> IO[bytes]:
@@ -130,13 +140,9 @@ class _HashedFile(io.FileIO):
 def _open(path: Path, name: str) -> _HashedFile:
     try:
         return _HashedFile(open_regular(path, follow=True))
-    except FileNotFoundError:
-        raise MarketDataError(name, 0, "there is no such file", hint="check the path") from None
     except OSError as error:
-        if error.errno not in NOT_REGULAR:
-            raise MarketDataError(name, 0, f"cannot be opened: {error.strerror}") from None
-        kind = "is a directory" if error.errno == errno.EISDIR else "is no regular file"
-        raise MarketDataError(name, 0, kind, hint="name a market file") from None
+        problem, hint = _NOT_OPENED.get(error.errno or 0, (f"cannot be opened: {error.strerror}", ""))
+        raise MarketDataError(name, 0, problem, hint=hint) from None
     except ValueError:
         raise MarketDataError(name, 0, "no path can be spelled like this") from None
 
@@ -157,32 +163,11 @@ def read_blocks(stream: Any, file: str) -> Iterator[bytes]:
         raise MarketDataError(file, 0, f"cannot be read: {error.strerror}") from None
 
 
-def _arrow_table(blocks: Iterable[bytes], name: str, copy: IO[bytes], *, is_parquet: bool) -> CellTable:
-    """Return the cells of a Feather or Parquet file, read from a copy since they are read to and fro."""
-    try:
-        arrow_file = importlib.import_module("c2lib.market.arrow_file")
-    except ImportError:
-        raise MissingExtraError("reading Feather or Parquet", "data") from None
-    with output_errors(_NOT_WRITTEN):  # of the copy: read_blocks raises no OSError
-        for block in blocks:
-            copy.write(block)
-        copy.flush()
-    table: CellTable = arrow_file.read_arrow(copy, name, is_parquet=is_parquet)
-    return table
-
-
-class MarketFile:
-    """The bars of a file found good; a :class:`~c2lib.core.model.MarketData`.
+class MarketFile(AbstractContextManager["MarketFile"]):
+    """The bars of a file found good; a :class:`~c2lib.core.model.MarketData`, with the ``lot_size`` of its volumes.
 
     They lie in an unnamed temporary file, so that memory does not grow with their number: use it in a ``with``, or
     call :meth:`close`.
-
-    Attributes:
-        sha256: Hash of the file's bytes as they lie on the disk.
-        tick_size: The tick that prices are counted in, as canonical decimal text.
-        lot_size: The lot that volumes are counted in, likewise.
-        bar_count: How many bars there are.
-        smallest_gap: The least time between two bars, in microseconds; ``None`` for fewer than two.
     """
 
     def __init__(self, blocks: Iterable[BarBlock], prices: PriceGrid, lot_size: str, digest: Callable[[], str]) -> None:
@@ -222,6 +207,7 @@ class MarketFile:
         Iterators do not disturb each other. Raises :class:`ValueError` after :meth:`close`, and
         :class:`~c2lib.core.errors.OutputError` when the temporary file cannot be read.
         """
+        make_bar = partial(new_fact, Bar)
         for indices, scale in self._blocks:
             first, size = indices.start, len(indices)
             if first >= count:
@@ -229,8 +215,12 @@ class MarketFile:
             numbers = self._numbers(first * _BAR_BYTES, size * _BAR_BYTES)
             times, *grid, volumes = (numbers[at : at + size] for at in range(0, len(numbers), size))
             factor, divisor = self._prices.ratio(scale)
-            ticks = grid if factor == divisor else [_in_ticks(column, factor, divisor) for column in grid]
-            yield from map(_make_bar, zip(indices[: count - first], times, *ticks, volumes, strict=False))
+            ticks: Iterable[Iterable[int]] = grid
+            if factor > 1:
+                ticks = [map(factor.__mul__, column) for column in ticks]
+            if divisor > 1:
+                ticks = [map(floordiv, column, repeat(divisor)) for column in ticks]
+            yield from map(make_bar, zip(indices[: count - first], times, *ticks, volumes, strict=False))
 
     def _numbers(self, offset: int, size: int) -> array[int]:
         with output_errors("the temporary file of the market data cannot be read"):
@@ -243,14 +233,5 @@ class MarketFile:
         """Remove the temporary file; again is allowed."""
         self._store.close()
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _in_ticks(column: Iterable[int], factor: int, divisor: int) -> Iterable[int]:
-    # a chunk that stands at the final scale already is the rule, and worth a multiplication saved
-    finest = column if factor == 1 else map(factor.__mul__, column)
-    return map(floordiv, finest, repeat(divisor))

@@ -17,10 +17,6 @@ from c2lib.core.errors import ConfigError
 from c2lib.core.model import Bar
 from c2lib.market.cells import LAST_MOMENT, positive_decimal
 
-GENERATOR = "c2lib_synthetic_walk"
-VERSION = 1
-"""Goes up whenever the bars of a seed change."""
-
 MAX_VOLUME = 1024
 """Largest volume of a bar, in lots."""
 
@@ -51,7 +47,7 @@ class SyntheticWalk:
 
         Raises:
             ConfigError: The start price lies off the tick grid, a size is no positive decimal, or the last bar would
-                lie behind the year 9999.
+                lie after the year 9999.
         """
         self.tick_size = positive_decimal(tick_size, "market.tick_size")
         self.lot_size = positive_decimal(lot_size, "market.lot_size")
@@ -76,8 +72,9 @@ class SyntheticWalk:
         """Hash of what the bars follow from; not of their number, since the walk is a prefix of itself."""
         return canonical_sha256(
             {
-                "generator": GENERATOR,
-                "version": VERSION,
+                "generator": "c2lib_synthetic_walk",
+                # goes up whenever the bars of a seed change
+                "version": 1,
                 "seed": self._seed,
                 "parameters": self._parameters.canonical(),
                 "tick_size": self.tick_size,

@@ -24,17 +24,15 @@ from c2lib.core.errors import (
 )
 from c2lib.core.model import (
     Bar,
-    BrokerFill,
     CancelIntent,
     OrderIntent,
-    OrderReport,
     OrderRequest,
     PositionView,
     Texts,
     new_fact,
 )
 from c2lib.core.redaction import clean_text, describe_exception
-from c2lib.core.states import OrderStatus
+from c2lib.core.states import OrderStatus, OrderTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
 from c2lib.record.journal import Journal
 from c2lib.session.ledger import Books, Ledger
@@ -72,8 +70,8 @@ class Execution:
         self._adapter = BrokerAdapter(self._venue, max_retries=broker.max_retries, bucket=bucket, on_attempt=on_attempt)
         # what a strategy is shown, made again when it is asked for after something changed
         self._view: PositionView | None = None
-        # the orders whose cancel could not reach the venue
-        self._unsent: list[str] = []
+        # the orders whose cancel could not be sent yet, in order
+        self._unsent: dict[str, None] = {}
         self._cursor = self._end_cursor = 0
         self._orders = 0
         self._bar_index = 0
@@ -95,7 +93,7 @@ class Execution:
             # an order that is left open may have ended without a fill, or after one
             self._book_ends()
         if self._unsent:
-            again, self._unsent = self._unsent, []
+            again, self._unsent = self._unsent, {}
             for client_order_id in again:
                 self._cancel_wanted(client_order_id)
         self._mark = close = bar.close
@@ -149,9 +147,31 @@ class Execution:
             trip(Rail.MIN_EQUITY, f"equity of {self._min_equity} or more", self.texts.money[equity])
 
     def _book_fills(self) -> None:
+        texts = self.texts
         self._cursor, fills = self._adapter.iter_fills(self._cursor)
         for fill in fills:
-            self._book(fill)
+            self._view = None
+            fill_id, client_order_id, broker_order_id, side, quantity, price, fee, liquidity, leaves, bar_index = fill
+            order = self.ledger.open_orders.get(client_order_id)
+            if order is not None and order.broker_order_id is None:
+                # the fill shows what a time-out hid: the venue has the order
+                self._acknowledge(client_order_id, broker_order_id)
+            self.ledger.apply(fill)
+            self._write_fill(
+                fill_id,
+                client_order_id,
+                broker_order_id,
+                self._symbol,
+                side,
+                texts.quantities[quantity],
+                texts.prices[price],
+                texts.money[fee],
+                liquidity,
+                texts.quantities[leaves],
+                bar_index,
+            )
+            if not leaves:
+                self._adapter.forget(client_order_id)
 
     def reconcile(self) -> int:
         """Compare both sides, record the differences, and return how many orders are open or of unknown outcome."""
@@ -189,31 +209,6 @@ class Execution:
             "retry_attempts_total": counts.retries,
             "reconciler_last_ok_ts": self._reconciled_ts,
         }
-
-    def _book(self, fill: BrokerFill) -> None:
-        self._view = None
-        texts = self.texts
-        fill_id, client_order_id, broker_order_id, side, quantity, price, fee, liquidity, leaves, bar_index = fill
-        order = self.ledger.open_orders.get(client_order_id)
-        if order is not None and order.broker_order_id is None:
-            # the fill shows what a time-out hid: the venue has the order
-            self._acknowledge(client_order_id, broker_order_id)
-        self.ledger.apply(fill)
-        self._write_fill(
-            fill_id,
-            client_order_id,
-            broker_order_id,
-            self._symbol,
-            side,
-            texts.quantities[quantity],
-            texts.prices[price],
-            texts.money[fee],
-            liquidity,
-            texts.quantities[leaves],
-            bar_index,
-        )
-        if not leaves:
-            self._adapter.forget(client_order_id)
 
     def _place(self, intent: OrderIntent) -> None:
         texts = self.texts
@@ -253,7 +248,7 @@ class Execution:
         self._write_acknowledged(client_order_id, broker_order_id, None, self._bar_index)
 
     def _reject(self, client_order_id: str, reason: str) -> None:
-        self.ledger.reject(client_order_id)
+        self.ledger.move(client_order_id, OrderTrigger.REJECTED)
         self._adapter.forget(client_order_id)
         self._journal.event(EventKind.ORDER_REJECTED, client_order_id, None, reason, self._bar_index)
         meta = {"client_order_id": client_order_id, "reason": reason}
@@ -272,7 +267,11 @@ class Execution:
 
     def _cancel(self, client_order_id: str, reason: str) -> None:
         order = self.ledger.open_orders.get(client_order_id)
-        if order is None or order.broker_order_id is None or order.status is OrderStatus.PENDING_CANCEL:
+        if order is None or order.status is OrderStatus.PENDING_CANCEL:
+            return
+        if order.broker_order_id is None:
+            # the venue takes a cancel by its own name of the order, and has not shown that there is one
+            self._unsent[client_order_id] = None
             return
         try:
             status = self._adapter.cancel_order(order.broker_order_id)
@@ -280,7 +279,7 @@ class Execution:
             # whether it had an effect is unknown: the order stays PENDING_CANCEL until the venue reports its end
             status = OrderStatus.PENDING_CANCEL
         except TransientBrokerError:
-            self._unsent.append(client_order_id)
+            self._unsent[client_order_id] = None
             return
         if status in (OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED):
             self.ledger.request_cancel(client_order_id, reason)
@@ -290,24 +289,20 @@ class Execution:
     def _book_ends(self) -> None:
         """Book and write the ends without a fill that were not read yet."""
         self._end_cursor, ends = self._adapter.iter_ends(self._end_cursor)
-        for report in ends:
-            self._end(report)
-
-    def _end(self, report: OrderReport) -> None:
-        self._view = None
-        broker_order_id, client_order_id, status, _, _, reason = report
-        self._adapter.forget(client_order_id)
-        order = self.ledger.open_orders.get(client_order_id)
-        if order is not None and order.broker_order_id is None:
-            self._acknowledge(client_order_id, broker_order_id)
-        if status is OrderStatus.EXPIRED:
-            kind = EventKind.ORDER_EXPIRED
-            self.ledger.expire(client_order_id)
-        else:
-            kind = EventKind.ORDER_CANCELLED
-            self.ledger.cancel(client_order_id, asked=reason is None)
-        reason = reason or (order.cancel_reason if order else None)
-        self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
+        for broker_order_id, client_order_id, status, _, _, reason in ends:
+            self._view = None
+            self._adapter.forget(client_order_id)
+            order = self.ledger.open_orders.get(client_order_id)
+            if order is not None and order.broker_order_id is None:
+                self._acknowledge(client_order_id, broker_order_id)
+            if status is OrderStatus.EXPIRED:
+                kind = EventKind.ORDER_EXPIRED
+                self.ledger.move(client_order_id, OrderTrigger.EXPIRED)
+            else:
+                kind = EventKind.ORDER_CANCELLED
+                self.ledger.cancel(client_order_id, asked=reason is None)
+            reason = reason or (order.cancel_reason if order else None)
+            self._journal.event(kind, client_order_id, broker_order_id, reason, self._bar_index)
 
 
 def _audit_attempt(journal: Journal, failed: FailedAttempt) -> None:

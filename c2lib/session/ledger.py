@@ -82,32 +82,31 @@ class Ledger:
         order.status = _AFTER_ACKNOWLEDGED.get(order.status) or _forbidden(order, OrderTrigger.ACKNOWLEDGED)
         self.transitions += 1
 
-    def reject(self, client_order_id: str) -> None:
-        """Record the broker's rejection."""
-        self._move(self._open(client_order_id), OrderTrigger.REJECTED)
+    def move(self, client_order_id: str, trigger: OrderTrigger) -> LocalOrder:
+        """Record what the broker reported of an order, drop the order when it ended, and return it."""
+        order = self.open_orders.get(client_order_id) or _unknown(client_order_id)
+        order.status = next_state("order", ORDER_TABLE, order.status, trigger)
+        self.transitions += 1
+        if order.status in ORDER_ENDS:
+            del self.open_orders[client_order_id]
+        return order
 
     def request_cancel(self, client_order_id: str, reason: str | None = None) -> None:
         """Record a cancel that was asked for, and why; the broker did not report its end yet.
 
         The request is counted only when the order is cancelled: the log shows no request that a fill overtook.
         """
-        order = self._open(client_order_id)
-        self._move(order, OrderTrigger.CANCEL_REQUESTED)
+        self.move(client_order_id, OrderTrigger.CANCEL_REQUESTED).cancel_reason = reason
         self.transitions -= 1
-        order.cancel_reason = reason
 
     def cancel(self, client_order_id: str, *, asked: bool = True) -> None:
         """Record a cancel that the broker reported: of one that was ``asked`` for, the request counts as well."""
-        order = self._open(client_order_id)
+        order = self.open_orders.get(client_order_id) or _unknown(client_order_id)
         if asked and order.status is OrderStatus.PENDING_CANCEL:
             self.transitions += 1
         elif asked:
-            self._move(order, OrderTrigger.CANCEL_REQUESTED)
-        self._move(order, OrderTrigger.CANCELLED)
-
-    def expire(self, client_order_id: str) -> None:
-        """Record an expiry that the broker reported."""
-        self._move(self._open(client_order_id), OrderTrigger.EXPIRED)
+            self.move(client_order_id, OrderTrigger.CANCEL_REQUESTED)
+        self.move(client_order_id, OrderTrigger.CANCELLED)
 
     def apply(self, fill: BrokerFill) -> None:
         """Apply a fill; raise :class:`~c2lib.core.errors.InvariantError`, with nothing applied, when a rail breaks."""
@@ -130,7 +129,7 @@ class Ledger:
             self.transitions += 1
             del self.open_orders[client_order_id]
         else:
-            self._move(order, OrderTrigger.PARTIAL_FILL)
+            self.move(client_order_id, OrderTrigger.PARTIAL_FILL)
             order.fill_ids = order.fill_ids or set()
             order.fill_ids.add(fill_id)
         order.filled = filled
@@ -147,15 +146,6 @@ class Ledger:
     def equity(self, mark: int | None) -> int:
         """Return cash plus position at ``mark`` ticks, in money units; cash alone before the first bar."""
         return self.cash + self.position * (mark or 0) * self._notional_unit
-
-    def _open(self, client_order_id: str) -> LocalOrder:
-        return self.open_orders.get(client_order_id) or _unknown(client_order_id)
-
-    def _move(self, order: LocalOrder, trigger: OrderTrigger) -> None:
-        order.status = next_state("order", ORDER_TABLE, order.status, trigger)
-        self.transitions += 1
-        if order.status in ORDER_ENDS:
-            del self.open_orders[order.client_order_id]
 
 
 def _unknown(client_order_id: str) -> NoReturn:

@@ -78,7 +78,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         return
     thread = get_ident()
     # a thread that runs a session of its own answers to that session's guard alone
-    responsible = [guard for guard in _active if guard.entered_by(thread)]
+    responsible = [guard for guard in _active if guard.owner == thread]
     responsible = responsible or [guard for guard in _active if guard.covers(thread)]
     if responsible:
         for guard in responsible:
@@ -161,7 +161,8 @@ class NoLiveGuard:
         self.tried: list[str] = []
         self.testing = False
         self._depth = 0
-        self._owner = get_ident()
+        # the thread that runs the session, which any thread may step
+        self.owner = get_ident()
         known = {thread.ident: thread for thread in threading.enumerate()}
         self._older_threads = {ident: known.get(ident) for ident in sys._current_frames()}
 
@@ -172,13 +173,9 @@ class NoLiveGuard:
             if len(self.tried) < MAX_TRIED:
                 self.tried.append(clean_text(f"{event} {target}".rstrip())[:_MAX_SHOWN])
 
-    def entered_by(self, thread: int) -> bool:
-        """Whether ``thread`` runs the session, which any thread may step."""
-        return thread == self._owner
-
     def covers(self, thread: int) -> bool:
         """Whether ``thread`` runs the session or was started since the guard was made."""
-        if thread == self._owner or thread not in self._older_threads:
+        if thread == self.owner or thread not in self._older_threads:
             return True
         # the number of a thread that ended is given to the next one started
         older = self._older_threads[thread]
@@ -187,7 +184,7 @@ class NoLiveGuard:
     def __enter__(self) -> NoLiveGuard:
         global _active
         with _lock:
-            self._owner = get_ident()
+            self.owner = get_ident()
             self._depth += 1
             if self._depth == 1:
                 _active = (*_active, self)

@@ -18,6 +18,8 @@ from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource, built_in_source, object_source
 
+_OF_A_MARKET = ("sha256", "tick_size", "bar_count", "smallest_gap", "bars")
+
 
 class LiveSessionOrchestrator:
     """Opens and runs dry-run sessions.
@@ -82,7 +84,11 @@ class LiveSessionOrchestrator:
         guard = (self._make_guard or NoLiveGuard)()
         # clock, market, sinks and strategy are foreign code from the first call on
         with guard:
-            given = _given(strategy)
+            given = strategy if isinstance(strategy, StrategySource | None) else object_source(strategy, None)
+            for name in () if market is None else _OF_A_MARKET:
+                if not hasattr(market, name):
+                    hint = "c2lib.open_market_file(FILE or DataFrame) returns one that has all"
+                    raise ConfigError("market", f"{type(market).__name__} has no .{name}", hint=hint)
             sealed = seal(config, market, strategy=given, clock_injected=clock is not None)
             if market is None:
                 asked = sealed.market
@@ -145,7 +151,3 @@ def _first_reading(clock: Clock) -> ClockReader:
     except Exception as error:  # a clock is foreign code
         raise ConfigError("clock", f".now() raised {describe_exception(error)}") from None
     return reader
-
-
-def _given(strategy: Any) -> StrategySource | None:
-    return strategy if strategy is None or isinstance(strategy, StrategySource) else object_source(strategy, None)

@@ -258,17 +258,10 @@ class DryrunSession:
         return True
 
     def _announce(self) -> None:
-        config, books = self.config, self._execution.books()
-        self._journal.event(
-            EventKind.SESSION_START,
-            config.clock_mode,
-            config.digest(),
-            config.criteria.digest(),
-            self._market.sha256,
-            config.market.symbol,
-            self.config.steps,
-            books.cash,
-        )
+        config, cash = self.config, self._execution.books().cash
+        hashes = config.digest(), config.criteria.digest(), self._market.sha256
+        start = EventKind.SESSION_START
+        self._journal.event(start, config.clock_mode, *hashes, config.market.symbol, config.steps, cash)
         self._lifecycle.announced = True
 
     def _load_strategy(self) -> None:
@@ -351,10 +344,13 @@ class DryrunSession:
                 try:
                     act()
                 except FOREIGN as second:
-                    self._audit_second(second)
+                    # that the audit sink is dead is recorded when closing
+                    with suppress(SinkWriteError):
+                        self._record_error(second, in_full=True)
             self._close()
 
-    def _record_error(self, error: BaseException) -> None:
+    def _record_error(self, error: BaseException, *, in_full: bool = False) -> None:
+        """Record a broken rail or a dead sink; ``in_full``: whatever else it is as well."""
         rail = broken_rail(error)
         if rail is not None:
             self._rail_trips += 1
@@ -362,12 +358,6 @@ class DryrunSession:
             self._journal.audit(AuditLevel.ERROR, AuditCode.RAIL_TRIPPED, "a rail tripped", rail._asdict())
         elif isinstance(error, SinkWriteError):
             self._lifecycle.audit_dead_sink(error)
-
-    def _audit_second(self, error: BaseException) -> None:
-        # that the audit sink is dead is recorded when closing
-        with suppress(SinkWriteError):
-            if isinstance(error, SinkWriteError) or broken_rail(error):
-                self._record_error(error)
-            else:
-                meta = {"error": describe_exception(error)}
-                self._journal.audit(AuditLevel.ERROR, FailCode.EXCEPTION, "while ending a failed session", meta)
+        elif in_full:
+            meta = {"error": describe_exception(error)}
+            self._journal.audit(AuditLevel.ERROR, FailCode.EXCEPTION, "while ending a failed session", meta)

@@ -13,8 +13,6 @@ from importlib.util import decode_source
 
 from c2lib.core.redaction import find_secret
 
-_OWN = "c2lib"
-
 
 def imported_modules(tree: ast.Module) -> dict[str, int]:
     """Return the top-level modules that a file imports anywhere in it, with the line of the first import of each.
@@ -29,7 +27,7 @@ def imported_modules(tree: ast.Module) -> dict[str, int]:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
         for name in ["."] if isinstance(node, ast.ImportFrom) and node.level else names:
             name = name.partition(".")[0] or name
-            if name not in sys.stdlib_module_names and name != _OWN:
+            if name not in sys.stdlib_module_names and name != "c2lib":
                 found[name] = min(node.lineno, found.get(name, node.lineno))
     return found
 

@@ -29,6 +29,7 @@ from c2lib.core.model import (
     OrderIntent,
     PositionView,
     Strategy,
+    StrategyFacts,
     StrategySettings,
 )
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
@@ -111,7 +112,7 @@ BUILT_IN: Mapping[str, StrategyFactory] = {kind.name: kind for kind in (StratDem
 
 
 @dataclass(frozen=True, slots=True)
-class StrategySource:
+class StrategySource(StrategyFacts):
     """A strategy with where it comes from.
 
     Args:
@@ -125,9 +126,6 @@ class StrategySource:
         finish: ends a strategy that runs in a process of its own, whose host checks what it raises.
     """
 
-    origin: str
-    class_name: str | None
-    sha256: str | None
     factory: StrategyFactory
     source: bytes | None = None
     imports: Mapping[str, str | None] = field(default_factory=dict)
@@ -160,10 +158,6 @@ def object_source(factory: Any, source_sha256: str | None) -> StrategySource:
     return StrategySource("object", name if known else None, source_sha256, factory)
 
 
-_MOST_KNOWN = 8
-"""Most answers that are kept as checked."""
-
-
 class Decision(NamedTuple):
     """A strategy's answer as it is acted upon, and the words for it that the tick event shows."""
 
@@ -185,7 +179,7 @@ class CheckedStrategy:
     """
 
     def __init__(self, source: StrategySource, settings: StrategySettings) -> None:
-        self._known: deque[tuple[object, Decision]] = deque(maxlen=_MOST_KNOWN)
+        self._known: deque[tuple[object, Decision]] = deque(maxlen=8)
         self._caught: tuple[type[BaseException], ...] = () if source.finish else FOREIGN
         try:
             self._strategy = source.factory(settings)

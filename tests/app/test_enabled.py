@@ -18,7 +18,7 @@ from c2lib.core.errors import ConfigError
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.evidence.claims import Replay, Verification, evaluate, failed_names, passed
 from c2lib.evidence.render import TEMPLATE_NAME, render
-from c2lib.jupyter.notebook import NotebookParameters
+from c2lib.jupyter.notebook import DryrunParameters
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.witness.findings import FindingCode, Verdict
 from c2lib.witness.run import open_run
@@ -88,7 +88,7 @@ def test_no_variable_opens_gate(command: Command, out: Path, monkeypatch: pytest
 
 
 def test_no_notebook_parameter_opens_gate(tmp_path: Path) -> None:
-    """The parameter enabled is refused by the notebook engine before a cell runs, and by NotebookParameters."""
+    """The parameter enabled is refused by the notebook engine before a cell runs, and by DryrunParameters."""
     target = tmp_path / "out.ipynb"
     words = [str(ROOT / "notebooks" / "01_dryrun.ipynb"), str(target), "--engine", "c2lib", "-p", "enabled", "true"]
     answer = CliRunner().invoke(papermill, words)
@@ -96,7 +96,7 @@ def test_no_notebook_parameter_opens_gate(tmp_path: Path) -> None:
     assert "enabled: is no parameter of this notebook" in answer.output
     assert not target.exists()
     with pytest.raises(ConfigError, match="enabled"):
-        NotebookParameters(enabled=True)
+        DryrunParameters(enabled=True)
 
 
 def with_dict() -> DryrunConfig:

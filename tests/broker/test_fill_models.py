@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.broker.fill_models import LimitRule, MakerTakerFee, StopRule
+from c2lib.broker.fill_models import LimitRule, StopRule, maker_taker_fee
 from c2lib.broker.orders import VenueOrder
 from c2lib.core.config import BrokerConfig, DryrunConfig, MarketConfig, seal
 from c2lib.core.decimals import canonical_decimal
@@ -246,7 +246,7 @@ def test_fee_is_exact(maker: str, taker: str, tick: str, lot: str, price: int, q
         strategy_id="strat_demo", seed=1, broker=broker, market=MarketConfig(tick_size=tick, lot_size=lot)
     )
     grid = seal(config).grid()
-    fee = MakerTakerFee(maker, taker, grid).fee(price, quantity, liquidity)
+    fee = maker_taker_fee(maker, taker, grid)(price, quantity, liquidity)
     rate = Fraction(taker if liquidity == "TAKER" else maker)
     exact = price * Fraction(tick) * quantity * Fraction(lot) * rate
     assert Fraction(grid.money_text(fee)) == exact

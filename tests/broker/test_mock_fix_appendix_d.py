@@ -1,6 +1,7 @@
 """FIX 4.4, Appendix D, group B: a cancel meets an order, each matrix by its name, through the real venue and ledger."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -9,7 +10,7 @@ from c2lib.core.errors import (
     InvalidRequestError,
 )
 from c2lib.core.model import OrderIntent
-from c2lib.core.states import OrderStatus
+from c2lib.core.states import OrderStatus, OrderTrigger
 from c2lib.session.ledger import Ledger
 from tests.broker.venue import bar, market_order, order, venue_of
 
@@ -112,7 +113,7 @@ def test_pending_cancel_counts_late(cancelled: bool, moves: int) -> None:
     ledger.acknowledge("c-1", "b-1")
     ledger.request_cancel("c-1")
     assert ledger.transitions == 1
-    (ledger.cancel if cancelled else ledger.expire)("c-1")
+    (ledger.cancel if cancelled else partial(ledger.move, trigger=OrderTrigger.EXPIRED))("c-1")
     assert ledger.transitions == moves
 
 

@@ -1,20 +1,22 @@
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from c2lib.core.config import DryrunConfig, SealedConfig, seal
 from c2lib.core.errors import ConfigError
-from c2lib.core.model import BUILT_IN_PARAMS
+from c2lib.core.model import BUILT_IN_PARAMS, StrategyFacts
 from tests.core.configs import SECRET, config
 
 
-class Given(NamedTuple):
+@dataclass(frozen=True)
+class Given(StrategyFacts):
     """The facts of a strategy at hand."""
 
-    origin: str = "file"
+    origin: str | None = "file"
     class_name: str | None = "Mine"
     sha256: str | None = "ab" * 32
 
@@ -42,7 +44,7 @@ def test_sealing_fills_in_strategy() -> None:
 @pytest.mark.parametrize("name", ["origin", "class_name", "sha256"])
 def test_sealed_strategy_must_be_given(name: str) -> None:
     """A draft or a sealed config whose strategy is not the one at hand is refused by the name of the field."""
-    other = Given()._replace(**{name: "object" if name == "origin" else "cd" * 32})
+    other = replace(Given(), **{name: "object" if name == "origin" else "cd" * 32})
     for asked in (own(strategy={name: getattr(Given(), name)}), seal(own(), strategy=Given())):
         assert seal(asked, strategy=Given()).strategy.class_name == "Mine"
         with pytest.raises(ConfigError, match=rf"^strategy\.{name}: is .*, but that of the strategy given is "):

@@ -47,17 +47,63 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return answers
 
 
-def run(**parameters: Any) -> Any:
-    """Run a notebook with parameters through the engine."""
-    made = notebook(PARAMETERS)
+def injected(**parameters: Any) -> Any:
+    """Return the cell that papermill injects."""
+    lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    return MAKE.new_code_cell(lines, metadata={"tags": ["injected-parameters"]})
+
+
+def run(metadata: Any = None, **parameters: Any) -> Any:
+    """Run a notebook with parameters through the engine, one of ours unless other metadata is given."""
+    made = notebook(PARAMETERS, injected(**parameters))
+    made.metadata["c2lib"] = {"parameters": "dryrun"} if metadata is None else metadata
     made.metadata["papermill"] = {"parameters": parameters}
     return ReproducibleEngine.execute_notebook(made, "python3")
 
 
-def test_parameters_are_assigned_names() -> None:
-    """The parameters of a notebook are the names that its parameters cell assigns, annotated or not."""
-    assert parameter_names(notebook("other = 1", PARAMETERS)) == {"seed", "run_id"}
-    assert parameter_names(notebook("other = 1")) == set()
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        (PARAMETERS.source, ["run_id", "seed"]),
+        ("%matplotlib inline\n!ls\nseed = 1", ["seed"]),
+        ("seed: int | None = None  # a seed\nx: dict[str, int] = {\n    'a': 1,\n}\nif x:\n    y = 1", ["seed", "x"]),
+        ("seed <- 1L\nname<-'x'", ["name", "seed"]),
+        ("seed == 1\nf(x=1)\n# x = 1\nseed.x = 2", []),
+        ("größe = 1", ["größe"]),
+    ],
+)
+def test_parameters_are_assigned_names(source: str, names: list[str]) -> None:
+    """The parameters of a notebook are the names that its parameters cell assigns, annotated or not, in Python or R."""
+    cell = MAKE.new_code_cell(source, metadata={"tags": ["parameters"]})
+    assert parameter_names(notebook("other = 1", cell)) == names
+    assert parameter_names(notebook(source)) == []
+
+
+def test_foreign_notebook_names_checked(kernel: list[Any]) -> None:
+    """Values for somebody else's notebook are taken as they are, names as its parameters cell has them."""
+    for metadata in ({}, {"other": 1}, {"parameters": "unknown"}):
+        done = executed(PARAMETERS, injected(seed="", run_id="../x"))
+        kernel.append(done)
+        assert run(metadata, seed="", run_id="../x") is done
+        with pytest.raises(RefusedParameterError, match=r"seed=1;x: is no parameter of this notebook"):
+            run(metadata, **{"seed=1;x": 1})
+
+
+def test_notebook_without_parameters_refuses() -> None:
+    """A parameter for a notebook without a parameters cell is refused, and says that there are none."""
+    made = notebook(injected(seed=1))
+    made.metadata["papermill"] = {"parameters": {"seed": 1}}
+    with pytest.raises(RefusedParameterError, match=r"seed: is no parameter of this notebook \(it has none\)"):
+        ReproducibleEngine.execute_notebook(made, "python3")
+
+
+def test_stale_parameters_are_dropped(kernel: list[Any]) -> None:
+    """Parameters that an earlier execution stored are neither checked nor kept where their cell is gone."""
+    made = notebook(PARAMETERS)
+    made.metadata["papermill"] = {"parameters": {"no longer there": 1}}
+    kernel.append(made)
+    made.cells[0]["execution_count"] = 1
+    assert "papermill" not in ReproducibleEngine.execute_notebook(made, "python3").metadata
 
 
 @pytest.mark.parametrize(
@@ -80,7 +126,7 @@ def test_refused_parameter_runs_nothing(kernel: list[Any], parameters: dict[str,
 
 def test_valid_parameters_run_notebook(kernel: list[Any]) -> None:
     """A notebook with valid parameters runs and comes back normalised."""
-    done = executed("1")
+    done = executed(injected(seed=7), "1")
     done.metadata["papermill"] = {"parameters": {"seed": 7}, "duration": 3.5, "output_path": "/somewhere/out.ipynb"}
     kernel.append(done)
     assert run(seed=7).metadata["papermill"] == {"parameters": {"seed": 7}}
@@ -130,10 +176,20 @@ def test_raised_error_stays_for_papermill(kernel: list[Any]) -> None:
     assert run().cells[0].outputs[0].ename == "ZeroDivisionError"
 
 
+def test_message_names_parameters(kernel: list[Any]) -> None:
+    """An error in a notebook of ours names parameters in the place of the command line's flags."""
+    for metadata, word in ((None, "-p tick_size"), ({}, "--tick-size")):
+        cell = broken(MAKE.new_code_cell("run"), "ConfigError")
+        cell.outputs[0]["traceback"] = ["ConfigError: x (add --tick-size 1)"]
+        done = executed(cell)
+        done.metadata.update({"c2lib": {"parameters": "dryrun"}} if metadata is None else {})
+        kernel.append(done)
+        assert run(metadata).cells[0].outputs[0].traceback == [f"ConfigError: x (add {word} 1)"]
+
+
 def test_normalising_removes_variable_values() -> None:
     """Normalising removes times, versions, random ids and paths, and normalising again changes nothing."""
-    injected = MAKE.new_code_cell("seed = 7", metadata={"tags": ["injected-parameters"]})
-    done = executed(injected, "1")
+    done = executed(injected(seed=7), "1")
     done.cells[0]["id"] = "a1b2c3"
     done.cells[1].metadata.update(papermill={"duration": 1.5}, execution={"iopub.execute_input": "2026-01-01"})
     done.metadata.update(
@@ -145,19 +201,41 @@ def test_normalising_removes_variable_values() -> None:
     assert FORMAT.writes(normalise(done)) == once
 
 
+def execute(source: Path, target: Path, **parameters: Any) -> Any:
+    """Execute a notebook by papermill and return what it wrote."""
+    papermill.execute_notebook(source, target, parameters, engine_name="c2lib", progress_bar=False, cwd=source.parent)
+    return FORMAT.read(target, as_version=4)
+
+
 def test_papermill_executions_are_reproducible(tmp_path: Path) -> None:
     """Papermill finds the engine by name, and two executions of a notebook give the same bytes."""
-    source = tmp_path / "in.ipynb"
+    source, one, two = (tmp_path / name for name in ("in.ipynb", "one.ipynb", "two.ipynb"))
     FORMAT.write(notebook(PARAMETERS, "print(seed)\nprint('two')"), source)
-    for name in ("one.ipynb", "two.ipynb"):
-        papermill.execute_notebook(
-            source, tmp_path / name, {"seed": 7}, engine_name="c2lib", progress_bar=False, cwd=tmp_path
-        )
-    one = (tmp_path / "one.ipynb").read_bytes()
-    assert one == (tmp_path / "two.ipynb").read_bytes()
-    assert str(tmp_path).encode() not in one
-    output = FORMAT.reads(one, as_version=4).cells[-1].outputs
+    output = execute(source, one, seed=7).cells[-1].outputs
+    execute(source, two, seed=7)
+    assert one.read_bytes() == two.read_bytes()
+    assert str(tmp_path).encode() not in one.read_bytes()
     assert [(part.name, part.text) for part in output] == [("stdout", "7\ntwo\n")]
+
+
+def test_executed_notebook_runs_again(tmp_path: Path) -> None:
+    """An executed notebook, run again, stores the parameters that this execution ran with."""
+    source, one, two = (tmp_path / name for name in ("in.ipynb", "one.ipynb", "two.ipynb"))
+    FORMAT.write(notebook(PARAMETERS, "print(seed, run_id)"), source)
+    execute(source, one, seed=7)
+    for given, stored, printed in (
+        ({}, {"seed": 7}, "7 \n"),
+        ({"run_id": "x"}, {"run_id": "x"}, "1 x\n"),
+        ({"seed": 8}, {"seed": 8}, "8 \n"),
+    ):
+        done = execute(one, two, **given)
+        assert done.metadata["papermill"] == {"parameters": stored}
+        assert done.cells[-1].outputs[0].text == printed
+    done.cells = [cell for cell in done.cells if "injected-parameters" not in cell.metadata.get("tags", ())]
+    FORMAT.write(done, one)
+    done = execute(one, two)
+    assert "papermill" not in done.metadata
+    assert done.cells[-1].outputs[0].text == "1 \n"
 
 
 def test_engine_imports_before_papermill() -> None:

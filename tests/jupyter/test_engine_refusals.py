@@ -12,7 +12,7 @@ import pytest
 
 from c2lib.app.paths import resource
 from c2lib.jupyter.engine import RefusedParameterError, redact_record
-from c2lib.jupyter.notebook import NotebookParameters
+from c2lib.jupyter.notebook import DryrunParameters
 from tests.core.planted import SHAPES
 
 NOTEBOOK = resource("notebooks") / "01_dryrun.ipynb"
@@ -49,8 +49,8 @@ def refusal(folder: Path, parameters: dict[str, Any]) -> str:
         ({"market": Path("day.csv")}, "market: input should be a valid string"),
         ({"evidence_date": datetime.date(2026, 1, 1)}, "evidence_date: input should be a valid string"),
         ({"owner": "two\nlines"}, "owner: must be one line"),
-        ({"symbol": "A B"}, "market.symbol: string should match pattern"),
-        ({"enabled": True}, "enabled: is no parameter of this notebook (it has clock_start"),
+        ({"symbol": "A B"}, "symbol: market.symbol: string should match pattern"),
+        ({"enabled": True}, "enabled: is no parameter of this notebook (it has allow, clock_mode"),
         ({"sed": 7}, "sed: is no parameter of this notebook (did you mean 'seed'?)"),
         ({"seed=1\nimport os": 7}, "seed=1\\nimport os: is no parameter of this notebook"),
         ({"__import__('os').system('true')#": 7}, "__import__('os').system('true')#: is no parameter"),
@@ -63,7 +63,7 @@ def test_unfit_parameter_is_refused(tmp_path: Path, parameters: dict[str, Any], 
     assert refusal(tmp_path, parameters).startswith(message)
 
 
-@pytest.mark.parametrize("field", [*NotebookParameters.model_fields, "a name"])
+@pytest.mark.parametrize("field", [*DryrunParameters.model_fields, "a name"])
 def test_secret_parameter_is_never_written(
     tmp_path: Path, field: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,10 +1,12 @@
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.core.errors import ForbiddenTransitionError, InvariantError
 from c2lib.core.model import BrokerFill, Grid, OrderIntent
-from c2lib.core.states import OrderStatus
+from c2lib.core.states import OrderStatus, OrderTrigger
 from c2lib.session.ledger import Ledger
 
 
@@ -113,11 +115,11 @@ def test_ended_order_is_dropped() -> None:
     """A rejected or cancelled order is removed from the ledger, and a second answer trips unknown_order."""
     ledger = with_order()
     ledger.submit("c-2", OrderIntent("BUY", 1))
-    ledger.reject("c-2")
+    ledger.move("c-2", OrderTrigger.REJECTED)
     assert list(ledger.open_orders) == ["c-1"]
     ledger.cancel("c-1")
     assert (ledger.open_orders, ledger.transitions) == ({}, 4)
-    for answer in (ledger.reject, ledger.cancel):
+    for answer in (partial(ledger.move, trigger=OrderTrigger.REJECTED), ledger.cancel):
         with pytest.raises(InvariantError, match="unknown_order"):
             answer("c-1")
 
@@ -128,7 +130,7 @@ def test_order_table_guards_moves() -> None:
     with pytest.raises(ForbiddenTransitionError):
         ledger.acknowledge("c-1", "b-1")
     with pytest.raises(ForbiddenTransitionError):
-        ledger.reject("c-1")
+        ledger.move("c-1", OrderTrigger.REJECTED)
     assert (ledger.open_orders["c-1"].status, ledger.transitions) == (OrderStatus.NEW, 1)
 
 
