@@ -293,7 +293,7 @@ def test_dates_stand_on_the_axis(step: str, bars: int, first: str, others: list[
     assert labels[: 1 + len(others)] == [first, *others]
 
 
-def test_last_bar_without_tick_is_drawn(opened: Callable[[SampleRun], Run]) -> None:
+def test_late_trade_is_drawn(opened: Callable[[SampleRun], Run]) -> None:
     """A trade that ends on a bar without a tick, where a strategy raised, lies within the axes."""
     run = opened(
         make_run(strategy=scripted({0: [OrderIntent("BUY", 1)], 4: [OrderIntent("SELL", 1)], 5: ValueError()}))
