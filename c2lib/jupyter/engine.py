@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -105,11 +106,14 @@ class ReproducibleEngine:
             check_parameters(nb)
         except ConfigError as error:
             raise RefusedParameterError(one_line(papermill_words(str(error)))) from None
+        path = options.get("output_path")
+        if path and "://" not in path:
+            _make_folder(path)
         done = _papermill().execute_notebook(nb, kernel_name, **options)
         problem = _unfinished(done)
         if problem:
             raise UnfinishedNotebookError(problem)
-        done, path = normalise(done), options.get("output_path")
+        done = normalise(done)
         if path and click.get_current_context(silent=True):
             _write_failure(done, path)
         return done
@@ -123,6 +127,13 @@ class ReproducibleEngine:
     def nb_language(cls, nb: Any, language: str | None = None) -> Any:
         """Return the language that papermill would choose."""
         return _papermill().nb_language(nb, language)
+
+
+def _make_folder(path: str) -> None:
+    """Make the folder of an output notebook, which papermill would only miss; it reads paths as before its ``--cwd``."""
+    from papermill.iorw import local_handler
+
+    Path(local_handler._cwd or "", path).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _write_failure(notebook: Any, path: str) -> None:

@@ -218,6 +218,16 @@ def test_papermill_executions_are_reproducible(tmp_path: Path) -> None:
     assert [(part.name, part.text) for part in output] == [("stdout", "7\ntwo\n")]
 
 
+@pytest.mark.parametrize("cwd", [None, "elsewhere"])
+def test_output_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cwd: str | None) -> None:
+    """The folder of the output notebook is made, where papermill alone would stop, below the folder it is called in."""
+    monkeypatch.chdir(tmp_path)
+    Path("elsewhere").mkdir()
+    FORMAT.write(notebook("1"), "in.ipynb")
+    papermill.execute_notebook("in.ipynb", "a/b/out.ipynb", engine_name="c2lib", progress_bar=False, cwd=cwd)
+    assert FORMAT.read("a/b/out.ipynb", as_version=4).cells[0].execution_count == 1
+
+
 def test_executed_notebook_runs_again(tmp_path: Path) -> None:
     """An executed notebook, run again, stores the parameters that this execution ran with."""
     source, one, two = (tmp_path / name for name in ("in.ipynb", "one.ipynb", "two.ipynb"))
