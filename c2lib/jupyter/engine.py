@@ -130,10 +130,10 @@ class ReproducibleEngine:
 
 
 def _make_folder(path: str) -> None:
-    """Make the folder of an output notebook, which papermill would only miss; it reads paths as before its ``--cwd``."""
-    from papermill.iorw import local_handler
+    """Make the folder of an output notebook, which papermill alone demands; its path is one from before ``--cwd``."""
+    from papermill.iorw import papermill_io
 
-    Path(local_handler._cwd or "", path).parent.mkdir(parents=True, exist_ok=True)
+    Path(papermill_io.get_handler("local")._cwd or "", path).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _write_failure(notebook: Any, path: str) -> None:
