@@ -88,7 +88,8 @@ def redact_record(record: logging.LogRecord) -> bool:
 
 # papermill's log names unknown parameters and paths before any engine is asked; it loads its engines while it is
 # imported, so that nothing is logged before this line
-logging.getLogger("papermill").addFilter(redact_record)
+_LOG = logging.getLogger("papermill")
+_LOG.addFilter(redact_record)
 
 
 class ReproducibleEngine:
@@ -116,6 +117,9 @@ class ReproducibleEngine:
         done = normalise(done)
         if path and click.get_current_context(silent=True):
             _write_failure(done, path)
+        if "c2lib" in done.metadata:
+            for output in done.cells[-1].get("outputs", ()):
+                _LOG.info("%s", output.get("text", "").rstrip())
         return done
 
     @classmethod

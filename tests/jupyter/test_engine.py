@@ -132,6 +132,18 @@ def test_valid_parameters_run_notebook(kernel: list[Any]) -> None:
     assert run(seed=7).metadata["papermill"] == {"parameters": {"seed": 7}}
 
 
+def test_last_output_is_logged(kernel: list[Any], caplog: pytest.LogCaptureFixture) -> None:
+    """What the last cell of a notebook of ours prints is said by papermill's log, and of no other notebook."""
+    caplog.set_level("INFO", "papermill")
+    for metadata in ({"c2lib": {"parameters": "dryrun"}}, {}):
+        cell = MAKE.new_code_cell("1", outputs=[MAKE.new_output("stream", name="stdout", text="PASS: here\n")])
+        done = executed("1", cell)
+        done.metadata.update(metadata)
+        kernel.append(done)
+        run({})
+    assert caplog.messages == ["PASS: here"]
+
+
 def broken(cell: Any, kind: str) -> Any:
     """Return a cell that ended in an error."""
     cell["outputs"] = [MAKE.new_output("error", ename=kind, evalue="0", traceback=[])]
