@@ -67,7 +67,7 @@ def environment_facts(market: Any) -> dict[str, Any]:
 
     It names no user, no host and no environment variable, and no folder, since folders are often named after users.
     """
-    facts: dict[str, Any] = {
+    facts = {
         "note": "unsealed: differs between machines, and no check relies on it",
         "python": platform.python_version(),
         "implementation": sys.implementation.name,
@@ -77,8 +77,7 @@ def environment_facts(market: Any) -> dict[str, Any]:
         "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "hints": {"market_file": Path(market).name if isinstance(market, str | os.PathLike) else None},
     }
-    cleaned: dict[str, Any] = clean_value(facts)
-    return cleaned
+    return dict(clean_value(facts))
 
 
 def distribution_version(name: str) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -22,29 +21,20 @@ from c2lib.core.text import excerpts, first_difference, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES
 from c2lib.session.strategy import StrategySource
-from c2lib.witness.findings import Findings
+from c2lib.witness.findings import Finding, FindingCode, Findings
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, at
 from c2lib.witness.reader import ArtifactFile
 
 _SHOWN = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The first difference between a published file and what was computed; ``line`` counts from 1."""
-
-    file: str
-    line: int
-    published: str
-    computed: str
-
-
-def difference_at(file: str, line: int, published: bytes, computed: bytes) -> Difference:
-    """Return the difference of two lines, as excerpts around its place that are safe to print."""
+def difference_at(file: str, line: int, published: bytes, computed: bytes) -> Finding:
+    """Return the finding on a line that is computed otherwise, as excerpts around the place that are safe to print."""
     # before they are cut: what is left of a secret is not recognised as one
     left, right = (redact_secrets(data.decode("utf-8", "replace")) for data in (published, computed))
     left, right = excerpts(left, right, before=30, limit=_SHOWN)
-    return Difference(file, line, *(ascii(text) if text else "nothing" for text in (left, right)))
+    seen, expected = (ascii(text) if text else "nothing" for text in (left, right))
+    return Finding(FindingCode.REPLAY_DIVERGED, file, line, None, expected, seen)
 
 
 def other_versions(manifest: Mapping[str, Any] | None, source: StrategySource | None) -> tuple[str, ...]:
@@ -81,7 +71,7 @@ def published_run(folder: int) -> Iterator[Published]:
         yield Published(files, manifest, strategy)
 
 
-def compare_kept(published: bytes, source: bytes) -> Difference | None:
+def compare_kept(published: bytes, source: bytes) -> Finding | None:
     """Return where the strategy file that a run keeps differs from ``source``."""
     if published == source:
         return None
@@ -106,7 +96,7 @@ class ComparingSink:
         # what was computed behind the last mark, and before it the line that the mark cuts and how many are before that
         self._offset, self._pending = 0, bytearray()
         self._cut, self._before = b"", 0
-        self._difference: Difference | None = None
+        self._difference: Finding | None = None
 
     def write(self, line: str) -> None:
         """Take the next line; after the first difference nothing more is compared."""
@@ -118,12 +108,12 @@ class ComparingSink:
     def flush(self) -> None:
         """Do nothing: lines are compared when there are many, or when :meth:`difference` is asked for."""
 
-    def difference(self) -> Difference | None:
+    def difference(self) -> Finding | None:
         """Return the first difference, as far as what was written so far fills whole pieces of the published file."""
         self._compare()
         return self._difference
 
-    def finish(self) -> Difference | None:
+    def finish(self) -> Finding | None:
         """Return the first difference, also where the published file goes on behind the last line."""
         if self.difference() is None and (self._pending or self._next is not None):
             self._difference = self._located(_SHOWN)
@@ -153,7 +143,7 @@ class ComparingSink:
             self._offset, self._next = end, next(self._marks, None)
             del self._pending[: len(piece)]
 
-    def _located(self, rest: int) -> Difference:
+    def _located(self, rest: int) -> Finding:
         """Return the difference that is behind the last mark; up to ``rest`` bytes of a published rest are shown."""
         computed, start, name = self._cut + self._pending, self._offset - len(self._cut), self._file.name
         try:
@@ -161,7 +151,8 @@ class ComparingSink:
         except OSError:
             published = bytes(computed)
         if published == computed:
-            return Difference(name, self._before + 1, "other bytes, altered since they were read", "what is there now")
+            sides = "what is there now", "other bytes, altered since they were read"
+            return Finding(FindingCode.REPLAY_DIVERGED, name, self._before + 1, None, *sides)
         at = first_difference(published, computed)
         begin, number = computed.rfind(b"\n", 0, at) + 1, self._before + computed.count(b"\n", 0, at) + 1
         line = computed[begin : computed.find(b"\n", begin) + 1 or None]
@@ -187,7 +178,7 @@ class ComparedRun:
         """Return what a manifest says of each computed file."""
         return {artifact.value: sink.facts() for artifact, sink in self._sinks.items()}
 
-    def finish(self) -> Difference | None:
+    def finish(self) -> Finding | None:
         """Return the first difference, in the order in which the contract names the files."""
         return next(filter(None, [sink.finish() for sink in self._sinks.values()]), None)
 

@@ -20,7 +20,6 @@ from c2lib.app.paths import environment_facts, output_root
 from c2lib.app.replay import (
     ComparedRun,
     ComparingSink,
-    Difference,
     Published,
     RecordedClock,
     compare_kept,
@@ -45,6 +44,7 @@ from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource, built_in_source, ending_again
+from c2lib.witness.findings import Finding
 from c2lib.witness.lines import at
 
 Progress = Callable[[int, int], None]
@@ -266,11 +266,11 @@ def _reproduce(job: Job, place: Path, folder: int) -> DryrunResult:
     config = at(published.manifest, "config") or manifest["config"]
     fields = tuple(name for name, _, _ in field_differences(config, manifest["config"], within_lists=False) if name)
     versions = other_versions(published.manifest, job.source)
-    sides = difference.published, difference.computed
+    sides = difference.seen, difference.expected
     raise RunConflictError(str(place), difference.file, difference.line, *sides, fields, versions)
 
 
-def compare_with(job: Job, place: Path, published: Published) -> tuple[Difference | None, dict[str, Any], DryrunResult]:
+def compare_with(job: Job, place: Path, published: Published) -> tuple[Finding | None, dict[str, Any], DryrunResult]:
     """Execute a session again and compare it with its published directory.
 
     Args:

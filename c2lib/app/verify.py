@@ -214,15 +214,13 @@ def _replay(run: Run, manifest: Mapping[str, Any], given: Given) -> tuple[Findin
             if data is not None and data.sha256 != config.market.file_sha256:
                 raise OutputError(f"{name} was altered while it was read")
             job = Job(config, data, None, source, inputs, step, host, layer, problem)
-            first, _, _ = compare_with(job, Path(run.path), published)
+            finding, _, _ = compare_with(job, Path(run.path), published)
         except (MissingExtraError, OutputError):
             # the machine's fault, which says nothing of the run
             raise
         except _DAMAGED as error:
             return _impossible(error), notes
-    if first is None:
-        return None, notes
-    return Finding(FindingCode.REPLAY_DIVERGED, first.file, first.line, None, first.computed, first.published), notes
+    return finding, notes
 
 
 def _kept_strategy(run: Run, config: SealedConfig) -> StrategySource | None:

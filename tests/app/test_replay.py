@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from c2lib.app.replay import (
     ComparedRun,
     ComparingSink,
-    Difference,
     difference_at,
     published_run,
     repeating_failures,
@@ -24,8 +23,13 @@ from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES, held
 from c2lib.record.sinks import RetryingSink
 from c2lib.witness import reader
-from c2lib.witness.findings import Findings
+from c2lib.witness.findings import Finding, FindingCode, Findings
 from c2lib.witness.reader import ArtifactFile
+
+
+def diverged(file: str, line: int, published: str, computed: str) -> Finding:
+    """Return the finding on a line that is computed otherwise."""
+    return Finding(FindingCode.REPLAY_DIVERGED, file, line, None, computed, published)
 
 
 @contextmanager
@@ -50,7 +54,7 @@ def comparing(folder: Path, published: bytes) -> Iterator[ComparingSink]:
 LINES = ("first\n", "second\n", "third\n")
 
 
-def difference_between(folder: Path, published: bytes, lines: tuple[str, ...]) -> Difference | None:
+def difference_between(folder: Path, published: bytes, lines: tuple[str, ...]) -> Finding | None:
     """Return what comparing ``lines`` with a published file gives."""
     with comparing(folder, published) as sink:
         for line in lines:
@@ -84,17 +88,17 @@ def test_equal_lines_do_not_differ(tmp_path: Path) -> None:
 )
 def test_first_difference_is_reported(tmp_path: Path, published: bytes, line: int, seen: str, computed: str) -> None:
     """The first difference has the line number and the published and computed text, escaped for printing."""
-    assert difference_between(tmp_path, published, LINES) == Difference("log", line, seen, computed)
+    assert difference_between(tmp_path, published, LINES) == diverged("log", line, seen, computed)
 
 
-def one_by_one(published: bytes, lines: list[str]) -> Difference | None:
+def one_by_one(published: bytes, lines: list[str]) -> Finding | None:
     """Return the first difference, found the plain way."""
     at = 0
     for number, line in enumerate(lines, 1):
         if published[at : at + len(line)] != line.encode():
             return difference_at("log", number, published[at : at + len(line)], line.encode())
         at += len(line)
-    return Difference("log", len(lines) + 1, ascii(published[at:].decode()), "nothing") if published[at:] else None
+    return diverged("log", len(lines) + 1, ascii(published[at:].decode()), "nothing") if published[at:] else None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -131,7 +135,7 @@ def test_differences_stop_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(reader, "_CHUNK", 8)
     with comparing(tmp_path, b"first\nSecond\nthird\nfourth\n") as sink:
         sink.write("first\nsecond\n")
-        assert sink.difference() == Difference("log", 2, "'Second\\n'", "'second\\n'")
+        assert sink.difference() == diverged("log", 2, "'Second\\n'", "'second\\n'")
 
 
 def test_comparison_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,15 +150,15 @@ def test_comparison_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         for line in LINES:
             sink.write(line)
         seen = "other bytes, altered since they were read"
-        assert sink.finish() == Difference("log", 1, seen, "what is there now")
+        assert sink.finish() == diverged("log", 1, seen, "what is there now")
 
 
 def test_excerpt_surrounds_difference(tmp_path: Path) -> None:
     """The excerpt of a long line is cut around the first byte that differs."""
     difference = difference_between(tmp_path, b"a" * 500 + b"X" + b"b" * 500 + b"\n", ("a" * 500 + "Y" + "b" * 500,))
     assert difference is not None
-    assert difference.published == repr("a" * 30 + "X" + "b" * 89)
-    assert difference.computed == repr("a" * 30 + "Y" + "b" * 89)
+    assert difference.seen == repr("a" * 30 + "X" + "b" * 89)
+    assert difference.expected == repr("a" * 30 + "Y" + "b" * 89)
 
 
 def make_obstacle(path: Path, kind: str) -> None:
@@ -256,5 +260,5 @@ def test_difference_hides_secrets() -> None:
     """A secret in a differing line is redacted before the excerpt of the line is cut."""
     head, secret = b'{"a":"', b"AK" + b"IA" + b"QWERTYUIOP012345"
     difference = difference_at("events.jsonl", 1, head + secret + b'"}', head + b'x"}')
-    assert "QWERTYUIOP" not in difference.published + difference.computed
-    assert "[REDACTED:aws-key-id]" in difference.published
+    assert "QWERTYUIOP" not in difference.seen + difference.expected
+    assert "[REDACTED:aws-key-id]" in difference.seen

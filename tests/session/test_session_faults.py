@@ -83,14 +83,14 @@ def test_rubbish_is_no_decision(rubbish: Any) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(0)])
 def test_raising_factory_fails_session(error: BaseException) -> None:
-    """A strategy factory that raises fails its accepted session before the first step."""
+    """A strategy factory that raises fails its accepted session before the first step, and names no bar."""
 
     def factory(_settings: Any) -> Any:
         raise error
 
     result = run(own_config(), strategy=factory)
     assert ending(result) == (FAILED, "C2_ABORT_EXCEPTION")
-    assert (result.accepted, result.steps) == (True, 0)
+    assert (result.accepted, result.steps, result.fail_meta["bar_index"]) == (True, 0, None)
 
 
 def test_factory_without_strategy_fails() -> None:
