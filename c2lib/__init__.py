@@ -4,8 +4,9 @@ What stands in ``__all__`` is the public face, loaded name by name when it is fi
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# not from typing, which takes long enough to be interrupted before the command line is ready for that
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from c2lib import plot as plot
     from c2lib.app.evidence import EvidenceDraft as EvidenceDraft
@@ -71,7 +72,7 @@ _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in nam
 __all__ = sorted(["__version__", "plot", *_MODULE_OF])
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load a public name from its module, or the version from the package's metadata (PEP 562)."""
     if name == "__version__":
         value = import_module("importlib.metadata").version("c2lib")

@@ -1,11 +1,17 @@
-"""What README.md shows of the first run is what that run gives."""
+"""What README.md and the operator's runbooks show is what a reader who pastes it gets."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from c2lib import DryrunConfig, LiveSessionOrchestrator
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {"README.md": "buy_the_dip.py", "docs/operator-runbook.md": "mine.py", "docs/operator-runbook.de.md": "mine.py"}
 
 
 def test_readme_shows_first_run() -> None:
@@ -15,3 +21,22 @@ def test_readme_shows_first_run() -> None:
     result = LiveSessionOrchestrator().run_dryrun(config, event_sink=events, audit_sink=[])
     assert set(re.findall(r"dry-[0-9a-f]{12}", README)) == {result.run_id}
     assert re.findall(r"events\.jsonl +(\d+) events", README) == [str(len(events))]
+
+
+@pytest.mark.parametrize(("page", "strategy"), PAGES.items(), ids=PAGES)
+def test_shown_papermill_call_passes(tmp_path: Path, page: str, strategy: str) -> None:
+    """The papermill call with a strategy of one's own, pasted into bash beside the files it names, writes a PASS."""
+    (call,) = re.findall(r"```bash\n(mkdir .*?papermill .*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
+    (source,) = re.findall(r"```python\n(from c2lib import OrderIntent\n.*?)```", README, re.DOTALL)
+    (tmp_path / strategy).write_text(source if page == "README.md" else source.replace("BuyTheDip", "Mine"))
+    rows = [f"2026-01-02 {n // 60:02}:{n % 60:02}:00,{100 + n % 7},110,90,{100 + n % 5}\n" for n in range(70)]
+    for market in (tmp_path / "EURUSD_1h.csv", tmp_path / "data" / "EURUSD_1h.csv"):
+        market.parent.mkdir(exist_ok=True)
+        market.write_text("date,open,high,low,close\n" + "".join(rows))
+    env = {"PATH": "/usr/bin:/bin", "C2LIB_OUT": str(tmp_path / "out"), "HOME": str(tmp_path)}
+    done = subprocess.run(["bash", "-ec", call], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (draft,) = (tmp_path / "out" / "finish_c" / "c2").glob("dry-*/evidence/EV-*-PASS.md")
+    assert "J. Doe" in draft.read_text(encoding="utf-8")

@@ -68,7 +68,7 @@ def write_evidence(
     *,
     date: str,
     owner: str,
-    market: str | os.PathLike[str] | None = None,
+    market: Any = None,
     strategy: Any = None,
     run_kept_strategy: bool = False,
     plots: bool = True,
@@ -80,7 +80,7 @@ def write_evidence(
         run_dir: the run directory.
         date: the day of the evidence, ``YYYY-MM-DD``.
         owner: the name of who answers for it.
-        market: the market file that the run used, for the replay.
+        market: the market file that the run used, or the ``pandas.DataFrame``, for the replay.
         strategy: the strategy that the run used, a class, ``FILE.py:CLASS`` or a source, for the replay.
         run_kept_strategy: whether the replay may execute the ``strategy.py`` that the run keeps instead.
         plots: whether to draw the pictures.
@@ -131,7 +131,7 @@ def verify_evidence(
     run: str | os.PathLike[str] | None = None,
     require_sealed: bool = False,
     expect_digest: str | None = None,
-    market: str | os.PathLike[str] | None = None,
+    market: Any = None,
     strategy: Any = None,
     require_namespace: bool = False,
     run_kept_strategy: bool = False,

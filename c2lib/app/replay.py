@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from c2lib.core.clock import parse_utc
+from c2lib.core.errors import ConfigError
 from c2lib.core.model import MAX_SOURCE_BYTES
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import read_regular
@@ -19,8 +22,7 @@ from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES
 from c2lib.session.strategy import StrategySource
 from c2lib.witness.findings import Finding, FindingCode, Findings
-from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, at
 from c2lib.witness.reader import ArtifactFile
 
 _SHOWN = 120
@@ -179,6 +181,23 @@ class ComparedRun:
     def finish(self) -> Finding | None:
         """Return the first difference, in the order in which the contract names the files."""
         return next(filter(None, [sink.finish() for sink in self._sinks.values()]), None)
+
+
+class RecordedClock:
+    """Returns what another clock returned: ``readings`` are ``(index of the reading, text)`` where the time changed."""
+
+    def __init__(self, readings: Sequence[tuple[int, str]]) -> None:
+        self._changes = {index: parse_utc(text, "inputs.clock_readings") for index, text in readings}
+        if next(iter(self._changes), None) != 0:
+            raise ConfigError("inputs.clock_readings", "must begin with reading 0")
+        self._moment = self._changes[0]
+        self._next = 0
+
+    def now(self) -> datetime:
+        """Return the next recorded time; the last one stands from then on."""
+        self._moment = self._changes.get(self._next, self._moment)
+        self._next += 1
+        return self._moment
 
 
 class _FailingSink:

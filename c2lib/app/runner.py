@@ -21,6 +21,7 @@ from c2lib.app.replay import (
     ComparedRun,
     ComparingSink,
     Published,
+    RecordedClock,
     compare_kept,
     other_versions,
     published_run,
@@ -28,7 +29,6 @@ from c2lib.app.replay import (
 )
 from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.app.strategy_host import StrategyHost
-from c2lib.core.clock import RecordedClock
 from c2lib.core.config import DryrunConfig, SealedConfig, check_run_id_for_directory, seal
 from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
 from c2lib.core.model import Clock, MarketData, Param
@@ -45,7 +45,7 @@ from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource, built_in_source, ending_again
 from c2lib.witness.findings import Finding
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import at
 
 Progress = Callable[[int, int], None]
 """Called with ``(steps made, steps planned)`` from time to time."""

@@ -17,6 +17,7 @@ from c2lib.app.paths import distribution_version, read_input
 from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import StrategyLoadError
 from c2lib.core.model import MAX_SOURCE_BYTES, StrategySettings
+from c2lib.core.text import nearest
 from c2lib.session.source import imported_modules, line_of_secret, source_in_cell, top_level_names
 from c2lib.session.strategy import StrategySource, object_source
 
@@ -56,8 +57,10 @@ def strategy_from_source(shown: str, class_name: str, source: bytes, folder: Pat
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
         raise StrategyLoadError(f"{shown}{where}: is no valid Python ({type(error).__name__})") from None
-    if class_name not in top_level_names(source, shown):
-        raise StrategyLoadError(f"{shown} defines no {class_name} at its top level")
+    names = top_level_names(source, shown)
+    if class_name not in names:
+        advice = nearest(class_name, sorted(names), "define it there, or import it by its name and not by *")
+        raise StrategyLoadError(f"{shown} defines no {class_name} at its top level ({advice})")
     if secret is not None:
         problem = "holds what looks like a secret, and a run keeps its strategy's file: take it out"
         raise StrategyLoadError(f"{shown}, line {secret}: {problem}")

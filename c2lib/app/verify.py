@@ -35,10 +35,11 @@ from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import open_regular
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
+from c2lib.market.csv_file import FRAME, frame_csv
 from c2lib.session.nolive import HOOK, NAMESPACE
 from c2lib.session.strategy import StrategySource, built_in_source
 from c2lib.witness.findings import Finding, FindingCode, Verdict
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import at
 from c2lib.witness.run import Run, open_run
 from c2lib.witness.summary import RunSummary
 
@@ -98,7 +99,7 @@ def verify_run(
     *,
     require_sealed: bool = False,
     expect_digest: str | None = None,
-    market: str | os.PathLike[str] | None = None,
+    market: Any = None,
     strategy: Any = None,
     require_namespace: bool = False,
     run_kept_strategy: bool = False,
@@ -111,7 +112,7 @@ def verify_run(
         replay: whether to execute the session again and compare every byte.
         require_sealed: whether a run without a manifest is a finding.
         expect_digest: the ``run_digest`` that the run must have, kept elsewhere.
-        market: path of the market file, which the replay needs when the run used one.
+        market: path of the market file, or the ``pandas.DataFrame``, which the replay needs when the run used one.
         strategy: a class or ``"FILE.py:CLASS"``, which the replay needs when the run used one's own.
         require_namespace: whether to execute a strategy file only where it has no network to reach.
         run_kept_strategy: whether the replay may execute the ``strategy.py`` that lies in the directory instead.
@@ -135,7 +136,7 @@ def verify_run(
 class Given:
     """What the reader of a run gave for its replay; see :func:`verify_run` for the fields."""
 
-    market: str | os.PathLike[str] | None
+    market: Any
     source: StrategySource | None
     run_kept_strategy: bool
     require_namespace: bool = False
@@ -193,11 +194,11 @@ def _replay(run: Run, manifest: Mapping[str, Any], given: Given) -> tuple[Findin
     except _DAMAGED as error:
         return _impossible(error), notes
     handed = given.source or kept
-    _require_files(run, config, market=bool(given.market), strategy=handed is not None)
+    empty = isinstance(given.market, str) and not given.market
+    market = None if empty or config.market.source != "file" else given.market
+    _require_files(run, config, market=market is not None, strategy=handed is not None)
     source = _strategy_for(run, config, handed)
-    market = os.fspath(given.market) if config.market.source == "file" and given.market else None
-    if market is not None:
-        _check_market(run, market, config.market.file_sha256)
+    name = "" if market is None else _checked_market(run, market, config.market.file_sha256)
     notes.extend(f"what the strategy imports: {version}" for version in other_versions(manifest, source))
     with ExitStack() as stack:
         host = stack.enter_context(StrategyHost()) if source and source.source is not None else None
@@ -211,7 +212,7 @@ def _replay(run: Run, manifest: Mapping[str, Any], given: Given) -> tuple[Findin
         try:
             data = stack.enter_context(opened_market(config, market))
             if data is not None and data.sha256 != config.market.file_sha256:
-                raise OutputError(f"{market} was altered while it was read")
+                raise OutputError(f"{name} was altered while it was read")
             job = Job(config, data, None, source, inputs, step, host, layer, problem)
             finding, _, _ = compare_with(job, Path(run.path), published)
         except (MissingExtraError, OutputError):
@@ -246,15 +247,20 @@ def _require_files(run: Run, config: SealedConfig, *, market: bool, strategy: bo
         raise ConfigError(" and ".join(lacking), problem, hint=f"add {'; add '.join(lacking.values())}")
 
 
-def _check_market(run: Run, path: str, sealed: str | None) -> None:
-    """Raise :class:`MarketDataError` unless the market file has the sealed hash."""
+def _checked_market(run: Run, market: Any, sealed: str | None) -> str:
+    """Return what messages call a market; raise :class:`MarketDataError` unless it has the sealed hash."""
+    name = FRAME if hasattr(market, "iloc") else os.fspath(market)
     try:
-        with os.fdopen(open_regular(path, follow=True), "rb") as file:
-            seen = hashlib.file_digest(file, "sha256").hexdigest()
+        if name is FRAME:
+            seen = sha256_hex(b"".join(frame_csv(market)))
+        else:
+            with os.fdopen(open_regular(market, follow=True), "rb") as file:
+                seen = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:
-        raise MarketDataError(path, 0, f"cannot be read: {getattr(error, 'strerror', error)}") from None
+        raise MarketDataError(name, 0, f"cannot be read: {getattr(error, 'strerror', error)}") from None
     if seen != sealed:
-        raise MarketDataError(path, 0, f"has sha256 {seen}, and {run.path} used {sealed}")
+        raise MarketDataError(name, 0, f"has sha256 {seen}, and {run.path} used {sealed}")
+    return name
 
 
 def _strategy_for(run: Run, config: SealedConfig, given: StrategySource | None) -> StrategySource | None:

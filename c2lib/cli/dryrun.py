@@ -85,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         for _, field, value in flags:
             set_field(values, field, value)
+        _check_clock(values)
         config = DryrunConfig.parse(values)
         if options.strategy_file is None:
             check_strategy_is_known(config.strategy_id)
@@ -109,6 +110,11 @@ def run(options: argparse.Namespace) -> int:
     if result.staging:
         say(f"not published; what was written is in {result.staging}")
     return GOOD if result.status.value == "COMPLETED" else NOT_GOOD
+
+
+def _check_clock(values: dict[str, Any]) -> None:
+    if values.get("clock_mode", _CLOCKS[0]) not in _CLOCKS:
+        raise ConfigError("clock_mode", "must be 'fixed' or 'market'", hint="any other clock is handed over in Python")
 
 
 _Given = tuple[str, str, Any]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -70,23 +69,6 @@ class FixedClock:
 
     def now(self) -> datetime:
         """Return the time at which it stands."""
-        return self._moment
-
-
-class RecordedClock:
-    """Returns what another clock returned: ``readings`` are ``(index of the reading, text)`` where the time changed."""
-
-    def __init__(self, readings: Sequence[tuple[int, str]]) -> None:
-        self._changes = {index: parse_utc(text, "inputs.clock_readings") for index, text in readings}
-        if next(iter(self._changes), None) != 0:
-            raise ConfigError("inputs.clock_readings", "must begin with reading 0")
-        self._moment = self._changes[0]
-        self._next = 0
-
-    def now(self) -> datetime:
-        """Return the next recorded time; the last one stands from then on."""
-        self._moment = self._changes.get(self._next, self._moment)
-        self._next += 1
         return self._moment
 
 

@@ -11,9 +11,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from c2lib.core.canon import canonical_sha256
 from c2lib.core.clock import parse_utc, utc_text
@@ -37,7 +37,6 @@ from c2lib.core.sealed import (
     TextTuple,
     Zero,
     check_names,
-    config_error,
     must,
 )
 from c2lib.core.text import field_differences, nearest
@@ -198,11 +197,9 @@ class DryrunConfig(Sealed):
     keep_strategy: bool = True
     """Whether the run directory keeps a strategy file's bytes, as ``strategy.py``."""
 
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise config_error(error, type(self)) from None
+    if TYPE_CHECKING:
+        # a mapping stands for the model of its field
+        def __init__(self, **values: Any) -> None: ...
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:

@@ -1,6 +1,6 @@
 """Exact decimals: an integer and a scale inside (``value`` times ten to the minus ``scale``), one text outside.
 
-The text has no exponent, no plus, no trailing zero behind the point and no ``-0``.
+The text has no exponent, no plus, no trailing zero after the point and no ``-0``.
 """
 
 from __future__ import annotations

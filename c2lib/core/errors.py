@@ -181,12 +181,12 @@ class OutputError(C2Error):
 
 
 @contextmanager
-def output_errors(problem: str) -> Iterator[None]:
-    """Turn an :class:`OSError` into an :class:`OutputError` that begins with ``problem``."""
+def output_errors(problem: str, kind: type[C2Error] = OutputError) -> Iterator[None]:
+    """Turn an :class:`OSError` into an error of ``kind`` that begins with ``problem``."""
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{problem}: {error.strerror}") from None
+        raise kind(f"{problem}: {error.strerror}") from None
 
 
 class SinkWriteError(OutputError):

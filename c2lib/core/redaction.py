@@ -28,7 +28,7 @@ class Detector(NamedTuple):
 
 
 _START = r"(?<![A-Za-z0-9])"
-"""Where a token may begin: a word boundary would miss one behind an underscore, as in a run id."""
+"""Where a token may begin: a word boundary would miss one after an underscore, as in a run id."""
 
 _PHRASE_NAMES = r"pass[_ -]?phrase|mnemonic|(?:seed|recovery)[_ -]?phrase"
 
@@ -121,7 +121,7 @@ azure-secret sig=,q~ (?:sig=[\w%+/]{43,90}(?:%3[Dd]|=)|[\w~.]{3}[0-9]Q~[\w~.-]{3
 telegram-token :a (?:bot)?[0-9]{6,12}:A[\w-]{34,} Telegram Bot API, authorizing your bot
 json-web-token eyj eyJ[\w-]{17,}(?:\.[\w-]*){0,4} RFC 7515 and RFC 7516, compact serialization, also cut short
 """
-"""Tokens, one a line: name, hints, pattern, source; each begins behind no letter or digit; ``<token>`` is _TOKEN."""
+"""Tokens, one a line: name, hints, pattern, source; none follows a letter or digit; ``<token>`` is _TOKEN."""
 
 
 # unbounded are only repetitions behind which nothing can fail, so that no text is scanned twice for one start

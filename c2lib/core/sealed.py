@@ -137,6 +137,15 @@ class Sealed(BaseModel):
         frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
     )
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise config_error(error, type(self)) from None
+
+    # else pydantic makes a model within another by this call, and the error loses the name of the outer field
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     def canonical(self) -> dict[str, Any]:
         """Return the model as plain JSON values, secrets redacted, ready for the canonical encoder."""
         canonical: dict[str, Any] = redact_whole(self.model_dump(mode="json"))
@@ -174,7 +183,7 @@ def config_error(error: ValidationError, model: type[BaseModel]) -> ConfigError:
     every = error.errors(include_url=False, include_input=False, include_context=False)
     first = next((one for one in every if one["type"] == "extra_forbidden"), every[0])
     location = first["loc"]
-    # pydantic says [key] behind a name of a mapping that is none
+    # pydantic says [key] after a name of a mapping that is none
     field = ".".join(str(step) for step in location if step != "[key]") or "config"
     if first["type"] == "extra_forbidden":
         hint = nearest(str(location[-1]), fields_at(model, location[:-1]), "remove it")

@@ -29,13 +29,13 @@ def shown(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    # more is searched for secrets than is shown, since one may begin within that and end behind it
+    # more is searched for secrets than is shown, since one may begin within that and end after it
     text = redact_secrets(str(value)[: 8 * MAX_SHOWN])[: MAX_SHOWN + 1].encode("unicode_escape").decode("ascii")
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
 def quoted(text: str) -> str:
-    """Return a text of the caller's in quotes, escaped, cut behind :data:`MAX_QUOTED` characters."""
+    """Return a text of the caller's in quotes, escaped, cut after :data:`MAX_QUOTED` characters."""
     return repr(text[:MAX_QUOTED]) + ("…" if len(text) > MAX_QUOTED else "")
 
 

@@ -17,7 +17,7 @@ from c2lib.core.config import BUILT_IN_STRATEGIES
 from c2lib.core.criteria import Criteria
 from c2lib.core.decimals import canonical_decimal, format_scaled, parse_decimal
 from c2lib.witness.findings import Verdict
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import at
 from c2lib.witness.summary import RunSummary
 
 CLAIMS = {

@@ -13,7 +13,7 @@ from c2lib.core.vocabulary import EventKind, StopReason
 from c2lib.evidence.claims import Claim, Replay, Verification, failed_names
 from c2lib.evidence.markdown import code
 from c2lib.witness.findings import Verdict
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import at
 from c2lib.witness.summary import RunSummary
 
 Applies = Callable[[RunSummary, Verification], bool]

@@ -25,7 +25,7 @@ from c2lib.evidence.claims import Claim, Verification, announced_criteria, faile
 from c2lib.evidence.limits import not_proven, risk_notes
 from c2lib.evidence.markdown import NOTHING, SHA256, Encoded, bullets, code, inline, short, table, visible
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import at
 from c2lib.witness.summary import RunSummary
 
 TEMPLATE_NAME = "EV-FINISH_C2-ORCH-DRYRUN.md"

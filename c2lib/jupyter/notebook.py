@@ -12,7 +12,7 @@ from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
 from c2lib.cli.config_files import parse_assignment, read_config_file
 from c2lib.cli.dryrun import located, set_field
@@ -20,7 +20,7 @@ from c2lib.core.canon import sha256_hex
 from c2lib.core.config import MAX_STEPS, DryrunConfig, check_run_id_for_directory
 from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import secret_field
-from c2lib.core.sealed import Integer, Params, Sealed, Text, TextTuple, config_error
+from c2lib.core.sealed import Integer, Params, Sealed, Text, TextTuple
 from c2lib.core.vocabulary import RejectCode
 from c2lib.evidence.render import checked_owner, evidence_name
 from c2lib.session.strategy import check_strategy_is_known
@@ -61,10 +61,9 @@ class NotebookParameters(Sealed):
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
-        except ValidationError as error:
-            problem = config_error(error, type(self))
-            hint = f"papermill's -r {problem.field} keeps text" if "a valid string" in problem.problem else problem.hint
-            raise ConfigError(problem.field, problem.problem, hint=hint) from None
+        except ConfigError as error:
+            hint = f"papermill's -r {error.field} keeps text" if "a valid string" in error.problem else error.hint
+            raise ConfigError(error.field, error.problem, hint=hint) from None
         field = secret_field(values)
         if field:
             raise ConfigError(field, "looks like a secret", hint="the notebook would keep it; take it out")

@@ -141,7 +141,7 @@ class TimeCells:
             problem, hint = "is no count since 1970", "write all times alike"
             if not self._counted:
                 problem = "is not an ISO 8601 time with dashes"
-                hint = "write 2026-01-31 23:59:00, with +00:00 or Z behind it or without, or count since 1970"
+                hint = "write 2026-01-31 23:59:00, with +00:00 or Z after it or without, or count since 1970"
             raise CellError(problem, hint, "time") from None
 
     def _clock_micros(self, cell: str) -> int:

@@ -47,7 +47,7 @@ class SyntheticWalk:
 
         Raises:
             ConfigError: The start price lies off the tick grid, a size is no positive decimal, or the last bar would
-                lie behind the year 9999.
+                lie after the year 9999.
         """
         self.tick_size = positive_decimal(tick_size, "market.tick_size")
         self.lot_size = positive_decimal(lot_size, "market.lot_size")

@@ -104,12 +104,10 @@ def open_below(parent: int, names: Iterable[str], shown: str, *, make: bool = Fa
             except OSError as error:
                 if isinstance(error, FileNotFoundError) and not make:
                     raise
+                problem = f"cannot be used: {error.strerror}"
                 if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                    problem = (
-                        "is a symlink or no folder: nothing is written through it; take it away, or write elsewhere"
-                    )
-                    raise RunPathError(f"{shown} {problem}") from None
-                raise RunPathError(f"{shown} cannot be used: {error.strerror}") from None
+                    problem = "is a symlink or no folder: nothing is written through it; remove it, or write elsewhere"
+                raise RunPathError(f"{shown} {problem}") from None
     return handle
 
 
@@ -131,10 +129,8 @@ def find_run(root: str | os.PathLike[str], run_id: str) -> int | None:
 
 
 def _refuse_twin(runs: int, run_id: str, shown: str) -> None:
-    try:
+    with output_errors(f"{shown} cannot be used", RunPathError):
         names = os.listdir(runs)
-    except OSError as error:
-        raise RunPathError(f"{shown} cannot be used: {error.strerror}") from None
     twin = next((name for name in names if name.lower() == run_id.lower() and name != run_id), None)
     if twin is not None:
         problem = f"differs in letter case alone from {twin}, which is there already"
@@ -255,7 +251,7 @@ class FileSink:
             self._pending = self._pending[written:]
 
 
-class StagedRun:
+class StagedRun(contextlib.AbstractContextManager["StagedRun"]):
     """A run directory in the making; leaving the context without :meth:`publish` leaves the staging folder."""
 
     def __init__(self, root: str | os.PathLike[str], run_id: str) -> None:
@@ -266,16 +262,14 @@ class StagedRun:
         self._top = self._parent = self._folder = -1
         self._sinks: dict[Artifact, FileSink] = {}
         try:
-            self._top = open_root(root, make=True)
-            self._parent = open_below(self._top, RUN_SUBDIRS, os.fspath(root), make=True)
-            os.mkdir(self._name, _FOLDER_MODE, dir_fd=self._parent)
-            self._folder = open_below(self._parent, (self._name,), str(self.path.parent))
-            for artifact in SEALED_BY_MANIFEST:
-                self._sinks[artifact] = FileSink(self._create(artifact))
-        except OSError as error:
-            self.close()
-            raise RunPathError(f"{self.path} cannot be written: {error.strerror}") from None
-        except RunPathError:
+            with output_errors(f"{self.path} cannot be written", RunPathError):
+                self._top = open_root(root, make=True)
+                self._parent = open_below(self._top, RUN_SUBDIRS, os.fspath(root), make=True)
+                os.mkdir(self._name, _FOLDER_MODE, dir_fd=self._parent)
+                self._folder = open_below(self._parent, (self._name,), str(self.path.parent))
+                for artifact in SEALED_BY_MANIFEST:
+                    self._sinks[artifact] = FileSink(self._create(artifact))
+        except BaseException:
             self.close()
             raise
 
@@ -306,8 +300,10 @@ class StagedRun:
             OutputError: the folder could not be renamed or was exchanged, or the disk did not confirm it.
         """
         try:
-            if self._is_taken():
-                raise PublishedAlready(f"a run {self._run_id} is there already")
+            with contextlib.suppress(FileNotFoundError):
+                # the rename would replace an empty folder
+                os.stat(self._run_id, dir_fd=self._parent, follow_symlinks=False)
+                raise FileExistsError(errno.EEXIST, self._run_id)
             self._check_place(self._name, "could not be published")
             os.fsync(self._folder)
             os.rename(self._name, self._run_id, src_dir_fd=self._parent, dst_dir_fd=self._parent)
@@ -333,16 +329,13 @@ class StagedRun:
             os.rmdir(self._name, dir_fd=self._parent)
 
     def close(self) -> None:
-        """Let go of every handle; what was staged stays."""
+        """Close every handle; what was staged stays."""
         for sink in self._sinks.values():
             sink.abandon()
         for handle in (self._folder, self._parent, self._top):
             if handle >= 0:
                 os.close(handle)
         self._folder = self._parent = self._top = -1
-
-    def __enter__(self) -> StagedRun:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -362,10 +355,3 @@ class StagedRun:
         except RunPathError as error:
             why = str(error)
         raise OutputError(f"{self.path} {problem}: {why}")
-
-    def _is_taken(self) -> bool:
-        try:
-            os.stat(self._run_id, dir_fd=self._parent, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True

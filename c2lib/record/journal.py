@@ -70,21 +70,8 @@ class Journal:
 
     def snapshot(self, state: Mapping[str, Any]) -> None:
         """Write the next state snapshot; ``state`` holds what the journal does not know itself."""
-
-        def compose() -> str:
-            return object_line(
-                {
-                    **state,
-                    "schema_version": STATE_SCHEMA,
-                    "run_id": self.run_id,
-                    "strategy_id": self.strategy_id,
-                    "ts_sim": self.snapshots,
-                    "events_emitted": self.events_emitted,
-                    "sink_retries": self.sink_retries,
-                }
-            )
-
-        self._sinks[Artifact.SNAPSHOTS].write_composed(compose)
+        own = {"schema_version": STATE_SCHEMA, "ts_sim": self.snapshots}
+        self._sinks[Artifact.SNAPSHOTS].write_composed(lambda: self._object({**state, **own}))
         self.snapshots += 1
         self.settle()
 
@@ -93,21 +80,17 @@ class Journal:
 
         def compose() -> str:
             self.settle()
-            return object_line(
-                {
-                    **counters,
-                    "schema_version": METRICS_SCHEMA,
-                    "run_id": self.run_id,
-                    "strategy_id": self.strategy_id,
-                    "events_emitted": self.events_emitted,
-                    "audit_events": self.chain.entries,
-                    "sink_retries": self.sink_retries,
-                    "last_audit_event_ts": self.chain.last_ts,
-                }
-            )
+            head = {"audit_events": self.chain.entries, "last_audit_event_ts": self.chain.last_ts}
+            return self._object({**counters, **head, "schema_version": METRICS_SCHEMA})
 
         # the last attempt drained the queue when it was composed
         self._sinks[Artifact.METRICS].write_composed(compose)
+
+    def _object(self, facts: Mapping[str, Any]) -> str:
+        """Return the line of a snapshot or of the metrics, with what the two have in common."""
+        own = {"run_id": self.run_id, "strategy_id": self.strategy_id}
+        counts = {"events_emitted": self.events_emitted, "sink_retries": self.sink_retries}
+        return object_line({**facts, **own, **counts})
 
     def flush(self, *artifacts: Artifact) -> None:
         """Flush the sinks of ``artifacts`` that are alive."""

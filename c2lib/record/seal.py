@@ -51,7 +51,7 @@ class AuditChain:
         return audit_line({**entry, "prev_hash": self.last_hash})
 
     def advance(self, entry_hash: str, ts: str) -> None:
-        """Move the head behind an entry that its sink has taken."""
+        """Move the head to an entry that its sink has taken."""
         self.entries += 1
         self.last_hash = entry_hash
         self.last_ts = ts

@@ -70,8 +70,8 @@ class Execution:
         self._adapter = BrokerAdapter(self._venue, max_retries=broker.max_retries, bucket=bucket, on_attempt=on_attempt)
         # what a strategy is shown, made again when it is asked for after something changed
         self._view: PositionView | None = None
-        # the orders whose cancel could not reach the venue
-        self._unsent: list[str] = []
+        # the orders whose cancel could not be sent yet, in order
+        self._unsent: dict[str, None] = {}
         self._cursor = self._end_cursor = 0
         self._orders = 0
         self._bar_index = 0
@@ -93,7 +93,7 @@ class Execution:
             # an order that is left open may have ended without a fill, or after one
             self._book_ends()
         if self._unsent:
-            again, self._unsent = self._unsent, []
+            again, self._unsent = self._unsent, {}
             for client_order_id in again:
                 self._cancel_wanted(client_order_id)
         self._mark = close = bar.close
@@ -267,7 +267,11 @@ class Execution:
 
     def _cancel(self, client_order_id: str, reason: str) -> None:
         order = self.ledger.open_orders.get(client_order_id)
-        if order is None or order.broker_order_id is None or order.status is OrderStatus.PENDING_CANCEL:
+        if order is None or order.status is OrderStatus.PENDING_CANCEL:
+            return
+        if order.broker_order_id is None:
+            # the venue takes a cancel by its own name of the order, and has not shown that there is one
+            self._unsent[client_order_id] = None
             return
         try:
             status = self._adapter.cancel_order(order.broker_order_id)
@@ -275,7 +279,7 @@ class Execution:
             # whether it had an effect is unknown: the order stays PENDING_CANCEL until the venue reports its end
             status = OrderStatus.PENDING_CANCEL
         except TransientBrokerError:
-            self._unsent.append(client_order_id)
+            self._unsent[client_order_id] = None
             return
         if status in (OrderStatus.PENDING_CANCEL, OrderStatus.CANCELLED):
             self.ledger.request_cancel(client_order_id, reason)

@@ -17,7 +17,7 @@ from c2lib.core.contract import AUDIT_FIELDS
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import NO_LIVE_CHECK, Artifact, AuditCode, FailCode
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import LineCheck, encode
+from c2lib.witness.lines import LineLog, encode
 
 HOOK_LAYER = "hook"
 """The NO-LIVE layer of a canary check that names none."""
@@ -51,22 +51,24 @@ class RetryEntry(NamedTuple):
     retries: int
 
 
-class AuditLog(LineCheck):
+class AuditLog(LineLog):
     """The audit trail so far.
 
-    ``entries`` and ``retries`` count lines and writes tried again; ``end_entries``, ``end_retries`` and ``end_ts`` are
-    those and the time at the last phase move, ``tail`` is what came after it. ``canary_layer`` is the NO-LIVE layer
-    that the canary found to hold, ``None`` when it found none; ``dead_sinks`` names the sinks that failed for good;
-    ``closed_twice`` says that a NO-LIVE violation came late.
+    ``retries`` counts writes tried again; ``end_entries``, ``end_retries`` and ``end_ts`` are how many lines and
+    retries there were at the last phase move, and its time, ``tail`` is what came after it. ``canary_layer`` is the
+    NO-LIVE layer that the canary found to hold, ``None`` when it found none; ``dead_sinks`` names the sinks that failed
+    for good; ``closed_twice`` says that a NO-LIVE violation came late.
 
     >>> log = AuditLog(Findings())
     >>> log.phase.value, log.moves
     ('INIT', [])
     """
 
+    number = "seq"
+
     def __init__(self, findings: Findings) -> None:
         super().__init__(Artifact.AUDIT.value, AUDIT_FIELDS, findings)
-        self.entries = self.retries = 0
+        self.retries = 0
         self.last_hash = GENESIS_HASH
         self.counts: Counter[str] = Counter()
         self.phase = SessionPhase.INIT
@@ -81,8 +83,6 @@ class AuditLog(LineCheck):
         self.end_ts: str | None = None
         self.tail: list[RetryEntry] = []
         self._before_end = SessionPhase.INIT
-        self._next_seq = 0
-        self._last_ts = ""
         self._known_hash: str | None = GENESIS_HASH
         self._handlers: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             AuditCode.PHASE_TRANSITION: self._moved,
@@ -91,28 +91,30 @@ class AuditLog(LineCheck):
             AuditCode.PREFLIGHT_CHECK: self._preflight,
         }
 
-    def take(self, number: int, data: bytes) -> None:
-        """Take the next line in."""
-        self.entries += 1
-        entry = self.value(number, data)
+    def value(self, number: int, data: bytes) -> dict[str, Any] | None:
+        """Return the entry of a line, its place in the chain checked, or ``None`` when it cannot be used."""
+        entry = super().value(number, data)
         if entry is None:
-            self._next_seq += 1
             self._known_hash = None
-            return
-        claimed, code = entry["entry_hash"], entry["code"]
+            return None
+        claimed = entry["entry_hash"]
         body = {key: value for key, value in entry.items() if key != "entry_hash"}
         self.same(_CHAIN, "entry_hash", sha256_hex(encode(body).encode()), claimed)
         if self._known_hash is not None:
             self.same(_CHAIN, "prev_hash", self._known_hash, entry["prev_hash"])
         self.last_hash = self._known_hash = claimed
-        self._order(entry)
+        return entry
+
+    def _fold(self, value: Mapping[str, Any]) -> None:
+        code = value["code"]
+        self._order(value)
         self.counts[code] += 1
         if code == AuditCode.DRYRUN_STOP:
-            self.stop_meta = entry["meta"]
+            self.stop_meta = value["meta"]
         elif code == FailCode.NO_LIVE_VIOLATION:
             self.closed_twice = self.closed_twice or self.phase in SESSION_ENDS
         elif code in self._handlers:
-            self._handlers[code](entry)
+            self._handlers[code](value)
 
     def finish(self) -> None:
         """Report what only the end of the file shows."""
@@ -121,12 +123,9 @@ class AuditLog(LineCheck):
         self.require(expected == seen or bool(self.dead_sinks), _SEQUENCE, f"{expected} C2_DRYRUN_STOP", seen)
 
     def _order(self, entry: Mapping[str, Any]) -> None:
-        seq, ts, code, first = entry["seq"], entry["ts"], entry["code"], self.line == 1
-        self.require(seq == self._next_seq, _SEQUENCE, f"seq {self._next_seq}", seq)
-        self._next_seq = seq + 1
-        self.require(ts >= self._last_ts, FindingCode.CLOCK_WENT_BACK, f"a ts not before {self._last_ts}", ts)
-        self._last_ts = ts
-        self.first_ts = ts if first else self.first_ts
+        code, first = entry["code"], self.line == 1
+        self.in_time("ts", entry)
+        self.first_ts = self.last_ts if first else self.first_ts
         opens = code == AuditCode.DRYRUN_START
         self.require(opens is first, _SEQUENCE, "C2_DRYRUN_START as the first entry and no other", code)
         in_place = self.phase not in SESSION_ENDS or self._may_follow_the_end(code)
@@ -151,7 +150,7 @@ class AuditLog(LineCheck):
             return
         self._follow(before, after, trigger)
         self.phase = after
-        self.end_entries, self.end_retries, self.end_ts = self.entries, self.retries, entry["ts"]
+        self.end_entries, self.end_retries, self.end_ts = self.emitted, self.retries, entry["ts"]
         self.tail.clear()
         last = self.moves[-1].ts_sim if self.moves else 0
         self.require(ts_sim >= last, _SEQUENCE, f"ts_sim {last} or more", ts_sim)

@@ -1,21 +1,20 @@
 """``events.jsonl``, line by line: form, identity, order, and the fold into the books.
 
-``event_id`` is recomputed from the event's own facts. ``ts_sim`` grows by one from 0; after a gap the count goes on
-from what was seen, so that one lost line is one finding. An event that cannot be used is skipped, and nothing after it
-is lost. A line that is recognised in its place needs no other check; every other line gets the strict check.
+``event_id`` is recomputed from the event's own facts. An event that cannot be used is skipped, and nothing after it is
+lost. A line that is recognised in its place needs no other check; every other line gets the strict check.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import EVENT_ID_KIND, sha256_hex
 from c2lib.core.contract import EVENT_FIELDS, PAYLOADS
 from c2lib.core.vocabulary import Artifact, EventKind
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import LineCheck, RunName, encode
+from c2lib.witness.lines import LineLog, RunName, encode
 from c2lib.witness.recognise import Recogniser, Values, recogniser_of, values_of
 from c2lib.witness.refold import Books
 
@@ -52,8 +51,8 @@ Observer = Callable[[Event, Books], None]
 """``observer(event, books)`` is called with every event that was folded and the books after it."""
 
 
-class EventLog(LineCheck):
-    """The events so far; ``emitted`` counts lines, usable or not, ``counts`` the usable ones by kind.
+class EventLog(LineLog):
+    """The events so far; ``counts`` counts the usable ones by kind.
 
     >>> log = EventLog(Findings(), RunName())
     >>> log.take(1, b"[]")
@@ -63,23 +62,21 @@ class EventLog(LineCheck):
 
     def __init__(self, findings: Findings, run: RunName, observer: Observer | None = None) -> None:
         super().__init__(Artifact.EVENTS.value, EVENT_FIELDS, findings)
-        self.emitted = 0
         self.counts: Counter[str] = Counter()
         self.references: dict[str, str] = {}
         self.last_kind = self.before_last_kind = ""
-        self.first_ts = self.last_ts = ""
+        self.first_ts = ""
         self.clean_reconciled_ts: str | None = None
         self.books = Books(self.add)
         self._name = run
         self._observer = observer
-        self._next_ts_sim = 0
         self._recognise: Recogniser | None = None
 
     def take_block(self, number: int, block: bytes) -> None:
         r"""Take the next lines in, joined by ``\n``; ``number`` is that of the first."""
         recognise, folds, counts, observer = self._recognise, self.books.folds, self.counts, self._observer
         for line in block.decode(errors="surrogateescape").split("\n"):
-            recognised = recognise(line, self._next_ts_sim, self.last_ts) if recognise else None
+            recognised = recognise(line, self._next, self.last_ts) if recognise else None
             if recognised is None:
                 self.take(number, line.encode(errors="surrogateescape"))
                 recognise = self._recognise
@@ -90,52 +87,44 @@ class EventLog(LineCheck):
                 kind, event_id, self.last_ts, values = recognised
                 self.line, self.event_id = number, event_id
                 self.emitted += 1
-                self._next_ts_sim += 1
+                self._next += 1
                 self.before_last_kind, self.last_kind = self.last_kind, kind
                 counts[kind] += 1
                 if kind in _REMEMBERED:
                     self._remember(kind, event_id, values)
                 folds[kind](values)
                 if observer is not None:
-                    observer(Event(kind, event_id, self._next_ts_sim - 1, self.last_ts, values), self.books)
+                    observer(Event(kind, event_id, self._next - 1, self.last_ts, values), self.books)
             number += 1
 
-    def take(self, number: int, data: bytes) -> None:
-        """Take the next line in by the strict check."""
-        self.emitted += 1
-        event = self._usable(number, data)
+    def value(self, number: int, data: bytes) -> dict[str, Any] | None:
+        """Return the event of a line, its identity checked, or ``None`` when it cannot be used."""
+        event = super().value(number, data)
         if event is None:
-            self._next_ts_sim += 1
-            return
-        kind, payload, ts_sim = event["event_type"], event["payload"], event["ts_sim"]
+            return None
+        self.event_id = event["event_id"]
+        if not self.well_formed(PAYLOADS[EventKind(event["event_type"])], event["payload"], closed=False):
+            return None
         identity = {name: event[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
         expected = sha256_hex(encode({**identity, "kind": EVENT_ID_KIND}).encode())
         self.require(self.event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self.event_id)
         self._name.check(event, self)
-        self.require(ts_sim == self._next_ts_sim, _SEQUENCE, f"ts_sim {self._next_ts_sim}", ts_sim)
-        self._next_ts_sim = ts_sim + 1
-        if event["ts_utc"] < self.last_ts:
-            self.add(FindingCode.CLOCK_WENT_BACK, f"a ts_utc not before {self.last_ts}", event["ts_utc"])
-        self.last_ts = event["ts_utc"]
+        return event
+
+    def _fold(self, value: Mapping[str, Any]) -> None:
+        kind, payload = value["event_type"], value["payload"]
+        self.in_time("ts_utc", value)
         self.first_ts = self.first_ts or self.last_ts
         self._place(kind)
         self.counts[kind] += 1
         values = values_of(kind, payload)
-        self._remember(kind, event["event_id"], values)
+        self._remember(kind, value["event_id"], values)
         self.books.apply(kind, payload)
         if self._observer is not None:
-            self._observer(Event(kind, event["event_id"], ts_sim, self.last_ts, values), self.books)
+            self._observer(Event(kind, value["event_id"], value["ts_sim"], self.last_ts, values), self.books)
         # behind the last event no line is good
         known = self._recognise or recogniser_of(self._name.run_id, self._name.strategy_id)
         self._recognise = None if kind in _LAST_KINDS else known
-
-    def _usable(self, number: int, data: bytes) -> dict[str, Any] | None:
-        event = self.value(number, data)
-        if event is None:
-            return None
-        self.event_id = event["event_id"]
-        fields = PAYLOADS[EventKind(event["event_type"])]
-        return event if self.well_formed(fields, event["payload"], closed=False) else None
 
     def _place(self, kind: str) -> None:
         first = not self.last_kind

@@ -331,13 +331,10 @@ class RunbookRun:
         self.audit.names = run
         self.metrics = RunbookFile(_METRICS, findings, run)
         self._files = self._events_file, self.snapshots, self.audit, self.metrics
-        self.logs = {_EVENTS: self.events, _SNAPSHOTS: self.snapshots, _AUDIT: self.audit}
+        self.logs: tuple[LineLog, ...] = self.events, self.snapshots, self.audit
 
     def compare(self, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]) -> None:
         """Compare the files that were read to their end."""
-        for file in self._files:
-            # what is found from here on is about a file as a whole
-            file.line, file.event_id = 0, None
         dead, expected = self.audit.counts[AuditCode.SINK_WRITE_FAILED], "sinks that took every line"
         self.audit.require(not dead, FindingCode.INCOMPLETE_RUN, expected, "a sink that failed for good")
         if dead:

@@ -171,6 +171,13 @@ def problems(fields: Iterable[Field], value: Mapping[str, Any], *, closed: bool)
             yield field.name, problem
 
 
+def at(value: Any, *path: str) -> Any:
+    """Return what stands at ``path`` in nested objects, or ``None``."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 class RunName:
     """The run and strategy that all files of a directory must name; the first line that names them counts."""
 
@@ -256,6 +263,11 @@ class LineCheck(FileFindings):
             self.add(FindingCode.CONTRACT_BROKEN, f"field {name} by the contract", problem)
         return not broken
 
+    def expect(self, code: FindingCode, value: Any, expected: Mapping[str, object]) -> None:
+        """Record a finding for each field of ``value``, by its dotted name, that is not as ``expected``."""
+        for name, wanted in expected.items():
+            self.same(code, name, wanted, at(value, *name.split(".")))
+
     def parse(self, data: bytes) -> Any:
         """Return the value of a line; raise :class:`JsonError`."""
         return strict_json(data, self._limit)
@@ -266,12 +278,23 @@ class LineCheck(FileFindings):
 
 
 class LineLog(LineCheck):
-    """The lines of one file, which a field numbers from 0; ``emitted`` counts them, usable or not."""
+    """The lines of one file, which a field numbers from 0; ``emitted`` counts them, usable or not.
+
+    After a gap the count goes on from what was seen, so that one lost line is one finding.
+    """
 
     number = "ts_sim"
     """The field that numbers the lines."""
     emitted = 0
+    last_ts = ""
     _next = 0
+
+    def take_block(self, number: int, block: bytes) -> None:
+        r"""Take the next lines in, joined by ``\n``, until too much is wrong; ``number`` is that of the first."""
+        for line in enumerate(block.split(b"\n"), number):
+            self.take(*line)
+            if self.findings.full(self.file):
+                break
 
     def take(self, number: int, data: bytes) -> None:
         """Take the next line in."""
@@ -288,3 +311,13 @@ class LineLog(LineCheck):
 
     def _fold(self, value: Mapping[str, Any]) -> None:
         """Fold one line in."""
+
+    def finish(self) -> None:
+        """Report what only the end of the file shows."""
+
+    def in_time(self, name: str, value: Mapping[str, Any]) -> None:
+        """Require the time in a field not to be before that of the last line."""
+        time = value[name]
+        if time < self.last_ts:
+            self.add(FindingCode.CLOCK_WENT_BACK, f"a {name} not before {self.last_ts}", time)
+        self.last_ts = time

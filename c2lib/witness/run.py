@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from c2lib.core.contract import MANIFEST_FIELDS, METRICS_FIELDS
+from c2lib.core.contract import METRICS_FIELDS
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.model import MAX_SOURCE_BYTES
 from c2lib.core.text import quoted, shown
@@ -21,8 +21,8 @@ from c2lib.witness.audit import AuditLog, PhaseMove
 from c2lib.witness.events import EventLog
 from c2lib.witness.findings import Finding, FindingCode, Findings, Verdict
 from c2lib.witness.foreign import RunbookRun, keeps_runbook_contract
-from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, RunName
-from c2lib.witness.manifest import check_manifest
+from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, LineLog, RunName
+from c2lib.witness.manifest import ManifestCheck
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder, RunPath
 from c2lib.witness.rows import TABLES, EquityRow, EventRow, FillRow, OrderRow, RoundTrip, columns, rows
 from c2lib.witness.snapshots import SnapshotLog
@@ -157,7 +157,8 @@ def open_run(path: RunPath, *, progress: Progress | None = None, keep_open: bool
         elif folder.verdict is Verdict.INCOMPLETE:
             seen = f"without {', '.join(folder.missing)}"
             findings.add(FindingCode.INCOMPLETE_RUN, ".", expected="the four files of a run", seen=seen)
-        reading = _Reading(folder, findings, progress, keep_open=keep_open)
+        count = counted(progress, folder.size()) if progress else None
+        reading = _Reading(folder, findings, count, keep_open)
         if reading.keeps_runbook_contract():
             reading.read_runbook_run()
         else:
@@ -172,44 +173,36 @@ def open_run(path: RunPath, *, progress: Progress | None = None, keep_open: bool
         manifest=reading.manifest,
         metrics=reading.metrics,
         files={name.value: reading.file(name) for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST)},
-        kept_strategy=reading.kept_strategy,
+        kept_strategy=reading.kept_strategy[0] if reading.kept_strategy else None,
         notes=tuple(_notes(folder, reading.manifest)),
     )
 
 
+@dataclass
 class _Reading:
     """One pass over a run directory: what its files hold, and what could not be checked."""
 
-    def __init__(
-        self,
-        folder: Folder,
-        findings: Findings,
-        progress: Progress | None,
-        *,
-        keep_open: bool,
-    ) -> None:
-        self.summary = RunSummary()
-        self.manifest: Mapping[str, Any] | None = None
-        self.metrics: Mapping[str, Any] | None = None
-        self.unchecked: list[str] = []
-        self.kept_strategy: bytes | None = None
-        self._kept_facts: FileFacts | None = None
-        self._folder = folder
-        self._findings = findings
-        self._keep_open = keep_open
-        self._files: dict[Artifact, ArtifactFile] = {}
-        self._progress = counted(progress, folder.size()) if progress else None
+    folder: Folder
+    findings: Findings
+    progress: Callable[[int], None] | None
+    keep_open: bool
+    summary: RunSummary = field(default_factory=RunSummary)
+    manifest: Mapping[str, Any] | None = None
+    metrics: Mapping[str, Any] | None = None
+    kept_strategy: tuple[bytes, FileFacts] | None = None
+    unchecked: list[str] = field(default_factory=list)
+    files: dict[Artifact, ArtifactFile] = field(default_factory=dict)
 
     @property
     def measured(self) -> dict[str, FileFacts]:
         """The facts of the files that were read to their end."""
-        files = {artifact: self._files[artifact] for artifact in Artifact if artifact in self._files}
-        facts = {artifact.value: file.facts for artifact, file in files.items() if file.facts is not None}
-        return facts if self._kept_facts is None else {**facts, Artifact.STRATEGY.value: self._kept_facts}
+        files = {name: self.files[name] for name in Artifact if name in self.files}
+        facts = {name.value: file.facts for name, file in files.items() if file.facts is not None}
+        return facts | ({Artifact.STRATEGY.value: self.kept_strategy[1]} if self.kept_strategy else {})
 
     def _judged(self) -> dict[str, FileFacts]:
         """Return those of the measured files that hold not too much to be compared with others, and list the rest."""
-        full = [name for name in self.measured if self._findings.full(name)]
+        full = [name for name in self.measured if self.findings.full(name)]
         self.unchecked += (
             f"what {name} and the other files say of each other: too much in it is wrong" for name in full
         )
@@ -217,72 +210,71 @@ class _Reading:
 
     def file(self, artifact: Artifact) -> ArtifactFile:
         """Return a file of the directory, not read yet or read already."""
-        if artifact not in self._files:
+        if artifact not in self.files:
             limit = MAX_OBJECT if artifact is Artifact.MANIFEST else MAX_LINE
-            kept = self._keep_open or artifact is Artifact.EVENTS
-            self._files[artifact] = ArtifactFile(
-                self._folder.descriptor, artifact.value, self._findings, limit, self._progress, kept=kept
+            kept = self.keep_open or artifact is Artifact.EVENTS
+            self.files[artifact] = ArtifactFile(
+                self.folder.descriptor, artifact.value, self.findings, limit, self.progress, kept=kept
             )
-        return self._files[artifact]
+        return self.files[artifact]
 
     def keeps_runbook_contract(self) -> bool:
         """Whether this is a run of another program; only what has no manifest can be."""
-        if self._folder.has_manifest:
+        if self.folder.has_manifest:
             return False
         return keeps_runbook_contract(self.file(Artifact.AUDIT).head(), self.file(Artifact.SNAPSHOTS).head())
 
     def read_runbook_run(self) -> None:
         """Read and check a run of another program."""
-        run = RunbookRun(self._findings, self.file(Artifact.EVENTS).head())
-        for artifact, log in run.logs.items():
-            for number, line in self.file(artifact).lines():
-                log.take(number, line)
-        self.metrics = self._object(run.metrics, Artifact.METRICS)
+        run = RunbookRun(self.findings, self.file(Artifact.EVENTS).head())
+        for log in run.logs:
+            self._take(log)
+        self.metrics = self._object(run.metrics)
         run.compare(self.metrics, self._judged())
-        self.unchecked += run.unchecked(self._folder.others)
+        self.unchecked += run.unchecked(self.folder.others)
         self.summary = summarise_runbook_run(run, self.metrics, self.measured)
 
     def read_own_run(self) -> None:
         """Read and check a run of c2lib."""
-        run, findings = RunName(), self._findings
+        run, findings = RunName(), self.findings
         events, snapshots = EventLog(findings, run), SnapshotLog(findings, run)
-        audit = AuditLog(findings)
-        for number, block in self.file(Artifact.EVENTS).blocks():
-            events.take_block(number, block)
-        for number, line in self.file(Artifact.SNAPSHOTS).lines():
-            snapshots.take(number, line)
-        for number, line in self.file(Artifact.AUDIT).lines():
-            audit.take(number, line)
-        if Artifact.AUDIT in self.measured and not findings.full(Artifact.AUDIT):
-            audit.finish()
-        self.metrics = self._object(LineCheck(Artifact.METRICS, METRICS_FIELDS, findings, run), Artifact.METRICS)
-        if self._folder.has_manifest:
-            check = LineCheck(Artifact.MANIFEST, MANIFEST_FIELDS, findings, run, MAX_OBJECT)
-            self.manifest = self._object(check, Artifact.MANIFEST)
-        kept = self._folder.small(Artifact.STRATEGY, MAX_SOURCE_BYTES, findings)
-        if kept is not None:
-            self.kept_strategy, self._kept_facts = kept
-        logs = Logs(events, audit, snapshots, self.metrics, frozenset(self._judged()))
-        compare(logs, findings)
+        audit, metrics = AuditLog(findings), LineCheck(Artifact.METRICS, METRICS_FIELDS, findings, run)
+        manifest = ManifestCheck(findings, run)
+        for log in (events, snapshots, audit):
+            self._take(log)
+        self.metrics = self._object(metrics)
+        if self.folder.has_manifest:
+            self.manifest = self._object(manifest)
+        self.kept_strategy = self.folder.small(Artifact.STRATEGY, MAX_SOURCE_BYTES, findings)
+        logs = Logs(events, audit, snapshots, self.metrics, metrics, frozenset(self._judged()))
+        compare(logs)
         if self.manifest is not None:
-            check_manifest(self.manifest, logs, self.measured, findings)
-        self.unchecked += () if self._folder.has_manifest else NOT_CHECKED_UNSEALED
+            manifest.compare(self.manifest, logs, self.measured)
+        self.unchecked += () if self.folder.has_manifest else NOT_CHECKED_UNSEALED
         if audit.dead_sinks:
             self.unchecked.append(NOT_COMPARED)
         elif audit.closed_twice:
             self.unchecked.append(NOT_COMPARED_CLOSING)
         self.summary = summarise(logs, run, self.manifest, self.measured)
 
-    def _object(self, check: LineCheck, artifact: Artifact) -> dict[str, Any] | None:
-        """Return the object of a file of one line."""
-        found = None
-        for number, block in self.file(artifact).blocks():
+    def _take(self, log: LineLog) -> None:
+        """Read a file of many lines; what is found after that is about the file as a whole."""
+        file = self.file(Artifact(log.file))
+        for number, block in file.blocks():
+            log.take_block(number, block)
+        if file.facts is not None and not self.findings.full(log.file):
+            log.finish()
+        log.line, log.event_id = 0, None
+
+    def _object(self, check: LineCheck) -> dict[str, Any] | None:
+        """Return the object of a file of one line; what is found after that is about the file as a whole."""
+        found, file = None, self.file(Artifact(check.file))
+        for number, block in file.blocks():
             if number == 1:
                 found = check.value(number, block.partition(b"\n")[0])
-        facts = self.file(artifact).facts
-        if facts is not None and facts.lines != 1:
-            seen = f"{facts.lines} line ends"
-            self._findings.add(FindingCode.MALFORMED_LINE, artifact, expected="one object on one line", seen=seen)
+        check.line = 0
+        if file.facts is not None and file.facts.lines != 1:
+            check.add(FindingCode.MALFORMED_LINE, "one object on one line", f"{file.facts.lines} line ends")
         return found
 
 

@@ -12,8 +12,7 @@ from c2lib.witness.agreement import Logs
 from c2lib.witness.audit import PhaseMove
 from c2lib.witness.events import EventLog
 from c2lib.witness.foreign import RunbookRun
-from c2lib.witness.lines import RunName
-from c2lib.witness.manifest import at
+from c2lib.witness.lines import RunName, at
 from c2lib.witness.reader import FileFacts
 from c2lib.witness.refold import decimal_text
 
@@ -115,8 +114,8 @@ def summarise(
         statuses=tuple((state.status, state.events_emitted) for state in logs.snapshots.states),
         event_counts=dict(sorted(events.counts.items())),
         audit_counts=dict(sorted(audit.counts.items())),
-        audit_entries=audit.entries,
-        audit_last_hash=audit.last_hash if audit.entries else "",
+        audit_entries=audit.emitted,
+        audit_last_hash=audit.last_hash if audit.emitted else "",
         references=dict(events.references),
         config=config,
         config_sha256=start.get("config_sha256", sealed.get("config_sha256", "")),

@@ -98,6 +98,11 @@ def test_spec_names_file_and_class(spec: str) -> None:
         ("def make():\n    class Mine: pass\n", "mine.py defines no Mine at its top level"),
         ("print(Mine)\n", "mine.py defines no Mine at its top level"),
         ("", "mine.py defines no Mine at its top level"),
+        (
+            "from x import *\n",
+            "defines no Mine at its top level (define it there, or import it by its name and not by *)",
+        ),
+        ("class Mines: pass\n", "mine.py defines no Mine at its top level (did you mean 'Mines'?)"),
     ],
 )
 def test_invalid_file_is_refused(tmp_path: Path, content: str | bytes, problem: str) -> None:

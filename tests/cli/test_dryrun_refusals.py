@@ -86,7 +86,13 @@ def test_disallowed_config_is_rejected(
         (("--tick-size", "nan"), "--tick-size: market.tick_size: is not a decimal number"),
         (("--clock-start", "2026-01-01"), "--clock-start: has no time zone"),
         (("--clock-mode", "injected"), "--clock-mode: invalid choice: (choose from 'fixed', 'market')"),
-        (("--set", "clock_mode=injected"), "--set clock_mode: 'injected' needs a clock handed over in Python"),
+        *(
+            (
+                ("--set", f"clock_mode={word}"),
+                "--set clock_mode: must be 'fixed' or 'market' (any other clock is handed",
+            )
+            for word in ("injected", "fixd", "3", "null", "[]", "{}")
+        ),
         (("--symbol", "two\nlines"), "--symbol: market.symbol: "),
         (("--config", "none.yaml"), "none.yaml: cannot be read: No such file or directory"),
         (("--market", "none.csv"), "none.csv: there is no such file"),

@@ -225,7 +225,7 @@ def test_secret_command_is_redacted(command: Command) -> None:
     assert answer.code == 2
 
 
-@pytest.mark.parametrize("module", ["argparse", "pydantic"])
+@pytest.mark.parametrize("module", ["typing", "argparse", "pydantic"])
 def test_interrupted_import_is_one_line(tmp_path: Path, module: str) -> None:
     """Ctrl-C while the command line or a command is imported is exit code 130 and one line, with no traceback."""
     slow = f"import time\nopen({str(tmp_path / 'mark')!r}, 'w').close()\ntime.sleep(60)\n"

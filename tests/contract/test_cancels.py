@@ -110,6 +110,41 @@ def test_open_order_needs_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert run.snapshots[-1]["fail_reason"].startswith("1 order(s) are open or of unknown outcome")
 
 
+@pytest.mark.parametrize(
+    ("quantity", "kinds", "end"),
+    [(1, ["CANCEL_REJECTED"], DONE), (5, ["ORDER_CANCELLED"], DONE), (0, [], UNKNOWN)],
+)
+def test_cancel_follows_lost_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quantity: int, kinds: list[str], end: tuple[str, str | None]
+) -> None:
+    """A cancel of an order whose placing timed out is sent once a fill shows the order, and its outcome recorded."""
+    honest = MockBroker.place_order
+
+    def place_order(self: MockBroker, request: Any) -> Any:
+        if quantity:
+            honest(self, request)
+        raise BrokerTimeoutError
+
+    monkeypatch.setattr(MockBroker, "place_order", place_order)
+    broker = {"taker_fee_rate": "0", "participation": "0.1"}
+    run = cancelling(tmp_path, {0: [MARKET._replace(quantity=quantity or 1), CANCEL, CANCEL]}, broker=broker)
+    every = [(event["event_type"], event["payload"]) for event in run.events if "CANCEL" in event["event_type"]]
+    assert [(kind, payload["bar_index"], payload["reason"]) for kind, payload in every] == [
+        (kind, 1, "strategy" if kind == "ORDER_CANCELLED" else "too_late") for kind in kinds
+    ]
+    assert ending(run) == end
+
+
+@pytest.mark.parametrize("bars", [1, 3])
+def test_repeated_cancel_is_sent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bars: int) -> None:
+    """A cancel asked for again while the venue cannot be reached is one cancel, tried once more at each step."""
+    failing(monkeypatch, [BrokerUnavailableError()] * (2 * bars - 1))
+    run = cancelling(tmp_path, {0: [LOW], **{bar: [CANCEL] for bar in range(1, bars + 1)}})
+    (cancelled,) = run.payloads("ORDER_CANCELLED")
+    assert (cancelled["bar_index"], run.payloads("CANCEL_REJECTED")) == (bars + 1, [])
+    assert (ending(run), run.metrics["orders_cancel_total"]) == (DONE, 2 * bars)
+
+
 def test_rail_while_cancelling_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rail that trips while a failed session cancels is recorded by its name, and the first failure stays."""
     failing(monkeypatch, [InvariantError("unknown_order", "an order that is open", "c-9")])

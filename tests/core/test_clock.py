@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2lib.core.clock import ClockReader, FixedClock, RecordedClock, micros_text, parse_utc, utc_micros, utc_text
+from c2lib.app.replay import RecordedClock
+from c2lib.core.clock import ClockReader, FixedClock, micros_text, parse_utc, utc_micros, utc_text
 from c2lib.core.errors import ConfigError, InvariantError
 
 START = "2026-01-01T00:00:00+00:00"

@@ -1,10 +1,13 @@
 import hashlib
 import json
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from c2lib.core.config import DryrunConfig
 from c2lib.core.criteria import Criteria
+from c2lib.core.errors import ConfigError
 
 DEFAULTS = {
     "status": "COMPLETED",
@@ -59,3 +62,22 @@ def test_count_is_not_negative(name: str) -> None:
     """A negative count among the criteria raises a validation error."""
     with pytest.raises(ValidationError, match=name):
         Criteria.model_validate({name: -1})
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"min_fil": 1}, "min_fil: unknown field (did you mean 'min_fills'?)"),
+        ({"min_fills": -1}, "min_fills: input should be greater than or equal to 0"),
+        ({"min_fills": "1"}, "min_fills: input should be a valid integer"),
+        ({"status": "PASS"}, "status: input should be 'COMPLETED', 'REJECTED' or 'FAILED'"),
+    ],
+)
+def test_wrong_criterion_is_named(values: dict[str, Any], problem: str) -> None:
+    """Criteria made alone raise the error of a config, which names the field; within a config its whole name."""
+    with pytest.raises(ConfigError) as alone:
+        Criteria(**values)
+    assert str(alone.value) == problem
+    with pytest.raises(ConfigError) as within:
+        DryrunConfig(strategy_id="strat_demo", seed=1, criteria=values)
+    assert str(within.value) == f"criteria.{problem}"

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from c2lib.core.errors import ConfigError
 from c2lib.core.sealed import (
     EmptyTuple,
     Integer,
@@ -170,5 +171,5 @@ def test_symbol_is_an_identifier(symbol: str) -> None:
     if good:
         assert Inner(symbol=symbol).symbol == symbol
     else:
-        with pytest.raises(ValidationError, match="symbol"):
+        with pytest.raises(ConfigError, match="symbol"):
             Inner(symbol=symbol)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from c2lib import frame_csv, open_market_file, run_dryrun, verify_run
+from c2lib import frame_csv, open_market_file, run_dryrun, verify_evidence, verify_run, write_evidence
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import MarketDataError
 from tests.market.csv_text import GOOD, HEADER, bars_of, text_of
@@ -149,6 +149,35 @@ def test_run_on_frame_is_verified(tmp_path: Path) -> None:
     assert (result.status.value, result.steps) == ("COMPLETED", 3)
     (tmp_path / "bars.csv").write_bytes(b"".join(frame_csv(frame())))
     assert result.path is not None
-    assert verify_run(result.path, market=tmp_path / "bars.csv", replay=True).ok
+    for market in (frame(), tmp_path / "bars.csv"):
+        report = verify_run(result.path, market=market)
+        assert (report.ok, report.replayed) == (True, True)
     again = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=1), out_dir=tmp_path, market=tmp_path / "bars.csv")
     assert again.reproduced
+
+
+@pytest.mark.parametrize(
+    ("other", "problem"),
+    [
+        (frame(Close=[1.5, 2.0, 2.5], High=[2.0, 2.5, 2.5]), "has sha256 "),
+        (frame().iloc[:0], "has no row (a bar is one row)"),
+        (frame(Close=None), "no column is named close"),
+    ],
+)
+def test_other_frame_is_no_finding(tmp_path: Path, other: pd.DataFrame, problem: str) -> None:
+    """A run on a frame is not reported on with another frame, or with one without bars: the error says why."""
+    result = run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=1), out_dir=tmp_path, market=frame())
+    assert result.path is not None
+    with pytest.raises(MarketDataError) as caught:
+        verify_run(result.path, market=other)
+    assert str(caught.value).startswith("the DataFrame")
+    assert problem in str(caught.value)
+
+
+def test_frame_bears_evidence(tmp_path: Path) -> None:
+    """Evidence of a run on a frame is written and checked with the frame in place of a file."""
+    result = run_dryrun(DryrunConfig(strategy_id="sma_cross", seed=1), out_dir=tmp_path, market=frame())
+    assert result.path is not None
+    draft = write_evidence(result.path, date="2026-01-01", owner="o", market=frame(), plots=False)
+    assert (draft.report.ok, draft.report.replayed) == (True, True)
+    assert verify_evidence(draft.path, market=frame()).ok

@@ -1,6 +1,7 @@
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -190,6 +191,20 @@ def test_unreadable_market_writes_nothing() -> None:
     record = Record()
     with pytest.raises(InputError, match=r"bars\.csv, line 3: is damaged"):
         open_session(config_of(steps=1), record, market=Broken([Bar(0, 0, 1, 1, 1, 1, 1)]))
+    assert record.whole() == ""
+
+
+@pytest.mark.parametrize("name", ["sha256", "tick_size", "bar_count", "smallest_gap", "bars"])
+def test_incomplete_market_is_refused(name: str) -> None:
+    """A market object without one of its five members is refused with the member's name, and so is a path."""
+    whole = {member: getattr(flat_bars(1, 2), member) for member in ("sha256", "tick_size", "bar_count", "bars")}
+    whole["smallest_gap"] = None
+    del whole[name]
+    record = Record()
+    for market in (SimpleNamespace(**whole), "bars.csv"):
+        with pytest.raises(ConfigError, match=r"^market: (SimpleNamespace|str) has no \.") as caught:
+            open_session(own_config(), record, strategy=answering({}), market=market)
+        assert (market == "bars.csv") or f".{name} (c2lib.open_market_file(" in str(caught.value)
     assert record.whole() == ""
 
 

@@ -62,7 +62,7 @@ def test_phase_path_is_read(make: Callable[[], Run], path: list[str]) -> None:
     assert [item.after for item in log.moves] == path
     assert [item.ts_sim for item in log.moves] == [entry["meta"]["ts_sim"] for entry in entries]
     assert [item.entry_hash for item in log.moves] == [entry["entry_hash"] for entry in entries]
-    assert (log.entries, log.last_hash) == (len(run.audit), run.audit[-1]["entry_hash"])
+    assert (log.emitted, log.last_hash) == (len(run.audit), run.audit[-1]["entry_hash"])
 
 
 def test_retries_are_summed() -> None:
@@ -72,7 +72,7 @@ def test_retries_are_summed() -> None:
     retries = [entry["meta"]["retries"] for entry in run.entries("C2_SINK_WRITE_RETRY")]
     assert log.retries == sum(retries)
     assert log.retries == log.end_retries + sum(entry.retries for entry in log.tail)
-    assert log.end_entries + len(log.tail) == log.entries
+    assert log.end_entries + len(log.tail) == log.emitted
     assert log.tail
 
 
