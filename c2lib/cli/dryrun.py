@@ -9,11 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from c2lib.cli.console import GOOD, NOT_GOOD, ProgressBar, say, show
 from c2lib.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from c2lib.core.config import DryrunConfig
 
 
 def whole_number(text: str) -> int:
@@ -72,7 +76,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run it and print the summary."""
     from c2lib.app.runner import run_dryrun
-    from c2lib.core.config import DryrunConfig
     from c2lib.session.strategy import check_strategy_is_known
 
     flags = _flags(options)
@@ -85,8 +88,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         for _, field, value in flags:
             set_field(values, field, value)
-        _check_clock(values)
-        config = DryrunConfig.parse(values)
+        config = config_of(values)
         if options.strategy_file is None:
             check_strategy_is_known(config.strategy_id)
         with ProgressBar() as bar:
@@ -112,9 +114,13 @@ def run(options: argparse.Namespace) -> int:
     return GOOD if result.status.value == "COMPLETED" else NOT_GOOD
 
 
-def _check_clock(values: dict[str, Any]) -> None:
+def config_of(values: Mapping[str, Any]) -> DryrunConfig:
+    """Return the config of what a person gave outside Python, where there is no clock to hand over."""
+    from c2lib.core.config import DryrunConfig
+
     if values.get("clock_mode", _CLOCKS[0]) not in _CLOCKS:
         raise ConfigError("clock_mode", "must be 'fixed' or 'market'", hint="any other clock is handed over in Python")
+    return DryrunConfig.parse(values)
 
 
 _Given = tuple[str, str, Any]

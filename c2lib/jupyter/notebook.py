@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import BeforeValidator, Field
 
 from c2lib.cli.config_files import parse_assignment, read_config_file
-from c2lib.cli.dryrun import located, set_field
+from c2lib.cli.dryrun import config_of, located, set_field
 from c2lib.core.canon import sha256_hex
 from c2lib.core.config import MAX_STEPS, DryrunConfig, check_run_id_for_directory
 from c2lib.core.errors import ConfigError
@@ -135,7 +135,7 @@ class DryrunParameters(NotebookParameters):
             if self.strategy_file and "strategy_id" not in values:
                 hint = "name the strategy of the file, and allow it: --strategy-id mine --allow mine"
                 raise ConfigError("strategy_id", "is left out", hint=hint)
-            config = DryrunConfig.parse({"strategy_id": "strat_demo", "seed": 123, **values})
+            config = config_of({"strategy_id": "strat_demo", "seed": 123, **values})
             if not self.strategy_file:
                 check_strategy_is_known(config.strategy_id)
             if config.run_id is not None:

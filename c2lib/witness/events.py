@@ -14,7 +14,7 @@ from c2lib.core.canon import EVENT_ID_KIND, sha256_hex
 from c2lib.core.contract import EVENT_FIELDS, PAYLOADS
 from c2lib.core.vocabulary import Artifact, EventKind
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import LineLog, RunName, encode
+from c2lib.witness.lines import LineLog, RunName, canonical_object, encode, problems
 from c2lib.witness.recognise import Recogniser, Values, recogniser_of, values_of
 from c2lib.witness.refold import Books
 
@@ -143,3 +143,10 @@ class EventLog(LineLog):
             self.references["last_fill"] = event_id
         elif kind == EventKind.RECONCILED and not values[5]:
             self.clean_reconciled_ts = self.last_ts
+
+
+def is_own_start(line: bytes | None) -> bool:
+    """Whether a line is a ``SESSION_START`` of c2lib's own contract."""
+    event = canonical_object(line or b"") or {}
+    payload = event.get("payload") if event.get("event_type") == EventKind.SESSION_START else None
+    return isinstance(payload, dict) and not any(problems(PAYLOADS[EventKind.SESSION_START], payload, closed=False))

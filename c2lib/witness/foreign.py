@@ -15,23 +15,13 @@ from types import MappingProxyType
 from typing import Any
 
 from c2lib.core.canon import EVENT_ID_KIND, canonical_json, sha256_hex
-from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, PAYLOADS, SNAPSHOT_FIELDS, Field, FieldKind
+from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, SNAPSHOT_FIELDS, Field, FieldKind
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, STATUS_OF_PHASE, SessionPhase, SessionStatus, successors
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind
-from c2lib.witness.events import EventLog
+from c2lib.witness.events import EventLog, is_own_start
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import (
-    MAX_DECIMAL,
-    MAX_LINE,
-    JsonError,
-    LineLog,
-    RunName,
-    canonical_object,
-    problems,
-    strict_decoder,
-    strict_json,
-)
+from c2lib.witness.lines import MAX_DECIMAL, MAX_LINE, JsonError, LineLog, RunName, strict_decoder, strict_json
 from c2lib.witness.reader import FileFacts
 from c2lib.witness.snapshots import MAX_STATES
 
@@ -168,7 +158,6 @@ class RunbookFile(LineLog):
         super().__init__(artifact.value, _FIELDS[artifact], findings, run)
         self.counts: Counter[str] = Counter()
         self.known = {field.name for field in _FIELDS[artifact]}
-        self._absent = {field.name: None for field in _FIELDS[artifact] if field.nullable}
         self._seen: set[str] = set()
         self._strange: Counter[str] = Counter()
 
@@ -182,7 +171,8 @@ class RunbookFile(LineLog):
         for name in sorted(value.keys() - self.known):
             count_name(self._strange, name)
         self._floats += _floats_in(value)
-        return super().well_formed(fields, {**self._absent, **value}, closed=closed)
+        asked = (field for field in fields if field.name in value or not field.nullable)
+        return super().well_formed(asked, value, closed=closed)
 
     def same_known(self, code: FindingCode, name: str, expected: object, seen: object) -> None:
         """Require what was ``seen`` in a field to be as ``expected``, where both are known."""
@@ -236,12 +226,12 @@ class _Events(RunbookFile):
 class _Audit(RunbookFile):
     """The audit trail so far.
 
-    ``retries`` counts writes that were tried again; ``tail`` and ``tail_retries`` count the entries about them that
-    stand last, and their retries. ``phase`` is where the moves have led to, ``None`` when no move could be read.
+    ``retries`` counts writes that were tried again; ``tail`` counts the entries about them that stand last, and
+    ``end_retries`` the retries before those. ``phase`` is where the moves have led to, ``None`` where none was read.
     """
 
     number = "seq"
-    retries = tail = tail_retries = unread_moves = 0
+    retries = end_retries = tail = unread_moves = 0
     phase: SessionPhase | None = None
     names: RunName
     seed: int | None = None
@@ -263,15 +253,13 @@ class _Audit(RunbookFile):
         elif code in (AuditCode.DRYRUN_START, AuditCode.DRYRUN_STOP):
             self.require(not self.counts[code], _SEQUENCE, f"{code} once", "another one")
         count_name(self.counts, code)
-        if code not in (AuditCode.SINK_WRITE_RETRY, AuditCode.SINK_WRITE_FAILED):
-            self.tail = self.tail_retries = 0
-        else:
-            self.tail += 1
         if code == AuditCode.SINK_WRITE_RETRY:
             claimed = meta.get("retries")
-            retries = claimed if type(claimed) is int and claimed > 0 else 1
-            self.retries += retries
-            self.tail_retries += retries
+            self.retries += claimed if type(claimed) is int and claimed > 0 else 1
+        if code in (AuditCode.SINK_WRITE_RETRY, AuditCode.SINK_WRITE_FAILED):
+            self.tail += 1
+        else:
+            self.end_retries, self.tail = self.retries, 0
         if code == AuditCode.PHASE_TRANSITION:
             self._move(str(meta.get("from")), str(meta.get("to")))
 
@@ -312,25 +300,17 @@ class _Snapshots(RunbookFile):
             self.states += ((status, value.get("events_emitted") or 0),)
 
 
-def _is_own_start(first: bytes | None) -> bool:
-    """Whether the first event is a ``SESSION_START`` of c2lib's own contract."""
-    event = canonical_object(first or b"") or {}
-    payload = event.get("payload") if event.get("event_type") == EventKind.SESSION_START else None
-    return isinstance(payload, dict) and not any(problems(PAYLOADS[EventKind.SESSION_START], payload, closed=False))
-
-
 class RunbookRun:
     """The files of a directory that keeps the runbook's contract; ``events`` of c2lib's own are refolded."""
 
     def __init__(self, findings: Findings, first_event: bytes | None) -> None:
         self.run = run = RunName()
-        self._events_file = _Events(_EVENTS, findings, run)
-        self.events = EventLog(findings, run) if _is_own_start(first_event) else self._events_file
+        own = is_own_start(first_event)
+        self.events = EventLog(findings, run) if own else _Events(_EVENTS, findings, run)
         self.snapshots = _Snapshots(_SNAPSHOTS, findings, run)
         self.audit = _Audit(_AUDIT, findings)
         self.audit.names = run
         self.metrics = RunbookFile(_METRICS, findings, run)
-        self._files = self._events_file, self.snapshots, self.audit, self.metrics
         self.logs: tuple[LineLog, ...] = self.events, self.snapshots, self.audit
 
     def compare(self, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]) -> None:
@@ -354,39 +334,43 @@ class RunbookRun:
         if _AUDIT in measured:
             if audit.phase is not None and not audit.unread_moves:
                 file.same_known(_STATUS, "status", STATUS_OF_PHASE[audit.phase], status)
+            codes = [(file, last.get("reject_code")), (file, last.get("fail_code"))]
             stop = None if status == SessionStatus.REJECTED else AuditCode.DRYRUN_STOP
-            codes = [(audit, AuditCode.DRYRUN_START), (audit, stop)]
-            for place, code in (*codes, *((file, last.get(name)) for name in ("reject_code", "fail_code"))):
+            for place, code in ((audit, AuditCode.DRYRUN_START), (audit, stop), *codes):
                 known = code is None or audit.counts[code] or audit.counts[OTHERS]
                 place.require(bool(known), _STATUS, "a code that the audit has", code)
         if _EVENTS in measured and status == SessionStatus.COMPLETED:
             expected, kind = "SESSION_STOP as the last event of a completed run", events.last_kind
-            self._events_file.require(kind == EventKind.SESSION_STOP, _SEQUENCE, expected, kind or "none")
+            events.require(kind == EventKind.SESSION_STOP, _SEQUENCE, expected, kind or "none")
         if _EVENTS in measured and status == SessionStatus.REJECTED:
             step = next((kind for kind in _STEPPING if events.counts[kind]), None)
-            self._events_file.require(step is None, _STATUS, "no step of a rejected run", step)
+            events.require(step is None, _STATUS, "no step of a rejected run", step)
 
     def _counts(self, file: RunbookFile, value: Mapping[str, Any], measured: Mapping[str, FileFacts]) -> None:
         """Compare those of the counts that a file has; the last audit entries may come after it was written."""
-        kinds, audit = self.events.counts, self.audit
-        of_events = {"events_emitted": self.events.emitted}
-        of_events |= {name: kinds[kind] for name, kind in _KIND_OF_TOTAL.items()}
-        of_audit = {"sink_retries": (audit.retries, audit.tail_retries), "audit_events": (audit.emitted, audit.tail)}
+        events, audit = self.events, self.audit
+        of_events = {name: events.counts[kind] for name, kind in _KIND_OF_TOTAL.items()}
+        of_events["events_emitted"] = events.emitted
+        ranges = {
+            "sink_retries": (audit.end_retries, audit.retries),
+            "audit_events": (audit.emitted - audit.tail, audit.emitted),
+        }
         for name, count in of_events.items():
             if _EVENTS in measured and name in file.known:
                 file.same_known(_COUNTER, name, count, value.get(name))
-        for name, (most, tail) in of_audit.items():
+        for name, (least, most) in ranges.items():
             if _AUDIT in measured and name in file.known and (seen := value.get(name)) is not None:
-                file.require(most - tail <= seen <= most, _COUNTER, f"{name} {most - tail} to {most}", seen)
+                file.require(least <= seen <= most, _COUNTER, f"{name} {least} to {most}", seen)
 
     def unchecked(self, other_files: Iterable[str]) -> Iterator[str]:
         """Yield everything that could not be checked; ``other_files`` are those beside the four."""
         yield from NOT_CHECKED_RUNBOOK
-        if self.events is self._events_file:
+        if isinstance(self.events, _Events):
             yield NOT_REFOLDED
             if strange := self.events.counts.keys() - _KINDS:
                 yield f"events of types that the contract does not have: {_listed(strange)}"
-        for file in self._files:
+            yield from self.events.unchecked()
+        for file in (self.snapshots, self.audit, self.metrics):
             yield from file.unchecked()
         if self.audit.unread_moves:
             yield f"{self.audit.unread_moves} phase moves, which name no phases of the contract"

@@ -7,10 +7,9 @@ of the log; memory follows the open orders.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 from decimal import Context, Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 from c2lib.core.contract import SIDES
@@ -114,9 +113,9 @@ _ZERO = Decimal(0)
 _NAMES = {kind: tuple(field.name for field in fields) for kind, fields in SORTED_FIELDS.items()}
 
 
-def _facts(event: Event, **more: Any) -> dict[str, Any]:
+def _facts(event: Event) -> dict[str, Any]:
     """Return what an event says by name, decimals as :class:`~decimal.Decimal`."""
-    return {**dict(zip(_NAMES[event.kind], event.values, strict=True)), **more}
+    return {**event._asdict(), **dict(zip(_NAMES[event.kind], event.values, strict=True))}
 
 
 def _plain(value: Any) -> Any:
@@ -133,16 +132,11 @@ def _events(folded: Folded) -> Iterator[EventRow]:
         yield EventRow(event.ts_sim, event.ts_utc, event.kind, event.event_id, payload)
 
 
-def _fills(folded: Folded) -> Iterator[FillRow]:
-    for event, _, _ in folded:
-        if event.kind == EventKind.FILL:
-            yield _row(FillRow, _facts(event, ts_sim=event.ts_sim, ts_utc=event.ts_utc, event_id=event.event_id))
-
-
-def _equity(folded: Folded) -> Iterator[EquityRow]:
+def _each(kind: EventKind, row: Any, folded: Folded) -> Iterator[Any]:
+    """Yield a row of each event of a kind."""
     for event, position, equity in folded:
-        if event.kind == EventKind.STRATEGY_TICK:
-            yield _row(EquityRow, _facts(event, ts_sim=event.ts_sim, position=position, equity=equity))
+        if event.kind == kind:
+            yield _row(row, {**_facts(event), "position": position, "equity": equity})
 
 
 _STATUS_AFTER: Mapping[str, str] = {
@@ -160,7 +154,7 @@ def _orders(folded: Folded) -> Iterator[OrderRow]:
     for event, _, _ in folded:
         if event.kind not in _STATUS_AFTER:
             continue
-        facts = _facts(event, ts_sim=event.ts_sim)
+        facts = _facts(event)
         name = facts["client_order_id"]
         if event.kind == EventKind.ORDER_SUBMITTED:
             if name in known:
@@ -209,7 +203,8 @@ class _Trip:
     def row(self) -> RoundTrip:
         """Return the round trip, which has ended."""
         bars, quantity = list(self.bars.items()), self.quantity[self.side]
-        entry, exit_ = (_divide(self.notional[side], quantity) for side in sorted(SIDES, reverse=self.side == SELL))
+        sides = SIDES if self.side == BUY else reversed(SIDES)
+        entry, exit_ = (_divide(self.notional[side], quantity) for side in sides)
         pnl = _subtract(_subtract(self.notional[SELL], self.notional[BUY]), self.fees)
         return RoundTrip(*bars[0], *bars[-1], self.side, *map(decimal_text, (quantity, entry, exit_, pnl, self.fees)))
 
@@ -259,9 +254,9 @@ class _Table(NamedTuple):
 TABLES: Mapping[str, _Table] = {
     "events": _Table(EventRow, _events),
     "orders": _Table(OrderRow, _orders),
-    "fills": _Table(FillRow, _fills),
+    "fills": _Table(FillRow, partial(_each, EventKind.FILL, FillRow)),
     "round_trips": _Table(RoundTrip, _round_trips),
-    "equity": _Table(EquityRow, _equity),
+    "equity": _Table(EquityRow, partial(_each, EventKind.STRATEGY_TICK, EquityRow)),
 }
 
 
@@ -280,7 +275,7 @@ def _folded(log: ArtifactFile) -> Iterator[tuple[Event, Decimal, Decimal]]:
         block.clear()
 
 
-_DTYPES = {
+DTYPES = {
     **dict.fromkeys(("ts_sim", "bar_index", "entry_bar", "exit_bar"), "int64"),
     **dict.fromkeys(("ts_utc", "bar_time", "entry_time", "exit_time"), "datetime64[us, UTC]"),
     **dict.fromkeys(("quantity", "leaves_quantity", "filled_quantity", "position"), "float64"),
@@ -288,24 +283,3 @@ _DTYPES = {
     **dict.fromkeys(("entry_price", "exit_price", "pnl", "fee", "fees", "equity"), "float64"),
 }
 """The dtypes of columns by name; every other column holds objects: texts, and payloads of events."""
-
-_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
-    "datetime64[us, UTC]": lambda text: None if text is None else datetime.fromisoformat(text),
-    "float64": lambda text: math.nan if text is None else float(text),
-    "int64": int,
-    "object": lambda value: value,
-}
-
-
-def columns(table: str, made: Iterable[Any]) -> dict[str, tuple[str, list[Any]]]:
-    """Return rows by column: the dtype, and the values as pandas takes them.
-
-    >>> columns("equity", [EquityRow(0, "2026-01-01T00:00:00+00:00", 1, "99.5", "0", "100")])["close"]
-    ('float64', [99.5])
-    """
-    by_column = list(zip(*made, strict=True)) or [()] * len(TABLES[table].row._fields)
-    dtypes = {name: _DTYPES.get(name, "object") for name in TABLES[table].row._fields}
-    return {
-        name: (dtype, [_CONVERSIONS[dtype](value) for value in values])
-        for (name, dtype), values in zip(dtypes.items(), by_column, strict=True)
-    }

@@ -24,7 +24,7 @@ from c2lib.witness.foreign import RunbookRun, keeps_runbook_contract
 from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, LineLog, RunName
 from c2lib.witness.manifest import ManifestCheck
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder, RunPath
-from c2lib.witness.rows import TABLES, EquityRow, EventRow, FillRow, OrderRow, RoundTrip, columns, rows
+from c2lib.witness.rows import DTYPES, TABLES, EquityRow, EventRow, FillRow, OrderRow, RoundTrip, rows
 from c2lib.witness.snapshots import SnapshotLog
 from c2lib.witness.summary import RunSummary, summarise, summarise_runbook_run
 
@@ -118,8 +118,9 @@ class Run:
             import pandas
         except ImportError:
             raise MissingExtraError("to_pandas", "explore") from None
-        made = columns(table, self._rows(table))
-        return pandas.DataFrame({name: pandas.Series(values, dtype=dtype) for name, (dtype, values) in made.items()})
+        names = TABLES[table].row._fields
+        frame = pandas.DataFrame(self._rows(table), columns=names, dtype="object")
+        return frame.astype({name: DTYPES[name] for name in names if name in DTYPES})
 
     def _rows(self, table: str) -> Iterator[Any]:
         try:

@@ -140,6 +140,7 @@ def test_strategy_file_needs_its_name() -> None:
         ({"rounding": "nearst"}, "rounding: market.rounding"),
         ({"no_live_required": "none"}, "no_live_required"),
         ({"clock_mode": "injected?"}, "clock_mode"),
+        ({"clock_mode": "injected"}, "clock_mode"),
         ({"tick_size": "x"}, "tick_size: market.tick_size"),
         ({"tick_size": 0.12345678901234567}, "tick_size"),
         ({"tick_size": -1}, "tick_size: market.tick_size"),

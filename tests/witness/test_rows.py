@@ -1,8 +1,8 @@
 """The rows of a run, held against simple models of its events that share no code with it."""
 
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from c2lib.core.canon import canonical_json
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.model import CancelIntent, OrderIntent
 from c2lib.witness import reader
-from c2lib.witness.rows import TABLES, FillRow, OrderRow, columns
+from c2lib.witness.rows import TABLES, FillRow, OrderRow
 from c2lib.witness.run import Run, open_run
 from tests.witness.other_program import OtherRun
 from tests.witness.sample_runs import EVENTS, Line, cancelled_run, failed_run, make_run, rejected_run, scripted
@@ -308,23 +308,37 @@ DTYPES = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_columns_have_dtypes(table: str, tmp_path: Path) -> None:
-    """A column holds integers, moments, floats or objects, as its dtype says, and no rows give empty columns."""
-    types: dict[str, Any] = defaultdict(lambda: object, int64=int, float64=float)
+    """A column holds integers, moments, floats or objects, as its dtype says, also where there are no rows."""
+    for sample in (make_run(), rejected_run()):
+        with open_run(sample.write(tmp_path, os.urandom(4).hex())) as run:
+            frame = run.to_pandas(table)
+        assert list(frame.columns) == list(TABLES[table].row._fields)
+        dtypes = {name: str(dtype) for name, dtype in frame.dtypes.items()}
+        assert {name: dtypes[name] for name in DTYPES[table]} == DTYPES[table]
+
+
+def test_missing_values_are_empty(tmp_path: Path) -> None:
+    """A price that is not there is NaN, a time that is not there is NaT, and a text that is not there is None."""
+    run = make_run(
+        strategy=scripted({0: [OrderIntent("BUY", 1)], 3: [OrderIntent("SELL", 1)]}), tick_events="decisions"
+    )
+    with open_run(run.write(tmp_path)) as seen:
+        orders, trips = seen.to_pandas("orders"), seen.to_pandas("round_trips")
+        plain = list(seen.round_trips())
+    assert orders["limit_price"].isna().all()
+    assert orders["tag"].tolist() == [None, None]
+    assert [trip.entry_time for trip in plain] == [None]
+    assert trips["entry_time"].isna().all()
+    assert str(trips["entry_time"].dtype) == "datetime64[us, UTC]"
+
+
+def test_frame_has_row_numbers(tmp_path: Path) -> None:
+    """A number of a frame is the float nearest to its decimal text, a time the moment that its text names."""
     with open_run(make_run().write(tmp_path)) as run:
-        made = columns(table, run._rows(table))
-    assert list(made) == list(TABLES[table].row._fields)
-    assert {name: made[name][0] for name in DTYPES[table]} == DTYPES[table]
-    for dtype, values in made.values():
-        assert all(isinstance(value, types[dtype]) for value in values)
-    assert {name: (dtype, []) for name, (dtype, _) in made.items()} == columns(table, [])
-
-
-def test_missing_values_are_empty() -> None:
-    """A price that is not there is NaN, a time that is not there is None."""
-    order = OrderRow("c-1", "S", "BUY", "MARKET", "GTC", "1", None, None, None, 0, 1, "NEW", "0", None)
-    made = columns("orders", [order])
-    assert str(made["limit_price"]) == "('float64', [nan])"
-    assert columns("round_trips", [("1", None, "1", None, *["1"] * 6)])["exit_time"] == ("datetime64[us, UTC]", [None])
+        equity, frame = list(run.equity()), run.to_pandas("equity")
+    assert frame["close"].tolist() == [float(row.close) for row in equity]
+    assert frame["bar_time"].tolist() == [datetime.fromisoformat(row.bar_time) for row in equity]
+    assert frame["bar_index"].tolist() == [row.bar_index for row in equity]
 
 
 def test_to_pandas_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
