@@ -13,7 +13,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from c2lib.core.decimals import Known, format_scaled, parse_decimal, units_of
+from c2lib.core.decimals import format_scaled, parse_decimal, units_of
 from c2lib.core.states import OrderStatus
 
 BUY, SELL = "BUY", "SELL"
@@ -321,16 +321,3 @@ class BrokerPort(Protocol):
 
     def iter_ends(self, cursor: int) -> tuple[int, Sequence[OrderReport]]:
         """Return the reports on orders that were cancelled or expired likewise, with a cursor of their own."""
-
-
-class Texts(NamedTuple):
-    """Ticks, lots and money units as canonical decimal text."""
-
-    prices: Known[int, str]
-    quantities: Known[int, str]
-    money: Known[int, str]
-
-    @classmethod
-    def of(cls, grid: Grid) -> Texts:
-        """Return the texts on a grid."""
-        return cls(Known(grid.price_text), Known(grid.quantity_text), Known(grid.money_text))

@@ -14,6 +14,7 @@ from c2lib.broker.adapter import BrokerAdapter, FailedAttempt, TokenBucket
 from c2lib.broker.mock import MockBroker
 from c2lib.core.clock import parse_utc, utc_micros
 from c2lib.core.config import SealedConfig
+from c2lib.core.decimals import Known
 from c2lib.core.errors import (
     BrokerTimeoutError,
     BrokerUnavailableError,
@@ -28,7 +29,6 @@ from c2lib.core.model import (
     OrderIntent,
     OrderRequest,
     PositionView,
-    Texts,
     new_fact,
 )
 from c2lib.core.redaction import clean_text, describe_exception
@@ -51,7 +51,8 @@ class Execution:
 
     def __init__(self, config: SealedConfig, journal: Journal, smallest_gap: int | None = None) -> None:
         grid, broker = config.grid(), config.broker
-        self.texts = Texts.of(grid)
+        self.prices = Known(grid.price_text)
+        self._quantities, self._money = Known(grid.quantity_text), Known(grid.money_text)
         self.ledger = Ledger(grid.money(broker.initial_cash), grid.notional_unit, grid.money_text)
         self._min_equity = config.limits.min_equity
         self._least_equity, self._money_scale = grid.money(self._min_equity), grid.money_scale
@@ -144,10 +145,9 @@ class Execution:
     def _check_equity(self) -> None:
         equity = self.ledger.equity(self._mark)
         if equity < self._least_equity:
-            trip(Rail.MIN_EQUITY, f"equity of {self._min_equity} or more", self.texts.money[equity])
+            trip(Rail.MIN_EQUITY, f"equity of {self._min_equity} or more", self._money[equity])
 
     def _book_fills(self) -> None:
-        texts = self.texts
         self._cursor, fills = self._adapter.iter_fills(self._cursor)
         for fill in fills:
             self._view = None
@@ -163,11 +163,11 @@ class Execution:
                 broker_order_id,
                 self._symbol,
                 side,
-                texts.quantities[quantity],
-                texts.prices[price],
-                texts.money[fee],
+                self._quantities[quantity],
+                self.prices[price],
+                self._money[fee],
                 liquidity,
-                texts.quantities[leaves],
+                self._quantities[leaves],
                 bar_index,
             )
             if not leaves:
@@ -188,12 +188,12 @@ class Execution:
 
     def books(self) -> Books:
         """Return position and money as the last event shows them, marked at the last bar's close."""
-        ledger, texts, mark = self.ledger, self.texts, self._mark
+        ledger, mark = self.ledger, self._mark
         return Books(
-            texts.quantities[ledger.position],
-            texts.money[ledger.cash],
-            None if mark is None else texts.prices[mark],
-            texts.money[ledger.equity(mark)],
+            self._quantities[ledger.position],
+            self._money[ledger.cash],
+            None if mark is None else self.prices[mark],
+            self._money[ledger.equity(mark)],
         )
 
     def counters(self) -> dict[str, Any]:
@@ -211,7 +211,6 @@ class Execution:
         }
 
     def _place(self, intent: OrderIntent) -> None:
-        texts = self.texts
         self._orders = number = self._orders + 1
         client_order_id = _NAME % number
         side, quantity, order_type, limit, stop, time_in_force, tag = intent
@@ -221,9 +220,9 @@ class Execution:
             self._symbol,
             side,
             order_type,
-            texts.quantities[quantity],
-            None if limit is None else texts.prices[limit],
-            None if stop is None else texts.prices[stop],
+            self._quantities[quantity],
+            None if limit is None else self.prices[limit],
+            None if stop is None else self.prices[stop],
             time_in_force,
             self._bar_index,
             None if tag is None else clean_text(tag),

@@ -271,7 +271,7 @@ class DryrunSession:
         """Take steps: each bar goes to the venue, then the strategy is asked, then its intents are carried out."""
         lifecycle, journal, clock, guard = self._lifecycle, self._journal, self._clock, self._guard
         execution, decide = self._execution, self._strategy.decide
-        prices, write_tick = execution.texts.prices, journal.emitter(EventKind.STRATEGY_TICK)
+        prices, write_tick = execution.prices, journal.emitter(EventKind.STRATEGY_TICK)
         every_tick, stands_still = self.config.tick_events == "every", self.config.clock_start is not None
         last = lifecycle.steps + count
         for bar in islice(self._bars, count):
