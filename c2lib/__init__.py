@@ -3,9 +3,7 @@
 What stands in ``__all__`` is the public face, loaded name by name when it is first asked for; everything else may move.
 """
 
-from importlib import import_module
-
-# not from typing, which takes long enough to be interrupted before the command line is ready for that
+# nothing is imported here: it would take long enough to be interrupted before the command line is ready for that
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from c2lib import plot as plot
@@ -74,6 +72,8 @@ __all__ = sorted(["__version__", "plot", *_MODULE_OF])
 
 def __getattr__(name: str) -> object:
     """Load a public name from its module, or the version from the package's metadata (PEP 562)."""
+    from importlib import import_module
+
     if name == "__version__":
         value = import_module("importlib.metadata").version("c2lib")
     elif name == "plot":

@@ -1,6 +1,5 @@
 """``python -m c2lib`` and the command ``c2lib``: the command line, of which an interrupt at any moment is one line."""
 
-import signal
 import sys
 
 
@@ -17,6 +16,8 @@ def start() -> int:
         return 130
     finally:
         # what is left is the end of Python itself, which would show a traceback
+        import signal
+
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
+from c2lib.core.decimals import Known
 from c2lib.core.errors import ConfigError, InvariantError
 from c2lib.core.model import Clock
 
@@ -15,6 +15,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 # the step loop writes the time of each bar, which mostly is a whole minute
 _MINUTE_TEXTS = {minute * 60_000_000: f"T{minute // 60:02d}:{minute % 60:02d}:00+00:00" for minute in range(24 * 60)}
+_DATES: Known[int, str] = Known(lambda day: (_EPOCH + timedelta(days=day)).date().isoformat(), 64)
 
 
 def parse_utc(text: str, field: str = "clock_start") -> datetime:
@@ -49,12 +50,7 @@ def micros_text(micros: int) -> str:
     """Return microseconds since 1970-01-01 UTC as the artifacts write them."""
     day, rest = divmod(micros, MICROSECONDS_A_DAY)
     clock = _MINUTE_TEXTS.get(rest)
-    return (_EPOCH + timedelta(microseconds=micros)).isoformat() if clock is None else _date_text(day) + clock
-
-
-@lru_cache(maxsize=64)
-def _date_text(day: int) -> str:
-    return (_EPOCH + timedelta(days=day)).date().isoformat()
+    return (_EPOCH + timedelta(microseconds=micros)).isoformat() if clock is None else _DATES[day] + clock
 
 
 class FixedClock:

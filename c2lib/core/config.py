@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -197,9 +197,8 @@ class DryrunConfig(Sealed):
     keep_strategy: bool = True
     """Whether the run directory keeps a strategy file's bytes, as ``strategy.py``."""
 
-    if TYPE_CHECKING:
-        # a mapping stands for the model of its field
-        def __init__(self, **values: Any) -> None: ...
+    def __init__(self, **values: Any) -> None:  # typed so: a mapping stands for the model of its field
+        super().__init__(**values)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -284,8 +283,7 @@ def _filled_in(
         values["strategy"]["params"] = {**BUILT_IN_PARAMS[draft.strategy_id], **draft.strategy.params}
     asked = values["market"]
     if market is not None:
-        asked["source"] = "file"
-        asked["file_sha256"] = asked["file_sha256"] or market.sha256
+        asked |= {"source": "file", "file_sha256": asked["file_sha256"] or market.sha256}
     asked["tick_size"] = asked["tick_size"] or ("0.01" if market is None else market.tick_size)
     if values["steps"] is None:
         values["steps"] = 64 if market is None else market.bar_count

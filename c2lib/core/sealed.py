@@ -188,7 +188,5 @@ def config_error(error: ValidationError, model: type[BaseModel]) -> ConfigError:
     if first["type"] == "extra_forbidden":
         hint = nearest(str(location[-1]), fields_at(model, location[:-1]), "remove it")
         return ConfigError(field, "unknown field", hint=hint)
-    if first["type"] == "missing":
-        return ConfigError(field, "is missing")
-    message = first["msg"].removeprefix("Value error, ")
+    message = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
     return ConfigError(field, message[:1].lower() + message[1:])

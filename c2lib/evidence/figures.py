@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
+from operator import itemgetter
 from typing import Any
 
 from c2lib.witness.run import Run
@@ -93,18 +94,18 @@ def profit(run: Run) -> Decimal | None:
 def _bars(run: Run) -> tuple[tuple[Any, ...], dict[str, Any]]:
     points = Thinned(2, 3, 4)
     cash = Decimal(run.summary.initial_cash or "0")
-    peak, deepest, share, held = cash, _ZERO, None, 0
+    peak, deepest, top, held = cash, _ZERO, _ZERO, 0
     for row in run.equity():
         equity = Decimal(row.equity)
         peak = max(peak, equity)
-        fall = _subtract(peak, equity)
-        if fall > deepest:
-            deepest, share = fall, _ratio(fall, peak)
+        deepest, top = max((deepest, top), (_subtract(peak, equity), peak), key=itemgetter(0))
         held += row.position != "0"
         pnl = float(_subtract(equity, cash))
         points.add((row.bar_index, row.bar_time, float(row.close), float(row.position), pnl))
+    # the last fills and the last close may be those of a bar without a tick
+    deepest, top = max((deepest, top), (_subtract(peak, Decimal(run.summary.equity)), peak), key=itemgetter(0))
     exposure = _ratio(Decimal(held), Decimal(points.total))
-    facts = {"max_drawdown": deepest, "max_drawdown_share": share, "exposure": exposure}
+    facts = {"max_drawdown": deepest, "max_drawdown_share": _ratio(deepest, top), "exposure": exposure}
     return tuple(points.points()), {**facts, "bars": points.total}
 
 

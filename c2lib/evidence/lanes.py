@@ -74,11 +74,11 @@ def draw_boxes(axes: Any, run: Run) -> None:
     for at, (phase, cause) in enumerate(boxes):
         box = {"boxstyle": "round,pad=0.5", "fc": BOXES.get(phase, PALE), "ec": GREY}
         axes.text(at, 1, _broken(phase, 11), bbox=box, **style)
-        axes.text(at, 0.3, cause, fontsize=8, **{**style, "va": "top", "color": GREY})
+        axes.text(at, 0.15, cause, fontsize=8, **{**style, "va": "top", "color": GREY})
         if at:
             axes.annotate("", (at - 0.41, 1), (at - 0.59, 1), arrowprops={"arrowstyle": "-|>", "color": INK})
     axes.set_axis_off()
-    axes.set(xlim=(-0.5, max(len(boxes), 5) - 0.5), ylim=(-0.6, 1.6))
+    axes.set(xlim=(-0.5, max(len(boxes), 5) - 0.5), ylim=(-0.9, 1.6))
 
 
 def _broken(text: str, width: int) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, chain
 from textwrap import wrap
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
@@ -78,7 +78,7 @@ def equity(run: Run) -> Figure:
 def phases(run: Run) -> Figure:
     """Return the phases of a run and, over ``ts_sim``, what went wrong in it, where something did."""
     wrong = incidents(run)
-    shares = [1.2, *([0.6 + 0.34 * len(wrong)] if wrong else ())]
+    shares = [1.3, *([0.6 + 0.34 * len(wrong)] if wrong else ())]
     with _page(run, "phases", sum(shares)) as figure:
         upper, *lower = figure.subplots(len(shares), 1, squeeze=False, height_ratios=shares)[:, 0]
         draw_boxes(upper, run)
@@ -111,9 +111,14 @@ def image(figure: Figure, form: Literal["png", "svg"] = "png") -> bytes:
     pieces: list[bytes] = []
     nothing = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
     with _own_settings():
+        from matplotlib.backends import backend_agg, backend_svg
+
         # matplotlib writes to anything with a write; this folder opens no file
         file: Any = SimpleNamespace(write=pieces.append, seek=None)
-        figure.savefig(file, format=form, metadata=nothing)
+        kept = figure.canvas
+        canvas: Any = backend_agg.FigureCanvasAgg(figure) if form == "png" else backend_svg.FigureCanvasSVG(figure)
+        getattr(canvas, f"print_{form}")(file, metadata=nothing)
+        figure.set_canvas(kept)
     return b"".join(pieces)
 
 
@@ -221,7 +226,8 @@ def amount(value: Decimal, sign: Literal["", "+"] = "") -> str:
 
 def _percent(share: Decimal | None) -> str:
     percent = 0 if share is None else share * 100
-    return NOTHING if share is None else f"{percent:.1f} %" if percent >= 1 else f"{percent:.2g} %"
+    small = f"{percent:.2g} %" if percent >= 0.001 or not percent else "under 0.001 %"
+    return NOTHING if share is None else f"{percent:.1f} %" if percent >= 1 else small
 
 
 def _tear_sheet(run: Run, measured: Measured) -> Figure:
@@ -238,11 +244,13 @@ def _panels(
     """Draw panels below each other over the bars of a run; where there are none, the phases."""
     bars = measured.bars
     if not bars:
-        with _page(run, what, 1.2, "no bars") as figure:
+        with _page(run, what, 1.3, "no bars") as figure:
             draw_boxes(figure.subplots(), run)
         return figure
     ends = [bar[1][:16].replace("T", " ") for bar in (bars[0], bars[-1])]
-    facts = f"{' to '.join(dict.fromkeys(ends))} UTC, {measured.figures.bars:,} bar{'s'[: len(bars) > 1]}"
+    count, steps = measured.figures.bars, run.summary.steps
+    recorded = f"{count:,} of {steps:,} bars recorded" if count < steps else f"{count:,} bar{'s'[: count > 1]}"
+    facts = f"{' to '.join(dict.fromkeys(ends))} UTC, {recorded}"
     with _page(run, what, height, facts, tiles) as figure:
         if tiles:
             _draw_tiles(figure, measured.figures, height)
@@ -252,7 +260,8 @@ def _panels(
             draw(axes, measured)
             axes.grid(color=PALE, linewidth=0.6)
             axes.set_axisbelow(True)
-        _date_axis(column[-1], [bar[:2] for bar in bars])
+        exits = [bar for bar, _ in (*chain(*measured.fills.values()), *measured.trades)]
+        _date_axis(column[-1], [bar[:2] for bar in bars], max(bars[-1][0], *exits, 0))
         figure.align_ylabels()
     return figure
 
@@ -265,7 +274,7 @@ def _draw_tiles(figure: Figure, figures: Figures, height: float) -> None:
         (_percent(figures.win_rate), "win rate"),
         (NOTHING if factor is None else f"{factor:.2f}", "profit factor"),
         (amount(figures.max_drawdown), f"max drawdown ({_percent(figures.max_drawdown_share)})"),
-        (_percent(figures.exposure), "exposure, of all bars"),
+        (_percent(figures.exposure), "exposure, share of bars"),
         (amount(figures.fees), "fees"),
     )
     top = figure.get_size_inches()[1] - height - TILES
@@ -301,7 +310,7 @@ def _draw_price(axes: Axes, measured: Measured) -> None:
             label=f"{side} filled ({measured.fill_counts[side]:,})",
             zorder=4,
         )
-    axes.set_ylabel("price")
+    axes.set_ylabel("price\n(quote currency)")
     _legend(axes)
 
 
@@ -345,6 +354,7 @@ def _draw_trades(axes: Axes, measured: Measured) -> None:
     axes.axhline(0, color=GREY, lw=0.7)
     axes.set_ylabel("P&L of\neach trade")
     if not measured.trades:
+        axes.set_yticks([])
         axes.text(0.5, 0.5, "no trade ended", transform=axes.transAxes, ha="center", va="center", color=GREY)
 
 
@@ -365,8 +375,8 @@ MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
 A_MONDAY = 345_600
 
 
-def _date_axis(axes: Axes, points: Sequence[tuple[int, str]]) -> None:
-    """Label bars with their times: where a round span of time begins, as few as there is room for."""
+def _date_axis(axes: Axes, points: Sequence[tuple[int, str]], last: int) -> None:
+    """Label bars, up to the ``last``, with their times: where a round span of time begins, and there is room."""
     times = [datetime.fromisoformat(time) for _, time in points]
     seconds = [int(time.timestamp()) - A_MONDAY for time in times]
     months = [time.year * 12 + time.month - 1 for time in times]
@@ -376,7 +386,7 @@ def _date_axis(axes: Axes, points: Sequence[tuple[int, str]]) -> None:
         if len(marks) <= MOST_TICKS:
             shown = slice(0, 7) if unit is months else slice(0, 10) if step >= STEPS[10] else slice(11, 16)
             break
-    first, last = points[0][0], points[-1][0]
+    first = points[0][0]
     marks = marks[:: math.ceil(len(marks) / MOST_TICKS)]
     if len(marks) > 1 and points[marks[1]][0] - first < (last - first) / 8:
         del marks[0]

@@ -83,8 +83,8 @@ class LiveSessionOrchestrator:
         # clock, market, sinks and strategy are foreign code from the first call on
         with guard:
             given = strategy if isinstance(strategy, StrategySource | None) else object_source(strategy, None)
-            for name in ("sha256", "tick_size", "bar_count", "smallest_gap", "bars"):
-                if market is not None and not hasattr(market, name):
+            for name in () if market is None else ("sha256", "tick_size", "bar_count", "smallest_gap", "bars"):
+                if not hasattr(market, name):
                     hint = "c2lib.open_market_file(FILE or DataFrame) returns one that has all"
                     raise ConfigError("market", f"{type(market).__name__} has no .{name}", hint=hint)
             sealed = seal(config, market, strategy=given, clock_injected=clock is not None)

@@ -182,7 +182,9 @@ def test_fills_are_drawn(opened: Callable[[SampleRun], Run]) -> None:
     script = {0: [OrderIntent("BUY", 2)], 4: [OrderIntent("SELL", 1)], 6: [OrderIntent("SELL", 1)]}
     figure = plot.price(opened(make_run(strategy=scripted(script), steps=12)))
     assert colours_of(image(figure)) >= {lanes.UP, lanes.DOWN}
-    assert {"BUY filled (1)", "SELL filled (2)", "price", "time of the bar (UTC)"} <= set(words(figure))
+    assert {"BUY filled (1)", "SELL filled (2)", "price\n(quote currency)", "time of the bar (UTC)"} <= set(
+        words(figure)
+    )
     still = plot.price(opened(make_run(strategy=scripted({}), steps=12)))
     assert "BUY filled (0)" in words(still)
 
@@ -247,7 +249,7 @@ def test_tear_sheet_shows_figures(opened: Callable[[SampleRun], Run]) -> None:
         (amount(made.fees), "fees"),
     ):
         assert seen[seen.index(name) - 1] == value
-    assert {"price", "P&L\n(quote currency)", "position\n(units)", "P&L of\neach trade"} <= set(seen)
+    assert {"price\n(quote currency)", "P&L\n(quote currency)", "position\n(units)", "P&L of\neach trade"} <= set(seen)
     assert "no trade ended" in words(plot.tear_sheet(opened(make_run(strategy=scripted({}), steps=4))))
 
 
@@ -285,10 +287,27 @@ def test_dates_stand_on_the_axis(step: str, bars: int, first: str, others: list[
     start = datetime(2026, 1, 1, tzinfo=UTC)
     points = [(at, (start + at * timedelta(**{step: 1})).isoformat()) for at in range(bars)]
     axes = Figure().subplots()
-    plots._date_axis(axes, points)
+    plots._date_axis(axes, points, bars - 1)
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert 1 <= len(labels) <= plots.MOST_TICKS
     assert labels[: 1 + len(others)] == [first, *others]
+
+
+def test_late_trade_is_drawn(opened: Callable[[SampleRun], Run]) -> None:
+    """A trade that ends on a bar without a tick, where a strategy raised, lies within the axes."""
+    run = opened(
+        make_run(strategy=scripted({0: [OrderIntent("BUY", 1)], 4: [OrderIntent("SELL", 1)], 5: ValueError()}))
+    )
+    measured = figures.measure(run)
+    assert measured.trades[-1][0] == measured.bars[-1][0] + 1 == 5
+    assert all(axes.get_xlim()[1] > 5 for axes in plot.tear_sheet(run).axes)
+
+
+def test_unrecorded_bars_are_counted(opened: Callable[[SampleRun], Run]) -> None:
+    """The header says how many of the bars are recorded where not all are."""
+    run = opened(make_run(tick_events="decisions", steps=30))
+    (facts,) = {text for text in words(plot.tear_sheet(run)) if text.endswith(" of 30 bars recorded")}
+    assert f" {figures.measure(run).figures.bars} of" in facts
 
 
 def test_any_run_length_is_drawn(opened: Callable[[SampleRun], Run]) -> None:
