@@ -26,7 +26,9 @@ def test_readme_shows_first_run() -> None:
 @pytest.mark.parametrize(("page", "strategy"), PAGES.items(), ids=PAGES)
 def test_shown_papermill_call_passes(tmp_path: Path, page: str, strategy: str) -> None:
     """The papermill call with a strategy of one's own, pasted into bash beside the files it names, writes a PASS."""
-    (call,) = re.findall(r"```bash\n(mkdir .*?papermill .*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    (call,) = re.findall(
+        r"```bash\n(\.venv/bin/papermill .*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL
+    )
     (tmp_path / ".venv").symlink_to(sys.prefix)
     (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
     (source,) = re.findall(r"```python\n(from c2lib import OrderIntent\n.*?)```", README, re.DOTALL)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -87,7 +88,8 @@ def redact_record(record: logging.LogRecord) -> bool:
 
 # papermill's log names unknown parameters and paths before any engine is asked; it loads its engines while it is
 # imported, so that nothing is logged before this line
-logging.getLogger("papermill").addFilter(redact_record)
+_LOG = logging.getLogger("papermill")
+_LOG.addFilter(redact_record)
 
 
 class ReproducibleEngine:
@@ -105,13 +107,19 @@ class ReproducibleEngine:
             check_parameters(nb)
         except ConfigError as error:
             raise RefusedParameterError(one_line(papermill_words(str(error)))) from None
+        path = options.get("output_path")
+        if path and "://" not in path:
+            _make_folder(path)
         done = _papermill().execute_notebook(nb, kernel_name, **options)
         problem = _unfinished(done)
         if problem:
             raise UnfinishedNotebookError(problem)
-        done, path = normalise(done), options.get("output_path")
+        done = normalise(done)
         if path and click.get_current_context(silent=True):
             _write_failure(done, path)
+        if "c2lib" in done.metadata:
+            for output in done.cells[-1].get("outputs", ()):
+                _LOG.info("%s", output.get("text", "").rstrip())
         return done
 
     @classmethod
@@ -123,6 +131,13 @@ class ReproducibleEngine:
     def nb_language(cls, nb: Any, language: str | None = None) -> Any:
         """Return the language that papermill would choose."""
         return _papermill().nb_language(nb, language)
+
+
+def _make_folder(path: str) -> None:
+    """Make the folder of an output notebook, which papermill alone demands; its path is one from before ``--cwd``."""
+    from papermill.iorw import papermill_io
+
+    Path(papermill_io.get_handler("local")._cwd or "", path).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _write_failure(notebook: Any, path: str) -> None:

@@ -23,7 +23,7 @@ from c2lib.witness.events import EventLog, is_own_start
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import MAX_DECIMAL, MAX_LINE, JsonError, LineLog, RunName, strict_decoder, strict_json
 from c2lib.witness.reader import FileFacts
-from c2lib.witness.snapshots import MAX_STATES
+from c2lib.witness.snapshots import GROWING, MAX_STATES, STATUSES_OF_CODE
 
 _EVENTS, _SNAPSHOTS, _AUDIT, _METRICS = Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS
 _COUNTER, _SEQUENCE, _STATUS = FindingCode.COUNTER_WRONG, FindingCode.SEQUENCE_BROKEN, FindingCode.STATUS_PATH_WRONG
@@ -39,10 +39,9 @@ _KIND_OF_TOTAL = {
     "safety_rail_trips_total": EventKind.RAIL_TRIPPED,
 }
 
-_ENDS = sorted(STATUS_OF_PHASE[phase] for phase in SESSION_ENDS)
+_ENDS = tuple(sorted(STATUS_OF_PHASE[phase] for phase in SESSION_ENDS))
 _STATUSES_OF = {
-    **dict.fromkeys(("reject_code", "reject_reason"), (SessionStatus.REJECTED, SessionStatus.FAILED)),
-    **dict.fromkeys(("fail_code", "fail_reason"), (SessionStatus.FAILED,)),
+    **{f"{kind}_{part}": of for kind, of in STATUSES_OF_CODE.items() for part in ("code", "reason")},
     "ended_ts": _ENDS,
 }
 """The statuses in which a snapshot may have a field."""
@@ -291,7 +290,7 @@ class _Snapshots(RunbookFile):
             self.require(holds, _STATUS, f"no {name} of status {status}", value.get(name))
         follows = before != status and (before, status) in _MOVES if before else status == SessionStatus.INIT
         self.require(follows, _STATUS, f"a status that may follow {before}" if before else "INIT first", status)
-        for name in ("step", "events_emitted", "sink_retries"):
+        for name in GROWING:
             known, seen = self.last.get(name), value.get(name)
             if known is not None and seen is not None:
                 self.require(seen >= known, _COUNTER, f"{name} of {known} or more", seen)

@@ -14,8 +14,10 @@ from c2lib.witness.lines import LineLog, RunName
 MAX_STATES = 100
 """Most snapshots that are kept; a run has at most four."""
 
-_GROWING = ("step", "events_emitted", "sink_retries")
-_STATUSES_OF_CODE = {"reject": (SessionStatus.REJECTED, SessionStatus.FAILED), "fail": (SessionStatus.FAILED,)}
+GROWING = ("step", "events_emitted", "sink_retries")
+"""The counts of a snapshot, none less than in the one before."""
+
+STATUSES_OF_CODE = {"reject": (SessionStatus.REJECTED, SessionStatus.FAILED), "fail": (SessionStatus.FAILED,)}
 """The statuses that may have a code; the first of them must."""
 
 _STATUS = FindingCode.STATUS_PATH_WRONG
@@ -59,7 +61,7 @@ class SnapshotLog(LineLog):
             self.add(_STATUS, "an ended_ts at the end and not before", ended)
         elif ended is not None and ended < snapshot["started_ts"]:
             self.add(FindingCode.CLOCK_WENT_BACK, f"not before {snapshot['started_ts']}", ended)
-        for kind, statuses in _STATUSES_OF_CODE.items():
+        for kind, statuses in STATUSES_OF_CODE.items():
             code, reason = snapshot[f"{kind}_code"], snapshot[f"{kind}_reason"]
             self.require((code is None) is (reason is None), _STATUS, f"{kind}_code and {kind}_reason together", reason)
             if code is None:
@@ -69,6 +71,6 @@ class SnapshotLog(LineLog):
 
     def _compare(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         self.same(_STATUS, "started_ts", before["started_ts"], after["started_ts"])
-        for name in _GROWING:
+        for name in GROWING:
             holds = after[name] >= before[name]
             self.require(holds, FindingCode.COUNTER_WRONG, f"{name} of {before[name]} or more", after[name])

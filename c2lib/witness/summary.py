@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from c2lib.core.states import SESSION_ENDS
@@ -82,39 +82,25 @@ def summarise(
     attempts = _integer(audit.stop_meta.get("no_live_attempts"))
     no_attempt = attempts == 0 and not audit.counts[FailCode.NO_LIVE_VIOLATION]
     market_sha256 = at(sealed.get("market"), "sha256")
-    return RunSummary(
-        run_id=run.run_id,
-        strategy_id=run.strategy_id,
+    return replace(
+        _of_both(logs, run, measured),
         seed=_integer(logs.metrics["seed"] if logs.metrics else at(config, "seed")),
         status=str(status),
         stop_reason=stop.get("stop_reason"),
         reject_code=rejection.get("code", last.get("reject_code")),
         reject_reason=rejection.get("reason", last.get("reject_reason")),
-        fail_code=last.get("fail_code"),
-        fail_reason=last.get("fail_reason"),
         started_ts=last.get("started_ts", audit.first_ts),
-        ended_ts=last.get("ended_ts"),
         symbol=start.get("symbol", ""),
         steps=stop.get("steps", 0),
         steps_planned=start.get("steps"),
-        fills=events.counts[EventKind.FILL],
-        position=decimal_text(books.position),
         initial_cash=start.get("initial_cash"),
-        cash=decimal_text(books.cash),
         mark_price=None if books.mark is None else decimal_text(books.mark),
-        equity=decimal_text(books.equity),
-        fees=decimal_text(books.fees),
-        rail_trips=events.counts[EventKind.RAIL_TRIPPED],
         no_live_attempts=attempts,
         no_live_required=required,
         no_live_held=layer is not None and required in (None, layer) and no_attempt,
         enabled_overridden=audit.counts[AuditCode.LIVE_GATE_OVERRIDDEN] > 0,
-        sink_retries=audit.retries,
         phases=tuple(audit.moves),
         statuses=tuple((state.status, state.events_emitted) for state in logs.snapshots.states),
-        event_counts=dict(sorted(events.counts.items())),
-        audit_counts=dict(sorted(audit.counts.items())),
-        audit_entries=audit.emitted,
         audit_last_hash=audit.last_hash if audit.emitted else "",
         references=dict(events.references),
         config=config,
@@ -123,7 +109,6 @@ def summarise(
         market_sha256=start.get("market_sha256", market_sha256 if isinstance(market_sha256, str) else ""),
         behaviour_version=sealed.get("behaviour_version"),
         run_digest=sealed.get("run_digest"),
-        artifacts=dict(measured),
     )
 
 
@@ -135,24 +120,26 @@ def summarise_runbook_run(
     run: RunbookRun, metrics: Mapping[str, Any] | None, measured: Mapping[str, FileFacts]
 ) -> RunSummary:
     """Return the summary of a run of another program, as far as its log has it."""
-    last, counts = run.snapshots.last, run.events.counts
+    status, seed = run.snapshots.last.get("status") or "", (metrics or {}).get("seed")
+    return replace(_of_both(run, run.run, measured), seed=seed, status=status, statuses=run.snapshots.states)
+
+
+def _of_both(logs: Logs | RunbookRun, run: RunName, measured: Mapping[str, FileFacts]) -> RunSummary:
+    """Return what a run of c2lib and one of another program say in the same words."""
+    events, audit = logs.events, logs.audit
     ending = ("reject_code", "reject_reason", "fail_code", "fail_reason", "started_ts", "ended_ts")
-    facts: dict[str, Any] = {name: last.get(name) for name in ending}
-    if isinstance(run.events, EventLog):
-        books = run.events.books
-        facts |= {name: decimal_text(getattr(books, name)) for name in ("position", "cash", "equity", "fees")}
+    facts: dict[str, Any] = {name: logs.snapshots.last.get(name) for name in ending}
+    if isinstance(events, EventLog):
+        facts |= {name: decimal_text(getattr(events.books, name)) for name in ("position", "cash", "equity", "fees")}
     return RunSummary(
-        run_id=run.run.run_id,
-        strategy_id=run.run.strategy_id,
-        seed=(metrics or {}).get("seed"),
-        status=last.get("status") or "",
-        fills=counts[EventKind.FILL],
-        rail_trips=counts[EventKind.RAIL_TRIPPED],
-        sink_retries=run.audit.retries,
-        statuses=tuple(run.snapshots.states),
-        event_counts=dict(sorted(counts.items())),
-        audit_counts=dict(sorted(run.audit.counts.items())),
-        audit_entries=run.audit.emitted,
+        run_id=run.run_id,
+        strategy_id=run.strategy_id,
+        fills=events.counts[EventKind.FILL],
+        rail_trips=events.counts[EventKind.RAIL_TRIPPED],
+        sink_retries=audit.retries,
+        event_counts=dict(sorted(events.counts.items())),
+        audit_counts=dict(sorted(audit.counts.items())),
+        audit_entries=audit.emitted,
         artifacts=dict(measured),
         **facts,
     )

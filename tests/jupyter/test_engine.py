@@ -132,6 +132,18 @@ def test_valid_parameters_run_notebook(kernel: list[Any]) -> None:
     assert run(seed=7).metadata["papermill"] == {"parameters": {"seed": 7}}
 
 
+def test_last_output_is_logged(kernel: list[Any], caplog: pytest.LogCaptureFixture) -> None:
+    """What the last cell of a notebook of ours prints is said by papermill's log, and of no other notebook."""
+    caplog.set_level("INFO", "papermill")
+    for metadata in ({"c2lib": {"parameters": "dryrun"}}, {}):
+        cell = MAKE.new_code_cell("1", outputs=[MAKE.new_output("stream", name="stdout", text="PASS: here\n")])
+        done = executed("1", cell)
+        done.metadata.update(metadata)
+        kernel.append(done)
+        run({})
+    assert caplog.messages == ["PASS: here"]
+
+
 def broken(cell: Any, kind: str) -> Any:
     """Return a cell that ended in an error."""
     cell["outputs"] = [MAKE.new_output("error", ename=kind, evalue="0", traceback=[])]
@@ -216,6 +228,16 @@ def test_papermill_executions_are_reproducible(tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
     assert str(tmp_path).encode() not in one.read_bytes()
     assert [(part.name, part.text) for part in output] == [("stdout", "7\ntwo\n")]
+
+
+@pytest.mark.parametrize("cwd", [None, "elsewhere"])
+def test_output_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cwd: str | None) -> None:
+    """The folder of the output notebook is made, where papermill alone would stop, below the folder it is called in."""
+    monkeypatch.chdir(tmp_path)
+    Path("elsewhere").mkdir()
+    FORMAT.write(notebook("1"), "in.ipynb")
+    papermill.execute_notebook("in.ipynb", "a/b/out.ipynb", engine_name="c2lib", progress_bar=False, cwd=cwd)
+    assert FORMAT.read("a/b/out.ipynb", as_version=4).cells[0].execution_count == 1
 
 
 def test_executed_notebook_runs_again(tmp_path: Path) -> None:
