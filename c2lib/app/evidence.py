@@ -7,8 +7,9 @@ it. Pictures need the extra ``notebooks``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,15 @@ from c2lib.core.canon import sha256_hex
 from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import read_regular
-from c2lib.core.vocabulary import EVIDENCE_DIR
+from c2lib.core.vocabulary import EVIDENCE_DIR, Artifact
 from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
+from c2lib.evidence.course import course_of
+from c2lib.evidence.figures import Measured, measure
 from c2lib.evidence.plots import PICTURES, plot_files
 from c2lib.evidence.render import (
     MAX_EVIDENCE,
     TEMPLATE_NAME,
-    EvidenceText,
+    Stated,
     compare_evidence,
     evidence_name,
     parse_evidence,
@@ -37,7 +40,6 @@ from c2lib.record.files import add_to_run
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.reader import why
 from c2lib.witness.run import Run, open_run
-from c2lib.witness.summary import RunSummary
 
 MAX_PICTURE = 64 << 20
 """Longest picture, in bytes."""
@@ -93,23 +95,36 @@ def write_evidence(
         OutputError: the disk refused a file.
     """
     given = Given(market, source_of(strategy), run_kept_strategy, progress=progress)
+    spec = strategy.rpartition(":")[0] if isinstance(strategy, str) else None
     with open_run(run_dir, progress=given.counting("B"), keep_open=True) as run:
         report = report_on(run, given, replay=True)
-        pictures = plot_files(run, given.counting("picture")) if plots else {}
-    digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
-    name, text, claims = _draft(run.summary, verification_of(report), date, owner, digests)
+        measured = measure(run) if Artifact.EVENTS in run.summary.artifacts else None
+        pictures = plot_files(run, given.counting("picture"), measured) if plots else {}
+        digests = {name: sha256_hex(data) for name, data in sorted(pictures.items())}
+        stated = Stated(date, owner, digests, _seen_from(run_dir, market), _seen_from(run_dir, spec))
+        name, text, claims = _draft(run, measured, verification_of(report), stated)
     add_to_run(run_dir, EVIDENCE_DIR, {**pictures, name: text.encode()})
     return EvidenceDraft(str(Path(run_dir, EVIDENCE_DIR, name)), passed(claims), text, claims, digests, report)
 
 
 def _draft(
-    summary: RunSummary, verification: Verification, date: str, owner: str, plots: Mapping[str, str]
+    run: Run, measured: Measured | None, verification: Verification, stated: Stated
 ) -> tuple[str, str, tuple[Claim, ...]]:
     """Return file name, text and claims of the draft of a run."""
-    claims = evaluate(summary, verification)
+    claims = evaluate(run.summary, verification)
     template = (resource("evidence_templates") / TEMPLATE_NAME).read_text(encoding="utf-8")
-    text = render(template, summary, claims, verification, date=date, owner=owner, plots=plots)
-    return evidence_name(date, passed(claims)), text, claims
+    text = render(template, run.summary, claims, verification, course_of(run, measured), stated)
+    return evidence_name(stated.date, passed(claims)), text, claims
+
+
+def _seen_from(run_dir: str | os.PathLike[str], path: Any) -> str | None:
+    """Return a file as a shell in the run directory names it; whole where the two have no folder in common."""
+    if not isinstance(path, str | os.PathLike):
+        return None
+    folder, (parent, name) = Path(run_dir).resolve(), os.path.split(path)
+    place = Path(parent).resolve() / name
+    near = os.path.relpath(place, folder)
+    return str(place) if os.path.commonpath((place, folder)) == os.sep else f"./{near}" if near[:1] == "-" else near
 
 
 def verification_of(report: VerifyReport) -> Verification:
@@ -154,17 +169,16 @@ def verify_evidence(
     folder = place.parent.parent if run is None else run
     with open_run(folder, progress=given.counting("B"), keep_open=replay) as opened:
         report = report_on(opened, given, replay=replay)
-        unchecked = list(report.unchecked)
+        unchecked = [*report.unchecked, *([] if replay or seen is None else [REPLAY_AS_STATED])]
         if seen is not None:
             verification = verification_of(report) if replay else _as_stated(report, seen.text)
-            unchecked += [] if replay else [REPLAY_AS_STATED]
             unchecked += _compare(place.name, seen, opened, verification, findings, given.counting("picture"))
     report = anchored(report, require_sealed=require_sealed, expect_digest=expect_digest)
     every, name = (*report.findings, *findings.all()), redact_secrets(os.fspath(path))
     return replace(report, path=name, findings=every, unchecked=tuple(unchecked))
 
 
-def _read_evidence(place: Path, findings: Findings) -> EvidenceText | None:
+def _read_evidence(place: Path, findings: Findings) -> Stated | None:
     """Return what an evidence file states; ``None``, with a finding, when it cannot be read."""
     try:
         data = read_regular(place, MAX_EVIDENCE)
@@ -177,19 +191,21 @@ def _read_evidence(place: Path, findings: Findings) -> EvidenceText | None:
 
 
 def _compare(
-    name: str, seen: EvidenceText, run: Run, verification: Verification, findings: Findings, progress: Progress | None
+    name: str, seen: Stated, run: Run, verification: Verification, findings: Findings, progress: Progress | None
 ) -> tuple[str, ...]:
     """Compare a file with the draft of its run, and its pictures; return what was not checked."""
     digests = {file: digest for file, digest in seen.pictures.items() if file in PICTURES}
+    measured = measure(run) if Artifact.EVENTS in run.summary.artifacts else None
     try:
-        proper, draft, _ = _draft(run.summary, verification, seen.date, seen.owner, digests)
+        proper, draft, _ = _draft(run, measured, verification, seen._replace(pictures=digests))
     except ConfigError as error:
         findings.add(FindingCode.EVIDENCE_MALFORMED, name, expected="what a draft can hold", seen=str(error))
         return ()
     if name != proper:
         findings.add(FindingCode.EVIDENCE_DIFFERS, name, expected=f"the file name {proper}", seen=name)
     compare_evidence(seen.text, draft, name, findings)
-    return _compare_pictures(run, digests, name, findings, progress) if digests else ()
+    draw = partial(plot_files, run, progress, measured)
+    return _compare_pictures(run, digests, name, findings, draw) if digests else ()
 
 
 def _as_stated(report: VerifyReport, text: str) -> Verification:
@@ -205,7 +221,7 @@ def _as_stated(report: VerifyReport, text: str) -> Verification:
 
 
 def _compare_pictures(
-    run: Run, digests: Mapping[str, str], name: str, findings: Findings, progress: Progress | None
+    run: Run, digests: Mapping[str, str], name: str, findings: Findings, draw: Callable[[], Mapping[str, bytes]]
 ) -> tuple[str, ...]:
     """Compare the pictures with the hashes that the file ``name`` gives them: as they lie there, and drawn again."""
     for file in sorted(set(PICTURES).difference(digests)):
@@ -221,7 +237,7 @@ def _compare_pictures(
             if own != digest:
                 findings.add(FindingCode.PICTURE_DIFFERS, file, expected=f"sha256 {digest}", seen=own)
     try:
-        drawn = plot_files(run, progress)
+        drawn = draw()
     except (MissingExtraError, RunPathError) as error:
         return (f"{NOT_DRAWN}: {error}",)
     for file, digest in digests.items():

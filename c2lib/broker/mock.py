@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from c2lib.broker.fill_models import maker_taker_fee, price_rules, volume_budget
-from c2lib.broker.orders import AT_ONCE, FillTerms, RejectReason, SeededRejects, VenueOrder, malformation
+from c2lib.broker.orders import AT_ONCE, FillTerms, RejectReason, VenueOrder, malformation, seeded_rejects
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import MICROSECONDS_A_DAY
 from c2lib.core.config import BrokerConfig
@@ -67,7 +67,7 @@ class MockBroker:
         self._rules = price_rules(slippage_ticks=config.slippage_ticks, touch_fills=config.touch_fills)
         self._budget = None if share is None else volume_budget(share)
         self._fee = maker_taker_fee(config.maker_fee_rate, config.taker_fee_rate, grid)
-        self._rejects = None if rate == "0" else SeededRejects(component_seed(seed, "broker"), rate)
+        self._draw = None if rate == "0" else seeded_rejects(component_seed(seed, "broker"), rate)
         self._day_never_fills = smallest_gap is not None and smallest_gap >= MICROSECONDS_A_DAY
         self._latency = config.latency_steps
         self._delay = 1 + config.latency_steps
@@ -97,8 +97,8 @@ class MockBroker:
         reason = malformation(request)
         if reason is None and time_in_force == DAY and self._day_never_fills:
             reason = RejectReason.DAY_NEVER_FILLS
-        if reason is None and self._rejects is not None:
-            reason = self._rejects.draw()
+        if reason is None and self._draw is not None:
+            reason = self._draw()
         if reason is not None:
             raise OrderRejectedError(reason.value)
         self._placed = number = self._placed + 1

@@ -6,6 +6,7 @@ An order's status moves by the order table alone. Steps are the venue's own coun
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -69,18 +70,12 @@ def malformation(request: OrderRequest) -> RejectReason | None:
     return next(reason for reason, is_wrong in wrong.items() if is_wrong)
 
 
-class SeededRejects:
-    """Rejects a share of the orders that are well formed; ``rate`` is a decimal from 0 to 1."""
-
-    def __init__(self, seed: int, rate: str) -> None:
-        value, scale = parse_decimal(rate)
-        self._threshold = value << _DRAW_BITS
-        self._denominator = 10**scale
-        self._draw = random.Random(seed).getrandbits  # noqa: S311 - a seeded fault, no secret
-
-    def draw(self) -> RejectReason | None:
-        """Draw for one order, and return the reason when the draw is below the rate."""
-        return RejectReason.SEEDED_REJECT if self._draw(_DRAW_BITS) * self._denominator < self._threshold else None
+def seeded_rejects(seed: int, rate: str) -> Callable[[], RejectReason | None]:
+    """Return what draws for one order and returns the reason when the draw is below ``rate``, a decimal from 0 to 1."""
+    value, scale = parse_decimal(rate)
+    threshold, denominator = value << _DRAW_BITS, 10**scale
+    draw = random.Random(seed).getrandbits  # noqa: S311 - a seeded fault, no secret
+    return lambda: RejectReason.SEEDED_REJECT if draw(_DRAW_BITS) * denominator < threshold else None
 
 
 class PriceRule(Protocol):

@@ -49,6 +49,13 @@ _FIELDS: tuple[tuple[str, str, Any, str], ...] = (
 )
 """Flags of config fields: flag, field, how its text is read or the words that it may be, and its meaning."""
 
+_LISTS = (
+    ("--allow", "strategy_allowlist", "ID", "strategy that may run; replaces the default, strat_demo and sma_cross"),
+    ("--param", "param", "NAME=VALUE", "parameter of the strategy, such as fast=5; whole number, true, false or text"),
+    ("--set", "set", "FIELD=VALUE", "any other field, dotted, such as broker.slippage_ticks=2; JSON or text"),
+)
+"""Flags that may be given again: flag, where it is kept, its value and its meaning."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
@@ -57,27 +64,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for flag, field, kind, meaning in _FIELDS:
         words = {"choices": kind} if isinstance(kind, tuple) else {"type": kind, "metavar": flag[2:].upper()}
         fields.add_argument(flag, dest=field, help=meaning, **words)
-    fields.add_argument(
-        "--allow",
-        dest="strategy_allowlist",
-        action="append",
-        metavar="ID",
-        help="strategy that may run; may be given again; replaces the default, strat_demo and sma_cross",
-    )
-    fields.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="parameter of the strategy, such as fast=5; a whole number, true, false, or text; may be given again",
-    )
-    fields.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="any other field, dotted, such as broker.slippage_ticks=2; JSON or text; may be given again",
-    )
+    for flag, dest, metavar, meaning in _LISTS:
+        fields.add_argument(flag, dest=dest, action="append", metavar=metavar, help=f"{meaning}; may be given again")
     options = parser.add_argument_group("run options")
     options.add_argument("--config", metavar="FILE", help="config fields as YAML or JSON; flags win")
     options.add_argument("--market", metavar="FILE", help="CSV, .csv.gz, Feather or Parquet; left out: a seeded walk")
@@ -143,7 +131,7 @@ def _flags(options: argparse.Namespace) -> list[_Given]:
     """Return the config fields that the command line gives; raise :class:`ConfigError` where one is given twice."""
     rows = [*(row[:2] for row in _FIELDS), ("--allow", "strategy_allowlist")]
     given = [(flag, field, value) for flag, field in rows if (value := getattr(options, field)) is not None]
-    for name, value in map(parse_param, options.param):
+    for name, value in map(parse_param, options.param or ()):
         given.append((f"--param {name}", f"strategy.params.{name}", value))
     if options.set:
         # PyYAML takes longer to load than a short run needs

@@ -69,16 +69,9 @@ def _report(
     from c2lib.app.evidence import is_evidence, verify_evidence
     from c2lib.app.verify import verify_run
 
-    given: dict[str, Any] = {
-        "replay": not options.no_replay,
-        "require_sealed": options.require_sealed,
-        "expect_digest": options.expect_digest,
-        "market": options.market,
-        "strategy": strategy,
-        "require_namespace": options.require_namespace,
-        "run_kept_strategy": options.run_kept_strategy,
-        "progress": progress,
-    }
+    same = ("require_sealed", "expect_digest", "market", "require_namespace", "run_kept_strategy")
+    given: dict[str, Any] = {name: getattr(options, name) for name in same}
+    given |= {"replay": not options.no_replay, "strategy": strategy, "progress": progress}
     if is_evidence(path):
         return verify_evidence(path, run=options.run, **given)
     if options.run is not None:

@@ -133,7 +133,7 @@ LIMITS: tuple[Limit, ...] = (
         "object_strategy",
         _set_to("object", "strategy", "origin"),
         "The strategy existed in memory alone, so nobody else can execute this run again and it can be no PASS: "
-        "write it to a file, in a notebook with <code>%%writefile strategy.py</code>, and run that file.",
+        "write it to a file, in a notebook with `%%writefile strategy.py`, and run that file.",
     ),
     Limit(
         "object_in_process",
@@ -152,7 +152,7 @@ LIMITS: tuple[Limit, ...] = (
         "unbounded",
         _unbounded,
         "Positions and orders had no limit but cash: such limits are not built yet. Of the limits, equity below "
-        "<code>limits.min_equity</code> alone ends a session.",
+        "`limits.min_equity` alone ends a session.",
     ),
     Limit(
         "no_fault",

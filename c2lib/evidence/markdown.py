@@ -2,26 +2,30 @@ r"""Values from a run, written so that neither markdown nor a line of text can m
 
 A value is redacted and bounded, and what has no shape of its own is shown as ``[U+XXXX]``: whether a character has one
 is asked of Unicode 3.2, the one version that every Python carries. In markdown, whatever else could be structure is a
-numeric entity, and a table takes :data:`Encoded` cells alone, so that no row can be forged or hidden.
+numeric entity, and what a template shows is encoded unless it is :class:`Encoded` already.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import NewType
+from textwrap import wrap
 from unicodedata import ucd_3_2_0
 
 from c2lib.core.contract import SHA256_PATTERN
-from c2lib.core.errors import ConfigError, DefectError
+from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.text import MAX_SHOWN
 from c2lib.core.vocabulary import EventKind
 from c2lib.witness.run import Run
 
-Encoded = NewType("Encoded", str)
-"""Text that may stand in markdown as it is: one line, no structure of its own."""
+
+class Encoded(str):
+    """Text that may stand in markdown as it is; whatever is made of it in a template is plain text again."""
+
+    __slots__ = ()
+
 
 NOTHING = Encoded("–")
 """What stands for a value that is not there."""
@@ -29,18 +33,27 @@ NOTHING = Encoded("–")
 MAX_CELL = 120
 """Most characters of a value that a cell of an aligned table shows."""
 
+MAX_PADDED = 66
+"""Most characters to which a cell of a markdown table is filled up: a hash in a code span."""
+
 SHA256 = re.compile(SHA256_PATTERN, re.ASCII)
+_SHA256_IN_TEXT = re.compile(r"\b[0-9a-f]{64}\b", re.ASCII)
 
 _ALNUM = "[A-Za-z0-9]"
 
 # only the group becomes an entity: the alternatives before it are characters that are harmless where they stand and
-# stay readable; a dot behind a w is not, since renderers make a link of www.
+# stay readable; a dot behind a w is not, since renderers make a link of www., nor is a bracket, so that ( opens nothing
 _ENTITIES = re.compile(
-    rf"(?<={_ALNUM})(?:[-_]|(?<![wW])\.)(?={_ALNUM})"
-    r"|(?<=[0-9])[:+](?=[0-9])|(?<=[A-Za-z])\.(?= |$)"
+    rf"(?<={_ALNUM})(?:[-_/]|(?<![wW])\.)(?={_ALNUM})"
+    r"|(?<=[0-9])[:+](?=[0-9])|(?<=[A-Za-z])\.(?= |$)|(?<=[A-Za-z0-9)]):(?= |$)|(?<!-)-(?=[0-9])|['(;?%]|(?<=[^0-9])\)"
     r"|([!-+./:-@\[-`{-~-]|^ | $| (?= ))",
     re.ASCII,
 )
+
+_SPAN = re.compile(r"`[^`]*`|<code>.*?</code>")
+
+_CODE = re.compile(r"(?! )[^`|$<>&\\]+(?<! )")
+"""What a code span shows as it is, in a table as well."""
 
 # characters that Unicode calls letters, marks or symbols and that show nothing
 _SHAPELESS = frozenset(
@@ -77,33 +90,55 @@ def inline(text: str, limit: int = MAX_SHOWN) -> Encoded:
     return Encoded(_ENTITIES.sub(lambda match: f"&#{ord(match[0])};" if match[1] else match[0], visible(text, limit)))
 
 
-def code(text: object, limit: int = MAX_SHOWN) -> Encoded:
+def code(value: object, limit: int = MAX_SHOWN) -> Encoded:
     """Return a value as inline code; ``None`` and empty text become a dash.
 
-    >>> code("a|b`c`")
-    '<code>a&#124;b&#96;c&#96;</code>'
+    >>> code("--a *b*"), code("a|b`c`")
+    ('`--a *b*`', '<code>a&#124;b&#96;c&#96;</code>')
     """
-    shown = "" if text is None else inline(str(text), limit)
-    return Encoded(f"<code>{shown}</code>") if shown else NOTHING
+    text = visible(_plain(value), limit)
+    if _CODE.fullmatch(text) and "  " not in text:
+        return Encoded(f"`{text}`")
+    return Encoded(f"<code>{inline(text, len(text))}</code>") if text else NOTHING
 
 
-def short(digest: str) -> str:
-    """Return the first 12 characters of a hash, enough to find it by."""
-    return digest[:12]
+def encoded(value: object) -> Encoded:
+    """Return a value as a template shows it: as it is when it is encoded, else encoded; ``None`` becomes a dash."""
+    return value if isinstance(value, Encoded) else NOTHING if value is None else inline(_plain(value))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Encoded]]) -> str:
-    """Return a markdown table; raise :class:`DefectError` when a row does not fit its header."""
-    lines: list[Sequence[str]] = [header, ["---"] * len(header), *rows]
-    for row in rows:
-        if len(row) != len(header):
-            raise DefectError(f"a row of {len(row)} cells in a table of {len(header)}")
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def _plain(value: object) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def bullets(sentences: Sequence[str]) -> str:
-    """Return a markdown list of sentences whose values are encoded already."""
-    return "\n".join(f"- {sentence}" for sentence in sentences)
+def short(value: object) -> str:
+    """Return a value as text in which each SHA-256 is cut to the 12 characters that it can be found by."""
+    return _SHA256_IN_TEXT.sub(lambda match: match[0][:12], _plain(value))
+
+
+def wrapped(value: object, begun: int = 2) -> Encoded:
+    """Return a value as the text of a list item, in lines of at most 100 characters where its words allow it.
+
+    What could be structure at the beginning of a line is encoded anywhere, and a code span is one word.
+
+    Args:
+        value: the text.
+        begun: characters that stand on its first line already.
+    """
+    words = _SPAN.sub(lambda match: match[0].replace(" ", "\0"), encoded(value))
+    lines = wrap(words, 98, initial_indent=" " * (begun - 2), break_long_words=False, break_on_hyphens=False)
+    return Encoded("\n  ".join(lines).strip().replace("\0", " "))
+
+
+def padded(table: Iterable[str]) -> list[str]:
+    """Return the rows of a markdown table with their columns below each other, but for what long cells push aside."""
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
+    widths = [min(max(map(len, column)), MAX_PADDED) for column in zip(*rows, strict=False)]
+    if len(rows) > 1:
+        rows[1] = [
+            cell.replace("---", "-" * (width - len(cell) + 3)) for cell, width in zip(rows[1], widths, strict=False)
+        ]
+    return [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))} |" for row in rows]
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -117,7 +152,7 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return short(text) if SHA256.fullmatch(text) else visible(text, MAX_CELL) or "-"
+    return visible(short(text), MAX_CELL) or "-"
 
 
 _DETAILS = {

@@ -122,19 +122,22 @@ def image(figure: Figure, form: Literal["png", "svg"] = "png") -> bytes:
     return b"".join(pieces)
 
 
-def plot_files(run: Run, progress: Callable[[int, int], object] | None = None) -> dict[str, bytes]:
+def plot_files(
+    run: Run, progress: Callable[[int, int], object] | None = None, measured: Measured | None = None
+) -> dict[str, bytes]:
     """Return the pictures of a run that stand beside its evidence by their file names, each of :data:`PICTURES`.
 
     Args:
         run: The run.
         progress: Called with the pictures drawn and the pictures in all, before each.
+        measured: What the run was measured to, where it was.
 
     Raises:
         MissingExtraError: without matplotlib.
         RunPathError: the event log could not be read.
     """
     made: dict[str, bytes] = {}
-    measured = measure(run)
+    measured = measured or measure(run)
     for name, draw in PICTURES.items():
         if progress is not None:
             progress(len(made), len(PICTURES))

@@ -1,7 +1,7 @@
 """An evidence draft: a template filled with the facts of a run; and a file compared with the draft it should be.
 
-A draft is a pure function of its arguments: no disk, no clock, no environment. A template uses every placeholder and no
-other, so that no section of a draft can be left out.
+A draft is a pure function of its arguments: no disk, no clock, no environment. A template says it all by itself: it is
+handed facts, whatever it shows of them is encoded, and it must use every part that a draft cannot be without.
 """
 
 from __future__ import annotations
@@ -9,22 +9,24 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date as calendar_date
-from itertools import zip_longest
-from string import Template
-from typing import NamedTuple
+from functools import lru_cache
+from itertools import groupby, zip_longest
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from c2lib.core.canon import text_problem
-from c2lib.core.config import check_run_id_for_directory
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.redaction import find_secret
 from c2lib.core.text import excerpts, shown
-from c2lib.core.vocabulary import RUN_SUBDIRS, SEALED_BY_MANIFEST, Artifact
+from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, Artifact
 from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references, weakened
+from c2lib.evidence.course import Course
 from c2lib.evidence.limits import not_proven, risk_notes
-from c2lib.evidence.markdown import NOTHING, SHA256, Encoded, bullets, code, inline, short, table, visible
-from c2lib.witness.findings import FindingCode, Findings
+from c2lib.evidence.markdown import SHA256, Encoded, code, encoded, inline, padded, short, visible, wrapped
+from c2lib.witness.findings import FindingCode, Findings, Verdict
 from c2lib.witness.lines import at
 from c2lib.witness.summary import RunSummary
 
@@ -36,12 +38,44 @@ MAX_EVIDENCE = 1 << 20
 MAX_OWNER = 100
 """Longest owner, in characters."""
 
+MAX_PATH = 4096
+
+MARKET_FILE, STRATEGY_FILE, TO_FILL_IN = "MARKET_FILE", "STRATEGY_FILE.py", "to be filled in"
+"""What stands for what was not given or cannot be shown."""
+
+SNAPSHOT_CHECKS = ("git status -sb", "git diff --stat", "pytest -q", "ruff check")
+"""What the operator runs in the checkout and fills the result in of."""
+
+NEEDED = (
+    *("evidence_id", "unique_id", "date", "owner", "verdict", "failed", "weaker", "claims", "hashes", "files"),
+    *("outcome", "commands", "checks", "secrets", "limits", "risks", "plots", "course", "run", "config"),
+)
+"""What every template uses, so that no part of a draft can be left out."""
 
 _PICTURE_NAME = r"[a-z0-9][a-z0-9_-]{0,40}\.png"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _DATE_LINE = re.compile(rf"^- \*\*Date:\*\* ({_DATE})$", re.ASCII | re.MULTILINE)
 _OWNER_LINE = re.compile(r"^- \*\*Owner:\*\* (.{1,1000})$", re.MULTILINE)
-_PICTURE_ROW = re.compile(rf"\| <code>({_PICTURE_NAME})</code> \| <code>([0-9a-f]{{64}})</code> \|", re.ASCII)
+_PICTURE_ROW = re.compile(rf"\| [0-9]+ +\| picture ({_PICTURE_NAME}) +\| `([0-9a-f]{{64}})` +\|", re.ASCII)
+_OPTION_LINE = rf"^  --{{}} (.{{{{1,{2 * MAX_PATH}}}}}?)(?: \\)?$"
+_CHECK_LINE = re.compile(r"^- `([a-z -]{1,40})`: ([^|<>&`\\\[\]\n]{1,200})$", re.MULTILINE)
+
+
+class Stated(NamedTuple):
+    """What a draft has from its makers and says of itself; all of it is data, and nothing is opened by it.
+
+    ``pictures`` maps the name of each picture beside the draft to its SHA-256; ``market`` and ``strategy`` are paths as
+    a shell in the run directory names them; ``checks`` maps :data:`SNAPSHOT_CHECKS` to the results that were filled in.
+    ``text`` is the whole file, where one was read.
+    """
+
+    date: str
+    owner: str
+    pictures: Mapping[str, str]
+    market: str | None = None
+    strategy: str | None = None
+    checks: Mapping[str, str] = MappingProxyType({})
+    text: str = ""
 
 
 def evidence_name(date: str, passed: bool) -> str:
@@ -77,159 +111,104 @@ def render(
     summary: RunSummary,
     claims: Sequence[Claim],
     verification: Verification,
-    *,
-    date: str,
-    owner: str,
-    plots: Mapping[str, str],
+    course: Course,
+    stated: Stated,
 ) -> str:
     """Return the draft; it ends in one newline, and no line of it in a blank.
 
     Args:
-        template: the text with its placeholders.
+        template: the text with its expressions, in the language of Jinja.
         summary: the facts of the run.
         claims: what :func:`~c2lib.evidence.claims.evaluate` made of them.
         verification: what ``verify`` reported.
-        date: the day of the evidence, ``YYYY-MM-DD``.
-        owner: who answers for it.
-        plots: the SHA-256 of each picture beside the draft, by its file name.
+        course: what the run went through.
+        stated: the date, the owner and what else comes from the makers.
 
     Raises:
         ConfigError: for a date or an owner that cannot stand in a draft.
-        InputError: for a template that lacks a placeholder or has one too many, for plots that are no pictures.
+        InputError: for a template that cannot be filled or leaves something out, for pictures that are none.
     """
-    evidence_id = evidence_name(date, passed(claims)).removesuffix(".md")
+    name = evidence_name(stated.date, passed(claims))
+    hashes = _hashes(summary, claims, _checked(stated.pictures))
+    numbers = {digest: str(number) for number, (_, digest) in reversed([*enumerate(hashes, start=1)])}
+    suffix = short(summary.run_digest) if SHA256.fullmatch(summary.run_digest or "") else "unsealed"
+    clean = verification.verdict is Verdict.SEALED and verification.findings == 0
+    weaker = weakened(summary)
     values = {
-        "evidence_id": evidence_id,
-        "date": date,
-        "owner": checked_owner(owner),
-        "result": _result(claims),
-        "criteria": _criteria(summary),
-        "run_id": code(summary.run_id),
-        "scope": scope_section(summary),
-        "claims": claims_section(claims),
-        "references": references_section(summary, claims),
-        "artifacts": artifacts_section(summary),
-        "verify_command": verify_command(summary),
-        "verify_outcome": verify_outcome(verification),
-        "run_digest": code(summary.run_digest),
-        "hash_command": code(" ".join(("sha256sum", *_sealed_files(summary)))),
-        "first_event": first_event(summary),
-        "safety": safety_section(summary),
-        "limits": bullets(not_proven(summary, verification)),
-        "risks": bullets(risk_notes(summary, verification, claims)),
-        "plots": plots_section(plots),
+        "evidence_id": name.removesuffix(".md"),
+        "unique_id": f"{name.removesuffix('.md')}-{suffix}",
+        "date": stated.date,
+        "owner": checked_owner(stated.owner),
+        "verdict": Encoded("**PASS**" if passed(claims) else "**FAIL**"),
+        "held": len(claims) - len(failed_names(claims)),
+        "failed": failed_names(claims),
+        "weaker": weaker and [(what, shown(own), shown(usual)) for what, (own, usual) in weaker.items()],
+        "run": summary,
+        "config": lambda *names: at(summary.config, *names),
+        "course": course,
+        "named": _named,
+        "market_file": _showable(stated.market, "").replace("\\", "/").rpartition("/")[2] or None,
+        "claims": claims,
+        "numbers": lambda digests: ", ".join(numbers[digest] for digest in digests) or None,
+        "hashes": hashes,
+        "files": [(file.value, summary.artifacts.get(file.value)) for file in _sealed_files(summary)],
+        "clean": clean,
+        "outcome": verify_outcome(verification),
+        "commands": _commands(summary, name, stated),
+        "announced": announced_criteria(summary),
+        "checks": [(check, Encoded(_showable(stated.checks.get(check), TO_FILL_IN))) for check in SNAPSHOT_CHECKS],
+        "secrets": _secrets(summary),
+        "limits": [*map(Encoded, not_proven(summary, verification))],
+        "risks": [*map(Encoded, risk_notes(summary, verification, claims))],
+        "plots": sorted(stated.pictures),
     }
-    text = _filled(template, values)
-    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n") + "\n"
+    lines = (line.rstrip() for line in _filled(template, values).split("\n"))
+    blocks = groupby(lines, lambda line: line.startswith("|"))
+    return "\n".join(line for table, block in blocks for line in (padded(block) if table else block)).strip("\n") + "\n"
 
 
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    form = Template(template)
-    if not form.is_valid():
-        raise InputError("template: a $ that begins no placeholder (write $$ for the sign itself)")
-    used = form.get_identifiers()
-    for name in used:
-        if name not in values:
-            raise InputError(f"template: unknown placeholder ${name}")
-    for name in values:
+def _filled(template: str, values: Mapping[str, Any]) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        return str(_form(template).render(values))
+    except (TemplateError, TypeError, ArithmeticError) as error:
+        raise InputError(f"template: {error}") from None
+
+
+@lru_cache(maxsize=4)
+def _form(template: str) -> Any:
+    """Return a template that is ready to be filled; raise :class:`InputError` when a needed part is not in it."""
+    # what does not draft must not wait for it
+    from jinja2 import StrictUndefined, meta
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    blocks = {"trim_blocks": True, "lstrip_blocks": True}
+    form = ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=encoded, **blocks)
+    form.filters.update(code=code, short=short, wrapped=wrapped)
+    used = meta.find_undeclared_variables(form.parse(template))
+    for name in NEEDED:
         if name not in used:
-            raise InputError(f"template: placeholder ${name} is missing")
-    return form.substitute(values)
+            raise InputError(f"template: {name} is missing")
+    return form.from_string(template)
 
 
-def _result(claims: Sequence[Claim]) -> Encoded:
-    failed, total = failed_names(claims), len(claims)
-    if passed(claims):
-        return Encoded(f"PASS ({total} of {total} claims hold)")
-    names = ", ".join(map(code, failed)) or "claims are missing"
-    return Encoded(f"FAIL ({total - len(failed)} of {total} claims hold; failed: {names})")
+def _named(values: object) -> str | None:
+    """Return what an object holds as ``name=value``, without what is null; ``None`` for anything else."""
+    held = values.items() if isinstance(values, dict) else ()
+    return ", ".join(f"{name}={value}" for name, value in sorted(held) if value is not None) or None
 
 
-def _criteria(summary: RunSummary) -> Encoded:
-    found = weakened(summary)
-    if found is None:
-        return Encoded("cannot be read; the default profile stands in")
-    weak = [f"{code(name)} {code(shown(own))} instead of {code(shown(usual))}" for name, (own, usual) in found.items()]
-    return Encoded(
-        f"WEAKER than the default profile: {', '.join(weak)}" if weak else "no weaker than the default profile"
-    )
-
-
-def _facts(rows: Mapping[str, str]) -> str:
-    """Return a table of facts whose values are encoded already."""
-    return table(("Fact", "Value"), [(Encoded(name), Encoded(value)) for name, value in rows.items()])
-
-
-def scope_section(summary: RunSummary) -> str:
-    """Return what was run, on what, and what came of it."""
-    config = summary.config
-    names = ("origin", "class_name", "sha256", "params")
-    origin, class_name, sha256, params = (at(config, "strategy", name) for name in names)
-    written = ", ".join(f"{name}={params[name]}" for name in sorted(params)) if isinstance(params, dict) else None
-    return _facts(
-        {
-            "Run": code(summary.run_id),
-            "Strategy": f"{code(summary.strategy_id)} of origin {code(origin)}",
-            "Strategy class": code(class_name),
-            "Strategy sha256": code(sha256),
-            "Strategy params": code(written),
-            "Seed": code(summary.seed),
-            "Market": f"{code(summary.symbol)} from source {code(at(config, 'market', 'source'))}",
-            "Market sha256": code(summary.market_sha256),
-            "Clock": f"{code(at(config, 'clock_mode'))} from {code(summary.started_ts)} to {code(summary.ended_ts)}",
-            "Steps": f"{code(summary.steps)} made, {code(summary.steps_planned)} planned",
-            "Outcome": f"{code(summary.status)} for the reason {code(summary.stop_reason)}",
-            "Fills": f"{code(summary.fills)} with fees of {code(summary.fees)}",
-            "Position": f"{code(summary.position)} at a mark price of {code(summary.mark_price)}",
-            "Cash": code(summary.cash),
-            "Equity": code(summary.equity),
-            "Config sha256": code(summary.config_sha256),
-            "Behaviour version": code(summary.behaviour_version),
-        }
-    )
-
-
-def claims_section(claims: Sequence[Claim]) -> str:
-    """Return the claims as a table."""
-    return table(
-        ("Claim", "Sentence", "Expected", "Observed", "Result", "Borne by"),
-        [
-            (
-                code(claim.name),
-                inline(claim.sentence),
-                code(claim.expected),
-                code(claim.observed),
-                Encoded("PASS" if claim.passed else "FAIL"),
-                Encoded(" ".join(code(short(digest)) for digest in claim.references) or NOTHING),
-            )
-            for claim in claims
-        ],
-    )
-
-
-def references_section(summary: RunSummary, claims: Sequence[Claim]) -> str:
-    """Return each hash that a claim refers to in full, with what it is."""
-    what = {digest: name for name, digest in references(summary).items()}
-    hashes = dict.fromkeys(digest for claim in claims for digest in claim.references)
-    return table(
-        ("Short", "What", "In full"), [(code(short(digest)), code(what.get(digest)), code(digest)) for digest in hashes]
-    )
-
-
-def artifacts_section(summary: RunSummary) -> str:
-    """Return the sealed files with size and hash, then the digests that hold them together."""
-    rows, missing = [], (NOTHING, NOTHING, Encoded("missing"))
-    for name in _sealed_files(summary):
-        facts = summary.artifacts.get(name.value)
-        values = (code(facts.bytes), code(facts.lines), code(facts.sha256)) if facts else missing
-        rows.append((code(name.value), *values))
-    digests = {
-        "run_digest": code(summary.run_digest),
-        "criteria_sha256 in event 0": code(announced_criteria(summary)),
-        "Audit entries": code(summary.audit_entries),
-        "Last entry_hash": code(summary.audit_last_hash),
-    }
-    return f"{table(('File', 'Bytes', 'Lines', 'sha256'), rows)}\n\n{_facts(digests)}"
+def _hashes(summary: RunSummary, claims: Sequence[Claim], plots: Mapping[str, str]) -> list[tuple[str | None, str]]:
+    """Return every hash of a draft with what it is of: those that claims refer to first, each once; then pictures."""
+    source = at(summary.config, "strategy", "sha256")
+    sealed = {"criteria": announced_criteria(summary), "config": summary.config_sha256, "market": summary.market_sha256}
+    named = {**sealed, "strategy source": source if isinstance(source, str) else "", **references(summary)}
+    files = (f"file {name}" for name in _sealed_files(summary))
+    listed = [named.get(name) for name in (*files, "run_digest", "last audit entry", *sealed, "strategy source")]
+    every = dict.fromkeys(digest for digest in (*(d for claim in claims for d in claim.references), *listed) if digest)
+    known = {digest: what for what, digest in named.items()}
+    return [*((known.get(digest), digest) for digest in every), *((f"picture {n}", plots[n]) for n in sorted(plots))]
 
 
 def _sealed_files(summary: RunSummary) -> tuple[Artifact, ...]:
@@ -237,24 +216,32 @@ def _sealed_files(summary: RunSummary) -> tuple[Artifact, ...]:
     return (*SEALED_BY_MANIFEST, *kept, Artifact.MANIFEST)
 
 
-def verify_command(summary: RunSummary) -> Encoded:
-    """Return the command that checks this run and executes it again, with the files that it needs left open."""
-    folder = "/".join(("out", *RUN_SUBDIRS, summary.run_id))
-    try:
-        check_run_id_for_directory(summary.run_id)
-    except ConfigError:
-        folder = "RUN_DIRECTORY"
-    words = ["c2lib verify", folder, "--require-sealed"]
-    if SHA256.fullmatch(summary.run_digest or ""):
-        words.append(f"--expect-digest {summary.run_digest}")
+def _commands(summary: RunSummary, name: str, stated: Stated) -> dict[str, Encoded]:
+    """Return the commands of a draft, quoted for a shell that is in the run directory; an option has its own line."""
+    anchored = SHA256.fullmatch(summary.run_digest or "")
+    anchor, files = [f"--expect-digest {summary.run_digest}"] if anchored else [], []
     if at(summary.config, "market", "source") == "file":
-        words.append("--market FILE")
+        files.append(f"--market {shlex.quote(_showable(stated.market, MARKET_FILE))}")
     if at(summary.config, "strategy", "origin") == "file":
-        kept = Artifact.STRATEGY.value in summary.artifacts
         class_name = str(at(summary.config, "strategy", "class_name"))
         named = class_name if class_name.isidentifier() else "CLASS"
-        words.append("--run-kept-strategy" if kept else f"--strategy-file FILE.py:{named}")
-    return code(" ".join(words), 400)
+        kept = Artifact.STRATEGY.value in summary.artifacts
+        path = f"{_showable(stated.strategy, STRATEGY_FILE)}:{named}"
+        files.append("--run-kept-strategy" if kept else f"--strategy-file {shlex.quote(path)}")
+    facts = ((file.value, summary.artifacts.get(file.value)) for file in _sealed_files(summary))
+    sums = [f"{fact.sha256}  {file}" for file, fact in facts if fact and SHA256.fullmatch(fact.sha256)]
+    lines = {
+        "verify": ["c2lib verify . --require-sealed", *anchor, *files],
+        "evidence": [f"c2lib verify {EVIDENCE_DIR}/{name}", *files],
+        "second": ['python3 "${C2LIB_REPO:-../../../..}/docs/contract/verify_run.py" .', *anchor],
+        "first": ["head -n 1 events.jsonl"],
+    }
+    made = {what: Encoded(" \\\n  ".join(words)) for what, words in lines.items()}
+    return made | {"hashes": Encoded("\n".join(("sha256sum --check --strict <<'END'", *sums, "END")))}
+
+
+def _showable(text: str | None, otherwise: str) -> str:
+    return text if text and visible(text, MAX_PATH) == text else otherwise
 
 
 def verify_outcome(verification: Verification) -> Encoded:
@@ -263,64 +250,24 @@ def verify_outcome(verification: Verification) -> Encoded:
     return code(f"{verdict.value}, {findings} findings, {replay.reported}")
 
 
-def first_event(summary: RunSummary) -> str:
-    """Return what the first line of the event log must hold."""
-    announced = announced_criteria(summary)
-    if announced:
-        return f"the event <code>SESSION_START</code> with <code>criteria_sha256</code> {code(announced)}"
-    return "an event without <code>criteria_sha256</code>: no criteria were announced by this run"
+def _secrets(summary: RunSummary) -> Iterable[str]:
+    """Return the kinds of secret that stand in the sealed config, in a name or in a reason."""
+    written = json.dumps(summary.config, ensure_ascii=False, sort_keys=True, default=str)
+    names = (summary.run_id, summary.strategy_id, summary.symbol, summary.reject_reason, summary.fail_reason)
+    return list(dict.fromkeys(kind for text in (written, *names) if (kind := find_secret(text or ""))))
 
 
-def safety_section(summary: RunSummary) -> str:
-    """Return what kept the run from a market, each with its number."""
-    config, enabled = summary.config, summary.config.get("enabled")
-    held = "held" if summary.no_live_held else "not shown to hold"
-    overridden = "overridden by a test" if summary.enabled_overridden else "not overridden"
-    written = json.dumps(config, ensure_ascii=False, sort_keys=True, default=str)
-    texts = (written, summary.run_id, summary.strategy_id, summary.symbol, summary.reject_reason, summary.fail_reason)
-    found = dict.fromkeys(name for text in texts if (name := find_secret(text or "")))
-    secrets = f"found: {', '.join(map(code, found))}" if found else "nothing found"
-    return bullets(
-        (
-            f"NO-LIVE layer required: {code(at(config, 'no_live_required'))}; {held}.",
-            f"Attempts to leave the process, refused and counted: {code(summary.no_live_attempts)}.",
-            f"Broker: {code(at(config, 'broker', 'kind'))}; the package has no live adapter.",
-            f"Gate <code>enabled</code>: {code(None if enabled is None else str(enabled).lower())}; {overridden}.",
-            f"Steps bounded before the first one: {code(summary.steps_planned)}; made: {code(summary.steps)}.",
-            f"Rails broken: {code(summary.rail_trips)}. Writes tried again: {code(summary.sink_retries)}.",
-            f"Secrets scan of the sealed config, names and reasons: {secrets}.",
-        )
-    )
-
-
-def plots_section(plots: Mapping[str, str]) -> str:
-    """Return each picture by its relative path, with its hash.
-
-    Raises:
-        InputError: for a name or a hash that is none.
-    """
+def _checked(plots: Mapping[str, str]) -> Mapping[str, str]:
+    """Return pictures by name with their hashes; raise :class:`InputError` for a name or a hash that is none."""
     for name, digest in plots.items():
         if not re.fullmatch(_PICTURE_NAME, name, re.ASCII):
             raise InputError("plots: a picture's file name must be lower-case letters, digits, _ and -, then .png")
         if not SHA256.fullmatch(digest):
             raise InputError(f"plots: {name} has no SHA-256")
-    if not plots:
-        return "No picture was drawn."
-    rows = [(code(name), code(digest)) for name, digest in sorted(plots.items())]
-    pictures = "\n\n".join(f"![{name}]({name})" for name in sorted(plots))
-    return f"{table(('File', 'sha256'), rows)}\n\n{pictures}"
+    return plots
 
 
-class EvidenceText(NamedTuple):
-    """What an evidence file says of itself: its text, date, owner, and the hash of each picture by its name."""
-
-    text: str
-    date: str
-    owner: str
-    pictures: Mapping[str, str]
-
-
-def parse_evidence(data: bytes, name: str, findings: Findings) -> EvidenceText | None:
+def parse_evidence(data: bytes, name: str, findings: Findings) -> Stated | None:
     """Return what the evidence file ``name`` states; ``None``, with a finding, when it has not the form of a draft."""
 
     def malformed(expected: str, seen: str) -> None:
@@ -338,9 +285,22 @@ def parse_evidence(data: bytes, name: str, findings: Findings) -> EvidenceText |
     if date is None or owner is None:
         malformed(f"a line - {'**Owner:** NAME' if date else '**Date:** YYYY-MM-DD'}", "none")
         return None
-    _, _, plots = text.rpartition("\n## Plots\n")
-    rows = filter(None, map(_PICTURE_ROW.fullmatch, plots.split("\n")))
-    return EvidenceText(text, date[1], html.unescape(owner[1]), {row[1]: row[2] for row in rows})
+    _, _, hashes = text.rpartition("\n## Appendix: hashes\n")
+    rows = filter(None, map(_PICTURE_ROW.fullmatch, hashes.split("\n")))
+    named = _path_in(text, "strategy-file")
+    market, strategy = _path_in(text, "market"), named and named.rpartition(":")[0]
+    pictures, checks = {row[1]: row[2] for row in rows}, dict(_CHECK_LINE.findall(text))
+    return Stated(date[1], html.unescape(owner[1]), pictures, market, strategy, checks, text)
+
+
+def _path_in(text: str, flag: str) -> str | None:
+    """Return the word behind an option of the first command that has it, ``None`` where it is not one word."""
+    found = re.search(_OPTION_LINE.format(flag), text, re.MULTILINE)
+    try:
+        words = shlex.split(found[1]) if found else []
+    except ValueError:
+        return None
+    return words[0] if len(words) == 1 and words[0] != MARKET_FILE else None
 
 
 def compare_evidence(text: str, draft: str, name: str, findings: Findings) -> None:

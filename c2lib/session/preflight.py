@@ -54,9 +54,8 @@ def _strategy_id(facts: PreflightFacts) -> Problem:
 
 def _enabled(facts: PreflightFacts) -> Problem:
     # anything but False itself: a config can be built past its model
-    if facts.config.enabled is not False and not facts.enabled_override:
-        return "enabled is true: this package runs dry only, leave enabled at false"
-    return None
+    passes = facts.config.enabled is False or facts.enabled_override
+    return None if passes else "enabled is true: this package runs dry only, leave enabled at false"
 
 
 def _allowlist(facts: PreflightFacts) -> Problem:
@@ -74,15 +73,13 @@ def _allowlist_form(facts: PreflightFacts) -> Problem:
 
 
 def _allowed(facts: PreflightFacts) -> Problem:
-    if facts.config.strategy_id in (facts.config.strategy_allowlist or ()):
-        return None
-    return f"strategy {facts.config.strategy_id!r} is not on strategy_allowlist: add it if it may run"
+    name, allowed = facts.config.strategy_id, facts.config.strategy_allowlist or ()
+    return None if name in allowed else f"strategy {name!r} is not on strategy_allowlist: add it if it may run"
 
 
 def _known(facts: PreflightFacts) -> Problem:
-    if facts.strategy_known:
-        return None
-    return f"strategy {facts.config.strategy_id!r} is neither built in nor handed over"
+    problem = f"strategy {facts.config.strategy_id!r} is neither built in nor handed over"
+    return None if facts.strategy_known else problem
 
 
 def _mock(facts: PreflightFacts) -> Problem:
@@ -96,9 +93,8 @@ def _audit_sink(facts: PreflightFacts) -> Problem:
 
 def _retries(facts: PreflightFacts) -> Problem:
     retries = facts.config.max_sink_retries
-    if 0 <= retries <= MAX_SINK_RETRIES:
-        return None
-    return f"max_sink_retries is {retries}: it must lie between 0 and {MAX_SINK_RETRIES}"
+    problem = f"max_sink_retries is {retries}: it must lie between 0 and {MAX_SINK_RETRIES}"
+    return None if 0 <= retries <= MAX_SINK_RETRIES else problem
 
 
 def _no_secret(facts: PreflightFacts) -> Problem:

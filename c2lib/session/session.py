@@ -104,11 +104,7 @@ class DryrunSession:
                     raise NoLiveViolationError
 
     def step(self) -> bool:
-        """Take one step.
-
-        Returns:
-            Whether there was one to take: ``False`` at the bound, and once the session is ending.
-        """
+        """Take one step; return whether there was one: ``False`` at the bound, and once the session is ending."""
         return self.run_n_steps(1) == 1
 
     def run_n_steps(self, count: int) -> int:

@@ -275,7 +275,7 @@ def _names(folder: Folder) -> Names:
     """Return the names in the first line of the first file whose line can be read and has them."""
     for artifact in (Artifact.EVENTS, Artifact.MANIFEST, Artifact.METRICS, Artifact.SNAPSHOTS):
         file, check = _opened(folder, artifact, Findings())
-        value = check.value(*next(file.lines(), (1, b""))) or {}
+        value = check.value(1, file.head() or b"") or {}
         run_id, strategy_id = (value.get(name) for name in Names._fields)
         if isinstance(run_id, str) and isinstance(strategy_id, str):
             return Names(run_id, strategy_id)

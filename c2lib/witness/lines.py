@@ -140,8 +140,6 @@ def canonical_object(data: bytes) -> dict[str, Any] | None:
 MAX_DECIMAL = 400
 """Longest decimal text, in characters; no product or sum of a run's decimals comes near."""
 
-_ANY_DECIMAL = Field("", FieldKind.DECIMAL, "any decimal")
-
 
 def field_problem(field: Field, value: Any) -> str | None:
     """Return what is wrong with ``value`` in ``field``, or ``None``."""
@@ -153,7 +151,7 @@ def field_problem(field: Field, value: Any) -> str | None:
 
 def is_decimal(value: Any) -> bool:
     """Whether ``value`` is canonical decimal text that is not too long."""
-    return field_problem(_ANY_DECIMAL, value) is None
+    return field_problem(Field("", FieldKind.DECIMAL, "any decimal"), value) is None
 
 
 def problems(fields: Iterable[Field], value: Mapping[str, Any], *, closed: bool) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from weakref import finalize
@@ -30,15 +30,17 @@ _FIRST, _CHUNK = 1 << 8, 1 << 18
 """Bytes of the first and of the longest piece that is read at once; pieces double, so that marks begin early."""
 
 
+_REASONS = {
+    **errno.errorcode,
+    **dict.fromkeys(NOT_REGULAR, "not a regular file"),
+    errno.ELOOP: "a symbolic link",
+    errno.EFBIG: "growing while it is read",
+}
+
+
 def why(error: OSError) -> str:
     """Return the reason of an operating system error in words that no locale changes."""
-    if error.errno in NOT_REGULAR:
-        return "not a regular file"
-    if error.errno == errno.ELOOP:
-        return "a symbolic link"
-    if error.errno == errno.EFBIG:
-        return "growing while it is read"
-    return errno.errorcode.get(error.errno or 0, "unreadable")
+    return _REASONS.get(error.errno or 0, "unreadable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +52,27 @@ class FileFacts:
     lines: int
 
 
+@dataclass(eq=False)
 class ArtifactFile:
-    """One file of a run directory, read once by :meth:`lines` or :meth:`blocks`.
+    """One file of a run directory, read once by :meth:`blocks`.
 
     ``facts`` are there when it was read to its end. Lines behind too many findings are hashed and counted, and not
     yielded. ``marks`` maps the end of each piece that was read to the sha256 of all bytes up to there. A file that is
     ``kept`` stays open, for :meth:`again` and :meth:`at`, until it is closed or no longer used.
     """
 
-    def __init__(
-        self,
-        directory: int,
-        name: str,
-        findings: Findings,
-        limit: int = MAX_LINE,
-        progress: Callable[[int], object] | None = None,
-        *,
-        kept: bool = False,
-    ) -> None:
-        self.name = name
-        self.facts: FileFacts | None = None
-        self.marks: dict[int, bytes] = {}
-        self._directory = directory
-        self._findings = findings
-        self._limit = limit
-        self._progress = progress
-        self._kept = kept
-        self._rest: Iterator[tuple[int, bytes]] | None = None
-        self._descriptor = -1
-        self._closing: finalize[[int], ArtifactFile] | None = None
-        self._error = OSError(errno.EIO, "not read")
+    directory: int
+    name: str
+    findings: Findings
+    limit: int = MAX_LINE
+    progress: Callable[[int], object] | None = None
+    kept: bool = field(default=False, kw_only=True)
+    facts: FileFacts | None = field(default=None, init=False)
+    marks: dict[int, bytes] = field(default_factory=dict, init=False)
+    _rest: Iterator[tuple[int, bytes]] | None = field(default=None, init=False)
+    _descriptor: int = field(default=-1, init=False)
+    _closing: finalize[[int], ArtifactFile] | None = field(default=None, init=False)
+    _error: OSError = field(default=OSError(errno.EIO, "not read"), init=False)
 
     def head(self) -> bytes | None:
         """Return the bytes of the first line that is not too long, or ``None``; it is still read by the others."""
@@ -88,16 +81,8 @@ class ArtifactFile:
         self._rest = blocks if first is None else chain([first], blocks)
         return None if first is None else first[1].partition(b"\n")[0]
 
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the number, from 1, and the bytes of every line that is not too long, its end left off."""
-        for number, block in self.blocks():
-            for line in enumerate(block.split(b"\n"), number):
-                yield line
-                if self._findings.full(self.name):
-                    break
-
     def blocks(self) -> Iterator[tuple[int, bytes]]:
-        r"""Return the same lines by many: the number of the first, and the lines joined by ``\n``."""
+        r"""Return the lines that are not too long, many at once: the number of the first, and all joined by ``\n``."""
         return self._rest if self._rest is not None else self._read()
 
     def measured(self) -> FileFacts:
@@ -133,17 +118,17 @@ class ArtifactFile:
 
     def _read(self) -> Iterator[tuple[int, bytes]]:
         try:
-            self._descriptor = open_regular(self.name, self._directory)
+            self._descriptor = open_regular(self.name, self.directory)
             self._closing = finalize(self, os.close, self._descriptor)
-            self.facts = yield from self._split(self._findings, None)
+            self.facts = yield from self._split(self.findings, None)
         except FileNotFoundError as error:
             self._error = error
-            self._findings.add(FindingCode.MISSING_FILE, self.name)
+            self.findings.add(FindingCode.MISSING_FILE, self.name)
         except OSError as error:
             self._error = error
-            self._findings.add(FindingCode.UNREADABLE_FILE, self.name, expected="a regular file", seen=why(error))
+            self.findings.add(FindingCode.UNREADABLE_FILE, self.name, expected="a regular file", seen=why(error))
         finally:
-            if not self._kept:
+            if not self.kept:
                 self.close()
 
     def _split(
@@ -161,8 +146,8 @@ class ArtifactFile:
             mark = digest.copy().digest()
             if marks is None:
                 self.marks[size] = mark
-                if self._progress is not None:
-                    self._progress(len(chunk))
+                if self.progress is not None:
+                    self.progress(len(chunk))
             elif marks.get(size) != mark:
                 raise OSError(errno.EIO, "altered")
             end = chunk.rfind(b"\n")
@@ -182,7 +167,7 @@ class ArtifactFile:
     def _keep(self, begun: list[bytes], length: int, part: bytes) -> int:
         """Add ``part`` to a line that was begun, unless the line is too long already; return its length."""
         length += len(part)
-        if length > self._limit:
+        if length > self.limit:
             begun.clear()
         else:
             begun.append(part)
@@ -193,13 +178,13 @@ class ArtifactFile:
     ) -> Iterator[tuple[int, bytes]]:
         """Yield the line that was begun and has ``length`` so far, with ``rest``: its own and further whole lines."""
         more = b"\n"
-        while more and length + len(rest) > self._limit:
+        while more and length + len(rest) > self.limit:
             first, more, rest = rest.partition(b"\n")
             length = self._keep(begun, length, first)
-            if length <= self._limit:
+            if length <= self.limit:
                 yield number, b"".join(begun)
             else:
-                expected = f"a line of at most {self._limit} bytes"
+                expected = f"a line of at most {self.limit} bytes"
                 findings.add(FindingCode.MALFORMED_LINE, self.name, number, expected=expected, seen=f"{length} bytes")
             begun, length, number = [], 0, number + 1
         if more:

@@ -34,8 +34,8 @@ RECOGNISED_KINDS = tuple(
 MOST_KNOWN = 4096
 """Most decimal texts that are remembered."""
 
-number = lru_cache(MOST_KNOWN)(Decimal)
-"""``number(text)`` returns the decimal that a canonical text stands for."""
+decimal = lru_cache(MOST_KNOWN)(Decimal)
+"""``decimal(text)`` returns the decimal that a canonical text stands for."""
 
 SORTED_FIELDS: Mapping[str, tuple[Field, ...]] = {
     kind.value: tuple(sorted(fields, key=lambda field: field.name)) for kind, fields in PAYLOADS.items()
@@ -46,7 +46,7 @@ SORTED_FIELDS: Mapping[str, tuple[Field, ...]] = {
 def values_of(kind: str, payload: Mapping[str, Any]) -> Values:
     """Return the values of a payload that keeps the contract; what it carries beyond that is left out."""
     return tuple(
-        number(payload[field.name])
+        decimal(payload[field.name])
         if field.kind is FieldKind.DECIMAL and payload[field.name] is not None
         else payload[field.name]
         for field in SORTED_FIELDS[kind]
@@ -55,7 +55,7 @@ def values_of(kind: str, payload: Mapping[str, Any]) -> Values:
 
 _EXPRESSIONS = {
     FieldKind.INTEGER: "int({0})",
-    FieldKind.DECIMAL: "number({0})",
+    FieldKind.DECIMAL: "decimal({0})",
     FieldKind.TEXT: r"""loads(f'"{{{0}}}"') if "\\" in {0} else {0}""",
     FieldKind.TEXT_LIST: "loads({0})",
 }
@@ -73,7 +73,7 @@ def compile_values(kind: str) -> Callable[[Sequence[str | None]], Values]:
         expressions.append(f"None if {field.name} is None else {made}" if field.nullable else made)
     names = ", ".join(field.name for field in SORTED_FIELDS[kind])
     source = f"def values(texts):\n    {names}, = texts\n    return {', '.join(expressions)},"
-    namespace: dict[str, Any] = {"number": number, "loads": json.loads}
+    namespace: dict[str, Any] = {"decimal": decimal, "loads": json.loads}
     exec(compile(source, f"<values of {kind}>", "exec"), namespace)  # noqa: S102 - the source is the contract table
     made_of: Callable[[Sequence[str | None]], Values] = namespace["values"]
     return made_of

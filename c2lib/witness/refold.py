@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from c2lib.core.contract import LIQUIDITIES, PRICES_OF_TYPE
@@ -19,7 +19,7 @@ from c2lib.core.model import BUY
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger
 from c2lib.core.vocabulary import INSUFFICIENT_FUNDS, MIN_EQUITY, EventKind, StopReason
 from c2lib.witness.findings import FindingCode
-from c2lib.witness.recognise import RECOGNISED_KINDS, Values, number, values_of
+from c2lib.witness.recognise import RECOGNISED_KINDS, Values, decimal, values_of
 
 Report = Callable[[FindingCode, object, object], None]
 """``report(code, expected, seen)`` of the event that is being folded."""
@@ -41,11 +41,6 @@ _ACKNOWLEDGED = (OrderTrigger.ACKNOWLEDGED.value,)
 _UNASKED = (OrderTrigger.CANCELLED.value,)
 _ASKED = (OrderTrigger.CANCEL_REQUESTED.value, *_UNASKED)
 """The moves that a cancel stands for; one that is pending leaves no event."""
-_TRIGGERS = {
-    EventKind.ORDER_REJECTED: (OrderTrigger.REJECTED.value,),
-    EventKind.ORDER_EXPIRED: (OrderTrigger.EXPIRED.value,),
-}
-"""The moves of an order that an event stands for."""
 
 _LEDGER, _SEQUENCE = FindingCode.LEDGER_WRONG, FindingCode.SEQUENCE_BROKEN
 
@@ -105,7 +100,8 @@ class Books:
         self._fill_index, self._least_cash = -1, _ZERO
         self.folds: Mapping[str, Callable[[Values], None]] = {
             **dict.fromkeys((kind.value for kind in RECOGNISED_KINDS), self._no_order),
-            **{kind.value: partial(self._answered, triggers) for kind, triggers in _TRIGGERS.items()},
+            EventKind.ORDER_REJECTED.value: partial(self._answered, (OrderTrigger.REJECTED.value,)),
+            EventKind.ORDER_EXPIRED.value: partial(self._answered, (OrderTrigger.EXPIRED.value,)),
             EventKind.ORDER_ACKNOWLEDGED.value: self._acknowledged,
             EventKind.ORDER_CANCELLED.value: self._cancelled,
             EventKind.STRATEGY_TICK.value: self._ticked,
@@ -129,7 +125,7 @@ class Books:
         if kind in self.folds:
             self.folds[kind](values_of(kind, payload))
         elif kind == EventKind.SESSION_START:
-            self.start, self.cash = payload, number(payload["initial_cash"])
+            self.start, self.cash = payload, decimal(payload["initial_cash"])
         elif kind == EventKind.REJECTED:
             self.rejection = payload
         else:
@@ -227,7 +223,7 @@ class Books:
         order = self._open.get(values[2])
         if order is not None and order.broker_order_id is None:
             order.broker_order_id = values[1]
-            if order.broker_order_id is None:
+            if values[1] is None:
                 self._report(_LEDGER, "a broker_order_id", None)
         self._answered(_ACKNOWLEDGED, values)
 
@@ -286,10 +282,7 @@ class Books:
 
     def fees_at(self, rates: Mapping[str, Decimal]) -> Decimal:
         """Return the fees that the fills cost at a share of their notional, by liquidity."""
-        total = _ZERO
-        for liquidity, notional in self.turnover.items():
-            total = _add(total, _multiply(notional, rates[liquidity]))
-        return total
+        return reduce(_add, (_multiply(notional, rates[name]) for name, notional in self.turnover.items()))
 
     def _reconciled(self, values: Values) -> None:
         _, _, broker_cash, broker_position, cash, mismatches, position = values
@@ -311,8 +304,8 @@ class Books:
         if name in self._open:
             self._report(_LEDGER, "the name of no open order", name)
         # a session counts the names that it gives
-        number = int(name[2:]) if name[2:].isdecimal() else 0
-        given = 0 < number <= self.submitted and name == f"c-{number:06d}"
+        count = int(name[2:]) if name[2:].isdecimal() else 0
+        given = 0 < count <= self.submitted and name == f"c-{count:06d}"
         expected = "too_late" if given else "unknown_order"
         if reason != expected:
             self._report(_LEDGER, f"reason {expected}", reason)
@@ -327,11 +320,11 @@ class Books:
         last_close_counts = self.ticks > payload["steps"] or (self.ticks == payload["steps"] and not failed)
         if last_close_counts and (mark is None) is not (self.mark is None):
             self._report(_LEDGER, "a mark_price when a bar was seen, else none", mark)
-        elif last_close_counts and mark is not None and number(mark) != self.mark:
+        elif last_close_counts and mark is not None and decimal(mark) != self.mark:
             self._report(_LEDGER, f"mark_price {decimal_text(self.mark or _ZERO)}", mark)
-        self.mark = None if mark is None else number(mark)
+        self.mark = None if mark is None else decimal(mark)
         if not failed:
             self._went_on()
         for name, own in (("position", self.position), ("cash", self.cash), ("equity", self.equity)):
-            if number(payload[name]) != own:
+            if decimal(payload[name]) != own:
                 self._report(_LEDGER, f"{name} {decimal_text(own)}", payload[name])

@@ -68,8 +68,8 @@ def test_skipped_replay_is_unchecked(evidence: Path) -> None:
     report = verify_evidence(evidence, replay=False)
     assert (report.ok, report.replayed) == (True, False)
     assert report.unchecked == ("re-execution: left out", REPLAY_AS_STATED)
-    evidence.write_text(evidence.read_text().replace("Steps | <code>64", "Steps | <code>63"))
-    assert found(verify_evidence(evidence, replay=False)) == [f"EVIDENCE_DIFFERS {PASS}:25"]
+    evidence.write_text(evidence.read_text().replace("64 of 64 steps", "63 of 64 steps"))
+    assert found(verify_evidence(evidence, replay=False)) == [f"EVIDENCE_DIFFERS {PASS}:16"]
 
 
 def test_every_line_is_compared(evidence: Path) -> None:
@@ -86,7 +86,7 @@ def test_first_difference_is_shown(evidence: Path) -> None:
     """A forged claim in an evidence file is a finding with the line number and the expected and seen text."""
     text = evidence.read_text()
     number = text.split("\n").index("## Claims") + 1
-    forged = text.replace("<code>10 fills</code> | PASS", "<code>99 fills</code> | PASS")
+    forged = text.replace("→ `10 fills`", "→ `99 fills`")
     assert forged != text
     evidence.write_text(forged)
     (finding,) = verify_evidence(evidence, replay=True).findings
@@ -127,7 +127,7 @@ def test_evidence_of_other_run_differs(published: Path, evidence: Path, tmp_path
     moved = Path(shutil.copy(evidence, place / "evidence"))
     report = verify_evidence(moved, replay=True)
     assert verify_run(place, replay=True).ok
-    assert found(report) == [f"EVIDENCE_DIFFERS {PASS}:21"]
+    assert found(report) == [f"EVIDENCE_DIFFERS {PASS}:3"]
 
 
 def test_evidence_elsewhere_anchors_run(published: Path, evidence: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_evidence_elsewhere_anchors_run(published: Path, evidence: Path, tmp_pat
     shutil.rmtree(published)
     run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=8, run_id=RUN), out_dir=published.parents[2])
     assert verify_run(published, replay=True).ok
-    assert found(verify_evidence(kept, replay=True, run=published)) == [f"EVIDENCE_DIFFERS {PASS}:21"]
+    assert found(verify_evidence(kept, replay=True, run=published)) == [f"EVIDENCE_DIFFERS {PASS}:3"]
 
 
 def test_linked_folder_keeps_run(published: Path, tmp_path: Path) -> None:
@@ -216,10 +216,10 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda data: data[: len(data) // 2],
     "doubled": lambda data: data + data,
     "picture outside": lambda data: data.replace(
-        b"No picture was drawn.", b"| <code>../../x.png</code> | <code>" + b"0" * 64 + b"</code> |"
+        b"## Appendix: hashes", b"## Appendix: hashes\n| 15 | picture ../../x.png | `" + b"0" * 64 + b"` |"
     ),
     "picture of another name": lambda data: data.replace(
-        b"No picture was drawn.", b"| <code>more.png</code> | <code>" + b"0" * 64 + b"</code> |"
+        b"## Appendix: hashes", b"## Appendix: hashes\n| 15 | picture more.png | `" + b"0" * 64 + b"` |"
     ),
 }
 
@@ -279,7 +279,7 @@ def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the pictures of a run the first time only: the same run gives the same bytes."""
     drawn: dict[str, dict[str, bytes]] = {}
 
-    def draw(run: Run, _: object) -> dict[str, bytes]:
+    def draw(run: Run, *_: object) -> dict[str, bytes]:
         digest = run.summary.artifacts[Artifact.EVENTS].sha256
         if digest not in drawn:
             drawn[digest] = plot_files(run)
@@ -318,7 +318,7 @@ def test_unnamed_picture_is_found(published: Path) -> None:
     """Evidence that names only some of the pictures is a PICTURE_DIFFERS finding."""
     path = drafted(published, plots=True)
     lines = path.read_text().split("\n")
-    path.write_text("\n".join(line for line in lines if "phases.png" not in line).replace("\n\n\n", "\n\n"))
+    path.write_text("\n".join(line for line in lines if "tear_sheet.png" not in line).replace("\n\n\n", "\n\n"))
     assert found(verify_evidence(path, replay=False)) == [f"PICTURE_DIFFERS {PASS}:0"]
 
 

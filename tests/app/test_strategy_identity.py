@@ -235,9 +235,9 @@ def test_evidence_names_file_strategy(tmp_path: Path) -> None:
     draft = write_evidence(place, date="2026-01-31", owner="ops", run_kept_strategy=True, plots=False)
     assert draft.passed
     assert manifest_of(place)["strategy"]["sha256"] in draft.text
-    assert "<code>mine</code> of origin <code>file</code>" in draft.text
+    assert "`mine`, from a file, class `" in draft.text
     assert "run-kept-strategy" in draft.text
-    assert "sma_cross" not in draft.text.replace("sma_cross</code>", "")
+    assert "sma_cross" not in draft.text
 
 
 def test_edited_readme_strategy_runs(tmp_path: Path, command: object) -> None:

@@ -12,6 +12,7 @@ of them changes. Nothing here asserts, as ``python -O`` runs it too.
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ GOLDEN = {
         "audit.jsonl": "58502a69347797502b69275f8dab4dafb72af22a4ad9c7351a406722f74d3801",
         "metrics.json": "7d103f28800709811d552af4bd0b9c5fcd7905b4bbc51af182e65a28d6952f5c",
         "run_manifest.json": "1458df2c04d34d79116d7cbbfae2a9ad53b0d37856cdc1e78d4a231a471a1198",
-        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "bbd9d15f8da6b44c6ad4dc6aba7a87a90a0df9bef81c228dd4d88d70d212d7a8",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "68939b74e268ef44d440120da1bc21e5eb09f1fcb5595bb3eff82a76f2364a77",
         "run_digest": "ac821afb5ef5c7d5b06d067f85341616b2c3c96be034479e23d88f1bca60b397",
     },
     "file": {
@@ -41,7 +42,7 @@ GOLDEN = {
         "audit.jsonl": "e1208195d7ac5b63bec3323f4c3cb391a7688df35933f64a5914606723eb5ac5",
         "metrics.json": "141b2b2f5dc4b96b3f9c6773b6baeb07c5b7c8b7b8af28e1723b40d6fd3e3927",
         "run_manifest.json": "6373dcf96698e67f63590cadbcb2f57dd92e511d55d9067952e40bcff54b6f40",
-        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "04112eac9be42e107bfc83ce809565055007fdfffc18edf52dddf348eaa41f2f",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "39c58e4431c899bcc150d0e20dde1ee87d497381b16162828fe26149d5f4b997",
         "run_digest": "aa9d56cd786c5e1a01534636e918460f238580a34f7535513f72fb48bfddd1ca",
     },
 }
@@ -75,11 +76,15 @@ def turn_listings_round() -> None:
 
 
 def facts_of(place: Path, **needed: Any) -> dict[str, str]:
-    """Return the digests of a run's sealed files and of its draft, and its own digest."""
+    """Return the digests of a run's sealed files and of its draft, less the market file's name, and its own digest."""
     draft = write_evidence(place, date="2026-02-03", owner="Zoë Q.", plots=False, **needed)
     facts = {name: sha256_hex(data) for name, data in sealed_bytes(place).items()}
-    written = Path(draft.path).read_bytes()
-    return facts | {Path(draft.path).name: sha256_hex(written), "run_digest": manifest_of(place)["run_digest"]}
+    written = Path(draft.path).read_text(encoding="utf-8")
+    if "market" in needed:
+        name = needed["market"].name
+        for said in (shlex.quote(f"../../../../{name}"), f"`{name}`"):
+            written = written.replace(said, "MARKET")
+    return facts | {Path(draft.path).name: sha256_hex(written.encode()), "run_digest": manifest_of(place)["run_digest"]}
 
 
 def made_in(folder: Path, market: str) -> dict[str, dict[str, str]]:

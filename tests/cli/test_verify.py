@@ -155,7 +155,7 @@ def test_renamed_folder_is_a_note(command: Command, published: Path) -> None:
     answer = command("evidence", place, "--no-plots")
     draft = Path(answer.facts["path"])
     assert (answer.code, draft.parent.parent) == (0, place)
-    assert f"<code>{RUN}</code>" in draft.read_text()
+    assert f"`{RUN}`" in draft.read_text()
     assert "from_tokyo" not in draft.read_text()
     assert command("verify", draft).code == 0
 

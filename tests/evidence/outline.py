@@ -5,17 +5,20 @@ from typing import NamedTuple
 
 
 class Outline(NamedTuple):
-    """Headings in order, the cells of each table row by table, and how many list items, tags and pictures there are."""
+    """Headings, the cells of each table row by table, how many list items and fences, tags, pictures."""
 
     headings: list[str]
     tables: list[list[int]]
     bullets: int
     tags: set[str]
     pictures: list[str]
+    fences: int
 
 
 def outline(text: str) -> Outline:
-    """Return the outline of a draft."""
+    """Return the outline of a draft; a code span counts as the tag that it is."""
+    text, fences = re.subn(r"(?ms)^```bash\n.*?^```$", "", text)
+    text = re.sub(r"(?m)(?<!`)`(?!`)([^`\n]+)`", "<code></code>", text)
     headings: list[str] = []
     tables: list[list[int]] = []
     bullets, inside = 0, False
@@ -33,4 +36,5 @@ def outline(text: str) -> Outline:
         bullets,
         set(re.findall(r"<[^>]*>?", text)),
         re.findall(r"!\[[^\]]*\]\([^)]*\)", text),
+        fences,
     )

@@ -5,12 +5,14 @@ from typing import Any
 
 from c2lib.core.config import DryrunConfig, SealedConfig, seal
 from c2lib.evidence.claims import Replay, Verification
+from c2lib.evidence.course import Course
 from c2lib.witness.audit import PhaseMove
 from c2lib.witness.findings import Verdict
 from c2lib.witness.reader import FileFacts
 from c2lib.witness.summary import RunSummary
 
 CLEAN = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
+COURSE = Course(8, "2026-01-01 00:00", "2026-01-01 00:07", "1 min", trades=1, pnl="-0.04", drawdown="0.31", imports={})
 
 
 def digest(word: str) -> str:

@@ -122,16 +122,16 @@ def test_uneventful_run_has_one_risk() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"position": "-3"}, "A position of <code>&#45;3</code> was open at the end; it was not closed."),
-        ({"sink_retries": 2}, "Writes of the record that were tried again: <code>2</code>."),
-        ({"rail_trips": 1}, "Rails broken: <code>1</code>."),
-        ({"no_live_attempts": 4}, "Attempts to leave the process: <code>4</code>, all refused."),
+        ({"position": "-3"}, "A position of `-3` was open at the end; it was not closed."),
+        ({"sink_retries": 2}, "Writes of the record that were tried again: `2`."),
+        ({"rail_trips": 1}, "Rails broken: `1`."),
+        ({"no_live_attempts": 4}, "Attempts to leave the process: `4`, all refused."),
         ({"stop_reason": "cancelled"}, "The session was cancelled before its bound."),
         ({"enabled_overridden": True}, "A test overrode the gate to live trading: this run can never bear a PASS."),
-        ({"event_counts": {"ORDER_REJECTED": 3}}, "Orders that the broker rejected: <code>3</code>."),
+        ({"event_counts": {"ORDER_REJECTED": 3}}, "Orders that the broker rejected: `3`."),
         (
             {"fail_code": "C2_ABORT_EXCEPTION", "fail_reason": "a | b"},
-            "The session needs its operator: <code>C2_ABORT_EXCEPTION</code> <code>a &#124; b</code>.",
+            "The session needs its operator: `C2_ABORT_EXCEPTION` <code>a &#124; b</code>.",
         ),
     ],
 )
@@ -143,6 +143,6 @@ def test_each_risk_is_stated(change: dict[str, Any], sentence: str) -> None:
 def test_failures_precede_other_risks() -> None:
     """Failed claims stand first in the risk sentences, then the verifier's findings, then the rejection."""
     found = notes(rejected_summary(), replace(CLEAN, findings=2))
-    assert found[0].startswith("Claims that do not hold: <code>status</code>, ")
-    assert found[1] == "The verifier reports <code>2</code> findings: read them first."
-    assert found[2].startswith("Preflight rejected the run: <code>C2_REJECT_LIVE_ENABLED</code> <code>enabled is true")
+    assert found[0].startswith("Claims that do not hold: `status`, ")
+    assert found[1] == "The verifier reports `2` findings: read them first."
+    assert found[2].startswith("Preflight rejected the run: `C2_REJECT_LIVE_ENABLED` `enabled is true")

@@ -1,4 +1,5 @@
 import html
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,25 +14,28 @@ from c2lib.core.contract import CLOCK_MODES
 from c2lib.core.errors import ConfigError, InputError
 from c2lib.core.vocabulary import StopReason
 from c2lib.evidence.claims import Replay, Verification, evaluate
-from c2lib.evidence.render import TEMPLATE_NAME, evidence_name, render
+from c2lib.evidence.course import Course
+from c2lib.evidence.render import TEMPLATE_NAME, Stated, evidence_name, render
 from c2lib.witness.findings import Verdict
 from c2lib.witness.summary import RunSummary
 from tests.evidence.outline import outline
-from tests.evidence.runs import CLEAN, clean_summary, config, digest, rejected_summary
+from tests.evidence.runs import CLEAN, COURSE, clean_summary, config, digest, rejected_summary
 
 TEMPLATE = (Path(__file__).parents[2] / "evidence_templates" / TEMPLATE_NAME).read_text(encoding="utf-8")
 GOLDEN = Path(__file__).with_name("golden_ev.md")
 PLOTS = {name: digest(name) for name in ("phases.png", "price.png", "tear_sheet.png")}
 
 SECTIONS = [
-    "## Scope",
+    "## Summary",
     "## Claims",
+    "## Scope",
     "## Artifacts",
     "## Verification Steps",
     "## Safety/Governance",
     "## What this does not prove",
     "## Risk Notes",
     "## Plots",
+    "## Appendix: hashes",
 ]
 
 
@@ -42,10 +46,12 @@ def draft(
     date: str = "2026-01-31",
     owner: str = "ops (A. Reviewer)",
     plots: Mapping[str, str] = PLOTS,
+    course: Course = COURSE,
+    **stated: Any,
 ) -> str:
     """Return the draft of a run, with the claims that follow from it."""
     claims = evaluate(summary, verification)
-    return render(template, summary, claims, verification, date=date, owner=owner, plots=plots)
+    return render(template, summary, claims, verification, course, Stated(date, owner, plots, **stated))
 
 
 def test_clean_draft_matches_golden() -> None:
@@ -56,10 +62,11 @@ def test_clean_draft_matches_golden() -> None:
 
 
 def test_draft_has_fixed_sections() -> None:
-    """A draft has one title, eight sections, and the tables and pictures that its run gives."""
+    """A draft has one title, ten sections, and the tables and pictures that its run gives."""
     seen = outline(draft(clean_summary()))
     assert seen.headings == ["# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS", *SECTIONS]
-    assert seen.tables == [[2] * 19, [6] * 15, [3] * 12, [4] * 7, [2] * 6, [2] * 5]
+    assert seen.tables == [[4] * 15, [2] * 13, [4] * 7, [3] * 19]
+    assert seen.fences == 5
     assert seen.tags == {"<code>", "</code>"}
     assert seen.pictures == [
         "![phases.png](phases.png)",
@@ -72,52 +79,54 @@ def test_rejected_run_renders_fail() -> None:
     """The draft of a rejected run has FAIL in its title and names the failed claims and the reject code."""
     text = draft(rejected_summary())
     assert text.startswith("# EV-20260131-FINISH_C2-ORCH-DRYRUN-FAIL\n")
-    assert "- **Status:** DRAFT, FAIL (6 of 13 claims hold; failed: <code>status</code>, " in text
-    assert "- Claims that do not hold: <code>status</code>, <code>stop_reason</code>, " in text
-    assert "- Preflight rejected the run: <code>C2_REJECT_LIVE_ENABLED</code> " in text
+    assert "- **Verdict:** **FAIL**, 6 of 13 claims hold; failed: `status`, " in text
+    assert "- Claims that do not hold: `status`, `stop_reason`, " in text
+    assert "- Preflight rejected the run: `C2_REJECT_LIVE_ENABLED`\n" in text
     assert outline(text).headings[1:] == SECTIONS
 
 
 def test_weaker_criteria_stand_first() -> None:
     """Criteria weaker than the default profile stand in the first lines, beside the verdict, with both values."""
     weak = config(criteria={"min_fills": 0, "stop_reason": None, "steps_as_planned": False, "max_rail_trips": 2})
-    first = draft(clean_summary(weak, fills=0, rail_trips=2)).split("\n")[:9]
-    assert first[6] == "- **Status:** DRAFT, PASS (11 of 11 claims hold)"
-    assert html.unescape(first[7]) == (
-        "- **Criteria:** WEAKER than the default profile: "
-        "<code>stop_reason</code> <code>null</code> instead of <code>completed</code>, "
-        "<code>steps_as_planned</code> <code>false</code> instead of <code>true</code>, "
-        "<code>min_fills</code> <code>0</code> instead of <code>1</code>, "
-        "<code>max_rail_trips</code> <code>2</code> instead of <code>0</code>"
-    )
-    assert "- **Criteria:** no weaker than the default profile" in draft(clean_summary())
-    assert "- **Criteria:** cannot be read; the default profile stands in" in draft(RunSummary())
+    first = draft(clean_summary(weak, fills=0, rail_trips=2)).split("\n")
+    assert first[10:12] == [
+        "- **Verdict:** **PASS**, 11 of 11 claims hold.",
+        (
+            "- **Criteria:** WEAKER than the default profile: "
+            "`stop_reason` `null` instead of `completed`, "
+            "`steps_as_planned` `false` instead of `true`, "
+            "`min_fills` `0` instead of `1`, "
+            "`max_rail_trips` `2` instead of `0`."
+        ),
+    ]
+    assert "- **Criteria:** no weaker than the default profile." in draft(clean_summary())
+    assert "- **Criteria:** they cannot be read; the default profile stands in." in draft(RunSummary())
 
 
 def test_sealed_criteria_claim_no_time() -> None:
     """A draft claims that the record holds together around the criteria, and never that they stood before the run."""
-    text = draft(clean_summary())
+    text = " ".join(draft(clean_summary()).split())
     assert "before the first step" not in text.replace("Steps bounded before the first one", "")
-    assert text.count("before the run, only a digest kept elsewhere proves") == 2
+    assert text.count("before the run, only a digest kept elsewhere proves") == 1
 
 
 def test_missing_claims_render_fail() -> None:
-    """A draft without claims is a FAIL whose status says that claims are missing."""
+    """A draft without claims is a FAIL whose verdict says that claims are missing."""
     summary = clean_summary()
-    text = render(TEMPLATE, summary, (), CLEAN, date="2026-01-31", owner="ops", plots={})
-    assert "- **Status:** DRAFT, FAIL (0 of 0 claims hold; failed: claims are missing)" in text
+    text = render(TEMPLATE, summary, (), CLEAN, COURSE, Stated("2026-01-31", "ops", {}))
+    assert "- **Verdict:** **FAIL**, 0 of 0 claims hold; claims are missing.\n" in text
 
 
 def test_empty_run_renders_draft() -> None:
     """An empty run summary renders as a FAIL draft with every section."""
-    text = draft(RunSummary(), Verification(Verdict.INCOMPLETE, 1, Replay.IMPOSSIBLE), plots={})
+    text = draft(RunSummary(), Verification(Verdict.INCOMPLETE, 1, Replay.IMPOSSIBLE), plots={}, course=Course())
     assert outline(text).headings == ["# EV-20260131-FINISH_C2-ORCH-DRYRUN-FAIL", *SECTIONS]
     assert "No picture was drawn." in text
 
 
 def test_draft_has_no_trailing_blanks() -> None:
     """A draft ends in one newline and no line ends in a blank, whatever its template holds."""
-    text = draft(clean_summary(), template="\n\n" + TEMPLATE.replace("\n", "  \r\n") + "\n\n")
+    text = draft(clean_summary(), template="\n\n" + re.sub("(?<!%})\n", "  \r\n", TEMPLATE) + "\n\n")
     assert text == draft(clean_summary())
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
@@ -178,17 +187,41 @@ def test_owner_is_escaped() -> None:
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        (TEMPLATE.replace("$claims", "all well"), r"placeholder \$claims is missing"),
-        (TEMPLATE + "$wish", r"unknown placeholder \$wish"),
-        (TEMPLATE + "${wish}", r"unknown placeholder \$wish"),
-        (TEMPLATE + "costs 5 $", r"begins no placeholder"),
-        ("", r"placeholder \$evidence_id is missing"),
+        (re.sub(r"{{ outcome }}", "all well", TEMPLATE), "outcome is missing"),
+        (TEMPLATE + "{{ wish }}", "'wish' is undefined"),
+        (TEMPLATE + "{{ run.wish }}", "has no attribute 'wish'"),
+        (TEMPLATE + "{{ wish", "unexpected end of template"),
+        (TEMPLATE + "{{ run.__class__.__init__.__globals__ }}", "access to attribute .* is unsafe"),
+        (TEMPLATE + "{% include '/etc/hostname' %}", "no loader for this environment"),
+        (TEMPLATE + "{{ 'a' + 1 }}", "can only concatenate str"),
+        (TEMPLATE + "{{ 1 // 0 }}", "division"),
+        ("", "evidence_id is missing"),
     ],
 )
 def test_unfit_template_is_refused(template: str, problem: str) -> None:
-    """A template with a missing, unknown or malformed placeholder raises an InputError that names the problem."""
-    with pytest.raises(InputError, match=problem):
+    """A template that leaves a part out, asks for what is not there or reaches out raises an InputError."""
+    with pytest.raises(InputError, match=f"^template: .*{problem}"):
         draft(clean_summary(), template=template)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "run.symbol",
+        "run.symbol|safe",
+        "run.symbol ~ ''",
+        "[run.symbol, run.symbol|code]|join(' ')",
+        "'%s'|format(run.symbol)",
+        "{'x': run.symbol}",
+    ],
+)
+def test_templates_cannot_show_structure(expression: str) -> None:
+    """Whatever expression of a template shows a value of the run, the value adds no structure to the draft."""
+    template = f"{TEMPLATE}\n{{{{ {expression} }}}}\n"
+    hostile = "x`\n## Claims\n\n| a | b |\n<script>[x](y)"
+    assert outline(draft(clean_summary(symbol=hostile), template=template)).headings[1:] == SECTIONS
+    shown = draft(clean_summary(symbol=hostile), template=template).split("\n")[-2]
+    assert not re.search("[|<>\\[]", shown.replace("<code>", "").replace("</code>", ""))
 
 
 @pytest.mark.parametrize(
@@ -207,9 +240,9 @@ def test_invalid_plot_is_refused(plots: dict[str, str]) -> None:
         draft(clean_summary(), plots=plots)
 
 
-def test_dollar_in_value_stays() -> None:
-    """The text of a placeholder inside a value of the run is shown and not substituted."""
-    assert "<code>&#36;claims&#36;&#123;owner&#125;</code>" in draft(clean_summary(symbol="$claims${owner}"))
+def test_expression_in_value_stays() -> None:
+    """The text of a template's expression inside a value of the run is shown and not evaluated."""
+    assert "`{{ owner }}{% if 1 %}`" in draft(clean_summary(symbol="{{ owner }}{% if 1 %}"))
 
 
 def hostile_summary(text: str) -> RunSummary:

@@ -29,9 +29,11 @@ def test_draft_states_its_inputs() -> None:
 
 
 def test_pictures_come_from_last_section() -> None:
-    """Pictures are read from the section Plots alone, and only under plain names."""
-    row = f"| <code>{{}}</code> | <code>{digest('x')}</code> |"
-    text = "\n".join(["- **Date:** 2026-01-31", "- **Owner:** Q", row.format("a.png"), "## Plots", row.format("b.png")])
+    """Pictures are read from the appendix alone, and only under plain names."""
+    row = f"| 1 | picture {{}} | `{digest('x')}` |"
+    text = "\n".join(
+        ["- **Date:** 2026-01-31", "- **Owner:** Q", row.format("a.png"), "## Appendix: hashes", row.format("b.png")]
+    )
     seen = parse_evidence(f"{text}\n{row.format('../c.png')}\n{row.format('D.png')}\n".encode(), EV, Findings())
     assert seen is not None
     assert list(seen.pictures) == ["b.png"]

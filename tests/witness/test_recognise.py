@@ -18,7 +18,7 @@ from c2lib.witness.recognise import (
     MOST_KNOWN,
     RECOGNISED_KINDS,
     SORTED_FIELDS,
-    number,
+    decimal,
     recogniser_of,
     values_of,
 )
@@ -377,6 +377,6 @@ def test_sorted_fields_match_contract() -> None:
 def test_remembered_texts_are_bounded() -> None:
     """The cache of parsed numbers has a bound, so that memory does not grow with a run."""
     for ticks in range(MOST_KNOWN + 10):
-        assert number(f"{ticks}.5") == Decimal(ticks) + Decimal("0.5")
-    info = number.cache_info()
+        assert decimal(f"{ticks}.5") == Decimal(ticks) + Decimal("0.5")
+    info = decimal.cache_info()
     assert info.currsize == info.maxsize == MOST_KNOWN
