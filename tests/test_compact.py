@@ -24,7 +24,7 @@ BUDGETS = {
 }
 """Most physical lines of each folder, of two together where they share a budget."""
 
-BEYOND_BUDGET: dict[tuple[str, ...], int] = {("core",): 201, ("witness",): 940}
+BEYOND_BUDGET: dict[tuple[str, ...], int] = {("core",): 201, ("witness",): 915}
 """How far a folder may exceed its budget; docs/adr/0007-compact.md gives the reason of each."""
 
 MOST_LINES_IN_ALL = 15_900
