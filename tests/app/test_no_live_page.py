@@ -108,7 +108,7 @@ def test_evidence_states_layer_limits(name: str, layer: str, tmp_path: Path) -> 
     assert draft.passed, draft.failed_claims
     (claim,) = [claim for claim in draft.claims if claim.name == "no_live_held"]
     assert claim.observed == f"layer {layer} held"
-    unproven = draft.text.split("does not prove")[1]
+    unproven = " ".join(draft.text.split("does not prove")[1].split())
     assert ("native code and ctypes could go around it" in unproven) is (layer == "hook")
     assert ("programs that native code starts" in unproven) is (layer == "hook")
     assert ("takes away the network and the sight of other processes" in unproven) is (layer == "namespace")
