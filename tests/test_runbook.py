@@ -15,7 +15,7 @@ PAGES = {language: (DOCS / f"operator-runbook{language}.md").read_text(encoding=
 
 def commands_of(page: str) -> list[str]:
     """Return the commands of a page's blocks, each on one line."""
-    blocks = re.findall(r"^```\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```(?:bash)?\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     return "".join(blocks).replace("\\\n", " ").splitlines()
 
 

@@ -181,23 +181,19 @@ def _order(facts: Mapping[str, Any]) -> OrderRow:
 
 
 class _Trip:
-    """A round trip so far: first and last bar with their times, and what was filled of each side."""
+    """A round trip so far: first and last bar with their times, what was filled of each side, what is still held."""
 
     def __init__(self, side: str, bar: int) -> None:
         self.side = side
         self.bars: dict[int, str | None] = {bar: None}
         self.quantity, self.notional = dict.fromkeys(SIDES, _ZERO), dict.fromkeys(SIDES, _ZERO)
-        self.fees = _ZERO
-
-    @property
-    def held(self) -> Decimal:
-        """How much of what was entered is not left yet."""
-        return _subtract(self.quantity[BUY], self.quantity[SELL]).copy_abs()
+        self.held = self.fees = _ZERO
 
     def take(self, side: str, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
         """Add a fill, or a part of one."""
         self.quantity[side] = _add(self.quantity[side], quantity)
         self.notional[side] = _add(self.notional[side], _multiply(quantity, price))
+        self.held = _subtract(self.quantity[BUY], self.quantity[SELL]).copy_abs()
         self.fees = _add(self.fees, fee)
 
     def row(self) -> RoundTrip:
