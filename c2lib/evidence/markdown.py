@@ -117,13 +117,9 @@ def short(value: object) -> str:
 
 
 def wrapped(value: object, begun: int = 2) -> Encoded:
-    """Return a value as the text of a list item, in lines of at most 100 characters where its words allow it.
+    """Return a value as the text of a list item whose first line has ``begun`` characters, in lines of at most 100.
 
     What could be structure at the beginning of a line is encoded anywhere, and a code span is one word.
-
-    Args:
-        value: the text.
-        begun: characters that stand on its first line already.
     """
     words = _SPAN.sub(lambda match: match[0].replace(" ", "\0"), encoded(value))
     lines = wrap(words, 98, initial_indent=" " * (begun - 2), break_long_words=False, break_on_hyphens=False)

@@ -107,17 +107,12 @@ def checked_owner(owner: str) -> Encoded:
 
 
 def render(
-    template: str,
-    summary: RunSummary,
-    claims: Sequence[Claim],
-    verification: Verification,
-    course: Course,
-    stated: Stated,
+    text: str, summary: RunSummary, claims: Sequence[Claim], verification: Verification, course: Course, stated: Stated
 ) -> str:
     """Return the draft; it ends in one newline, and no line of it in a blank.
 
     Args:
-        template: the text with its expressions, in the language of Jinja.
+        text: the template, in the language of Jinja.
         summary: the facts of the run.
         claims: what :func:`~c2lib.evidence.claims.evaluate` made of them.
         verification: what ``verify`` reported.
@@ -162,7 +157,7 @@ def render(
         "risks": [*map(Encoded, risk_notes(summary, verification, claims))],
         "plots": sorted(stated.pictures),
     }
-    lines = (line.rstrip() for line in _filled(template, values).split("\n"))
+    lines = (line.rstrip() for line in _filled(text, values).split("\n"))
     blocks = groupby(lines, lambda line: line.startswith("|"))
     return "\n".join(line for table, block in blocks for line in (padded(block) if table else block)).strip("\n") + "\n"
 
