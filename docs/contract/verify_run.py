@@ -641,7 +641,7 @@ class Manifest:
             self.report.same(STRATEGY, 0, "source", self.facts.get("strategy.sha256"), artifact.sha256 or None)
 
 
-# ---- what lines tell, one after the other ----
+# ---- the lines of a file, one after the other ----
 
 
 @dataclass
@@ -658,7 +658,7 @@ class Trail:
 
 
 @dataclass
-class Story:
+class Log:
     """The lines of one file; ``number`` is that of the line, from 0, and in the end how many there were."""
 
     other = False
@@ -682,7 +682,7 @@ class Story:
         self.report.same(self.name, self.number + 1, what, expected, seen)
 
     def read(self, folder: Path) -> None:
-        """Read the file, tell each line and hold the seal."""
+        """Read the file, check each line, and compare the file with its seal."""
         artifact = Artifact(folder, self.name, self.report, self.other)
         for line in artifact:
             self.number = artifact.lines - 1
@@ -727,7 +727,7 @@ NO_TICK = {"bar_index": -1, "bar_time": "", "decision": "", "close": None}
 
 
 @dataclass
-class Events(Story):
+class Events(Log):
     """Refolds ``events.jsonl``; ``owed`` are the sides that a decision named and no order followed yet."""
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -788,6 +788,10 @@ class Events(Story):
         self.same("ts_utc", payload["bar_time"] if by_bars else expected, self.last["ts_utc"])
         self.tick, self.owed = payload, {"BUY", "SELL"}.intersection(words)
         self._went_on(payload["close"])
+
+    def _least_cash(self, bar_index: int) -> Fraction:
+        """Return the least cash within a bar so far."""
+        return self.least[1] if self.least[0] == bar_index else self.cash
 
     def _went_on(self, close: str | None) -> None:
         equity, least = self.cash + self.position * Fraction(close or "0"), self.facts.get("limits.min_equity")
@@ -850,9 +854,10 @@ class Events(Story):
         if not self.facts.keys() >= {*names}:
             return
         rate = max(Fraction(self.facts[name]) for name in names)
-        cash = self.least[1] if self.least[0] == payload["bar_index"] else self.cash
         dearest = None if order.limit is None else order.limit * order.leaves * (1 + rate)
-        lacks = rate > 1 if order.side == "SELL" else dearest is None or dearest > cash
+        lacks = (
+            rate > 1 if order.side == "SELL" else dearest is None or dearest > self._least_cash(payload["bar_index"])
+        )
         self.require(lacks, "cash covers the fill", payload["client_order_id"])
 
     def on_fill(self, payload: dict[str, Any]) -> None:
@@ -867,7 +872,7 @@ class Events(Story):
         self.require(rate is None or fee == price * quantity * Fraction(rate), "fee is another", payload["fee"])
         sign = 1 if payload["side"] == "BUY" else -1
         self.position += sign * quantity
-        before = self.least[1] if self.least[0] == payload["bar_index"] else self.cash
+        before = self._least_cash(payload["bar_index"])
         self.cash -= sign * price * quantity + fee
         self.least = payload["bar_index"], min(before, self.cash)
         self.require(self.cash >= 0, "cash falls below 0", str(self.cash))
@@ -935,7 +940,7 @@ class Events(Story):
 
 
 @dataclass
-class Audit(Story):
+class Audit(Log):
     """Follows ``audit.jsonl``; ``at`` is the number of entries that the metrics say they counted."""
 
     at: int = 0
@@ -1054,7 +1059,7 @@ class Audit(Story):
 
 
 @dataclass
-class Snapshots(Story):
+class Snapshots(Log):
     """Keeps the first and the last few lines of ``state_snapshots.jsonl``."""
 
     kept: list[dict[str, Any]] = field(default_factory=list)
@@ -1180,7 +1185,7 @@ STEPPING = ("STRATEGY_TICK", "ORDER_SUBMITTED", "FILL")
 
 
 @dataclass
-class Other(Story):
+class Other(Log):
     """Follows a file of another program; ``last`` is its last line, for events the last of the contract's kinds."""
 
     kinds: Counter[str] = field(default_factory=Counter)
