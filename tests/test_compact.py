@@ -27,7 +27,9 @@ BUDGETS = {
 BEYOND_BUDGET: dict[tuple[str, ...], int] = {("core",): 201, ("witness",): 915}
 """How far a folder may exceed its budget; docs/adr/0007-compact.md gives the reason of each."""
 
-MOST_LINES_IN_ALL = 15_900
+MOST_LINES_IN_ALL, BEYOND_ALL = 15_900, 650
+"""The budget of the whole, and how far it may be exceeded; that is at most 5 %."""
+
 MOST_LINES_OF_A_MODULE = 450
 MOST_LINES_OF_A_HEADER = 6
 MOST_LINES_OF_A_FUNCTION = 60
@@ -81,8 +83,11 @@ def test_excess_has_its_reason() -> None:
 
 
 def test_package_keeps_budget() -> None:
-    """The package has no more physical lines than its budget, and every folder has one."""
-    assert sum(map(line_count, MODULES)) <= MOST_LINES_IN_ALL
+    """The package exceeds its budget by no more than its decision on compactness says, and every folder has one."""
+    assert sum(map(line_count, MODULES)) <= MOST_LINES_IN_ALL + BEYOND_ALL
+    assert BEYOND_ALL <= MOST_LINES_IN_ALL * 0.05
+    page = (ROOT / "docs" / "adr" / "0007-compact.md").read_text(encoding="utf-8")
+    assert f"| all | {MOST_LINES_IN_ALL:,} | {BEYOND_ALL:,} |" in page
     folders = {name_of(path).split("/")[0] for path in MODULES if path.parent != PACKAGE}
     assert folders == {folder for folders in BUDGETS for folder in folders}
 
