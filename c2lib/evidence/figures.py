@@ -32,7 +32,7 @@ class Figures:
     """What a run came to, in money of the quote currency, trades and bars; ratios have 28 digits.
 
     A figure is ``None`` where it has no meaning: a rate without trades, a profit factor without a losing trade,
-    exposure without bars, profit and loss without a session.
+    exposure without bars, a drawdown's share without a drawdown, profit and loss without a session.
     """
 
     pnl: Decimal | None = None

@@ -87,7 +87,7 @@ def _broken(text: str, width: int) -> str:
 
 
 def incidents(run: Run) -> dict[str, list[tuple[int, int]]]:
-    """Return what went wrong in a run, by what it was and how often: between which events each lies."""
+    """Return the kinds of what went wrong in a run, named with their numbers, each with the spans where it lies."""
     counts, retries = run.summary.event_counts, run.summary.sink_retries
     kinds = [kind for kind in INCIDENTS if counts.get(kind)]
     if (run.metrics or {}).get("reconcile_mismatches_total"):

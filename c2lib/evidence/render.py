@@ -44,7 +44,7 @@ MARKET_FILE, STRATEGY_FILE, TO_FILL_IN = "MARKET_FILE", "STRATEGY_FILE.py", "to 
 """What stands for what was not given or cannot be shown."""
 
 SNAPSHOT_CHECKS = ("git status -sb", "git diff --stat", "pytest -q", "ruff check")
-"""What the operator runs in the checkout and fills the result in of."""
+"""What the operator runs in the checkout, to fill in each result."""
 
 NEEDED = (
     *("evidence_id", "unique_id", "date", "owner", "verdict", "failed", "weaker", "claims", "hashes", "files"),

@@ -62,7 +62,7 @@ def check_parameters(notebook: Any) -> None:
 
 
 def normalise(notebook: Any) -> Any:
-    """Take out of an executed notebook, in place, what differs from run to run; return it."""
+    """Take out, in place, what differs from run to run; let our errors name parameters, not flags; return it."""
     given = given_parameters(notebook)
     notebook.metadata.pop("papermill", None)
     notebook.metadata.pop("widgets", None)
@@ -98,6 +98,8 @@ class ReproducibleEngine:
     @classmethod
     def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
         """Check the parameters, execute, check that every cell ran, and return the normalised notebook.
+
+        The output's folder is made before, and what the last cell of a notebook of ours printed is logged.
 
         Raises:
             RefusedParameterError: a parameter is unknown, or its value does not fit; nothing was executed.

@@ -70,7 +70,7 @@ class NotebookParameters(Sealed):
 
     @classmethod
     def check(cls, given: Mapping[str, Any]) -> None:
-        """Raise :class:`ConfigError` for a parameter that is given but empty, or does not fit."""
+        """Raise :class:`ConfigError` for a parameter that is given but empty or 0, or does not fit."""
         for name, value in given.items():
             if type(value) in (str, int, list, dict) and not (value.strip() if type(value) is str else value):
                 problem = "is 0, which means left out" if value == 0 else "is empty"
