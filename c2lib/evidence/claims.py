@@ -24,7 +24,7 @@ CLAIMS = {
     "status": "The session ended with status {status}. A PASS needs COMPLETED.",
     "stop_reason": "Stepping ended for the reason {stop_reason}.",
     "steps_as_planned": "The session made the steps that were planned before the first one, no more and no fewer.",
-    "min_fills": "At least {min_fills} fills were applied.",
+    "min_fills": "Fills were applied: {min_fills} or more.",
     "max_rail_trips": "At most {max_rail_trips} rails were broken.",
     "max_no_live_attempts": "The NO-LIVE guard refused and counted at most {max_no_live_attempts} attempts.",
     "criteria_sealed": (
@@ -55,9 +55,7 @@ NEEDED = (
 """The claims that a PASS needs whatever the criteria are."""
 
 NO_LIVE_LAYERS = ("hook", "namespace")
-
 NOT_RECORDED = "not recorded"
-
 IN_MEMORY = "a class in memory"
 
 _DEFAULT = Criteria()
@@ -182,16 +180,17 @@ def _outcome_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
         holds = run.stop_reason == asked.stop_reason
         yield "stop_reason", asked.stop_reason, run.stop_reason or NOT_RECORDED, holds, (_last_event(run),)
     if asked.steps_as_planned:
-        planned = "as many as planned" if run.steps_planned is None else f"{run.steps_planned} steps"
+        made, planned = (f"{count} step{'s'[: count != 1]}" for count in (run.steps, run.steps_planned))
+        expected = "as many as planned" if run.steps_planned is None else planned
         named, holds = ("event session_start", _last_event(run)), run.steps == run.steps_planned
-        yield "steps_as_planned", planned, f"{run.steps} steps", holds, named
+        yield "steps_as_planned", expected, made, holds, named
 
 
 def _bound_claims(run: RunSummary, asked: Criteria) -> Iterator[_Row]:
     fills = ("event first_fill", "event last_fill") if "first_fill" in run.references else ("file events.jsonl",)
     rails, attempts = ("event rail_tripped", "file events.jsonl"), ("file metrics.json", "file audit.jsonl")
     bounds = (
-        ("min_fills", "or more", run.fills, "fills", fills),
+        ("min_fills", "or more", run.fills, "fill" if run.fills == 1 else "fills", fills),
         ("max_rail_trips", "or fewer", run.rail_trips, "broken", rails),
         ("max_no_live_attempts", "or fewer", run.no_live_attempts, "refused", attempts),
     )
@@ -208,7 +207,8 @@ def _record_claims(run: RunSummary, sealed: Criteria | None, verification: Verif
     holds = sealed is not None and announced == expected
     yield "criteria_sealed", expected, announced or NOT_RECORDED, holds, (first,)
     verdict, findings, replay = verification.verdict, verification.findings, verification.replay
-    expected, observed = f"{Verdict.SEALED.value}, 0 findings", f"{verdict.value}, {findings} findings"
+    expected = f"{Verdict.SEALED.value}, 0 findings"
+    observed = f"{verdict.value}, {findings} finding{'s'[: findings != 1]}"
     holds = verdict is Verdict.SEALED and findings == 0 and run.run_digest is not None
     yield "sealed_and_clean", expected, observed, holds, ("run_digest", "last audit entry")
     yield "reproduced", Replay.IDENTICAL.observed, replay.observed, replay is Replay.IDENTICAL, ("run_digest",)

@@ -194,7 +194,7 @@ def risk_notes(summary: RunSummary, verification: Verification, claims: Sequence
     rejected_orders = summary.event_counts.get(EventKind.ORDER_REJECTED.value, 0)
     risks: tuple[tuple[object, str], ...] = (
         (failed, f"Claims that do not hold: {', '.join(map(code, failed))}."),
-        (verification.findings, f"The verifier reports {code(verification.findings)} findings: read them first."),
+        (verification.findings, f"Findings of the verifier: {code(verification.findings)}; read them first."),
         (
             summary.reject_code,
             f"Preflight rejected the run: {code(summary.reject_code)} {code(summary.reject_reason)}.",

@@ -242,7 +242,7 @@ def _showable(text: str | None, otherwise: str) -> str:
 def verify_outcome(verification: Verification) -> Encoded:
     """Return what the verifier reported when the draft was made."""
     verdict, findings, replay = verification.verdict, verification.findings, verification.replay
-    return code(f"{verdict.value}, {findings} findings, {replay.reported}")
+    return code(f"{verdict.value}, {findings} finding{'s'[: findings != 1]}, {replay.reported}")
 
 
 def _secrets(summary: RunSummary) -> Iterable[str]:

@@ -82,7 +82,7 @@ def test_broken_fact_fails_one_claim(name: str, change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "observed"),
     [
-        ("sealed_and_clean", {"findings": 1}, "SEALED, 1 findings"),
+        ("sealed_and_clean", {"findings": 1}, "SEALED, 1 finding"),
         ("sealed_and_clean", {"verdict": Verdict.UNSEALED}, "UNSEALED, 0 findings"),
         ("sealed_and_clean", {"verdict": Verdict.INCOMPLETE}, "INCOMPLETE, 0 findings"),
         ("reproduced", {"replay": Replay.IMPOSSIBLE}, "replay was not possible"),

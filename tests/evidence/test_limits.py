@@ -144,5 +144,5 @@ def test_failures_precede_other_risks() -> None:
     """Failed claims stand first in the risk sentences, then the verifier's findings, then the rejection."""
     found = notes(rejected_summary(), replace(CLEAN, findings=2))
     assert found[0].startswith("Claims that do not hold: `status`, ")
-    assert found[1] == "The verifier reports `2` findings: read them first."
+    assert found[1] == "Findings of the verifier: `2`; read them first."
     assert found[2].startswith("Preflight rejected the run: `C2_REJECT_LIVE_ENABLED` `enabled is true")

@@ -51,7 +51,7 @@ def test_summary_stands_first() -> None:
         "- **Criteria:** no weaker than the default profile.",
         "- **Strategy:** `strat_demo`, built into c2lib, `quantity=1`.",
         "- **Market:** `SYNTH`, synthetic; 8 bars of 1 min, 2026-01-01 00:00 to 2026-01-01 00:07 UTC.",
-        "- **Result:** 1 trades (0 winning), P&L -0.04, largest drawdown 0.31, fees 0.04 (initial cash 100000).",
+        "- **Result:** 1 trade (0 winning), P&L -0.04, largest drawdown 0.31, fees 0.04 (initial cash 100000).",
         "- **End:** COMPLETED, reason `completed`, 8 of 8 steps; position 1, equity 100000.",
         "- **NO-LIVE:** layer `hook` held; attempts to leave the process: 0.",
         "- **Exercised:** orders 2, fills 2; not: rejections, cancels, expiries, reconciliations, rails, faults.",
@@ -258,7 +258,7 @@ def test_safety_lines_state_numbers(change: dict[str, Any], line: str) -> None:
     ("change", "outcome", "expected"),
     [
         ({}, "SEALED, 0 findings, every byte reproduced", "0"),
-        ({"replay": Replay.DIFFERENT, "findings": 1}, "SEALED, 1 findings, bytes differ on replay", "1"),
+        ({"replay": Replay.DIFFERENT, "findings": 1}, "SEALED, 1 finding, bytes differ on replay", "1"),
         ({"replay": Replay.IMPOSSIBLE}, "SEALED, 0 findings, replay not possible", "0"),
         ({"verdict": Verdict.UNSEALED, "findings": 0}, "UNSEALED, 0 findings, every byte reproduced", "1"),
     ],
