@@ -33,7 +33,7 @@ GOLDEN = {
         "audit.jsonl": "58502a69347797502b69275f8dab4dafb72af22a4ad9c7351a406722f74d3801",
         "metrics.json": "7d103f28800709811d552af4bd0b9c5fcd7905b4bbc51af182e65a28d6952f5c",
         "run_manifest.json": "1458df2c04d34d79116d7cbbfae2a9ad53b0d37856cdc1e78d4a231a471a1198",
-        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "68939b74e268ef44d440120da1bc21e5eb09f1fcb5595bb3eff82a76f2364a77",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "c5859b41e60b93e8c3975e72853c8c5afa14414c1698bc5700dcbe56328e6b65",
         "run_digest": "ac821afb5ef5c7d5b06d067f85341616b2c3c96be034479e23d88f1bca60b397",
     },
     "file": {
@@ -42,7 +42,7 @@ GOLDEN = {
         "audit.jsonl": "e1208195d7ac5b63bec3323f4c3cb391a7688df35933f64a5914606723eb5ac5",
         "metrics.json": "141b2b2f5dc4b96b3f9c6773b6baeb07c5b7c8b7b8af28e1723b40d6fd3e3927",
         "run_manifest.json": "6373dcf96698e67f63590cadbcb2f57dd92e511d55d9067952e40bcff54b6f40",
-        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "39c58e4431c899bcc150d0e20dde1ee87d497381b16162828fe26149d5f4b997",
+        "EV-20260203-FINISH_C2-ORCH-DRYRUN-PASS.md": "8fc92d72e5c6dd43b29a1c743830b38c88d3c8acb6a791b78ed5833ec99b998a",
         "run_digest": "aa9d56cd786c5e1a01534636e918460f238580a34f7535513f72fb48bfddd1ca",
     },
 }
