@@ -163,17 +163,18 @@ def _evidence_of(name: str, change: Callable[[], bytes]) -> dict[str, bytes]:
     return {f"{EVIDENCE_DIR}/{name}": change()}
 
 
-def _but_for_the_owner(data: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield one bit of every byte flipped, but for those of the owner's name: that is the file's own to say."""
-    owner = re.search(rb"\n- \*\*Owner:\*\* (.*)\n", data)
-    begin, end = owner.span(1) if owner else (0, 0)
-    for at, pair in enumerate(bit_of_each_byte(data)):
-        if not begin <= at < end:
-            yield pair
+_OWN_WORDS = re.compile(rb"(?<=\n- \*\*Owner:\*\* )[^\n]*|(?<=`: )to be filled in(?=\n)")
+"""What the file alone says, and no run can contradict: its owner, and the operator's result of each check."""
+
+
+def _but_for_own_words(data: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield one bit of every byte flipped, but for those of the file's own words."""
+    own = {at for words in _OWN_WORDS.finditer(data) for at in range(*words.span())}
+    yield from (pair for at, pair in enumerate(bit_of_each_byte(data)) if at not in own)
 
 
 EVIDENCE = (
-    Kind("a bit of each byte flipped", _of_evidence(_but_for_the_owner)),
+    Kind("a bit of each byte flipped", _of_evidence(_but_for_own_words)),
     Kind("cut short at a byte", _of_evidence(cuts)),
     Kind("a line deleted", _of_evidence(deleted)),
     Kind("a line doubled", _of_evidence(doubled)),
