@@ -5,29 +5,43 @@ No parameter holds a secret, since papermill writes parameters into the notebook
 
 from __future__ import annotations
 
+import atexit
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import import_module
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field
 
+from c2lib.app.evidence import is_evidence, verify_evidence
+from c2lib.app.paths import resource
+from c2lib.app.runner import run_dryrun
+from c2lib.app.verify import verify_run
 from c2lib.cli.config_files import parse_assignment, read_config_file
 from c2lib.cli.dryrun import config_of, located, set_field
 from c2lib.core.canon import sha256_hex
 from c2lib.core.config import MAX_STEPS, DryrunConfig, check_run_id_for_directory
-from c2lib.core.errors import ConfigError
+from c2lib.core.contract import SHA256_PATTERN
+from c2lib.core.errors import ConfigError, RunPathError
 from c2lib.core.redaction import secret_field
-from c2lib.core.sealed import Integer, Params, Sealed, Text, TextTuple
+from c2lib.core.sealed import Integer, Params, Sealed, Text, TextTuple, must
 from c2lib.core.vocabulary import RejectCode
+from c2lib.evidence.plots import image, tear_sheet
 from c2lib.evidence.render import checked_owner, evidence_name
 from c2lib.session.strategy import check_strategy_is_known
 
 if TYPE_CHECKING:
     from c2lib.app.evidence import EvidenceDraft
+    from c2lib.app.verify import VerifyReport
     from c2lib.session.result import DryrunResult
+    from c2lib.witness.run import Run
 
 
 def _number_text(value: Any) -> Any:
@@ -51,6 +65,11 @@ def _params(value: Any) -> Any:
             raise ValueError('must be a mapping, or its JSON text, such as {"fast": 5}')
     return value or {}
 
+
+_DIGEST = re.compile(f"(?:{SHA256_PATTERN})?")
+
+MAX_SHOWN = 3
+"""Most findings that an assertion names."""
 
 DecimalNumber = Annotated[Text, BeforeValidator(_number_text)]
 
@@ -155,6 +174,65 @@ class DryrunParameters(NotebookParameters):
         return {"date": date, "owner": owner}
 
 
+class VerifyParameters(NotebookParameters):
+    """The parameters of ``02_verify.ipynb``, named as the flags of ``c2lib verify``."""
+
+    received: Text = ""
+    run: Text = ""
+    market: Text = ""
+    strategy_file: Text = ""
+    run_kept_strategy: bool = False
+    expect_digest: Annotated[Text, must(_DIGEST.fullmatch, "must be 64 lower-case hex digits")] = ""
+    require_sealed: bool = False
+    require_namespace: bool = False
+    other_run: Text = ""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        given = [name for name, value in self if value]
+        if given and not self.received:
+            raise ConfigError("received", "is left out", hint=f"name the run directory, or EV-….md, beside {given[0]}")
+        if self.run and not is_evidence(self.received):
+            raise ConfigError("run", "is for an evidence file, and received is none", hint="leave it out")
+
+    def runs(self) -> tuple[str, str]:
+        """Return the directories of the run and of the one to compare it with, ``""`` for none.
+
+        When nothing was received, both are demo runs, in a folder that is removed when this process ends.
+        """
+        if self.received:
+            inside = Path(self.received).parent.parent if is_evidence(self.received) else self.received
+            return str(self.run or inside), self.other_run
+        folder = mkdtemp(prefix="c2lib-demo-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        made = [run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=seed), out_dir=folder) for seed in (123, 124)]
+        return str(made[0].path), str(made[1].path)
+
+    def verify(self, run: str) -> VerifyReport:
+        """Return the report on the evidence file received, else on a run directory; a replay is part of it."""
+        given: dict[str, Any] = {"market": self.market or None, "strategy": self.strategy_file or None}
+        given |= {name: getattr(self, name) for name in ("run_kept_strategy", "require_sealed", "require_namespace")}
+        given |= {"expect_digest": self.expect_digest or None}
+        if is_evidence(self.received):
+            return verify_evidence(self.received, run=self.run or None, **given)
+        return verify_run(run, **given)
+
+
+def second_verifier(run: str, expect_digest: str) -> subprocess.CompletedProcess[str]:
+    """Run the second verifier on a run directory, in a process that has the standard library alone."""
+    program = str(resource("docs/contract") / "verify_run.py")
+    anchor = ["--expect-digest", expect_digest] if expect_digest else []
+    words = [sys.executable, "-I", "-S", program, *anchor, "--", run]
+    return subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+
+
+def why_not_sound(report: VerifyReport, second: subprocess.CompletedProcess[str]) -> str:
+    """Return what the two verifiers found in a run, in the last cell's assertion."""
+    found, lines = [finding.text() for finding in report.findings], (second.stdout or second.stderr).splitlines()
+    more = [f"{len(found) - MAX_SHOWN} more"] * (len(found) > MAX_SHOWN)
+    return "; ".join([*found[:MAX_SHOWN], *more, f"second verifier: {lines[-1]}"])
+
+
 def papermill_words(text: str) -> str:
     """Return a message with ``-p tick_size 1`` in the place of ``--tick-size 1``: parameters for flags."""
     return re.sub(r"(?<!\S)--([a-z][a-z-]*)", lambda flag: f"-p {flag[1].replace('-', '_')}", text)
@@ -172,6 +250,14 @@ def show_png(data: bytes) -> None:
     print(f"sha256 {sha256_hex(data)}")
     ipython = _ipython_display()
     ipython.display(ipython.Image(data, format="png"))
+
+
+def show_tear_sheet(run: Run) -> None:
+    """Show the tear sheet of a run, or print why it cannot be drawn, since a run that was received may be damaged."""
+    try:
+        show_png(image(tear_sheet(run)))
+    except RunPathError as error:
+        print(f"not drawn: {error}")
 
 
 def show_draft(draft: EvidenceDraft) -> None:
