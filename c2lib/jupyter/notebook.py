@@ -227,7 +227,9 @@ def second_verifier(run: str, expect_digest: str) -> subprocess.CompletedProcess
 
 
 def why_not_sound(report: VerifyReport, second: subprocess.CompletedProcess[str]) -> str:
-    """Return what the two verifiers found in a run, in the last cell's assertion."""
+    """Return what the two verifiers found in a run for the last cell's assertion, ``""`` where that is nothing."""
+    if report.ok and second.returncode == 0:
+        return ""
     found, lines = [finding.text() for finding in report.findings], (second.stdout or second.stderr).splitlines()
     more = [f"{len(found) - MAX_SHOWN} more"] * (len(found) > MAX_SHOWN)
     return "; ".join([*found[:MAX_SHOWN], *more, f"second verifier: {lines[-1]}"])
