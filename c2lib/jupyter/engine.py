@@ -163,7 +163,8 @@ def _papermill() -> Any:
 def _unfinished(notebook: Any) -> str | None:
     """Return which cell never ran to its end and why; ``None`` for a success or an error that papermill reports."""
     for number, cell in enumerate(notebook.cells):
-        if cell.cell_type != "code":
+        # nbclient leaves these out, and an editor leaves an empty cell at the end
+        if cell.cell_type != "code" or not cell.source.strip() or "skip-execution" in cell.metadata.get("tags", ()):
             continue
         errors = [output.ename for output in cell.outputs if output.output_type == "error"]
         if "SystemExit" in errors:
