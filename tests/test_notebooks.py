@@ -262,7 +262,8 @@ def test_user_error_is_short(tmp_path: Path, source: str, words: tuple[str, ...]
 
 def test_pictures_are_drawn_once(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One run of the dry-run notebook draws each picture once, and shows the bytes that lie beside the evidence."""
-    figures, shown = Counter[type](), []
+    figures = Counter[type]()
+    shown: list[Any] = []
     make = Figure.__init__
 
     def counted(figure: Figure, *args: Any, **options: Any) -> None:
