@@ -40,7 +40,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_is_complete(wheel: Path) -> None:
     """The wheel holds the package with its type marker, notebooks and templates, and no editor checkpoint."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    expected = {path.relative_to(ROOT).as_posix() for path in (ROOT / "c2lib").rglob("*.py")} | {"c2lib/py.typed"}
+    package = [path for end in ("*.py", "*.js", "*.html") for path in (ROOT / "c2lib").rglob(end)]
+    expected = {path.relative_to(ROOT).as_posix() for path in package} | {"c2lib/py.typed"}
+    assert "c2lib/evidence/timeline.js" in names
     for folder in FOLDERS[1:]:
         expected |= {f"c2lib/_data/{folder}/{path.name}" for path in (ROOT / folder).iterdir() if path.is_file()}
     assert {name for name in names if name.startswith("c2lib/")} == expected

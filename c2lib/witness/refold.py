@@ -120,6 +120,11 @@ class Books:
             return self.cash
         return _add(self.cash, _multiply(self.position, self.mark))
 
+    @property
+    def open_orders(self) -> Mapping[str, OpenOrder]:
+        """The orders that can still change by their names, oldest first."""
+        return self._open
+
     def apply(self, kind: str, payload: Payload) -> None:
         """Fold one event, whose payload keeps the contract."""
         if kind in self.folds:
