@@ -50,13 +50,13 @@ NOT_DRAWN = "pictures: not drawn again"
 
 @dataclass(frozen=True, slots=True)
 class EvidenceDraft:
-    """A draft as it was written: where, what it says, and the claims behind it."""
+    """A draft as it was written: where, what it says, the claims behind it, and the bytes of its pictures by name."""
 
     path: str
     passed: bool
     text: str
     claims: tuple[Claim, ...]
-    plots: dict[str, str]
+    plots: Mapping[str, bytes]
     report: VerifyReport
 
     @property
@@ -104,7 +104,7 @@ def write_evidence(
         stated = Stated(date, owner, digests, _seen_from(run_dir, market), _seen_from(run_dir, spec))
         name, text, claims = _draft(run, measured, verification_of(report), stated)
     add_to_run(run_dir, EVIDENCE_DIR, {**pictures, name: text.encode()})
-    return EvidenceDraft(str(Path(run_dir, EVIDENCE_DIR, name)), passed(claims), text, claims, digests, report)
+    return EvidenceDraft(str(Path(run_dir, EVIDENCE_DIR, name)), passed(claims), text, claims, pictures, report)
 
 
 def _draft(

@@ -203,7 +203,7 @@ def _page(run: Run, what: str, height: float, facts: str = "", tiles: float = 0)
             _write(figure, 0.6, cash, 9, WIDTH - 0.09, color=GREY, ha="right")
         yield figure
         # what is still open is settled by these settings, not by those of whoever shows the figure
-        figure.draw_without_rendering()
+        layout.execute(figure)
         figure.set_layout_engine("none")
         for axes in figure.axes:
             # the last digits of a layout depend on the order of a set
