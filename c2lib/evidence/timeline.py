@@ -158,15 +158,13 @@ def _path(run: Run, time: int | None = None) -> dict[str, Any]:
     """Return phase and status in which the event ``time`` was written; without one, the last, and the outcome."""
     phases = [(0, move.before) for move in run.phases[:1]] + [(move.ts_sim, move.after) for move in run.phases]
     paths = {"phase": phases, "status": [(emitted, status) for status, emitted in run.statuses]}
-    words = {
-        name: next((word for at, word in reversed(steps) if time is None or at <= time), None)
-        for name, steps in paths.items()
-    }
-    code, reason = (
-        run.summary.fail_code or run.summary.reject_code,
-        run.summary.fail_reason or run.summary.reject_reason,
-    )
-    return words if time is not None else {**words, "outcome": f"{code}: {reason}" if code else run.summary.stop_reason}
+    words = {name: [word for at, word in steps if time is None or at <= time][-1:] for name, steps in paths.items()}
+    told = {name: word[0] for name, word in words.items() if word}
+    if time is not None:
+        return told
+    ended = run.summary
+    code, reason = ended.fail_code or ended.reject_code, ended.fail_reason or ended.reject_reason
+    return {**told, "outcome": f"{code}: {reason}" if code else ended.stop_reason}
 
 
 def _is(jump: str, event: Event, said: Mapping[str, Any]) -> bool:

@@ -157,7 +157,7 @@ def test_moments_equal_cut_log(name: str, opened: Callable[[SampleRun], Run]) ->
 
 
 def test_busy_run_is_busy() -> None:
-    """The run that tests every moment has partial fills, cancels, an expiry, a rejection and positions on both sides."""
+    """The busy run has partial fills, cancels, an expiry, a rejection and positions on both sides."""
     sample = busy_run()
     kinds = {event["event_type"] for event in sample.events}
     assert kinds >= {"FILL", "ORDER_CANCELLED", "ORDER_EXPIRED", "ORDER_REJECTED"}
@@ -171,7 +171,6 @@ def test_average_entry_is_strategys(opened: Callable[[SampleRun], Run]) -> None:
     views: list[Decimal | None] = []
 
     class Watching(scripted({0: [OrderIntent("BUY", 3)], 2: [OrderIntent("BUY", 4)], 4: [OrderIntent("SELL", 9)]})):  # type: ignore[misc] # a class made on the spot
-
         def on_bar(self, bar: Bar, view: PositionView) -> Any:
             views.append(view.average_entry_price)
             return super().on_bar(bar, view)
@@ -436,3 +435,17 @@ def walk(node: list[Any]) -> list[list[Any]]:
     """Return every element below one."""
     inner = [child for child in node[2] if isinstance(child, list)]
     return [one for child in inner for one in (child, *walk(child))]
+
+
+def test_page_of_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page on exploring shows makes a page that opens at its last moment."""
+    text = (Path(__file__).parents[2] / "docs" / "explore.md").read_text(encoding="utf-8")
+    section = text.partition("## Time travel\n")[2].partition("\n## ")[0]
+    make_run(steps=30).write(tmp_path / "out" / "finish_c" / "c2", "dry-1")
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    exec(compile(block, "docs/explore.md", "exec"), {})
+    shown = Page((tmp_path / "travel.html").read_text(encoding="utf-8"), "#t=7").seen()
+    assert shown["time"] == "7"
+    assert set(shown["facts"]) == set(re.findall(r"^\| ([a-z A-Z()]+) \|", section, re.MULTILINE)) - {"shown"}
+    assert f"{MOST_MOMENTS:,}" in section
