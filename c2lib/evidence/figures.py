@@ -21,8 +21,8 @@ MOST_MARKS = 500
 
 BINS = 120
 
-_EXACT = Context(prec=2400)
-_add, _subtract = _EXACT.add, _EXACT.subtract
+EXACT = Context(prec=2400)
+_add, _subtract = EXACT.add, EXACT.subtract
 _divide = Context(prec=28).divide
 _ZERO = Decimal(0)
 
