@@ -39,7 +39,6 @@ USERS = [*MODULES, *sorted((ROOT / "docs").rglob("*.py")), *sorted((ROOT / "note
 CALLED_BY_OTHERS = {
     "error": "argparse",
     "execute_notebook": "papermill",
-    "execute_managed_notebook": "papermill",
     "nb_kernel_name": "papermill",
     "nb_language": "papermill",
     "exit_code": "click",
