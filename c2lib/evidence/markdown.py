@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from itertools import islice
 from textwrap import wrap
 from unicodedata import ucd_3_2_0
@@ -18,6 +19,7 @@ from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.text import MAX_SHOWN
 from c2lib.core.vocabulary import EventKind
+from c2lib.witness.refold import decimal_text
 from c2lib.witness.run import Run
 
 
@@ -108,6 +110,8 @@ def encoded(value: object) -> Encoded:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

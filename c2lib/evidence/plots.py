@@ -250,10 +250,9 @@ def _panels(
         with _page(run, what, 1.3, "no bars") as figure:
             draw_boxes(figure.subplots(), run)
         return figure
-    ends = [bar[1][:16].replace("T", " ") for bar in (bars[0], bars[-1])]
     count, steps = measured.figures.bars, run.summary.steps
     recorded = f"{count:,} of {steps:,} bars recorded" if count < steps else f"{count:,} bar{'s'[: count > 1]}"
-    facts = f"{' to '.join(dict.fromkeys(ends))} UTC, {recorded}"
+    facts = f"{' to '.join(measured.period)} UTC, {recorded}"
     with _page(run, what, height, facts, tiles) as figure:
         if tiles:
             _draw_tiles(figure, measured.figures, height)
