@@ -157,7 +157,7 @@ def _moments(run: Run, first: int, last: int) -> dict[str, Any]:
 def _path(run: Run, time: int | None = None) -> dict[str, Any]:
     """Return phase and status in which the event ``time`` was written; without one, the last, and the outcome."""
     phases = [(0, move.before) for move in run.phases[:1]] + [(move.ts_sim, move.after) for move in run.phases]
-    paths = {"phase": phases, "status": [(emitted, status) for status, emitted in run.statuses]}
+    paths = {"phase": phases, "status": [(emitted, status) for status, emitted in run.summary.statuses]}
     words = {name: [word for at, word in steps if time is None or at <= time][-1:] for name, steps in paths.items()}
     told = {name: word[0] for name, word in words.items() if word}
     if time is not None:
