@@ -278,6 +278,8 @@ def test_output_leaves_address_alone(opened: Callable[[SampleRun], Run]) -> None
     run = opened(make_run())
     page = Page(time_travel(run)._repr_html_(), "#t=2")
     assert page.seen()["time"] != "2"
+    page.call("address", "#t=2")
+    assert page.seen()["time"] != "2"
     assert page.at(4)["hash"] == "#t=2"
 
 
@@ -299,11 +301,14 @@ def test_window_is_announced(opened: Callable[[SampleRun], Run]) -> None:
     whole, part = Page(time_travel(run)._repr_html_()), time_travel(run, first=20, last=40)
     assert (part.first, part.last) == (20, 40)
     assert f"21 of {len(sample.events)} moments. c2lib.plot.time_travel(run, first=41) shows the next." in part.note
-    page = Page(part._repr_html_())
-    for moment in range(20, 41):
-        shown, expected = page.at(moment - 20), whole.at(moment)
-        for name in ("time", "facts", "orders", "events"):
-            assert shown[name] == expected[name]
+    # the second begins with orders that were placed before it
+    for first in (20, 9):
+        page = Page(time_travel(run, first=first, last=40)._repr_html_())
+        assert bool(page.at(0)["orders"]) is (first == 9)
+        for moment in range(first, 41):
+            shown, expected = page.at(moment - first), whole.at(moment)
+            for name in ("time", "facts", "orders", "events"):
+                assert shown[name] == expected[name]
     assert "the next" not in time_travel(run, first=20).note
 
 
