@@ -89,20 +89,24 @@
 
   slider.max = String(end);
   slider.addEventListener("input", () => go(Number(slider.value)));
-  field.addEventListener("change", () => {
+  const readField = () => {
     const time = field.value.replace(/[ ,_]/g, "");
     if (/^[0-9]{1,15}$/.test(time)) go(momentOf(Number(time)));
     else show(now);
-  });
+  };
+  field.addEventListener("change", readField);
   for (const button of root.querySelectorAll("button")) {
     button.addEventListener("click", () => go(target(button, now)));
   }
   root.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    // slider and field have their own use for arrows
-    if (!step || event.target === slider || event.target === field) return;
-    event.preventDefault();
-    go(now + step);
+    if (event.target === field) {
+      if (event.key === "Enter") readField();
+    } else if (step) {
+      // JupyterLab takes the arrows from the slider, so that this is done for the slider as well
+      event.preventDefault();
+      go(now + step);
+    }
   });
   // paper shows how the run ended
   addEventListener("beforeprint", () => show(end));

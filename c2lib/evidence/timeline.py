@@ -216,7 +216,8 @@ def _entry(average: Decimal, before: Decimal, after: Decimal, price: Decimal | N
 def _text(value: Any) -> Any:
     if isinstance(value, Decimal):
         return decimal_text(value)
-    return visible(", ".join(value) if isinstance(value, list) else value) if isinstance(value, list | str) else value
+    value = ", ".join(value) or None if isinstance(value, list) else value
+    return visible(value) if isinstance(value, str) else value
 
 
 def _part(suffix: str) -> str:

@@ -52,7 +52,8 @@ const seen = (at) => {
   });
 };
 const drag = (at, moment) => { const slider = roots[at].querySelector('[data-part="slider"]'); slider.value = String(moment); slider.fire("input"); };
-const type = (at, text) => { const field = roots[at].querySelector('[data-part="field"]'); field.value = text; field.fire("change"); };
+const write = (at, text) => { roots[at].querySelector('[data-part="field"]').value = text; };
+const type = (at, text) => { write(at, text); roots[at].querySelector('[data-part="field"]').fire("change"); };
 const press = (at, to) => roots[at].querySelectorAll("button").find((node) => node.getAttribute("data-to") === to).fire("click");
 const key = (at, name, part) => roots[at].fire("keydown", { key: name, target: part ? roots[at].querySelector(`[data-part="${part}"]`) : roots[at] });
 const happen = (name) => window_.fire(name);

@@ -217,7 +217,7 @@ def test_buttons_lead_on(opened: Callable[[SampleRun], Run]) -> None:
 
 
 def test_field_and_keys_lead_on(opened: Callable[[SampleRun], Run]) -> None:
-    """A number in the field leads to its moment, others to none; arrows step, but not within field and slider."""
+    """A number in the field leads to its moment, others to none; arrows step, but not within the field."""
     page = Page(time_travel(opened(make_run(steps=30)))._repr_html_())
     last = page.seen()["time"]
     for text, time in (
@@ -235,12 +235,15 @@ def test_field_and_keys_lead_on(opened: Callable[[SampleRun], Run]) -> None:
     for key, part, time in (
         ("ArrowRight", "", "8"),
         ("ArrowLeft", "", "7"),
-        ("ArrowLeft", "slider", "7"),
-        ("ArrowRight", "field", "7"),
-        ("Enter", "", "7"),
+        ("ArrowLeft", "slider", "6"),
+        ("ArrowRight", "field", "6"),
+        ("Enter", "", "6"),
     ):
         page.call("key", 0, key, part)
         assert page.seen()["time"] == time
+    page.call("write", 0, "9")
+    page.call("key", 0, "Enter", "field")
+    assert page.seen()["state"].endswith(f" moment 10 of {int(last) + 1}")
     page.at(0)
     page.call("key", 0, "ArrowLeft", "")
     assert page.seen()["time"] == "0"
