@@ -40,6 +40,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def test_checkout_installs_editable(tmp_path: Path) -> None:
+    """The project installs editable, as make setup does, and is imported from its checkout alone."""
+    place = tmp_path / "installed"
+    run(*PIP, "install", "--no-deps", "--no-build-isolation", "--target", place, "-e", ROOT, cwd=tmp_path)
+    (pointer,) = place.glob("*c2lib*.pth")
+    assert pointer.read_text().split() == [str(ROOT)]
+    assert not (place / "c2lib").exists()
+
+
 def test_wheel_is_complete(wheel: Path) -> None:
     """The wheel holds the package with its type marker, notebooks, templates and second verifier, and nothing else."""
     names = set(zipfile.ZipFile(wheel).namelist())

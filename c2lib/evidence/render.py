@@ -126,10 +126,10 @@ def render(
 
     Raises:
         ConfigError: for a date or an owner that cannot stand in a draft.
-        InputError: for a template that cannot be filled or leaves something out, for pictures that are none.
+        InputError: for a template that cannot be filled or leaves something out.
     """
     name = evidence_name(stated.date, passed(claims))
-    hashes = _hashes(summary, claims, _checked(stated.pictures))
+    hashes = _hashes(summary, claims, stated.pictures)
     numbers = {digest: str(number) for number, (_, digest) in reversed([*enumerate(hashes, start=1)])}
     suffix = short(summary.run_digest) if SHA256.fullmatch(summary.run_digest or "") else "unsealed"
     clean = verification.verdict is Verdict.SEALED and verification.findings == 0
@@ -255,16 +255,6 @@ def _secrets(summary: RunSummary) -> Iterable[str]:
     written = json.dumps(summary.config, ensure_ascii=False, sort_keys=True, default=str)
     names = (summary.run_id, summary.strategy_id, summary.symbol, summary.reject_reason, summary.fail_reason)
     return list(dict.fromkeys(kind for text in (written, *names) if (kind := find_secret(text or ""))))
-
-
-def _checked(plots: Mapping[str, str]) -> Mapping[str, str]:
-    """Return pictures by name with their hashes; raise :class:`InputError` for a name or a hash that is none."""
-    for name, digest in plots.items():
-        if not re.fullmatch(_PICTURE_NAME, name, re.ASCII):
-            raise InputError("plots: a picture's file name must be lower-case letters, digits, _ and -, then .png")
-        if not SHA256.fullmatch(digest):
-            raise InputError(f"plots: {name} has no SHA-256")
-    return plots
 
 
 def parse_evidence(data: bytes, name: str, findings: Findings) -> Stated | None:

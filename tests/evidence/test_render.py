@@ -224,22 +224,6 @@ def test_templates_cannot_show_structure(expression: str) -> None:
     assert not re.search("[|<>\\[]", shown.replace("<code>", "").replace("</code>", ""))
 
 
-@pytest.mark.parametrize(
-    "plots",
-    [
-        {"../x.png": digest("x")},
-        {"x.svg": digest("x")},
-        {"x.png": "abc"},
-        {"x](y).png": digest("x")},
-        {".png": digest("")},
-    ],
-)
-def test_invalid_plot_is_refused(plots: dict[str, str]) -> None:
-    """A plot without a plain .png name or without a SHA-256 hash raises an InputError."""
-    with pytest.raises(InputError, match="plots"):
-        draft(clean_summary(), plots=plots)
-
-
 def test_expression_in_value_stays() -> None:
     """The text of a template's expression inside a value of the run is shown and not evaluated."""
     assert "`{{ owner }}{% if 1 %}`" in draft(clean_summary(symbol="{{ owner }}{% if 1 %}"))
