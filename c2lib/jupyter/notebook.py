@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -30,16 +31,13 @@ from c2lib.core.sealed import Sealed, Sha256, Text
 from c2lib.core.vocabulary import RejectCode
 from c2lib.evidence.plots import image, tear_sheet
 from c2lib.evidence.render import checked_owner, evidence_name
+from c2lib.witness.diff import diff_runs
 
 if TYPE_CHECKING:
     from c2lib.app.evidence import EvidenceDraft
     from c2lib.app.verify import VerifyReport
     from c2lib.session.result import DryrunResult
     from c2lib.witness.run import Run
-
-
-MAX_SHOWN = 3
-"""Most findings that an assertion names."""
 
 
 class NotebookParameters(Sealed):
@@ -170,9 +168,8 @@ def why_not_sound(report: VerifyReport, second: subprocess.CompletedProcess[str]
     """Return what the two verifiers found in a run for the last cell's assertion, ``""`` where that is nothing."""
     if report.ok and second.returncode == 0:
         return ""
-    found, lines = [finding.text() for finding in report.findings], (second.stdout or second.stderr).splitlines()
-    more = [f"{len(found) - MAX_SHOWN} more"] * (len(found) > MAX_SHOWN)
-    return "; ".join([*found[:MAX_SHOWN], *more, f"second verifier: {lines[-1]}"])
+    said, found = (second.stdout or second.stderr).splitlines()[-1], [finding.text() for finding in report.findings]
+    return "; ".join([*found[:3], f"c2lib: {report.verdict}, {len(found)} findings", f"second verifier: {said}"])
 
 
 def papermill_words(text: str) -> str:
@@ -195,11 +192,27 @@ def show_png(data: bytes) -> None:
 
 
 def show_tear_sheet(run: Run) -> None:
-    """Show the tear sheet of a run, or print why it cannot be drawn, since a run that was received may be damaged."""
-    try:
+    """Show the tear sheet of a run; where a run is too damaged to be drawn, print why."""
+    with _too_damaged(run):
         show_png(image(tear_sheet(run)))
+
+
+def show_diff(run: Run, other: str | None) -> None:
+    """Show how a run differs from another one; where a run is too damaged to be compared, print why."""
+    with _too_damaged(run):
+        found = diff_runs(run.path, other) if other else None
+        print(found.outcome if found else "nothing to compare with: -p other_run DIR")
+        print(*((field.text() for field in found.causes + found.ending) if found else ()), sep="\n")
+
+
+@contextmanager
+def _too_damaged(run: Run) -> Iterator[None]:
+    try:
+        yield
     except RunPathError as error:
-        print(f"not drawn: {error}")
+        if not run.findings:
+            raise
+        print(f"too damaged: {error}")
 
 
 def show_draft(draft: EvidenceDraft) -> None:

@@ -120,9 +120,13 @@ def _forged(run: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "first", "last"),
     [
-        (_flipped, "EVENT_ID_WRONG events.jsonl:1", "; 1 more; second verifier: SEALED, 3 findings"),
+        (_flipped, "EVENT_ID_WRONG events.jsonl:1", "; c2lib: SEALED, 4 findings; second verifier: SEALED, 3 findings"),
         (_without_events, "MISSING_FILE events.jsonl; ", "; second verifier: SEALED, 1 findings"),
-        (_rubbish, "MALFORMED_LINE events.jsonl:1", "; 13 more; second verifier: SEALED, 5 findings"),
+        (
+            _rubbish,
+            "MALFORMED_LINE events.jsonl:1",
+            "; c2lib: SEALED, 16 findings; second verifier: SEALED, 5 findings",
+        ),
         (_forged, "REPLAY_DIVERGED events.jsonl", "; second verifier: SEALED, 1 findings"),
     ],
 )
