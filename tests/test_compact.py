@@ -47,6 +47,7 @@ CALLED_BY_OTHERS = {
     "main": "the console script",
     "ReproducibleEngine": "the entry point of papermill's engines",
     "_render_traceback_": "IPython",
+    "_repr_html_": "IPython",
     "average_entry_price": "strategies",
     "to_ticks": "strategies",
     "to_lots": "strategies",

@@ -10,17 +10,19 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, ClassVar, NamedTuple
 
 from c2lib.core.contract import EVENT_FIELDS
-from c2lib.core.errors import RunPathError
+from c2lib.core.errors import ConfigError, RunPathError
 from c2lib.core.redaction import redact_secrets
-from c2lib.core.text import ABSENT, field_differences, first_difference, shown
+from c2lib.core.rich import Look, Rich, data_frame
+from c2lib.core.text import ABSENT, field_differences, first_difference, quoted, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, EventKind
 from c2lib.witness.align import Alignment, Line, side_by_side, steps
 from c2lib.witness.findings import Findings, Verdict
@@ -51,6 +53,9 @@ _NAMED_HASH = re.compile(f'"(?:{"|".join(_OF_THE_NAME)})":"[0-9a-f]{{64}}"'.enco
 
 _LESSER = _HASHES | {"seq", "ts_sim", "ts_utc", "ts", "client_order_id", "broker_order_id", "fill_id"}
 """Fields of an event or audit entry that make no line differ, and are named where nothing else differs."""
+
+_FIELDS, _COUNTS = "name a b", "kind same differing only_a only_b"
+_TABLES = {"causes": _FIELDS, "events.counts": _COUNTS, "audit.counts": _COUNTS, "ending": _FIELDS}
 
 
 class Outcome(StrEnum):
@@ -97,6 +102,8 @@ class LineDifference:
         facts = "".join(f" {name}={value}" for name, value in self.facts.items())
         return f"{self.kind}{bar} ({lines}){facts}" + "".join(f"; {field.text()}" for field in self.fields)
 
+    __str__ = text
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -137,14 +144,21 @@ class RunSide:
     damage: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RunDiff:
+@dataclass(frozen=True, slots=True, repr=False)
+class RunDiff(Rich):
     """Whether, where and why two runs differ, and what follows from it.
 
     ``causes`` are the fields of config, market, strategy, inputs and behaviour version that differ, or those of
     ``SESSION_START`` where a manifest is missing. ``ending`` compares stop reason, books, codes, statuses and metrics.
     ``files`` are those that are not the same, ``notes`` say what could not be compared.
     """
+
+    _look: ClassVar[Look] = Look(
+        "a.run_id",
+        "outcome",
+        "same b.run_id a.status b.status events.first audit.first files notes a.damage b.damage",
+        _TABLES,
+    )
 
     a: RunSide
     b: RunSide
@@ -164,6 +178,22 @@ class RunDiff:
     def facts(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return {"same": self.same, **asdict(self)}
+
+    def to_pandas(self, table: str) -> Any:
+        """Return a table as a ``pandas.DataFrame``: counts are ``int64``, every other column ``object``.
+
+        Args:
+            table: ``causes`` or ``ending``, with columns ``name``, ``a`` and ``b``; ``events.counts`` or
+                ``audit.counts``, with columns ``kind``, ``same``, ``differing``, ``only_a`` and ``only_b``.
+
+        Raises:
+            ConfigError: there is no table of that name.
+            MissingExtraError: pandas is not installed.
+        """
+        if table not in _TABLES:
+            raise ConfigError("table", f"must be one of {', '.join(_TABLES)}, got {quoted(table)}")
+        counted = dict.fromkeys(("same", "differing", "only_a", "only_b"), "int64")
+        return data_frame(_TABLES[table].split(), map(astuple, attrgetter(table)(self)), counted)
 
 
 def first_differences(a: Any, b: Any) -> tuple[FieldDifference, ...]:
