@@ -252,7 +252,9 @@ class LineDiff:
                 if isinstance(side[inner], dict):
                     side[inner] = {name: item for name, item in side[inner].items() if name not in left_out}
             sides.append(side)
-        return tuple(replace(found, name=found.name.removeprefix("payload.")) for found in first_differences(*sides))
+        # of a list, since each tuple made of a generator leaves a spare behind, up to 2,000 of a length
+        found = first_differences(*sides)
+        return tuple([replace(field, name=field.name.removeprefix("payload.")) for field in found])
 
 
 @lru_cache(maxsize=16)

@@ -57,8 +57,8 @@ class ArtifactFile:
     """One file of a run directory, read once by :meth:`blocks`.
 
     ``facts`` are there when it was read to its end. Lines behind too many findings are hashed and counted, and not
-    yielded. ``marks`` maps the end of each piece that was read to the sha256 of all bytes up to there. A file that is
-    ``kept`` stays open, for :meth:`again` and :meth:`at`, until it is closed or no longer used.
+    yielded. A file that is ``kept`` stays open, for :meth:`again` and :meth:`at`, until it is closed or no longer used;
+    its ``marks`` map the end of each piece that was read to the sha256 of all bytes up to there.
     """
 
     directory: int
@@ -143,12 +143,9 @@ class ArtifactFile:
             size += len(chunk)
             if size > planned:
                 raise OSError(errno.EFBIG, "longer than it was")
-            mark = digest.copy().digest()
             if marks is None:
-                self.marks[size] = mark
-                if self.progress is not None:
-                    self.progress(len(chunk))
-            elif marks.get(size) != mark:
+                self._first_read(chunk, size, digest)
+            elif marks.get(size) != digest.copy().digest():
                 raise OSError(errno.EIO, "altered")
             end = chunk.rfind(b"\n")
             if end >= 0:
@@ -163,6 +160,13 @@ class ArtifactFile:
                 yield from self._whole(number, begun, length, b"", findings)
         findings.ended(self.name, number - (not length))
         return FileFacts(digest.hexdigest(), size, number - 1)
+
+    def _first_read(self, chunk: bytes, size: int, digest: hashlib._Hash) -> None:
+        """Mark the end of a piece, where the file can be read again, and report that the piece was read."""
+        if self.kept:
+            self.marks[size] = digest.copy().digest()
+        if self.progress is not None:
+            self.progress(len(chunk))
 
     def _keep(self, begun: list[bytes], length: int, part: bytes) -> int:
         """Add ``part`` to a line that was begun, unless the line is too long already; return its length."""
