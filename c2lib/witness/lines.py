@@ -24,7 +24,7 @@ MAX_OBJECT = 64 << 20
 """Longest manifest, in bytes: the readings of an injected clock stand in it, one for each step at worst."""
 
 MAX_BRACKETS = MAX_OBJECT // 32
-"""Most brackets of one JSON text: each reading of a clock, in the longest manifest, has one in more than 32 bytes."""
+"""Most brackets that open in one JSON text: a reading of a clock has one in more than 32 bytes of a manifest."""
 
 MAX_INTEGER_CHARS = 17
 """Most characters of an integer, its sign included; more is far beyond what an artifact may hold."""
@@ -82,8 +82,8 @@ def strict_json(data: bytes, limit: int = MAX_LINE, decoder: json.JSONDecoder = 
     if data.startswith(codecs.BOM_UTF8):
         raise JsonError("begins with a byte order mark")
     # with no more opening brackets than that, in texts or outside, it cannot be nested deeper
-    opening, closing = data.count(b"[") + data.count(b"{"), data.count(b"]") + data.count(b"}")
-    if max(opening, closing) > MAX_BRACKETS:
+    opening = data.count(b"[") + data.count(b"{")
+    if opening > MAX_BRACKETS:
         raise JsonError(f"has more than {MAX_BRACKETS} brackets")
     try:
         value = decoder.decode(data.decode())
