@@ -188,8 +188,8 @@ class RunName:
 class LineCheck(FileFindings):
     """Turns the lines of one file into objects that keep the contract, and the rest into findings.
 
-    ``fields`` are those of a line, none for any object; ``run`` is left out for a file whose lines name no run;
-    ``limit`` is the longest line in bytes.
+    ``fields`` are those of a line, none for any object; ``run`` is left out for a file whose lines name no run. How
+    long a line may be is for the reader of the file.
 
     >>> findings = Findings()
     >>> check = LineCheck("events.jsonl", [Field("a", FieldKind.INTEGER, "")], findings)
@@ -206,12 +206,10 @@ class LineCheck(FileFindings):
         fields: Iterable[Field],
         findings: Findings,
         run: RunName | None = None,
-        limit: int = MAX_LINE,
     ) -> None:
         super().__init__(file, findings)
         self._fields = tuple(fields)
         self._run = run
-        self._limit = limit
 
     def value(self, number: int, data: bytes) -> dict[str, Any] | None:
         """Return the object of a line, or ``None`` when it cannot be used; both with findings for what is wrong."""
@@ -259,7 +257,7 @@ class LineCheck(FileFindings):
 
     def parse(self, data: bytes) -> Any:
         """Return the value of a line; raise :class:`JsonError`."""
-        return strict_json(data, self._limit)
+        return strict_json(data, MAX_OBJECT)
 
     def text(self, value: Any) -> str:
         """Return the canonical text of a value; raise :class:`CanonicalFormError`."""
