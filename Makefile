@@ -10,6 +10,9 @@ NAUTILUS := .venv-nautilus
 SUPPLY := .venv-supply
 FUZZ := .venv-fuzz
 FUZZED := .fuzz
+LAB := .venv-lab
+LAB_ROOT ?= $(CURDIR)
+LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
 SECONDS ?= 60
 SBOM ?= out/sbom.cdx.json
 SCRATCH = $(shell mktemp -d)
@@ -42,8 +45,11 @@ dryrun: setup ## the main job: one dry run by papermill, up to the evidence draf
 	$(BIN)/papermill --engine c2lib --no-progress-bar notebooks/01_dryrun.ipynb out/notebooks/01_dryrun.ipynb
 	@find out/finish_c -name 'EV-*.md'
 
-lab: setup ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+lab: setup ## open the notebooks in JupyterLab, with out/ in reach and without its question about news
+	mkdir -p $(LAB_SETTINGS)
+	echo '{"@jupyterlab/apputils-extension:notification": {"checkForUpdates": false, "fetchNews": "false"}}' \
+	  > $(LAB_SETTINGS)/overrides.json
+	$(BIN)/jupyter lab --ServerApp.root_dir="$(LAB_ROOT)" --LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
 
 test: lint types layers unit notebooks-check generated-check ## everything that CI checks
 
@@ -91,7 +97,8 @@ notebooks: setup ## execute the committed notebooks again, in place and normalis
 $(PEERS)/.made $(NAUTILUS)/.made: .venv-%/.made: tests/bench/requirements-%.lock
 $(SUPPLY)/.made: .venv-%/.made: tests/supply/requirements-%.lock
 $(FUZZ)/.made: .venv-%/.made: tests/fuzz/requirements-%.lock
-$(PEERS)/.made $(NAUTILUS)/.made $(SUPPLY)/.made $(FUZZ)/.made:
+$(LAB)/.made: .venv-%/.made: tests/lab/requirements-%.lock
+$(PEERS)/.made $(NAUTILUS)/.made $(SUPPLY)/.made $(FUZZ)/.made $(LAB)/.made:
 	$(call install-lock,$(@D),$<)
 	touch $@
 
@@ -124,9 +131,9 @@ bench: setup $(PEERS)/.made $(NAUTILUS)/.made ## measure c2lib beside backtestin
 lock: ## pin the dependencies again (needs uv on the path)
 	uv pip compile pyproject.toml --all-extras --group build --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --upgrade -o requirements.lock
-	for name in bench/requirements-peers bench/requirements-nautilus supply/requirements-supply fuzz/requirements-fuzz; do \
+	for name in bench/requirements-peers bench/requirements-nautilus supply/requirements-supply fuzz/requirements-fuzz lab/requirements-lab; do \
 	  uv pip compile tests/$$name.in --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --upgrade -o tests/$$name.lock || exit 1; done
 
 clean: ## remove .venv and caches, but no run artifacts
-	rm -rf $(VENV) $(PEERS) $(NAUTILUS) $(SUPPLY) $(FUZZ) $(FUZZED) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) $(PEERS) $(NAUTILUS) $(SUPPLY) $(FUZZ) $(LAB) $(FUZZED) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

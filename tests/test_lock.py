@@ -130,7 +130,7 @@ def test_incomplete_lock_stops(offer: Path) -> None:
 def test_locks_are_installed_exactly() -> None:
     """Every Makefile command that installs a lock requires hashes and leaves the resolver out."""
     lines = [line for line in (ROOT / "Makefile").read_text().splitlines() if "pip install" in line]
-    assert len(LOCKS) == 5
+    assert len(LOCKS) == 6
     assert [line for line in lines if "--require-hashes" in line]
     for line in lines:
         assert "--no-deps" in line, line

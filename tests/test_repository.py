@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -50,6 +51,12 @@ HOST = ("app/host_child.py", "app/strategy_host.py")
 
 # put together here, so that this page does not name them
 REGISTRY_HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
+SILENCED = re.compile(r"# *(?:noqa|type: *ignore|fmt:|pragma:|pyright:|mypy:)")
+SILENCED_WITH_REASON = re.compile(
+    r"# (?:noqa: [A-Z]+[0-9]+(?:, [A-Z]+[0-9]+)* - |type: ignore\[[a-z, -]+\] +# )\w{1,20}[^#]{3,}"
+)
+LEFT_OUT = re.compile(r"(?:pytest|unittest)\.(?:mark\.)?(?:skip\w*|xfail|importorskip)")
+
 MACHINE_PATHS = ["/".join(parts) for parts in (("", "work", "main"), ("", "root", ""), ("", "work", "shared"))]
 
 
@@ -109,6 +116,54 @@ def attributes(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Attribute):
             yield ast.unparse(node)
+
+
+def marks_without_reason(source: str) -> list[str]:
+    """Return what silences a tool in a module without a code and a reason on its line, and each test left out."""
+    comments = [
+        token.string
+        for token in tokenize.generate_tokens(iter(source.splitlines(keepends=True)).__next__)
+        if token.type == tokenize.COMMENT
+    ]
+    found = [text for text in comments if SILENCED.search(text) and not SILENCED_WITH_REASON.search(text)]
+    named = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute))
+    return found + [ast.unparse(node) for node in named if LEFT_OUT.fullmatch(ast.unparse(node))]
+
+
+def test_every_mark_has_reason() -> None:
+    """Whatever silences a tool names what it silences and why on its own line, and no test is left out."""
+    files = [path for path in tracked_files() if path.suffix == ".py"]
+    found = {path.name: marks for path in files if (marks := marks_without_reason(path.read_text(encoding="utf-8")))}
+    assert len(files) > 200
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = 1  # noqa",
+        "x = 1  # noqa: S101",
+        "x = 1  # noqa: S101 -",
+        "x = 1  # type: ignore",
+        "x = 1  # type: ignore # is an int",
+        "x = 1  # type: ignore[misc]",
+        "x = 1  # fmt: skip",
+        "x = 1  # pragma: no cover",
+        "pytest.skip('not now')",
+        "pytest.mark.skipif(True, reason='not now')",
+        "pytest.mark.xfail(reason='not yet')",
+        "pytest.importorskip('numpy')",
+    ],
+)
+def test_mark_without_reason_is_found(line: str) -> None:
+    """A mark without a code or a reason and a test that is left out are found, and others are not."""
+    assert len(marks_without_reason(line)) == 1
+    assert (
+        marks_without_reason(
+            "x = '# noqa'  # noqa: S101, E501 - as long as it is\ny = 1  # type: ignore[misc] # an int"
+        )
+        == []
+    )
 
 
 def test_no_run_artifact_is_tracked() -> None:
@@ -202,7 +257,7 @@ def modules_of(*rooms: str) -> list[str]:
     return [f"c2lib.{name}" for name in names if name.split(".")[0] in rooms]
 
 
-NEEDS_MORE = {"c2lib.jupyter.client", "c2lib.jupyter.engine"}
+NEEDS_MORE = {"c2lib.jupyter.engine"}
 """What speaks to a Jupyter kernel, which is a conversation over sockets."""
 
 BY_EMAIL = {"socket", "_socket"}

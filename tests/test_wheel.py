@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("c2lib", "notebooks", "evidence_templates")
+VERIFIER = "docs/contract/verify_run.py"
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
@@ -30,17 +31,30 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         (source / name / ".ipynb_checkpoints").mkdir(exist_ok=True)
         (source / name / ".ipynb_checkpoints" / "planted-checkpoint.ipynb").write_text("{}")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    (source / VERIFIER).parent.mkdir(parents=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE", VERIFIER):
+        shutil.copy(ROOT / name, source / name)
+    (source / VERIFIER).with_name("page.md").write_text("a page beside it")
     run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", target, source, cwd=target)
     (made,) = target.glob("c2lib-*.whl")
     return made
 
 
+def test_checkout_installs_editable(tmp_path: Path) -> None:
+    """The project installs editable, as make setup does, and is imported from its checkout alone."""
+    place = tmp_path / "installed"
+    run(*PIP, "install", "--no-deps", "--no-build-isolation", "--target", place, "-e", ROOT, cwd=tmp_path)
+    (pointer,) = place.glob("*c2lib*.pth")
+    assert pointer.read_text().split() == [str(ROOT)]
+    assert not (place / "c2lib").exists()
+
+
 def test_wheel_is_complete(wheel: Path) -> None:
-    """The wheel holds the package with its type marker, notebooks and templates, and no editor checkpoint."""
+    """The wheel holds the package with its type marker, notebooks, templates and second verifier, and nothing else."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    expected = {path.relative_to(ROOT).as_posix() for path in (ROOT / "c2lib").rglob("*.py")} | {"c2lib/py.typed"}
+    package = [path for end in ("*.py", "*.js", "*.html") for path in (ROOT / "c2lib").rglob(end)]
+    expected = {path.relative_to(ROOT).as_posix() for path in package}
+    expected |= {"c2lib/py.typed", f"c2lib/_data/{VERIFIER}", "c2lib/evidence/timeline.js"}
     for folder in FOLDERS[1:]:
         expected |= {f"c2lib/_data/{folder}/{path.name}" for path in (ROOT / folder).iterdir() if path.is_file()}
     assert {name for name in names if name.startswith("c2lib/")} == expected

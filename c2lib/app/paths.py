@@ -36,7 +36,7 @@ def output_root(chosen: str | os.PathLike[str] | None = None) -> Path:
 
 
 def resource(kind: str) -> Path:
-    """Return the folder of ``notebooks`` or ``evidence_templates``: the checkout's, else the installed package's.
+    """Return a folder that is shipped, such as ``notebooks``: the checkout's, else the installed package's.
 
     Raises :class:`InputError` when it is missing.
     """

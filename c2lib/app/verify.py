@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,7 +33,7 @@ from c2lib.core.errors import (
 )
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import open_regular
-from c2lib.core.rich import Look, Rich, data_frame
+from c2lib.core.rich import Look, RichRows
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.market.csv_file import FRAME, frame_csv
@@ -61,17 +61,14 @@ _DAMAGED = (KeyError, TypeError, ValueError, OSError, C2Error)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class VerifyReport(Rich):
+class VerifyReport(RichRows):
     """What verifying a run directory gave.
 
     ``replayed``: the session was executed again; ``unchecked`` could not be checked; ``notes`` are no findings.
     """
 
     _look: ClassVar[Look] = Look(
-        "summary.run_id",
-        "verdict",
-        "ok replayed summary.status summary.steps summary.fills unchecked notes summary.run_digest",
-        {"findings": FINDING_COLUMNS},
+        "summary.run_id", "verdict", "ok replayed summary.status notes unchecked", {"findings": FINDING_COLUMNS}
     )
 
     path: str
@@ -86,13 +83,6 @@ class VerifyReport(Rich):
     def ok(self) -> bool:
         """Whether nothing was found."""
         return not self.findings
-
-    def to_pandas(self) -> Any:
-        """Return the findings as a ``pandas.DataFrame``: ``line`` is ``int64``, every other column ``object``.
-
-        Raises MissingExtraError when pandas is not installed.
-        """
-        return data_frame(FINDING_COLUMNS.split(), map(astuple, self.findings), {"line": "int64"})
 
     def facts(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""

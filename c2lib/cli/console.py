@@ -13,6 +13,9 @@ from c2lib.core.text import one_line
 
 GOOD, NOT_GOOD, COULD_NOT = 0, 1, 2
 
+FLAG = {"action": "store_true"}
+"""How argparse reads an option without a value."""
+
 
 def say(text: str) -> None:
     """Write a message to stderr, as one line."""

@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from c2lib.cli.console import GOOD, NOT_GOOD, ProgressBar, show
+from c2lib.cli.console import FLAG, GOOD, NOT_GOOD, ProgressBar, show
 
 if TYPE_CHECKING:
     from c2lib.witness.diff import Comparison, RunDiff
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    parser.add_argument("a", metavar="A", help="run directory")
-    parser.add_argument("b", metavar="B", help="run directory to compare it with")
-    parser.add_argument("--json", action="store_true", help="one JSON line instead of text")
+OPTIONS = (
+    ("a", "run directory", {"metavar": "A"}),
+    ("b", "run directory to compare it with", {"metavar": "B"}),
+    ("--json", "one JSON line instead of text", FLAG),
+)
 
 
 def run(options: argparse.Namespace) -> int:

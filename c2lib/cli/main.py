@@ -143,5 +143,8 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, str | None]:
         sub.register("type", None, _given)
         sub.register("type", str, _given)
         if name == asked:
-            _command(name).add_options(sub)
+            command = _command(name)
+            sub.usage = getattr(command, "USAGE", None)
+            for option, meaning, how in command.OPTIONS:
+                sub.add_argument(option, help=meaning, **how)
     return parser, asked

@@ -6,15 +6,14 @@ import argparse
 import os
 from pathlib import Path
 
-from c2lib.cli.console import GOOD, NOT_GOOD, say, show
+from c2lib.cli.console import FLAG, GOOD, NOT_GOOD, say, show
 from c2lib.core.errors import ConfigError, OutputError
 from c2lib.core.redaction import redact_secrets
 
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    parser.add_argument("--out", metavar="DIR", help="folder of the schemas; left out: docs/contract of the checkout")
-    parser.add_argument("--check", action="store_true", help="write nothing, and name the schemas that are stale")
+OPTIONS = (
+    ("--out", "folder of the schemas; left out: docs/contract of the checkout", {"metavar": "DIR"}),
+    ("--check", "write nothing, and name the schemas that are stale", FLAG),
+)
 
 
 def run(options: argparse.Namespace) -> int:

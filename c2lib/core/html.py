@@ -42,14 +42,7 @@ def facts_table(title: str, status: object, facts: Iterable[tuple[str, object]])
 
 
 def rows_table(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]], count: int) -> str:
-    """Return the first :data:`MAX_ROWS` rows as an HTML table that says how many there are.
-
-    Args:
-        name: what the rows are.
-        columns: the names of the columns; the first one holds what a row is about.
-        rows: the values of each row.
-        count: how many rows there are in all.
-    """
+    """Return the first :data:`MAX_ROWS` of ``count`` rows as an HTML table; the first value of each is its heading."""
     shown = f"first {MAX_ROWS} of {count:,} rows" if count > MAX_ROWS else f"{count} row{'s' * (count != 1)}"
     return _table(f"{_escaped(name)}: {shown}", columns, islice(rows, MAX_ROWS))
 

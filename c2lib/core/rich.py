@@ -7,10 +7,12 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
 
-from c2lib.core.errors import MissingExtraError
+from c2lib.core.errors import ConfigError, MissingExtraError
 from c2lib.core.html import cell_text, facts_table, rows_table
+from c2lib.core.text import quoted
 
 _IN_REPR = 6
+_INTEGERS = dict.fromkeys(("line", "same", "differing", "only_a", "only_b"), "int64")
 
 
 class Look(NamedTuple):
@@ -54,17 +56,31 @@ class Rich:
                 yield name.removeprefix("summary."), cell_text(value)
 
 
+class RichRows(Rich):
+    """One whose tables can be had as data frames."""
+
+    __slots__ = ()
+
+    def to_pandas(self, table: str) -> Any:
+        """Return a table that the HTML shows as a ``pandas.DataFrame``, all of its rows.
+
+        Counts and numbers of lines are ``int64``, every other column holds objects, ``None`` for what is not there.
+
+        Args:
+            table: its name, such as ``findings`` of a report, ``causes`` or ``events.counts`` of a difference.
+
+        Raises:
+            ConfigError: there is no table of that name.
+            MissingExtraError: pandas is not installed.
+        """
+        if table not in self._look.tables:
+            raise ConfigError("table", f"must be one of {', '.join(self._look.tables)}, got {quoted(table)}")
+        columns = self._look.tables[table].split()
+        return data_frame(columns, map(attrgetter(*columns), attrgetter(table)(self)), _INTEGERS)
+
+
 def data_frame(columns: Sequence[str], rows: Iterable[Sequence[Any]], dtypes: Mapping[str, str]) -> Any:
-    """Return rows as a ``pandas.DataFrame``; what is not there is NaN, NaT or ``None``.
-
-    Args:
-        columns: the names of the columns.
-        rows: the values of each row.
-        dtypes: those of columns by name; every other column holds objects.
-
-    Raises:
-        MissingExtraError: pandas is not installed.
-    """
+    """Return a ``pandas.DataFrame`` of rows, with dtypes by name; a column without holds objects."""
     try:
         import pandas
     except ImportError:

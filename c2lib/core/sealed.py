@@ -144,7 +144,7 @@ class Sealed(BaseModel):
             raise config_error(error, type(self)) from None
 
     # else pydantic makes a model within another by this call, and the error loses the name of the outer field
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined] # pydantic asks for it by this name
 
     def canonical(self) -> dict[str, Any]:
         """Return the model as plain JSON values, secrets redacted, ready for the canonical encoder."""

@@ -112,7 +112,7 @@ class ReproducibleEngine:
         path = options.get("output_path")
         if path and "://" not in path:
             _make_folder(path)
-        done = _papermill().execute_notebook(nb, kernel_name, **options)
+        done = _papermill().execute_notebook(nb, kernel_name, **options, **_quiet())
         problem = _unfinished(done)
         if problem:
             raise UnfinishedNotebookError(problem)
@@ -155,9 +155,19 @@ def _write_failure(notebook: Any, path: str) -> None:
 
 
 def _papermill() -> Any:
-    from c2lib.jupyter.client import QuietEngine
+    # papermill's engines load every registered engine, this one among them
+    from papermill.engines import NBClientEngine
 
-    return QuietEngine
+    return NBClientEngine
+
+
+def _quiet() -> dict[str, Any]:
+    """Return how to talk to a kernel: over IPC, without timing, with joined streams."""
+    from traitlets.config import Config
+
+    config = Config()
+    config.KernelManager.transport = "ipc"
+    return {"config": config, "record_timing": False, "coalesce_streams": True}
 
 
 def _unfinished(notebook: Any) -> str | None:

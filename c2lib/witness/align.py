@@ -159,7 +159,7 @@ def _about(known_as: Mapping[str | None, Hashable], event: Line) -> Hashable:
 
 
 def _asked(fields: Iterable[str], event: Line) -> Hashable:
-    return tuple(text_of(event.payload.get(name)) for name in fields)
+    return text_of([event.payload.get(name) for name in fields])
 
 
 def _matched(

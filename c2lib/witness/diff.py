@@ -9,25 +9,24 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass, replace
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
-from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
 
 from c2lib.core.contract import EVENT_FIELDS
-from c2lib.core.errors import ConfigError, RunPathError
+from c2lib.core.errors import RunPathError
 from c2lib.core.redaction import redact_secrets
-from c2lib.core.rich import Look, Rich, data_frame
-from c2lib.core.text import ABSENT, field_differences, first_difference, quoted, shown
+from c2lib.core.rich import Look, RichRows
+from c2lib.core.text import ABSENT, field_differences, first_difference, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, EventKind
 from c2lib.witness.align import Alignment, Line, side_by_side, steps
 from c2lib.witness.findings import Findings, Verdict
 from c2lib.witness.foreign import RunbookFile, count_name, text_of
-from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, canonical_object, problems
+from c2lib.witness.lines import LineCheck, canonical_object, problems
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder, RunPath
 from c2lib.witness.run import Progress, counted
 from c2lib.witness.snapshots import MAX_STATES
@@ -145,7 +144,7 @@ class RunSide:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RunDiff(Rich):
+class RunDiff(RichRows):
     """Whether, where and why two runs differ, and what follows from it.
 
     ``causes`` are the fields of config, market, strategy, inputs and behaviour version that differ, or those of
@@ -179,27 +178,19 @@ class RunDiff(Rich):
         """Return the report as plain JSON values."""
         return {"same": self.same, **asdict(self)}
 
-    def to_pandas(self, table: str) -> Any:
-        """Return a table as a ``pandas.DataFrame``: counts are ``int64``, every other column ``object``.
 
-        Args:
-            table: ``causes`` or ``ending``, with columns ``name``, ``a`` and ``b``; ``events.counts`` or
-                ``audit.counts``, with columns ``kind``, ``same``, ``differing``, ``only_a`` and ``only_b``.
-
-        Raises:
-            ConfigError: there is no table of that name.
-            MissingExtraError: pandas is not installed.
-        """
-        if table not in _TABLES:
-            raise ConfigError("table", f"must be one of {', '.join(_TABLES)}, got {quoted(table)}")
-        counted = dict.fromkeys(("same", "differing", "only_a", "only_b"), "int64")
-        return data_frame(_TABLES[table].split(), map(astuple, attrgetter(table)(self)), counted)
+def _differences(a: Any, b: Any, left_out: Container[str]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the fields in which two values, or the payloads or ``meta`` in them, differ, but for those left out."""
+    for name, left, right in field_differences(a, b, within_lists=True):
+        name = name.removeprefix("payload.")
+        if name.removeprefix("meta.") not in left_out:
+            yield name, left, right
 
 
-def first_differences(a: Any, b: Any) -> tuple[FieldDifference, ...]:
-    """Return the first fields in which two values differ, at most :data:`MAX_FIELDS`."""
+def first_differences(a: Any, b: Any, left_out: Container[str] = ()) -> tuple[FieldDifference, ...]:
+    """Return the first fields in which two values differ, at most :data:`MAX_FIELDS`, but for those left out."""
     found = []
-    for name, *pair in islice(field_differences(a, b, within_lists=True), MAX_FIELDS):
+    for name, *pair in islice(_differences(a, b, left_out), MAX_FIELDS):
         left, right = (None if value is ABSENT else _shown(value) for value in pair)
         if left == right and all(isinstance(value, str) for value in pair):
             # the first difference may be within a secret: its place is reported, and not a piece of it
@@ -264,25 +255,17 @@ class LineDiff:
         """Whether two lines differ in more than lesser fields."""
         if a.data == b.data:
             return False
-        fields = self._fields(a, b, self._of_the_name | _LESSER)
+        left, right = (names.left_out_of(line.value) for line, names in zip((a, b), self._names, strict=True))
+        lesser = self._of_the_name | _LESSER
         if a.kind == EventKind.SESSION_START and not self.start:
-            self.start, fields = fields, ()
-        if fields:
-            self._first = self._first or _difference(a, a, b, fields)
-        elif not (self._first or self._first_lesser) and (lesser := self._fields(a, b, self._of_the_name)):
-            self._first_lesser = _difference(a, a, b, lesser)
-        return bool(fields)
-
-    def _fields(self, a: Line, b: Line, left_out: frozenset[str]) -> tuple[FieldDifference, ...]:
-        """Return the fields in which two lines differ, without those ``left_out`` and the names of the runs."""
-        sides = []
-        for line, names in zip((a, b), self._names, strict=True):
-            side = {name: item for name, item in names.left_out_of(line.value).items() if name not in left_out}
-            for inner in side.keys() & {"payload", "meta"}:
-                if isinstance(side[inner], dict):
-                    side[inner] = {name: item for name, item in side[inner].items() if name not in left_out}
-            sides.append(side)
-        return tuple(replace(found, name=found.name.removeprefix("payload.")) for found in first_differences(*sides))
+            self.start, differ = first_differences(left, right, lesser), False
+        else:
+            differ = any(_differences(left, right, lesser))
+        if differ:
+            self._first = self._first or _difference(a, a, b, first_differences(left, right, lesser))
+        elif not (self._first or self._first_lesser) and (fields := first_differences(left, right, self._of_the_name)):
+            self._first_lesser = _difference(a, a, b, fields)
+        return differ
 
 
 @lru_cache(maxsize=16)
@@ -295,10 +278,9 @@ def _own_event(data: bytes) -> Mapping[str, Any] | None:
 def _opened(
     folder: Folder, artifact: Artifact, findings: Findings, progress: Callable[[int], None] | None = None
 ) -> tuple[ArtifactFile, LineCheck]:
-    check, limit = LineCheck(artifact, (), findings, limit=MAX_OBJECT), MAX_OBJECT
-    if artifact is not Artifact.MANIFEST:
-        check, limit = RunbookFile(artifact, findings), MAX_LINE
-    return ArtifactFile(folder.descriptor, artifact, findings, limit, progress), check
+    own = artifact is Artifact.MANIFEST
+    check = LineCheck(artifact, (), findings) if own else RunbookFile(artifact, findings)
+    return ArtifactFile(folder.descriptor, artifact, findings, progress=progress), check
 
 
 def _names(folder: Folder) -> Names:

@@ -21,7 +21,7 @@ from c2lib.core.errors import RunPathError
 from c2lib.core.regular_file import NOT_REGULAR, open_regular, read_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
 from c2lib.witness.findings import FindingCode, Findings, Verdict
-from c2lib.witness.lines import MAX_LINE
+from c2lib.witness.lines import MAX_LINE, MAX_OBJECT
 
 RunPath = str | os.PathLike[str]
 """Where a run directory is."""
@@ -54,17 +54,17 @@ class FileFacts:
 
 @dataclass(eq=False)
 class ArtifactFile:
-    """One file of a run directory, read once by :meth:`blocks`.
+    """One file of a run directory, read once by :meth:`blocks`; ``limit`` is its longest line, 0 for that of its name.
 
     ``facts`` are there when it was read to its end. Lines behind too many findings are hashed and counted, and not
-    yielded. ``marks`` maps the end of each piece that was read to the sha256 of all bytes up to there. A file that is
-    ``kept`` stays open, for :meth:`again` and :meth:`at`, until it is closed or no longer used.
+    yielded. A file that is ``kept`` stays open, for :meth:`again` and :meth:`at`, until it is closed or no longer used;
+    its ``marks`` map the end of each piece that was read to the sha256 of all bytes up to there.
     """
 
     directory: int
     name: str
     findings: Findings
-    limit: int = MAX_LINE
+    limit: int = 0
     progress: Callable[[int], object] | None = None
     kept: bool = field(default=False, kw_only=True)
     facts: FileFacts | None = field(default=None, init=False)
@@ -73,6 +73,9 @@ class ArtifactFile:
     _descriptor: int = field(default=-1, init=False)
     _closing: finalize[[int], ArtifactFile] | None = field(default=None, init=False)
     _error: OSError = field(default=OSError(errno.EIO, "not read"), init=False)
+
+    def __post_init__(self) -> None:
+        self.limit = self.limit or (MAX_OBJECT if self.name == Artifact.MANIFEST else MAX_LINE)
 
     def head(self) -> bytes | None:
         """Return the bytes of the first line that is not too long, or ``None``; it is still read by the others."""
@@ -143,12 +146,9 @@ class ArtifactFile:
             size += len(chunk)
             if size > planned:
                 raise OSError(errno.EFBIG, "longer than it was")
-            mark = digest.copy().digest()
             if marks is None:
-                self.marks[size] = mark
-                if self.progress is not None:
-                    self.progress(len(chunk))
-            elif marks.get(size) != mark:
+                self._first_read(chunk, size, digest)
+            elif marks.get(size) != digest.copy().digest():
                 raise OSError(errno.EIO, "altered")
             end = chunk.rfind(b"\n")
             if end >= 0:
@@ -163,6 +163,13 @@ class ArtifactFile:
                 yield from self._whole(number, begun, length, b"", findings)
         findings.ended(self.name, number - (not length))
         return FileFacts(digest.hexdigest(), size, number - 1)
+
+    def _first_read(self, chunk: bytes, size: int, digest: hashlib._Hash) -> None:
+        """Mark the end of a piece, where the file can be read again, and report that the piece was read."""
+        if self.kept:
+            self.marks[size] = digest.copy().digest()
+        if self.progress is not None:
+            self.progress(len(chunk))
 
     def _keep(self, begun: list[bytes], length: int, part: bytes) -> int:
         """Add ``part`` to a line that was begun, unless the line is too long already; return its length."""

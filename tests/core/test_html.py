@@ -47,7 +47,11 @@ class Read(HTMLParser):
         """Keep a comment as markup."""
         self.markup.append(data)
 
-    handle_decl = handle_pi = unknown_decl = handle_comment
+    def handle_decl(self, decl: str) -> None:
+        """Keep a declaration as markup."""
+        self.markup.append(decl)
+
+    handle_pi = unknown_decl = handle_comment
 
 
 @given(texts=st.lists(TEXTS, min_size=6, max_size=6))

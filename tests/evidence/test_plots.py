@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -139,7 +140,7 @@ def test_import_loads_no_matplotlib() -> None:
     code = "import sys, c2lib, c2lib.evidence.render; c2lib.plot.tear_sheet; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
     assert c2lib.plot is plot
-    assert set(plot.__all__) == {"image", *DRAWINGS}
+    assert set(plot.__all__) == {"image", "time_travel", *DRAWINGS}
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
@@ -198,7 +199,7 @@ def test_many_fills_are_a_density(opened: Callable[[SampleRun], Run], monkeypatc
     crowded = plot.price(run)
     assert (len(marked.axes), len(crowded.axes)) == (1, 2)
     assert "fills in\n2 bars" in words(crowded)
-    assert [len(line.get_xdata()) for line in crowded.axes[0].lines] == [150, 0, 0]  # type: ignore[arg-type]
+    assert [np.size(line.get_xdata()) for line in crowded.axes[0].lines] == [150, 0, 0]
     assert len(plot.tear_sheet(run).axes) == 5
 
 
@@ -326,7 +327,8 @@ def test_hostile_text_draws_without_warning(opened: Callable[[SampleRun], Run]) 
     run = opened(make_run())
     moves = tuple(PhaseMove("INIT", HOSTILE_TEXT, HOSTILE_TEXT, number, "") for number in range(30))
     facts = dict.fromkeys(("run_id", "strategy_id", "symbol", "status", "fail_code", "fail_reason"), HOSTILE_TEXT)
-    hostile = replace(run, summary=replace(run.summary, **facts, phases=moves, equity="9" * 300))  # type: ignore[arg-type]
+    summary = replace(run.summary, **facts, phases=moves, equity="9" * 300)  # type: ignore[arg-type] # all are texts
+    hostile = replace(run, summary=summary)
     measured = figures.measure(hostile)
     absurd = replace(measured, bars=tuple((*bar[:3], 1e300, float("nan")) for bar in measured.bars))
     for seen in (measured, absurd):

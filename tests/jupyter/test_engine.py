@@ -43,7 +43,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Let papermill's engine give back the notebooks of this list instead of asking a kernel."""
     answers: list[Any] = []
 
-    monkeypatch.setattr("c2lib.jupyter.client.QuietEngine.execute_notebook", lambda *given, **options: answers.pop(0))
+    monkeypatch.setattr("papermill.engines.NBClientEngine.execute_notebook", lambda *given, **options: answers.pop(0))
     return answers
 
 
@@ -262,7 +262,7 @@ def test_executed_notebook_runs_again(tmp_path: Path) -> None:
 
 def test_engine_imports_before_papermill() -> None:
     """The engine can be imported before papermill, which loads its engines on import."""
-    program = "import c2lib.jupyter.client, papermill.engines as e; print(e.papermill_engines.get_engine('c2lib'))"
+    program = "import c2lib.jupyter.engine, papermill.engines as e; print(e.papermill_engines.get_engine('c2lib'))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("<class 'c2lib.jupyter.engine.ReproducibleEngine'>\n", "")
 

@@ -237,7 +237,7 @@ def test_draft_hides_day(displayed: list[Any]) -> None:
         for day in ("2026-01-01", "2027-12-31")
     ]
     for draft in drafts:
-        show_draft(draft)  # type: ignore[arg-type]
+        show_draft(draft)  # type: ignore[arg-type] # its text is all that is shown
     text = "# EV-YYYYMMDD-X\n\n- **Date:** YYYY-MM-DD\n\n[phases](phases.png) 2026-01-01\n"
     assert [shown.data for shown in displayed] == [text, text]
 
@@ -261,7 +261,8 @@ def test_failure_names_reason(facts: dict[str, Any], why: str) -> None:
     lines = facts.pop("lines", [])
     given = {"reject_code": None, "reject_reason": None, "fail_reason": None, "strategy_id": "mine", **facts}
     result = SimpleNamespace(**given, fail_lines=lambda: lines)
-    assert why_no_pass(result, SimpleNamespace(failed_claims=("status",))) == why  # type: ignore[arg-type]
+    draft = SimpleNamespace(failed_claims=("status",))
+    assert why_no_pass(result, draft) == why  # type: ignore[arg-type] # both have what is read of them
 
 
 def test_flags_become_parameters() -> None:

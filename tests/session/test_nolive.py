@@ -156,7 +156,6 @@ print(result.status.value, result.fail_reason, "numpy" in sys.modules)
 
 def test_importing_numpy_works() -> None:
     """A strategy may import numpy for the first time in the process within a guarded session."""
-    pytest.importorskip("numpy", reason="numpy comes with the notebooks extra")
     done = subprocess.run([sys.executable, "-c", NUMPY], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("COMPLETED None True\n", "")
 
