@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from c2lib.app.evidence import is_evidence, verify_evidence
 from c2lib.app.paths import resource
 from c2lib.app.runner import run_dryrun
-from c2lib.app.verify import verify_run
+from c2lib.app.verify import VerifyReport, verify_run
 from c2lib.cli.parameters import CONFIG_FIELDS, DryrunOptions, Given, Request
 from c2lib.core.canon import sha256_hex
 from c2lib.core.config import DryrunConfig, check_run_id_for_directory
@@ -35,7 +35,6 @@ from c2lib.witness.diff import diff_runs
 
 if TYPE_CHECKING:
     from c2lib.app.evidence import EvidenceDraft
-    from c2lib.app.verify import VerifyReport
     from c2lib.session.result import DryrunResult
     from c2lib.witness.run import Run
 
@@ -200,9 +199,10 @@ def show_tear_sheet(run: Run) -> None:
 def show_diff(run: Run, other: str | None) -> None:
     """Show how a run differs from another one; where a run is too damaged to be compared, print why."""
     with _too_damaged(run):
-        found = diff_runs(run.path, other) if other else None
-        print(found.outcome if found else "nothing to compare with: -p other_run DIR")
-        print(*((field.text() for field in found.causes + found.ending) if found else ()), sep="\n")
+        if other:
+            _ipython_display().display(diff_runs(run.path, other))
+        else:
+            print("nothing to compare with: -p other_run DIR")
 
 
 @contextmanager
