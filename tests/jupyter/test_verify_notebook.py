@@ -1,6 +1,7 @@
 """The reviewer's notebook: what it makes of runs and evidence that were received, sound, altered and forged."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -247,6 +248,20 @@ def test_papermill_call_reviews(published: Path, tmp_path: Path) -> None:
     assert "audit.jsonl" in line
     assert "Traceback" not in told.stderr
     assert all(cell.execution_count for cell in cells(tmp_path / "o.ipynb"))
+
+
+def test_shown_call_reviews(own: dict[str, str], tmp_path: Path) -> None:
+    """The call that the page on verifying shows, pasted into bash beside what was received, comes to a verdict."""
+    page = (PACKAGE.parent / "docs" / "verify.md").read_text(encoding="utf-8")
+    (call,) = re.findall(r"```bash\n(\.venv/bin/papermill .*?)```", page, re.DOTALL)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "notebooks").symlink_to(NOTEBOOK.parent)
+    shutil.copytree(own["received"], tmp_path / "received" / "theirs")
+    Path(own["market"]).rename(tmp_path / "EURUSD_1h.csv")
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(["bash", "-ec", call], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("SEALED OK (executed again; run_digest ")
 
 
 def test_missing_file_is_a_parameter(own: dict[str, str], tmp_path: Path) -> None:
