@@ -28,6 +28,8 @@ def cell_text(value: object) -> str:
     """Return a value as one line without secrets; the items of a tuple, list or mapping follow each other."""
     if value is None or isinstance(value, bool):
         return {None: "", True: "yes", False: "no"}[value]
+    # a named tuple is shown with its names
+    value = getattr(value, "_asdict", lambda: value)()
     if isinstance(value, Mapping):
         value = [f"{name}={item}" for name, item in value.items()]
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

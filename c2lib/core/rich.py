@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 from c2lib.core.errors import ConfigError, MissingExtraError
@@ -42,10 +42,10 @@ class Rich:
         name, word = attrgetter(title, status)(self)
         shown = [facts_table(f"{type(self).__name__} {cell_text(name)}", word, self._named(facts))]
         for table, columns in tables.items():
-            rows = attrgetter(table)(self)
+            rows, names = attrgetter(table)(self), columns.split()
             if rows:
-                names = columns.split()
-                shown.append(rows_table(table, names, map(attrgetter(*names), rows), len(rows)))
+                get = itemgetter if isinstance(rows[0], dict) else attrgetter
+                shown.append(rows_table(table, names, map(get(*names), rows), len(rows)))
         return "\n".join(shown)
 
     def _named(self, names: str) -> Iterator[tuple[str, str]]:
