@@ -46,7 +46,7 @@ def test_progress_is_shown_at_terminal(
     units = ("B/s", "step/s", "picture/s")
     assert [unit in answer.err for unit in units] == [terminal] * 3
     assert terminal or answer.err == ""
-    again = command("verify", answer.facts["path"])
+    again = command("verify", "--text", answer.facts["path"])
     assert [unit in again.err for unit in units] == [terminal] * 3
 
 

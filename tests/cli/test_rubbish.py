@@ -49,7 +49,7 @@ ROWS: list[tuple[str, str]] = [
     ("dryrnu", "unknown command 'dryrnu' (did you mean 'dryrun'?)"),
     ("verfy run", "unknown command 'verfy' (did you mean 'verify'?)"),
     ("evidnce run", "unknown command 'evidnce' (did you mean 'evidence'?)"),
-    ("run.yaml", "unknown command 'run.yaml' (one of dryrun, verify, diff, evidence, schema)"),
+    ("run.yaml", "unknown command 'run.yaml' (one of dryrun, verify, diff, evidence, show, export, notebook, schema)"),
     (f"dryrun {OK} --strategy_file mine.py:Buyer", "unknown option --strategy (did you mean"),
     (f"dryrun {OK} --strategyfile mine.py:Buyer", "unknown option --strategyfile (did you mean '--strategy-file'?)"),
     (f"dryrun {OK} --step 3", "unknown option --step (did you mean '--steps'?)"),
