@@ -40,11 +40,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def test_checkout_installs_editable(tmp_path: Path) -> None:
+    """The project installs editable, as make setup does, and is imported from its checkout alone."""
+    place = tmp_path / "installed"
+    run(*PIP, "install", "--no-deps", "--no-build-isolation", "--target", place, "-e", ROOT, cwd=tmp_path)
+    (pointer,) = place.glob("*c2lib*.pth")
+    assert pointer.read_text().split() == [str(ROOT)]
+    assert not (place / "c2lib").exists()
+
+
 def test_wheel_is_complete(wheel: Path) -> None:
     """The wheel holds the package with its type marker, notebooks, templates and second verifier, and nothing else."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    expected = {path.relative_to(ROOT).as_posix() for path in (ROOT / "c2lib").rglob("*.py")}
-    expected |= {"c2lib/py.typed", f"c2lib/_data/{VERIFIER}"}
+    package = [path for end in ("*.py", "*.js", "*.html") for path in (ROOT / "c2lib").rglob(end)]
+    expected = {path.relative_to(ROOT).as_posix() for path in package}
+    expected |= {"c2lib/py.typed", f"c2lib/_data/{VERIFIER}", "c2lib/evidence/timeline.js"}
     for folder in FOLDERS[1:]:
         expected |= {f"c2lib/_data/{folder}/{path.name}" for path in (ROOT / folder).iterdir() if path.is_file()}
     assert {name for name in names if name.startswith("c2lib/")} == expected

@@ -23,7 +23,6 @@ from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import read_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR, Artifact
 from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
-from c2lib.evidence.course import course_of
 from c2lib.evidence.figures import Measured, measure
 from c2lib.evidence.plots import PICTURES, plot_files
 from c2lib.evidence.render import (
@@ -113,7 +112,7 @@ def _draft(
     """Return file name, text and claims of the draft of a run."""
     claims = evaluate(run.summary, verification)
     template = (resource("evidence_templates") / TEMPLATE_NAME).read_text(encoding="utf-8")
-    text = render(template, run.summary, claims, verification, course_of(run, measured), stated)
+    text = render(template, run.summary, claims, verification, measured or Measured(), stated)
     return evidence_name(stated.date, passed(claims)), text, claims
 
 
