@@ -85,8 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if "_ARGCOMPLETE" in os.environ:
-        _complete(os.environ.get("COMP_LINE", "").split())
+    _complete()
     empty = next((word for word in words if word.startswith("--") and word.endswith("=--")), None)
     if empty is not None:
         # argparse makes an empty list of such a value
@@ -124,12 +123,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _complete(words: Sequence[str]) -> None:
-    """Answer a shell that asks how a command line may go on, and leave."""
-    import argcomplete
+def _complete() -> None:
+    """Answer a shell that asks how a command line may go on, and leave; return where none does."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
 
-    parser, _ = _parser([word for word in words if word in _COMMANDS][:1])
-    argcomplete.autocomplete(parser)
+        words = os.environ.get("COMP_LINE", "").split()
+        argcomplete.autocomplete(_parser([word for word in words if word in _COMMANDS][:1])[0])
 
 
 def _command(name: str) -> Any:

@@ -58,6 +58,12 @@ def test_default_date_is_utc_today(command: Command, published: Path) -> None:
     assert name in {f"EV-{day:%Y%m%d}-FINISH_C2-ORCH-DRYRUN-PASS.md" for day in (before, after)}
 
 
+def test_left_out_owner_is_nobody(command: Command, published: Path) -> None:
+    """Without --owner the evidence draft names nobody, and says so."""
+    draft = Path(command("evidence", published, "--no-plots", "--date", "2026-02-03").facts["path"])
+    assert "**Owner:** not named" in draft.read_text()
+
+
 def test_unwritable_draft_exits_2(command: Command, published: Path, tmp_path: Path) -> None:
     """A missing run, a bad date, a bad strategy file or another draft in the place is exit code 2."""
     assert command("evidence", tmp_path / "nothing", *OPTIONS).code == 2
