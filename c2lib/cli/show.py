@@ -26,8 +26,7 @@ OPTIONS = (
 
 _SUMMARY = "run_id strategy_id symbol seed status stop_reason reject_code fail_code steps fills position equity"
 _SUMMARY += " initial_cash fees no_live_required run_digest"
-_COURSE = "bars first last interval"
-_FIGURES = "trades winning_trades win_rate profit_factor pnl max_drawdown max_drawdown_share exposure"
+_FIGURES = "bars trades winning_trades win_rate profit_factor pnl max_drawdown max_drawdown_share exposure"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,13 +53,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _facts(opened: Run, measured: Measured) -> dict[str, Any]:
-    """Return what a run is and came to, as plain JSON values; ratios to the digits of the pictures."""
-    from c2lib.evidence.course import course_of
+    """Return what a run is and came to, as plain JSON values."""
     from c2lib.witness.refold import decimal_text
 
     facts: dict[str, Any] = {"path": opened.path, "verdict": opened.verdict.value, "findings": len(opened.findings)}
-    sources = ((opened.summary, _SUMMARY), (course_of(opened, measured), _COURSE), (measured.figures, _FIGURES))
-    for source, names in sources:
-        facts |= {name: getattr(source, name) for name in names.split()}
-    texts = {name: decimal_text(value) for name, value in facts.items() if isinstance(value, Decimal)}
-    return dict(redact_whole(facts | texts))
+    facts |= {name: getattr(opened.summary, name) for name in _SUMMARY.split()}
+    facts |= {"period": list(measured.period), "interval": measured.interval}
+    for name in _FIGURES.split():
+        value = getattr(measured.figures, name)
+        facts[name] = decimal_text(value) if isinstance(value, Decimal) else value
+    return dict(redact_whole(facts))

@@ -130,10 +130,14 @@ def test_missing_pyarrow_is_named(
 def test_unwritable_file_is_named(command: Command, published: Path, tmp_path: Path) -> None:
     """A symlink, a pipe or a folder in the place of a file is refused by its name and left as it is."""
     (tmp_path / "mine").write_text("mine")
-    for number, make in enumerate((lambda path: path.symlink_to(tmp_path / "mine"), os.mkfifo, os.mkdir)):
-        folder = tmp_path / str(number)
+    folders = [tmp_path / name for name in ("link", "pipe", "folder")]
+    files = [folder / "fills.csv" for folder in folders]
+    for folder in folders:
         folder.mkdir()
-        make(folder / "fills.csv")
+    files[0].symlink_to(tmp_path / "mine")
+    os.mkfifo(files[1])
+    files[2].mkdir()
+    for folder in folders:
         answer = command("export", published, "--out", folder)
         assert (answer.code, answer.out) == (2, "")
         assert answer.complaint.startswith(f"{folder / 'fills.csv'}: ")

@@ -196,7 +196,7 @@ def test_lost_kernel_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Excepti
         raise error
 
     monkeypatch.setattr("papermill.engines.NBClientEngine.execute_notebook", fail)
-    with pytest.raises(UnfinishedNotebookError, match="the kernel 'python3' is not there or was ended: .+"):
+    with pytest.raises(UnfinishedNotebookError, match=r"the kernel 'python3' is not there or was ended: .+"):
         run()
 
 
