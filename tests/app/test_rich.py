@@ -151,7 +151,7 @@ def test_page_on_stepping_runs(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     exec(compile(block, "docs/explore.md", "exec"), names)
     assert "OpenOrder(" in capsys.readouterr().out
-    assert (names["result"].steps, names["result"].status) == (40, "COMPLETED")
+    assert (names["result"].steps, names["result"].status) == (64, "COMPLETED")
 
 
 def test_page_names_everything(results: dict[str, Any]) -> None:
