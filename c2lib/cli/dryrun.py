@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             say(f"{result.status.value}: {problem}")
     if result.reject_code == "C2_REJECT_STRATEGY_NOT_ALLOWED":
         say(f"  if it may run, add: --allow {config.strategy_id}")
-    for line in result.fail_lines():
+    for line in result.fail_lines:
         say(f"  {line}")
     if result.staging:
         say(f"not published; what was written is in {result.staging}")

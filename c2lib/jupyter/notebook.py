@@ -107,7 +107,7 @@ def why_no_pass(result: DryrunResult, draft: EvidenceDraft) -> str:
     """Return why the evidence of a run is no PASS, in the last cell's assertion."""
     claims = f"claims that do not hold: {', '.join(draft.failed_claims)}"
     hint = f"-p allow {result.strategy_id}" if result.reject_code is RejectCode.STRATEGY_NOT_ALLOWED else None
-    return "; ".join(filter(None, (result.reject_reason, hint, result.fail_reason, *result.fail_lines(), claims)))
+    return "; ".join(filter(None, (result.reject_reason, hint, result.fail_reason, *result.fail_lines, claims)))
 
 
 def show_png(data: bytes) -> None:
