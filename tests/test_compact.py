@@ -52,6 +52,7 @@ CALLED_BY_OTHERS = {
     "average_entry_price": "strategies",
     "to_ticks": "strategies",
     "to_lots": "strategies",
+    "open_session": "researchers",
 }
 """Names that a library or a strategy looks up."""
 
