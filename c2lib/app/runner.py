@@ -109,32 +109,30 @@ class Job:
             return session, session.stop()
 
     def open(self, stack: ExitStack, sinks: Mapping[str, Any], *, bound: bool) -> DryrunSession:
-        """Open the session; closing ``stack`` ends its child, to whose core this thread is ``bound`` until then."""
-        clock, end, readings = self.clock, self.inputs["strategy_end"], self.inputs["clock_readings"]
+        """Open the session, its strategy in the host where there is one.
+
+        Closing ``stack`` ends the strategy's child, to whose core this thread is ``bound`` until then.
+        """
+        clock, source, readings = self.clock, self.source, self.inputs["clock_readings"]
         if readings is not None and self.config.clock_start is None:
             clock = RecordedClock([(int(index), str(text)) for index, text in readings])
-        source, guard = self._hosted(stack, bound=bound)
-        return LiveSessionOrchestrator(guard=lambda: guard).open(
-            self.config,
-            clock=clock,
-            market=self.market,
-            strategy=ending_again(source, end) if source and end else source,
-            **sinks,
-        )
-
-    def _hosted(self, stack: ExitStack, *, bound: bool) -> tuple[StrategySource | None, NoLiveGuard]:
-        """Return the strategy as the session gets it, in the host where there is one, and the session's guard."""
-        required, source = self.config.no_live_required, self.source
+        required = self.config.no_live_required
         if self.host is None or source is None:
-            return source, NoLiveGuard(required, self.problem)
-        child = stack.enter_context(self.host.session(self.layer or required, self.config.strategy_timeout_s))
-        if bound:
-            stack.enter_context(child.bound())
-        child.guard.layer = required
-        if self.layer is not None:
-            child.guard.problem = self.problem
-        name = source.class_name or self.config.strategy_id
-        return replace(source, factory=partial(child.load, name, source.source), finish=child.finish), child.guard
+            guard = NoLiveGuard(required, self.problem)
+        else:
+            child = stack.enter_context(self.host.session(self.layer or required, self.config.strategy_timeout_s))
+            if bound:
+                stack.enter_context(child.bound())
+            guard = child.guard
+            guard.layer = required
+            if self.layer is not None:
+                guard.problem = self.problem
+            name = source.class_name or self.config.strategy_id
+            source = replace(source, factory=partial(child.load, name, source.source), finish=child.finish)
+        if source and self.inputs["strategy_end"]:
+            source = ending_again(source, self.inputs["strategy_end"])
+        opener = LiveSessionOrchestrator(guard=lambda: guard)
+        return opener.open(self.config, clock=clock, market=self.market, strategy=source, **sinks)
 
     @property
     def kept(self) -> bytes | None:

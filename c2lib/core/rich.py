@@ -11,15 +11,11 @@ from c2lib.core.errors import ConfigError, MissingExtraError
 from c2lib.core.html import cell_text, facts_table, rows_table
 from c2lib.core.text import quoted
 
-_IN_REPR = 6
 _INTEGERS = dict.fromkeys(("line", "same", "differing", "only_a", "only_b"), "int64")
 
 
 class Look(NamedTuple):
-    """What a result shows, as names of its attributes, dotted where they lie deeper: a title, a status word, facts.
-
-    ``tables`` names attributes that are tuples of facts of one class, and ``columns`` the attributes of that class.
-    """
+    """Attributes that a result shows, dotted where they lie deeper; ``tables`` maps tuples of rows to their columns."""
 
     title: str
     status: str
@@ -34,7 +30,7 @@ class Rich:
     _look: ClassVar[Look]
 
     def __repr__(self) -> str:
-        facts = islice(self._named(" ".join(self._look[:3])), _IN_REPR)
+        facts = islice(self._named(" ".join(self._look[:3])), 6)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in facts)})"
 
     def _repr_html_(self) -> str:

@@ -40,6 +40,7 @@ STOPPED_EARLY = "stopped before the bound"
 RECENT = 20
 """Most events that :attr:`DryrunSession.events` returns."""
 
+_TABLES = {"open_orders": " ".join(OpenOrder._fields), "events": "ts_sim event_type payload"}
 _STEPPABLE = (SessionPhase.PREFLIGHT_OK, SessionPhase.DRYRUN_ACTIVE)
 
 
@@ -53,10 +54,7 @@ class DryrunSession(Rich):
     """
 
     _look: ClassVar[Look] = Look(
-        "config.run_id",
-        "phase",
-        "steps position equity config.strategy_id config.steps config.seed bar",
-        {"open_orders": " ".join(OpenOrder._fields), "events": "ts_sim event_type payload"},
+        "config.run_id", "phase", "steps position equity config.strategy_id config.steps config.seed bar", _TABLES
     )
 
     def __init__(
