@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from c2lib.broker.port import BrokerFill, BrokerPort, OrderReport, OrderRequest
 from c2lib.core.decimals import parse_decimal
 from c2lib.core.errors import BrokerTimeoutError, InvalidRequestError, RateLimitedError, TransientBrokerError
-from c2lib.core.model import BrokerFill, BrokerPort, OrderReport, OrderRequest
 from c2lib.core.states import OrderStatus
 
 AnswerT = TypeVar("AnswerT")
@@ -70,7 +70,7 @@ class TokenBucket:
 
 
 class BrokerAdapter:
-    """A :class:`~c2lib.core.model.BrokerPort` in front of another.
+    """A :class:`~c2lib.broker.port.BrokerPort` in front of another.
 
     ``client_order_id`` is the idempotency key: the same key with the same order gives the same answer and no second
     effect, the same key with another order is a permanent error. A key is remembered after its effect, until the

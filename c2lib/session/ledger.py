@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
+from c2lib.broker.port import BrokerFill
 from c2lib.core.errors import ForbiddenTransitionError
-from c2lib.core.model import BUY, ENTRY_SCALE, BrokerFill, OpenOrder, OrderIntent
+from c2lib.core.model import BUY, ENTRY_SCALE, OpenOrder, OrderIntent
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by, next_state
 from c2lib.session.rails import Rail, trip
 

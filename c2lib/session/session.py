@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from c2lib.core.canon import component_seed
-from c2lib.core.clock import ClockReader, micros_text
+from c2lib.core.clock import micros_text
 from c2lib.core.config import SealedConfig
 from c2lib.core.errors import ConfigError, NoLiveViolationError, SinkWriteError, StrategyEndedError
 from c2lib.core.model import Bar, MarketData, StrategySettings
@@ -24,6 +24,7 @@ from c2lib.core.states import SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind, FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
 from c2lib.record.seal import build_manifest
+from c2lib.session.clocks import ClockReader
 from c2lib.session.execution import Execution
 from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
 from c2lib.session.nolive import HOOK, NoLiveGuard

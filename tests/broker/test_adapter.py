@@ -13,6 +13,7 @@ from c2lib.broker.adapter import (
     TokenBucket,
 )
 from c2lib.broker.mock import MockBroker
+from c2lib.broker.port import BrokerPort, OrderRequest
 from c2lib.core.errors import (
     BrokerTimeoutError,
     BrokerUnavailableError,
@@ -20,7 +21,6 @@ from c2lib.core.errors import (
     OrderRejectedError,
     RateLimitedError,
 )
-from c2lib.core.model import BrokerPort, OrderRequest
 from c2lib.core.states import OrderStatus
 from tests.broker.venue import flat_bar, free_venue, market_order
 
