@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "c2lib"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+COUNTED = sorted([*MODULES, *PACKAGE.rglob("*.js")])
+"""What counts as lines of its folder: modules, and the scripts of pages."""
 
 BUDGETS = {
     ("core",): 2400,
@@ -24,10 +26,10 @@ BUDGETS = {
 }
 """Most physical lines of each folder, of two together where they share a budget."""
 
-BEYOND_BUDGET: dict[tuple[str, ...], int] = {("core",): 201, ("witness",): 915}
+BEYOND_BUDGET: dict[tuple[str, ...], int] = {("core",): 357, ("witness",): 852, ("evidence",): 235}
 """How far a folder may exceed its budget; docs/adr/0007-compact.md gives the reason of each."""
 
-MOST_LINES_IN_ALL, BEYOND_ALL = 15_900, 650
+MOST_LINES_IN_ALL, BEYOND_ALL = 15_900, 795
 """The budget of the whole, and how far it may be exceeded; that is at most 5 %."""
 
 MOST_LINES_OF_A_MODULE = 450
@@ -39,7 +41,6 @@ USERS = [*MODULES, *sorted((ROOT / "docs").rglob("*.py")), *sorted((ROOT / "note
 CALLED_BY_OTHERS = {
     "error": "argparse",
     "execute_notebook": "papermill",
-    "execute_managed_notebook": "papermill",
     "nb_kernel_name": "papermill",
     "nb_language": "papermill",
     "exit_code": "click",
@@ -47,6 +48,7 @@ CALLED_BY_OTHERS = {
     "main": "the console script",
     "ReproducibleEngine": "the entry point of papermill's engines",
     "_render_traceback_": "IPython",
+    "_repr_html_": "IPython",
     "average_entry_price": "strategies",
     "to_ticks": "strategies",
     "to_lots": "strategies",
@@ -70,25 +72,25 @@ def line_count(path: Path) -> int:
 def test_folder_keeps_budget(folders: tuple[str, ...], budget: int) -> None:
     """A folder of the package has no more physical lines than its budget."""
     allowed = budget + BEYOND_BUDGET.get(folders, 0)
-    assert sum(line_count(path) for path in MODULES if name_of(path).split("/")[0] in folders) <= allowed
+    assert sum(line_count(path) for path in COUNTED if name_of(path).split("/")[0] in folders) <= allowed
 
 
 def test_excess_has_its_reason() -> None:
     """Each excess over a budget is needed and stands with its number in the decision on compactness."""
     page = (ROOT / "docs" / "adr" / "0007-compact.md").read_text(encoding="utf-8")
     for folders, excess in BEYOND_BUDGET.items():
-        lines = sum(line_count(path) for path in MODULES if name_of(path).split("/")[0] in folders)
+        lines = sum(line_count(path) for path in COUNTED if name_of(path).split("/")[0] in folders)
         assert lines > BUDGETS[folders] + excess - 100, "the excess may fall"
         assert f"| `{'`, `'.join(folders)}` | {BUDGETS[folders]:,} | {excess:,} |" in page
 
 
 def test_package_keeps_budget() -> None:
     """The package exceeds its budget by no more than its decision on compactness says, and every folder has one."""
-    assert sum(map(line_count, MODULES)) <= MOST_LINES_IN_ALL + BEYOND_ALL
+    assert sum(map(line_count, COUNTED)) <= MOST_LINES_IN_ALL + BEYOND_ALL
     assert BEYOND_ALL <= MOST_LINES_IN_ALL * 0.05
     page = (ROOT / "docs" / "adr" / "0007-compact.md").read_text(encoding="utf-8")
     assert f"| all | {MOST_LINES_IN_ALL:,} | {BEYOND_ALL:,} |" in page
-    folders = {name_of(path).split("/")[0] for path in MODULES if path.parent != PACKAGE}
+    folders = {name_of(path).split("/")[0] for path in COUNTED if path.parent != PACKAGE}
     assert folders == {folder for folders in BUDGETS for folder in folders}
 
 

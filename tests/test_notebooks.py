@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 import nbformat
 import pytest
 from click.testing import CliRunner
+from IPython.display import Image as DisplayedImage
+from matplotlib.figure import Figure
 from papermill.cli import papermill
 from papermill.exceptions import strip_color
 
@@ -255,6 +258,27 @@ def test_user_error_is_short(tmp_path: Path, source: str, words: tuple[str, ...]
     text = strip_color("".join(errors[0].traceback))
     assert len(text.splitlines()) < 12
     assert all(line in shown and line in text for line in lines), (shown, text)
+
+
+def test_pictures_are_drawn_once(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run of the dry-run notebook draws each picture once, and shows the bytes that lie beside the evidence."""
+    figures = Counter[type]()
+    shown: list[Any] = []
+    make = Figure.__init__
+
+    def counted(figure: Figure, *args: Any, **options: Any) -> None:
+        figures[type(figure)] += 1
+        make(figure, *args, **options)
+
+    monkeypatch.setattr(Figure, "__init__", counted)
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    names: dict[str, Any] = {}
+    for cell in code_cells(DRYRUN):
+        exec(cell.source, names)
+    assert figures == {Figure: len(PICTURES)}
+    pictures = {path.read_bytes() for path in out.rglob("*.png")}
+    assert pictures == {show.data for show in shown if isinstance(show, DisplayedImage)}
+    assert len(pictures) == len(PICTURES)
 
 
 def test_failed_verdict_fails_notebook(tmp_path: Path, out: Path) -> None:

@@ -257,7 +257,7 @@ def modules_of(*rooms: str) -> list[str]:
     return [f"c2lib.{name}" for name in names if name.split(".")[0] in rooms]
 
 
-NEEDS_MORE = {"c2lib.jupyter.client", "c2lib.jupyter.engine"}
+NEEDS_MORE = {"c2lib.jupyter.engine"}
 """What speaks to a Jupyter kernel, which is a conversation over sockets."""
 
 BY_EMAIL = {"socket", "_socket"}

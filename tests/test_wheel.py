@@ -40,18 +40,28 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def test_checkout_installs_editable(tmp_path: Path) -> None:
+    """The project installs editable, as make setup does, and is imported from its checkout alone."""
+    place = tmp_path / "installed"
+    run(*PIP, "install", "--no-deps", "--no-build-isolation", "--target", place, "-e", ROOT, cwd=tmp_path)
+    (pointer,) = place.glob("*c2lib*.pth")
+    assert pointer.read_text().split() == [str(ROOT)]
+    assert not (place / "c2lib").exists()
+
+
 def test_wheel_is_complete(wheel: Path) -> None:
     """The wheel holds the package with its type marker, notebooks, templates and second verifier, and nothing else."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    expected = {path.relative_to(ROOT).as_posix() for path in (ROOT / "c2lib").rglob("*.py")}
-    expected |= {"c2lib/py.typed", f"c2lib/_data/{VERIFIER}"}
+    package = [path for end in ("*.py", "*.js", "*.html") for path in (ROOT / "c2lib").rglob(end)]
+    expected = {path.relative_to(ROOT).as_posix() for path in package}
+    expected |= {"c2lib/py.typed", f"c2lib/_data/{VERIFIER}", "c2lib/evidence/timeline.js"}
     for folder in FOLDERS[1:]:
         expected |= {f"c2lib/_data/{folder}/{path.name}" for path in (ROOT / folder).iterdir() if path.is_file()}
     assert {name for name in names if name.startswith("c2lib/")} == expected
 
 
 def test_wheel_runs_alone(wheel: Path, tmp_path: Path) -> None:
-    """The wheel, installed into an empty folder, gives its version, a run and the run's evidence draft."""
+    """The wheel, installed into an empty folder, gives its version, a run, the run's evidence draft, and a notebook."""
     place = tmp_path / "installed"
     run(*PIP, "install", "--no-deps", "--target", place, wheel, cwd=tmp_path)
     command = (sys.executable, "-P", "-m", "c2lib")
@@ -64,3 +74,7 @@ def test_wheel_runs_alone(wheel: Path, tmp_path: Path) -> None:
     made = tmp_path / "out" / "finish_c" / "c2" / "alone"
     run(*command, "evidence", made, "--no-plots", cwd=tmp_path, PYTHONPATH=str(place))
     assert [path.name.endswith("-PASS.md") for path in (made / "evidence").iterdir()] == [True]
+    told = run(*command, "notebook", "01_dryrun", "-p", "run_id", "by_name", cwd=tmp_path, PYTHONPATH=str(place))
+    assert '"said": "PASS: finish_c/c2/by_name/evidence"' in told
+    assert (tmp_path / "out" / "notebooks" / "01_dryrun.ipynb").is_file()
+    assert (made.parent / "by_name" / "run_manifest.json").is_file()

@@ -23,7 +23,6 @@ from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import read_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR, Artifact
 from c2lib.evidence.claims import Claim, Replay, Verification, evaluate, failed_names, passed
-from c2lib.evidence.course import course_of
 from c2lib.evidence.figures import Measured, measure
 from c2lib.evidence.plots import PICTURES, plot_files
 from c2lib.evidence.render import (
@@ -50,13 +49,13 @@ NOT_DRAWN = "pictures: not drawn again"
 
 @dataclass(frozen=True, slots=True)
 class EvidenceDraft:
-    """A draft as it was written: where, what it says, and the claims behind it."""
+    """A draft as it was written: where, what it says, the claims behind it, and the bytes of its pictures by name."""
 
     path: str
     passed: bool
     text: str
     claims: tuple[Claim, ...]
-    plots: dict[str, str]
+    plots: Mapping[str, bytes]
     report: VerifyReport
 
     @property
@@ -104,7 +103,7 @@ def write_evidence(
         stated = Stated(date, owner, digests, _seen_from(run_dir, market), _seen_from(run_dir, spec))
         name, text, claims = _draft(run, measured, verification_of(report), stated)
     add_to_run(run_dir, EVIDENCE_DIR, {**pictures, name: text.encode()})
-    return EvidenceDraft(str(Path(run_dir, EVIDENCE_DIR, name)), passed(claims), text, claims, digests, report)
+    return EvidenceDraft(str(Path(run_dir, EVIDENCE_DIR, name)), passed(claims), text, claims, pictures, report)
 
 
 def _draft(
@@ -113,7 +112,7 @@ def _draft(
     """Return file name, text and claims of the draft of a run."""
     claims = evaluate(run.summary, verification)
     template = (resource("evidence_templates") / TEMPLATE_NAME).read_text(encoding="utf-8")
-    text = render(template, run.summary, claims, verification, course_of(run, measured), stated)
+    text = render(template, run.summary, claims, verification, measured or Measured(), stated)
     return evidence_name(stated.date, passed(claims)), text, claims
 
 

@@ -22,7 +22,7 @@ from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES
 from c2lib.session.strategy import StrategySource
 from c2lib.witness.findings import Finding, FindingCode, Findings
-from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, at
+from c2lib.witness.lines import LineCheck, at
 from c2lib.witness.reader import ArtifactFile
 
 _SHOWN = 120
@@ -58,10 +58,9 @@ def published_run(folder: int) -> Iterator[Published]:
     """Read the files of an open run directory, each once, and close them in the end."""
     with ExitStack() as stack:
         files, manifest, strategy = {}, None, b""
-        check = LineCheck(Artifact.MANIFEST, (), Findings(), limit=MAX_OBJECT)
+        check = LineCheck(Artifact.MANIFEST, (), Findings())
         for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST):
-            limit = MAX_OBJECT if name is Artifact.MANIFEST else MAX_LINE
-            files[name.value] = file = ArtifactFile(folder, name, Findings(), limit, kept=True)
+            files[name.value] = file = ArtifactFile(folder, name, Findings(), kept=True)
             stack.callback(file.close)
             for number, block in file.blocks():
                 if name is Artifact.MANIFEST and number == 1:

@@ -1,19 +1,17 @@
 """Plain data from outside: a config file in YAML or JSON, and the value of ``--set``.
 
 Both formats have the types of JSON alone, bounded nesting and no field twice; YAML has no aliases and no tags. What
-stands there keeps its type, since the config is strict about types.
+stands there keeps its type, since the config is strict about types. PyYAML is loaded for YAML alone: a short run takes
+less time.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, NoReturn, cast, get_args
-
-import yaml
+from typing import Any, get_args
 
 from c2lib.app.paths import read_input
 from c2lib.core.config import DryrunConfig
@@ -26,15 +24,8 @@ MAX_NESTING = 20
 
 _DEEP = f"nested deeper than {MAX_NESTING}"
 
-_TAG = "tag:yaml.org,2002:"
-_WHOLE = r"-?(?:0|[1-9][0-9]*)"
-_WORDS = (
-    ("null", r"(?:~|null|Null|NULL|)", ["~", "n", "N", ""]),
-    ("bool", r"(?:true|True|TRUE|false|False|FALSE)", list("tTfF")),
-    ("int", _WHOLE, list("-0123456789")),
-    ("float", rf"{_WHOLE}(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
-)
-"""The types that a YAML word without quotes can have, the form and the first characters of each."""
+_WORDS = {"~": None, "Null": None, "NULL": None, "": None, "True": True, "TRUE": True, "False": False, "FALSE": False}
+"""What YAML writes without quotes for null, true and false, beside JSON's own words."""
 
 
 def read_config_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
@@ -51,7 +42,7 @@ def read_config_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]
         raise ConfigError(shown, f"is larger than {MAX_CONFIG_BYTES} bytes")
     try:
         text = data.decode("utf-8-sig")
-        values = _parse_json(text, shown) if shown.lower().endswith(".json") else _parse_yaml(text, shown)
+        values = _parse_json(text, shown) if shown.lower().endswith(".json") else _plain(_composed(text, shown), shown)
     except UnicodeDecodeError as error:
         raise ConfigError(shown, f"is not UTF-8 at byte {error.start}") from None
     except ValueError as error:
@@ -65,10 +56,10 @@ def line_of(field: str, text: str) -> int | None:
     """Return the line of a config file's text on which a dotted field stands, or what it would stand in."""
     line = None
     # JSON with tabs is no YAML: then there is no line
-    with suppress(yaml.YAMLError):
-        node = yaml.compose(text.removeprefix("\ufeff"), Loader=_PlainLoader)
+    with suppress(ConfigError):
+        node = _composed(text.removeprefix("\ufeff"), "")
         for step in field.split("."):
-            pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+            pairs = node.value if node and node.id == "mapping" else ()
             found = next(((key, value) for key, value in pairs if key.value == step), None)
             if found is None:
                 break
@@ -92,16 +83,23 @@ def parse_assignment(assignment: str) -> tuple[str, Any]:
     except ValueError:
         return field, text
     known = fields_at(DryrunConfig, above).get(name)
-    is_text = type(value) is int and above != ["strategy", "params"] and known and _takes_text(known.annotation)
+    is_text = type(value) is int and above != ["strategy", "params"] and known and takes_text(known.annotation)
     return field, text.strip() if is_text else value
 
 
-def _takes_text(kind: Any) -> bool:
-    return kind is str or any(map(_takes_text, get_args(kind)))
+def takes_text(kind: Any) -> bool:
+    """Return whether the annotation of a field is that of a text."""
+    return kind is str or any(map(takes_text, get_args(kind)))
 
 
-def _twice(name: str) -> str:
-    return f"'{name[:MAX_NAME_SHOWN]}' stands there twice"
+def _mapping(pairs: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:
+    """Return the mapping of names and values, each with where it stands; raise where a name stands there twice."""
+    values: dict[str, Any] = {}
+    for name, value, where in pairs:
+        if name in values:
+            raise ConfigError(where, f"'{name[:MAX_NAME_SHOWN]}' stands there twice")
+        values[name] = value
+    return values
 
 
 def _whole_number(text: str) -> int:
@@ -113,12 +111,7 @@ def _parse_json(text: str, shown: str, parse_float: Callable[[str], Any] = float
     """Return the value of a JSON text; raise :class:`ValueError` for what is no JSON, ConfigError for the rest."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for name, value in pairs:
-            if name in values:
-                raise ConfigError(shown, _twice(name))
-            values[name] = value
-        return values
+        return _mapping((*pair, shown) for pair in pairs)
 
     try:
         value = json.loads(text, object_pairs_hook=unique, parse_int=_whole_number, parse_float=parse_float)
@@ -137,53 +130,46 @@ def _is_deep(value: Any, bound: int) -> bool:
     return bound < 1 or any(_is_deep(item, bound - 1) for item in inner)
 
 
-def _refuse(problem: str, mark: Any) -> NoReturn:
-    raise yaml.MarkedYAMLError(None, None, problem, mark)
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """A SafeLoader that knows the types of JSON alone."""
+def _composed(text: str, shown: str) -> Any:
+    """Return the root node of a YAML text; raise :class:`ConfigError` with the line for anything but plain data."""
+    import yaml
 
     depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        # the stubs leave peek_event untyped
-        event = cast(Any, self).peek_event()
-        if self.check_event(yaml.AliasEvent):
-            _refuse("aliases are refused", event.start_mark)
-        if event.tag is not None:
-            _refuse("tags are refused", event.start_mark)
-        self.depth += 1
-        if self.depth > MAX_NESTING:
-            _refuse(_DEEP, event.start_mark)
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        names: set[str] = set()
-        for key, _ in node.value:
-            if key.tag != f"{_TAG}str":
-                _refuse("a field name must be text", key.start_mark)
-            if key.value in names:
-                _refuse(_twice(key.value), key.start_mark)
-            names.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-_PlainLoader.yaml_implicit_resolvers = {}
-for _kind, _form, _beginnings in _WORDS:
-    _PlainLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(f"^{_form}$"), _beginnings)
-_PlainLoader.add_constructor(f"{_TAG}int", lambda _, node: _whole_number(node.value))
-
-
-def _parse_yaml(text: str, shown: str) -> Any:
-    """Return the value of a YAML text; raise :class:`ConfigError` with the line for anything but plain data."""
     try:
-        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader made stricter
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            alias, tag = isinstance(event, yaml.AliasEvent), getattr(event, "tag", None) is not None
+            if alias or tag or depth > MAX_NESTING:
+                problem = _DEEP if not (alias or tag) else f"{'aliases' if alias else 'tags'} are refused"
+                raise ConfigError(_at(shown, event.start_mark), problem)
+        return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{shown}{line}", f"{error.problem}") from None
+        raise ConfigError(_at(shown, error.problem_mark), f"{error.problem}") from None
     except yaml.YAMLError as error:
         # a character that YAML does not have; the rest of the message counts characters up to it
         raise ConfigError(shown, f"is no YAML: {str(error).splitlines()[0]}") from None
+
+
+def _at(shown: str, mark: Any) -> str:
+    return f"{shown}, line {mark.line + 1}"
+
+
+def _plain(node: Any, shown: str) -> Any:
+    """Return the value of a YAML node, in which a word without quotes has a type where JSON gives it one."""
+    if node is None or node.id == "scalar":
+        return None if node is None else node.value if node.style else _word(node.value)
+    if node.id == "sequence":
+        return [_plain(item, shown) for item in node.value]
+    for key, _ in node.value:
+        if key.id != "scalar" or not isinstance(_plain(key, shown), str):
+            raise ConfigError(_at(shown, key.start_mark), "a field name must be text")
+    return _mapping((key.value, _plain(value, shown), _at(shown, key.start_mark)) for key, value in node.value)
+
+
+def _word(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    try:
+        return json.loads(text, parse_int=_whole_number, parse_constant=str)
+    except ValueError:
+        return text

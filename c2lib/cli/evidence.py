@@ -6,21 +6,19 @@ Exit 0 when the draft says PASS, 1 when it says FAIL; either way it is written a
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime
 
-from c2lib.cli.console import GOOD, NOT_GOOD, ProgressBar, say, show
-from c2lib.cli.verify import add_replay_options
+from c2lib.cli.console import FLAG, GOOD, NOT_GOOD, ProgressBar, checked, report
+from c2lib.cli.verify import REPLAY_OPTIONS
 from c2lib.core.redaction import redact_secrets
 
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    parser.add_argument("run_dir", metavar="RUN_DIR", help="run directory")
-    parser.add_argument("--date", metavar="YYYY-MM-DD", help="date of the evidence; left out: today in UTC")
-    parser.add_argument("--owner", default="operator", help="who answers for it")
-    add_replay_options(parser)
-    parser.add_argument("--no-plots", action="store_true", help="leave the pictures out")
+OPTIONS = (
+    ("run_dir", "run directory", {"metavar": "RUN_DIR"}),
+    ("--date", "date of the evidence; left out: today in UTC", {"metavar": "YYYY-MM-DD"}),
+    ("--owner", "who answers for it; left out: not named", {"default": "not named"}),
+    *REPLAY_OPTIONS,
+    ("--no-plots", "leave the pictures out", FLAG),
+)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +37,6 @@ def run(options: argparse.Namespace) -> int:
             progress=bar,
         )
     place = redact_secrets(draft.path)
-    show(json.dumps({"passed": draft.passed, "path": place, "failed_claims": list(draft.failed_claims)}))
-    for finding in draft.report.findings:
-        say(f"finding: {finding.text()}")
+    report(options, {"passed": draft.passed, "path": place, "failed_claims": list(draft.failed_claims)})
+    checked(draft.report.findings)
     return GOOD if draft.passed else NOT_GOOD

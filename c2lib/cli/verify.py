@@ -7,76 +7,60 @@ something was, 2 when one could not be reported on.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from c2lib.cli.console import COULD_NOT, GOOD, NOT_GOOD, ProgressBar, say, show
+from c2lib.cli.console import COULD_NOT, FLAG, GOOD, NOT_GOOD, ProgressBar, report, say
 from c2lib.core.errors import InputError, OutputError, RunPathError
 
 if TYPE_CHECKING:
     from c2lib.app.verify import VerifyReport
-    from c2lib.session.strategy import StrategySource
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="run directory, or evidence file EV-….md")
-    parser.add_argument("--run", metavar="DIR", help="run of the evidence files; left out: the one they lie in")
-    parser.add_argument("--no-replay", action="store_true", help="do not execute the session again")
-    parser.add_argument("--require-sealed", action="store_true", help="anything less than SEALED is a finding")
-    parser.add_argument("--expect-digest", metavar="HEX", help="run_digest that the run must have")
-    add_replay_options(parser)
-    parser.add_argument(
-        "--require-namespace", action="store_true", help="execute a strategy file only where it has no network"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON line per path")
+REPLAY_OPTIONS = (
+    ("--market", "market file for the replay, when the run used one", {"metavar": "FILE"}),
+    ("--strategy-file", "strategy for the replay, when it was one's own", {"metavar": "FILE.py:CLASS"}),
+    ("--run-kept-strategy", "execute the strategy.py that the run keeps: code of its maker", FLAG),
+)
+"""What a replay needs of the files that the run was made with; their hashes must be the sealed ones."""
 
-
-def add_replay_options(parser: argparse.ArgumentParser) -> None:
-    """Describe what a replay needs of the files that the run was made with; their hashes must be the sealed ones."""
-    parser.add_argument("--market", metavar="FILE", help="market file for the replay, when the run used one")
-    parser.add_argument(
-        "--strategy-file", metavar="FILE.py:CLASS", help="strategy for the replay, when it was one's own"
-    )
-    parser.add_argument(
-        "--run-kept-strategy", action="store_true", help="execute the strategy.py that the run keeps: code of its maker"
-    )
+OPTIONS = (
+    ("paths", "run directory, or evidence file EV-….md", {"nargs": "+", "metavar": "PATH"}),
+    ("--run", "run of the evidence files; left out: the one they lie in", {"metavar": "DIR"}),
+    ("--no-replay", "do not execute the session again", FLAG),
+    ("--require-sealed", "anything less than SEALED is a finding", FLAG),
+    ("--expect-digest", "run_digest that the run must have", {"metavar": "HEX"}),
+    *REPLAY_OPTIONS,
+    ("--require-namespace", "execute a strategy file only where it has no network", FLAG),
+)
 
 
 def run(options: argparse.Namespace) -> int:
     """Report on each path."""
-    from c2lib.app.runner import source_of
-
-    codes, strategy = [], source_of(options.strategy_file)
-    for path in options.paths:
-        try:
-            with ProgressBar() as progress:
-                report = _report(path, options, strategy, progress)
-        except (InputError, OutputError) as error:
-            say(str(error))
-            codes.append(COULD_NOT)
-            continue
-        for line in [json.dumps(report.facts())] if options.json else _lines(report):
-            show(line)
-        codes.append(GOOD if report.ok else NOT_GOOD)
-    return max(codes)
-
-
-def _report(
-    path: str, options: argparse.Namespace, strategy: StrategySource | None, progress: ProgressBar
-) -> VerifyReport:
     from c2lib.app.evidence import is_evidence, verify_evidence
+    from c2lib.app.runner import source_of
     from c2lib.app.verify import verify_run
 
     same = ("require_sealed", "expect_digest", "market", "require_namespace", "run_kept_strategy")
     given: dict[str, Any] = {name: getattr(options, name) for name in same}
-    given |= {"replay": not options.no_replay, "strategy": strategy, "progress": progress}
-    if is_evidence(path):
-        return verify_evidence(path, run=options.run, **given)
-    if options.run is not None:
-        raise RunPathError(f"{path} is no evidence file: --run names the run of one")
-    return verify_run(path, **given)
+    given |= {"replay": not options.no_replay, "strategy": source_of(options.strategy_file)}
+    codes = []
+    for path in options.paths:
+        try:
+            with ProgressBar() as progress:
+                if is_evidence(path):
+                    found = verify_evidence(path, run=options.run, progress=progress, **given)
+                elif options.run is None:
+                    found = verify_run(path, progress=progress, **given)
+                else:
+                    raise RunPathError(f"{path} is no evidence file: --run names the run of one")
+        except (InputError, OutputError) as error:
+            say(str(error))
+            codes.append(COULD_NOT)
+        else:
+            report(options, found.facts(), _lines(found))
+            codes.append(GOOD if found.ok else NOT_GOOD)
+    return max(codes)
 
 
 def _lines(report: VerifyReport) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 
 from pydantic import ValidationError
@@ -15,9 +16,11 @@ from pydantic import ValidationError
 from c2lib.core.canon import canonical_sha256
 from c2lib.core.config import BUILT_IN_STRATEGIES
 from c2lib.core.criteria import Criteria
-from c2lib.core.decimals import canonical_decimal, format_scaled, parse_decimal
+from c2lib.core.decimals import canonical_decimal
+from c2lib.evidence.figures import EXACT
 from c2lib.witness.findings import Verdict
 from c2lib.witness.lines import at
+from c2lib.witness.refold import decimal_text
 from c2lib.witness.summary import RunSummary
 
 CLAIMS = {
@@ -27,31 +30,19 @@ CLAIMS = {
     "min_fills": "Fills were applied: {min_fills} or more.",
     "max_rail_trips": "At most {max_rail_trips} rails were broken.",
     "max_no_live_attempts": "The NO-LIVE guard refused and counted at most {max_no_live_attempts} attempts.",
-    "criteria_sealed": (
-        "The record holds together around these criteria, whose hash event 0 carries. "
-        "That they stood before the run, only a digest kept elsewhere proves."
-    ),
+    "criteria_sealed": "The record holds together around these criteria, whose hash event 0 carries. "
+    "That they stood before the run, only a digest kept elsewhere proves.",
     "sealed_and_clean": "The record is sealed and the verifier finds nothing wrong with it.",
     "reproduced": "Running the session again from its sealed config and inputs gives the same bytes.",
-    "re_executable": (
-        "The strategy can be executed again by anybody: it is built in, or a file that is sealed by its hash."
-    ),
+    "re_executable": "The strategy can be executed again by anybody: "
+    "it is built in, or a file that is sealed by its hash.",
     "no_live_held": "The NO-LIVE layer that the config requires was there and held.",
     "enabled_off": "The gate to live trading stayed shut.",
     "accounts": "Equity is cash plus position times mark price, exactly.",
 }
 """The sentence of each claim, in the order of evidence; what stands in braces is a field of the criteria."""
 
-NEEDED = (
-    "status",
-    "criteria_sealed",
-    "sealed_and_clean",
-    "reproduced",
-    "re_executable",
-    "no_live_held",
-    "enabled_off",
-    "accounts",
-)
+NEEDED = {name for name in CLAIMS if name == "status" or name not in Criteria.model_fields}
 """The claims that a PASS needs whatever the criteria are."""
 
 NO_LIVE_LAYERS = ("hook", "namespace")
@@ -240,10 +231,7 @@ def _control_claims(run: RunSummary) -> Iterator[_Row]:
 
 
 def _equity(position: str, cash: str, mark_price: str | None) -> str:
-    (held, held_scale), (money, money_scale) = parse_decimal(position), parse_decimal(cash)
+    held, money, price = (Decimal(canonical_decimal(text)) for text in (position, cash, mark_price or "0"))
     if mark_price is None and held:
         raise ValueError(f"a position of {position} without a mark price")
-    price, price_scale = parse_decimal(mark_price or "0")
-    scale = max(money_scale, held_scale + price_scale)
-    value = held * price * 10 ** (scale - held_scale - price_scale) + money * 10 ** (scale - money_scale)
-    return format_scaled(int(value), scale)
+    return decimal_text(EXACT.fma(held, price, money))

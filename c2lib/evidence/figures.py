@@ -8,11 +8,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Context, Decimal
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
+from c2lib.witness.lines import at
 from c2lib.witness.run import Run
 from c2lib.witness.series import Thinned
 
@@ -21,8 +24,9 @@ MOST_MARKS = 500
 
 BINS = 120
 
-_EXACT = Context(prec=2400)
-_add, _subtract = _EXACT.add, _EXACT.subtract
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+EXACT = Context(prec=2400)
+_add, _subtract = EXACT.add, EXACT.subtract
 _divide = Context(prec=28).divide
 _ZERO = Decimal(0)
 
@@ -49,20 +53,35 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A run's figures and points.
+    """A run's figures and points, and what its strategy's file imports; nothing, where its log could not be read.
 
     ``bars`` are ``(bar_index, bar_time, close, position, pnl)``, ``trades`` ``(bar_index of the exit, pnl)``, both
     thinned; ``fills`` are ``(bar_index, price)`` by side, and ``density`` is how many fills of each side lie in each
     part of ``bin_width`` bars, where there are more than :data:`MOST_MARKS`; ``fill_counts`` counts them by side.
     """
 
-    figures: Figures
-    bars: tuple[tuple[int, str, float, float, float], ...]
-    trades: tuple[tuple[int, float], ...]
-    fills: Mapping[str, tuple[tuple[int, float], ...]]
-    fill_counts: Mapping[str, int]
-    density: Mapping[tuple[str, int], int]
-    bin_width: int
+    figures: Figures = Figures()
+    bars: tuple[tuple[int, str, float, float, float], ...] = ()
+    trades: tuple[tuple[int, float], ...] = ()
+    fills: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+    fill_counts: Mapping[str, int] = field(default_factory=Counter)
+    density: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    bin_width: int = 1
+    imports: Any = None
+
+    @property
+    def period(self) -> tuple[str, ...]:
+        """The time of the first bar and of the last, to the minute; one where they are the same, none without bars."""
+        return tuple(dict.fromkeys(bar[1][:16].replace("T", " ") for bar in (*self.bars[:1], *self.bars[-1:])))
+
+    @property
+    def interval(self) -> str | None:
+        """The smallest interval between two neighbours in its largest whole unit; ``None`` for one below a second."""
+        times = [(bar[0], datetime.fromisoformat(bar[1])) for bar in self.bars]
+        gaps = (later - earlier for (before, earlier), (after, later) in pairwise(times) if after == before + 1)
+        seconds = int(min(gaps, default=timedelta(0)).total_seconds())
+        named = (f"{seconds // size} {unit}" for size, unit in _UNITS if seconds % size == 0)
+        return next(named) if seconds > 0 else None
 
 
 def measure(run: Run) -> Measured:
@@ -82,7 +101,8 @@ def measure(run: Run) -> Measured:
         else:
             fills.setdefault(row.side, []).append((row.bar_index, float(row.price)))
     kept = {side: tuple(points) for side, points in fills.items()}
-    return Measured(made, bars, trades, kept, counts, density, width)
+    imports = at(run.manifest, "strategy", "imports")
+    return Measured(made, bars, trades, kept, counts, density, width, imports)
 
 
 def profit(run: Run) -> Decimal | None:

@@ -8,7 +8,8 @@ numeric entity, and what a template shows is encoded unless it is :class:`Encode
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from decimal import Decimal
 from itertools import islice
 from textwrap import wrap
 from unicodedata import ucd_3_2_0
@@ -18,6 +19,7 @@ from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.text import MAX_SHOWN
 from c2lib.core.vocabulary import EventKind
+from c2lib.witness.refold import decimal_text
 from c2lib.witness.run import Run
 
 
@@ -29,9 +31,6 @@ class Encoded(str):
 
 NOTHING = Encoded("–")
 """What stands for a value that is not there."""
-
-MAX_CELL = 120
-"""Most characters of a value that a cell of an aligned table shows."""
 
 MAX_PADDED = 66
 """Most characters to which a cell of a markdown table is filled up: a hash in a code span."""
@@ -108,6 +107,8 @@ def encoded(value: object) -> Encoded:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -137,25 +138,13 @@ def padded(table: Iterable[str]) -> list[str]:
     return [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))} |" for row in rows]
 
 
-def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of plain text with its columns below each other and no blank at a line's end."""
-    shown = [list(header), *(list(map(_cell, row)) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    lines = [shown[0], ["-" * width for width in widths], *shown[1:]]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-
-
-def _cell(text: str) -> str:
-    return visible(short(text), MAX_CELL) or "-"
-
-
 _DETAILS = {
     EventKind.STRATEGY_TICK: "{bar_time} close {close} {decision}",
     EventKind.ORDER_SUBMITTED: "{side} {quantity} {client_order_id}",
     EventKind.FILL: "{side} {quantity} at {price}, fee {fee}, {client_order_id}",
 }
+_HEADER = "ts_sim  bar  event            detail\n------  ---  ---------------  ------"
+MAX_DETAIL = 120
 
 
 def events_table(run: Run, limit: int = 20) -> str:
@@ -167,10 +156,9 @@ def events_table(run: Run, limit: int = 20) -> str:
     """
     if limit < 1:
         raise ConfigError("limit", "must be 1 or more")
-    rows = []
+    rows = [_HEADER]
     for event in islice((event for event in run.events() if event.event_type in _DETAILS), limit):
-        detail = _DETAILS[EventKind(event.event_type)].format(**event.payload)
-        rows.append((str(event.ts_sim), str(event.payload["bar_index"]), event.event_type, detail))
-    more = sum(run.summary.event_counts.get(kind, 0) for kind in _DETAILS) - len(rows)
-    text = aligned(("ts_sim", "bar", "event", "detail"), rows)
-    return f"{text}\n... {more} more" if more > 0 else text
+        detail = visible(_DETAILS[EventKind(event.event_type)].format(**event.payload), MAX_DETAIL)
+        rows.append(f"{event.ts_sim:<8}{event.payload['bar_index']:<5}{event.event_type:<17}{detail}".rstrip())
+    more = sum(run.summary.event_counts.get(kind, 0) for kind in _DETAILS) - len(rows) + 1
+    return "\n".join([*rows, *([f"... {more} more"] if more > 0 else [])])

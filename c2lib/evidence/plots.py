@@ -15,7 +15,7 @@ from functools import partial
 from itertools import accumulate, chain
 from textwrap import wrap
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from c2lib.core.errors import MissingExtraError
 from c2lib.core.states import SessionStatus
@@ -56,27 +56,38 @@ FEW_BARS = 120
 MOST_TICKS = 6
 
 
-Panel = tuple[float, Callable[["Axes", Measured], None]]
-"""Axes of a picture: their share of its height, and what draws them."""
+class Panel(NamedTuple):
+    """Axes of a picture: their share of its height, what draws them, their label, and whether they show where 0 is."""
+
+    share: float
+    draw: Callable[[Axes, Measured], None]
+    label: str
+    zero: bool = True
 
 
-def tear_sheet(run: Run) -> Figure:
-    """Return a page with a run's outcome, figures, price and fills, equity from 0, position, and trades."""
-    return _tear_sheet(run, measure(run))
+def tear_sheet(run: Run, measured: Measured | None = None) -> Figure:
+    """Return a page with a run's outcome, figures, price and fills, equity from 0, position, and trades.
+
+    Args:
+        run: The run.
+        measured: What it was measured to, where it was; that is so for the other pictures as well.
+    """
+    return _panels(run, measured, "tear sheet", (*PRICE_PANELS, *EQUITY_PANELS, TRADES_PANEL), 7.2, TILES)
 
 
-def price(run: Run) -> Figure:
+def price(run: Run, measured: Measured | None = None) -> Figure:
     """Return the closes of a run and its fills, as a density where they are many."""
-    return _price(run, measure(run))
+    return _panels(run, measured, "price and fills", PRICE_PANELS, 3.6)
 
 
-def equity(run: Run) -> Figure:
+def equity(run: Run, measured: Measured | None = None) -> Figure:
     """Return the equity of a run from 0, with its drawdown, and the position."""
-    return _panels(run, measure(run), "equity and position", EQUITY_PANELS, 4.0)
+    return _panels(run, measured, "equity and position", EQUITY_PANELS, 4.0)
 
 
-def phases(run: Run) -> Figure:
+def phases(run: Run, measured: Measured | None = None) -> Figure:
     """Return the phases of a run and, over ``ts_sim``, what went wrong in it, where something did."""
+    del measured
     wrong = incidents(run)
     shares = [1.3, *([0.6 + 0.34 * len(wrong)] if wrong else ())]
     with _page(run, "phases", sum(shares)) as figure:
@@ -203,7 +214,7 @@ def _page(run: Run, what: str, height: float, facts: str = "", tiles: float = 0)
             _write(figure, 0.6, cash, 9, WIDTH - 0.09, color=GREY, ha="right")
         yield figure
         # what is still open is settled by these settings, not by those of whoever shows the figure
-        figure.draw_without_rendering()
+        layout.execute(figure)
         figure.set_layout_engine("none")
         for axes in figure.axes:
             # the last digits of a layout depend on the order of a set
@@ -233,34 +244,31 @@ def _percent(share: Decimal | None) -> str:
     return NOTHING if share is None else f"{percent:.1f} %" if percent >= 1 else small
 
 
-def _tear_sheet(run: Run, measured: Measured) -> Figure:
-    return _panels(run, measured, "tear sheet", (*_price_panels(measured), *EQUITY_PANELS, TRADES_PANEL), 7.2, TILES)
-
-
-def _price(run: Run, measured: Measured) -> Figure:
-    return _panels(run, measured, "price and fills", _price_panels(measured), 3.6)
-
-
 def _panels(
-    run: Run, measured: Measured, what: str, panels: Sequence[Panel], height: float, tiles: float = 0
+    run: Run, measured: Measured | None, what: str, panels: Sequence[Panel], height: float, tiles: float = 0
 ) -> Figure:
     """Draw panels below each other over the bars of a run; where there are none, the phases."""
-    bars = measured.bars
+    measured = measured or measure(run)
+    bars, panels = measured.bars, [panel for panel in panels if panel is not DENSITY_PANEL or measured.density]
     if not bars:
         with _page(run, what, 1.3, "no bars") as figure:
             draw_boxes(figure.subplots(), run)
         return figure
-    ends = [bar[1][:16].replace("T", " ") for bar in (bars[0], bars[-1])]
     count, steps = measured.figures.bars, run.summary.steps
     recorded = f"{count:,} of {steps:,} bars recorded" if count < steps else f"{count:,} bar{'s'[: count > 1]}"
-    facts = f"{' to '.join(dict.fromkeys(ends))} UTC, {recorded}"
+    facts = f"{' to '.join(measured.period)} UTC, {recorded}"
     with _page(run, what, height, facts, tiles) as figure:
         if tiles:
             _draw_tiles(figure, measured.figures, height)
-        shares = [share for share, _ in panels]
+        shares = [panel.share for panel in panels]
         column = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=shares)[:, 0]
-        for axes, (_, draw) in zip(column, panels, strict=True):
-            draw(axes, measured)
+        for axes, panel in zip(column, panels, strict=True):
+            panel.draw(axes, measured)
+            if panel.zero:
+                axes.axhline(0, color=GREY, lw=0.7)
+            axes.set_ylabel(panel.label.format(measured.bin_width))
+            if axes.get_legend_handles_labels()[1]:
+                axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.98), ncols=3, borderaxespad=0, fontsize=9)
             axes.grid(color=PALE, linewidth=0.6)
             axes.set_axisbelow(True)
         exits = [bar for bar, _ in (*chain(*measured.fills.values()), *measured.trades)]
@@ -288,10 +296,6 @@ def _draw_tiles(figure: Figure, figures: Figures, height: float) -> None:
         _write(figure, down + 0.23, label, 9, across, color=GREY)
 
 
-def _price_panels(measured: Measured) -> tuple[Panel, ...]:
-    return ((2.4, _draw_price), *(((0.8, _draw_density),) if measured.density else ()))
-
-
 def _draw_price(axes: Axes, measured: Measured) -> None:
     from matplotlib.transforms import offset_copy
 
@@ -313,8 +317,6 @@ def _draw_price(axes: Axes, measured: Measured) -> None:
             label=f"{side} filled ({measured.fill_counts[side]:,})",
             zorder=4,
         )
-    axes.set_ylabel("price\n(quote currency)")
-    _legend(axes)
 
 
 def _draw_density(axes: Axes, measured: Measured) -> None:
@@ -325,9 +327,7 @@ def _draw_density(axes: Axes, measured: Measured) -> None:
         middles = [first + at * width + (width - 1) / 2 for at, _ in bins]
         way = 1 if mark.shift < 0 else -1
         axes.bar(middles, [way * count for _, count in bins], width=width, color=mark.colour)
-    axes.axhline(0, color=GREY, lw=0.7)
     axes.yaxis.set_major_formatter(lambda count, _: f"{abs(count):,.0f}")
-    axes.set_ylabel(f"fills in\n{width:,} bars")
 
 
 def _draw_pnl(axes: Axes, measured: Measured) -> None:
@@ -335,42 +335,33 @@ def _draw_pnl(axes: Axes, measured: Measured) -> None:
     peaks = list(accumulate(money, max, initial=0.0))[1:]
     axes.fill_between(indices, money, peaks, color=DOWN, alpha=0.25, lw=0, label="drawdown from the last peak")
     axes.plot(indices, money, color=GOOD, lw=1.3, marker=_dot(indices), label="equity from 0")
-    axes.axhline(0, color=GREY, lw=0.7)
-    axes.set_ylabel("P&L\n(quote currency)")
-    _legend(axes)
 
 
 def _draw_position(axes: Axes, measured: Measured) -> None:
     indices, held = [bar[0] for bar in measured.bars], [bar[3] for bar in measured.bars]
     axes.fill_between(indices, held, step="post", color=LINE, alpha=0.25, lw=0)
     axes.step(indices, held, where="post", color=LINE, lw=0.9)
-    axes.axhline(0, color=GREY, lw=0.7)
-    axes.set_ylabel("position\n(units)")
 
 
 def _draw_trades(axes: Axes, measured: Measured) -> None:
     """Draw the profit or loss of each round trip where it ended, up or down from 0."""
     width = 3.0 if len(measured.trades) <= 60 else 1.2 if len(measured.trades) <= 500 else 0.6
-    for colour, sign, words in ((UP, 1, "won"), (DOWN, -1, "lost")):
+    for colour, sign in ((UP, 1), (DOWN, -1)):
         points = [(x, y) for x, y in measured.trades if y * sign > 0]
-        axes.vlines([x for x, _ in points], 0, [y for _, y in points], color=colour, lw=width, label=words)
-    axes.axhline(0, color=GREY, lw=0.7)
-    axes.set_ylabel("P&L of\neach trade")
+        axes.vlines([x for x, _ in points], 0, [y for _, y in points], color=colour, lw=width)
     if not measured.trades:
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no trade ended", transform=axes.transAxes, ha="center", va="center", color=GREY)
 
 
-EQUITY_PANELS: tuple[Panel, ...] = ((1.8, _draw_pnl), (0.8, _draw_position))
-TRADES_PANEL: Panel = (1.2, _draw_trades)
+DENSITY_PANEL = Panel(0.8, _draw_density, "fills in\n{:,} bars")
+PRICE_PANELS = (Panel(2.4, _draw_price, "price\n(quote currency)", zero=False), DENSITY_PANEL)
+EQUITY_PANELS = (Panel(1.8, _draw_pnl, "P&L\n(quote currency)"), Panel(0.8, _draw_position, "position\n(units)"))
+TRADES_PANEL = Panel(1.2, _draw_trades, "P&L of\neach trade")
 
 
 def _dot(indices: Sequence[int]) -> str:
     return "." if len(indices) <= FEW_BARS else ""
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.98), ncols=3, frameon=False, borderaxespad=0, fontsize=9)
 
 
 STEPS = (60, 120, 300, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 1_209_600)
@@ -402,8 +393,8 @@ def _date_axis(axes: Axes, points: Sequence[tuple[int, str]], last: int) -> None
 
 
 PICTURES: Mapping[str, Callable[[Run, Measured], Figure]] = {
-    "tear_sheet.png": _tear_sheet,
-    "price.png": _price,
-    "phases.png": lambda run, _: phases(run),
+    "tear_sheet.png": tear_sheet,
+    "price.png": price,
+    "phases.png": phases,
 }
 """The pictures beside the evidence by their file names."""

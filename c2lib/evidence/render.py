@@ -23,7 +23,7 @@ from c2lib.core.redaction import find_secret
 from c2lib.core.text import excerpts, shown
 from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, Artifact
 from c2lib.evidence.claims import Claim, Verification, announced_criteria, failed_names, passed, references, weakened
-from c2lib.evidence.course import Course
+from c2lib.evidence.figures import Measured
 from c2lib.evidence.limits import not_proven, risk_notes
 from c2lib.evidence.markdown import SHA256, Encoded, code, encoded, inline, padded, short, visible, wrapped
 from c2lib.witness.findings import FindingCode, Findings, Verdict
@@ -48,7 +48,7 @@ SNAPSHOT_CHECKS = ("git status -sb", "git diff --stat", "pytest -q", "ruff check
 
 NEEDED = (
     *("evidence_id", "unique_id", "date", "owner", "verdict", "failed", "weaker", "claims", "hashes", "files"),
-    *("outcome", "commands", "checks", "secrets", "limits", "risks", "plots", "course", "run", "config"),
+    *("outcome", "commands", "checks", "secrets", "limits", "risks", "plots", "measured", "run", "config"),
 )
 """What every template uses, so that no part of a draft can be left out."""
 
@@ -107,7 +107,12 @@ def checked_owner(owner: str) -> Encoded:
 
 
 def render(
-    text: str, summary: RunSummary, claims: Sequence[Claim], verification: Verification, course: Course, stated: Stated
+    text: str,
+    summary: RunSummary,
+    claims: Sequence[Claim],
+    verification: Verification,
+    measured: Measured,
+    stated: Stated,
 ) -> str:
     """Return the draft; it ends in one newline, and no line of it in a blank.
 
@@ -116,15 +121,15 @@ def render(
         summary: the facts of the run.
         claims: what :func:`~c2lib.evidence.claims.evaluate` made of them.
         verification: what ``verify`` reported.
-        course: what the run went through.
+        measured: its figures.
         stated: the date, the owner and what else comes from the makers.
 
     Raises:
         ConfigError: for a date or an owner that cannot stand in a draft.
-        InputError: for a template that cannot be filled or leaves something out, for pictures that are none.
+        InputError: for a template that cannot be filled or leaves something out.
     """
     name = evidence_name(stated.date, passed(claims))
-    hashes = _hashes(summary, claims, _checked(stated.pictures))
+    hashes = _hashes(summary, claims, stated.pictures)
     numbers = {digest: str(number) for number, (_, digest) in reversed([*enumerate(hashes, start=1)])}
     suffix = short(summary.run_digest) if SHA256.fullmatch(summary.run_digest or "") else "unsealed"
     clean = verification.verdict is Verdict.SEALED and verification.findings == 0
@@ -140,7 +145,7 @@ def render(
         "weaker": weaker and [(what, shown(own), shown(usual)) for what, (own, usual) in weaker.items()],
         "run": summary,
         "config": lambda *names: at(summary.config, *names),
-        "course": course,
+        "measured": measured,
         "named": _named,
         "market_file": _showable(stated.market, "").replace("\\", "/").rpartition("/")[2] or None,
         "claims": claims,
@@ -250,16 +255,6 @@ def _secrets(summary: RunSummary) -> Iterable[str]:
     written = json.dumps(summary.config, ensure_ascii=False, sort_keys=True, default=str)
     names = (summary.run_id, summary.strategy_id, summary.symbol, summary.reject_reason, summary.fail_reason)
     return list(dict.fromkeys(kind for text in (written, *names) if (kind := find_secret(text or ""))))
-
-
-def _checked(plots: Mapping[str, str]) -> Mapping[str, str]:
-    """Return pictures by name with their hashes; raise :class:`InputError` for a name or a hash that is none."""
-    for name, digest in plots.items():
-        if not re.fullmatch(_PICTURE_NAME, name, re.ASCII):
-            raise InputError("plots: a picture's file name must be lower-case letters, digits, _ and -, then .png")
-        if not SHA256.fullmatch(digest):
-            raise InputError(f"plots: {name} has no SHA-256")
-    return plots
 
 
 def parse_evidence(data: bytes, name: str, findings: Findings) -> Stated | None:

@@ -112,7 +112,7 @@ class ReproducibleEngine:
         path = options.get("output_path")
         if path and "://" not in path:
             _make_folder(path)
-        done = _papermill().execute_notebook(nb, kernel_name, **options)
+        done = _executed(nb, kernel_name, **options)
         problem = _unfinished(done)
         if problem:
             raise UnfinishedNotebookError(problem)
@@ -155,9 +155,25 @@ def _write_failure(notebook: Any, path: str) -> None:
 
 
 def _papermill() -> Any:
-    from c2lib.jupyter.client import QuietEngine
+    # papermill's engines load every registered engine, this one among them
+    from papermill.engines import NBClientEngine
 
-    return QuietEngine
+    return NBClientEngine
+
+
+def _executed(notebook: Any, kernel_name: str, **options: Any) -> Any:
+    """Return the notebook that papermill executed: a kernel over IPC, without timing, with joined streams."""
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import DeadKernelError
+    from traitlets.config import Config
+
+    config = Config()
+    config.KernelManager.transport = "ipc"
+    options |= {"config": config, "record_timing": False, "coalesce_streams": True}
+    try:
+        return _papermill().execute_notebook(notebook, kernel_name, **options)
+    except (DeadKernelError, NoSuchKernel) as error:
+        raise UnfinishedNotebookError(f"the kernel {kernel_name!r} is not there or was ended: {error}") from None
 
 
 def _unfinished(notebook: Any) -> str | None:

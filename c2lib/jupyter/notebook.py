@@ -8,51 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BeforeValidator, Field
-
-from c2lib.cli.config_files import parse_assignment, read_config_file
-from c2lib.cli.dryrun import config_of, located, set_field
+from c2lib.cli.parameters import CONFIG_FIELDS, DryrunOptions, Given, Request
 from c2lib.core.canon import sha256_hex
-from c2lib.core.config import MAX_STEPS, DryrunConfig, check_run_id_for_directory
+from c2lib.core.config import DryrunConfig, check_run_id_for_directory
 from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import secret_field
-from c2lib.core.sealed import Integer, Params, Sealed, Text, TextTuple
+from c2lib.core.sealed import Sealed, Text
 from c2lib.core.vocabulary import RejectCode
 from c2lib.evidence.render import checked_owner, evidence_name
-from c2lib.session.strategy import check_strategy_is_known
 
 if TYPE_CHECKING:
     from c2lib.app.evidence import EvidenceDraft
     from c2lib.session.result import DryrunResult
-
-
-def _number_text(value: Any) -> Any:
-    """Return a number as text: papermill's ``-p`` makes a number of what reads as one."""
-    if type(value) not in (int, float):
-        return value
-    if len(Decimal(repr(value)).as_tuple().digits) > 15:  # all that a binary float keeps
-        raise ValueError("has more digits than a number keeps: give it as text, by papermill's -r")
-    return f"{Decimal(repr(value)):f}"
-
-
-def _listed(value: Any) -> Any:
-    return [name for name in re.split(r"[,\s]+", value) if name] if isinstance(value, str) else value
-
-
-def _params(value: Any) -> Any:
-    """Return the mapping that a JSON text holds."""
-    if isinstance(value, str) and value.strip():
-        value = parse_assignment(f"strategy_params={value}")[1]
-        if not isinstance(value, dict):
-            raise ValueError('must be a mapping, or its JSON text, such as {"fast": 5}')
-    return value or {}
-
-
-DecimalNumber = Annotated[Text, BeforeValidator(_number_text)]
 
 
 class NotebookParameters(Sealed):
@@ -60,7 +30,7 @@ class NotebookParameters(Sealed):
 
     def __init__(self, **values: Any) -> None:
         try:
-            super().__init__(**values)
+            super().__init__(**{name: value for name, value in values.items() if not _is_empty(value)})
         except ConfigError as error:
             hint = f"papermill's -r {error.field} keeps text" if "a valid string" in error.problem else error.hint
             raise ConfigError(error.field, error.problem, hint=hint) from None
@@ -72,7 +42,7 @@ class NotebookParameters(Sealed):
     def check(cls, given: Mapping[str, Any]) -> None:
         """Raise :class:`ConfigError` for a parameter that is given but empty or 0, or does not fit."""
         for name, value in given.items():
-            if type(value) in (str, int, list, dict) and not (value.strip() if type(value) is str else value):
+            if _is_empty(value.strip() if isinstance(value, str) else value):
                 problem = "is 0, which means left out" if value == 0 else "is empty"
                 raise ConfigError(name, problem, hint="give a value, or leave it out")
         cls(**given)
@@ -83,39 +53,17 @@ class NotebookParameters(Sealed):
         return cls(**{name: names[name] for name in cls.model_fields if name in names})
 
 
-_FIELDS = {name: f"market.{name}" for name in ("symbol", "tick_size", "lot_size", "rounding")}
-_FIELDS |= {"allow": "strategy_allowlist", "initial_cash": "broker.initial_cash"}
-"""The config fields of parameters that have another name."""
-
-_OPTIONS = ("strategy_file", "strategy_params", "config_file", "market", "out_dir", "evidence_date", "owner")
-"""Parameters that are no config fields by themselves."""
+def _is_empty(value: Any) -> bool:
+    return type(value) in (str, int, list, dict) and not value
 
 
-class DryrunParameters(NotebookParameters):
+class DryrunParameters(NotebookParameters, DryrunOptions):
     """The parameters of ``01_dryrun.ipynb``; what is left out comes from the config file, else from the config.
 
     >>> DryrunParameters(strategy_id="strat_demo", seed=1).config().steps is None
     True
     """
 
-    strategy_file: Text = ""
-    strategy_id: Text = ""
-    strategy_params: Annotated[Params, BeforeValidator(_params)] = Field(default={})
-    allow: Annotated[TextTuple, BeforeValidator(_listed)] = ()
-    market: Text = ""
-    symbol: Text = ""
-    tick_size: DecimalNumber = ""
-    lot_size: DecimalNumber = ""
-    rounding: Text = ""
-    seed: Integer = 0
-    steps: Integer = Field(default=0, ge=0, le=MAX_STEPS)
-    initial_cash: DecimalNumber = ""
-    clock_mode: Text = ""
-    clock_start: Text = ""
-    no_live_required: Text = ""
-    config_file: Text = ""
-    run_id: Text = ""
-    out_dir: Text = ""
     evidence_date: Text = ""
     owner: Text = ""
 
@@ -126,23 +74,18 @@ class DryrunParameters(NotebookParameters):
 
     def config(self) -> DryrunConfig:
         """Return the config of these parameters; raise :class:`ConfigError` naming the one that does not fit."""
-        values, text = read_config_file(self.config_file) if self.config_file else ({}, "")
-        given = [(name, _FIELDS.get(name, name), value) for name, value in self if value and name not in _OPTIONS]
-        given += [("strategy_params", f"strategy.params.{name}", value) for name, value in self.strategy_params.items()]
-        try:
-            for _, field, value in given:
-                set_field(values, field, value)
-            if self.strategy_file and "strategy_id" not in values:
+        given = [Given(name, CONFIG_FIELDS[name], value) for name, value in self if name in CONFIG_FIELDS and value]
+        params = self.strategy_params.items()
+        given += [Given("strategy_params", f"strategy.params.{name}", value) for name, value in params]
+        request = Request(given, self.config_file)
+        with request.named():
+            if self.strategy_file and not self.strategy_id and "strategy_id" not in request.values:
                 hint = "name the strategy of the file, and allow it: --strategy-id mine --allow mine"
                 raise ConfigError("strategy_id", "is left out", hint=hint)
-            config = config_of({"strategy_id": "strat_demo", "seed": 123, **values})
-            if not self.strategy_file:
-                check_strategy_is_known(config.strategy_id)
+            config = request.config(own_strategy=bool(self.strategy_file), strategy_id="strat_demo", seed=123)
             if config.run_id is not None:
                 check_run_id_for_directory(config.run_id)
-        except ConfigError as error:
-            raise located(error, self.config_file, given, text) from None
-        return config
+            return config
 
     def inputs(self) -> dict[str, str | None]:
         """Return market and strategy as ``run_dryrun`` and ``write_evidence`` take them."""
@@ -164,7 +107,7 @@ def why_no_pass(result: DryrunResult, draft: EvidenceDraft) -> str:
     """Return why the evidence of a run is no PASS, in the last cell's assertion."""
     claims = f"claims that do not hold: {', '.join(draft.failed_claims)}"
     hint = f"-p allow {result.strategy_id}" if result.reject_code is RejectCode.STRATEGY_NOT_ALLOWED else None
-    return "; ".join(filter(None, (result.reject_reason, hint, result.fail_reason, *result.fail_lines(), claims)))
+    return "; ".join(filter(None, (result.reject_reason, hint, result.fail_reason, *result.fail_lines, claims)))
 
 
 def show_png(data: bytes) -> None:

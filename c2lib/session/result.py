@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
+from c2lib.core.rich import Look, Rich
 from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
 
 
-@dataclass(frozen=True, slots=True)
-class DryrunResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class DryrunResult(Rich):
     """The outcome of a dry run.
 
     ``accepted`` says whether preflight let it step. ``fail_meta`` is what the audit says of a failure beside its
@@ -23,6 +24,13 @@ class DryrunResult:
     artifacts whose sink failed for good, whatever the session failed of first, and ``violated_late`` says that a
     NO-LIVE violation came while the record was being closed: such a run is never published.
     """
+
+    _look: ClassVar[Look] = Look(
+        "run_id",
+        "status",
+        "reject_code fail_code steps fills position equity stop_reason reject_reason fail_reason fail_lines "
+        "strategy_id cash events_emitted audit_events sink_retries dead_sinks violated_late reproduced run_digest",
+    )
 
     accepted: bool
     run_id: str
@@ -66,11 +74,12 @@ class DryrunResult:
             lines.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
         if self.fail_code:
             lines.append(f"failed      {self.fail_code.value}: {self.fail_reason}")
-            lines.extend(f"            {line}" for line in self.fail_lines())
+            lines.extend(f"            {line}" for line in self.fail_lines)
         return "\n".join(lines)
 
+    @property
     def fail_lines(self) -> list[str]:
-        """Return where a failure came from: the bar and the strategy's own lines, or what session code tried."""
+        """Where a failure came from: the bar and the strategy's own lines, or what session code tried."""
         bar_index, lines = self.fail_meta.get("bar_index"), self.fail_meta.get("lines", ())
         where = [f"on bar {bar_index}"] if bar_index is not None else []
         return [*where, *lines, *(f"refused: {tried}" for tried in self.fail_meta.get("tried", ()))]

@@ -9,23 +9,24 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from c2lib.core.contract import EVENT_FIELDS
 from c2lib.core.errors import RunPathError
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.rich import Look, RichRows
 from c2lib.core.text import ABSENT, field_differences, first_difference, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, EventKind
 from c2lib.witness.align import Alignment, Line, side_by_side, steps
 from c2lib.witness.findings import Findings, Verdict
 from c2lib.witness.foreign import RunbookFile, count_name, text_of
-from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, canonical_object, problems
+from c2lib.witness.lines import LineCheck, canonical_object, problems
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder, RunPath
 from c2lib.witness.run import Progress, counted
 from c2lib.witness.snapshots import MAX_STATES
@@ -51,6 +52,9 @@ _NAMED_HASH = re.compile(f'"(?:{"|".join(_OF_THE_NAME)})":"[0-9a-f]{{64}}"'.enco
 
 _LESSER = _HASHES | {"seq", "ts_sim", "ts_utc", "ts", "client_order_id", "broker_order_id", "fill_id"}
 """Fields of an event or audit entry that make no line differ, and are named where nothing else differs."""
+
+_FIELDS, _COUNTS = "name a b", "kind same differing only_a only_b"
+_TABLES = {"causes": _FIELDS, "events.counts": _COUNTS, "audit.counts": _COUNTS, "ending": _FIELDS}
 
 
 class Outcome(StrEnum):
@@ -97,6 +101,8 @@ class LineDifference:
         facts = "".join(f" {name}={value}" for name, value in self.facts.items())
         return f"{self.kind}{bar} ({lines}){facts}" + "".join(f"; {field.text()}" for field in self.fields)
 
+    __str__ = text
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -137,14 +143,21 @@ class RunSide:
     damage: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RunDiff:
+@dataclass(frozen=True, slots=True, repr=False)
+class RunDiff(RichRows):
     """Whether, where and why two runs differ, and what follows from it.
 
     ``causes`` are the fields of config, market, strategy, inputs and behaviour version that differ, or those of
     ``SESSION_START`` where a manifest is missing. ``ending`` compares stop reason, books, codes, statuses and metrics.
     ``files`` are those that are not the same, ``notes`` say what could not be compared.
     """
+
+    _look: ClassVar[Look] = Look(
+        "a.run_id",
+        "outcome",
+        "same b.run_id a.status b.status events.first audit.first files notes a.damage b.damage",
+        _TABLES,
+    )
 
     a: RunSide
     b: RunSide
@@ -166,10 +179,18 @@ class RunDiff:
         return {"same": self.same, **asdict(self)}
 
 
-def first_differences(a: Any, b: Any) -> tuple[FieldDifference, ...]:
-    """Return the first fields in which two values differ, at most :data:`MAX_FIELDS`."""
+def _differences(a: Any, b: Any, left_out: Container[str]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the fields in which two values, or the payloads or ``meta`` in them, differ, but for those left out."""
+    for name, left, right in field_differences(a, b, within_lists=True):
+        name = name.removeprefix("payload.")
+        if name.removeprefix("meta.") not in left_out:
+            yield name, left, right
+
+
+def first_differences(a: Any, b: Any, left_out: Container[str] = ()) -> tuple[FieldDifference, ...]:
+    """Return the first fields in which two values differ, at most :data:`MAX_FIELDS`, but for those left out."""
     found = []
-    for name, *pair in islice(field_differences(a, b, within_lists=True), MAX_FIELDS):
+    for name, *pair in islice(_differences(a, b, left_out), MAX_FIELDS):
         left, right = (None if value is ABSENT else _shown(value) for value in pair)
         if left == right and all(isinstance(value, str) for value in pair):
             # the first difference may be within a secret: its place is reported, and not a piece of it
@@ -234,27 +255,17 @@ class LineDiff:
         """Whether two lines differ in more than lesser fields."""
         if a.data == b.data:
             return False
-        fields = self._fields(a, b, self._of_the_name | _LESSER)
+        left, right = (names.left_out_of(line.value) for line, names in zip((a, b), self._names, strict=True))
+        lesser = self._of_the_name | _LESSER
         if a.kind == EventKind.SESSION_START and not self.start:
-            self.start, fields = fields, ()
-        if fields:
-            self._first = self._first or _difference(a, a, b, fields)
-        elif not (self._first or self._first_lesser) and (lesser := self._fields(a, b, self._of_the_name)):
-            self._first_lesser = _difference(a, a, b, lesser)
-        return bool(fields)
-
-    def _fields(self, a: Line, b: Line, left_out: frozenset[str]) -> tuple[FieldDifference, ...]:
-        """Return the fields in which two lines differ, without those ``left_out`` and the names of the runs."""
-        sides = []
-        for line, names in zip((a, b), self._names, strict=True):
-            side = {name: item for name, item in names.left_out_of(line.value).items() if name not in left_out}
-            for inner in side.keys() & {"payload", "meta"}:
-                if isinstance(side[inner], dict):
-                    side[inner] = {name: item for name, item in side[inner].items() if name not in left_out}
-            sides.append(side)
-        # of a list, since each tuple made of a generator leaves a spare behind, up to 2,000 of a length
-        found = first_differences(*sides)
-        return tuple([replace(field, name=field.name.removeprefix("payload.")) for field in found])
+            self.start, differ = first_differences(left, right, lesser), False
+        else:
+            differ = any(_differences(left, right, lesser))
+        if differ:
+            self._first = self._first or _difference(a, a, b, first_differences(left, right, lesser))
+        elif not (self._first or self._first_lesser) and (fields := first_differences(left, right, self._of_the_name)):
+            self._first_lesser = _difference(a, a, b, fields)
+        return differ
 
 
 @lru_cache(maxsize=16)
@@ -267,10 +278,9 @@ def _own_event(data: bytes) -> Mapping[str, Any] | None:
 def _opened(
     folder: Folder, artifact: Artifact, findings: Findings, progress: Callable[[int], None] | None = None
 ) -> tuple[ArtifactFile, LineCheck]:
-    check, limit = LineCheck(artifact, (), findings, limit=MAX_OBJECT), MAX_OBJECT
-    if artifact is not Artifact.MANIFEST:
-        check, limit = RunbookFile(artifact, findings), MAX_LINE
-    return ArtifactFile(folder.descriptor, artifact, findings, limit, progress), check
+    own = artifact is Artifact.MANIFEST
+    check = LineCheck(artifact, (), findings) if own else RunbookFile(artifact, findings)
+    return ArtifactFile(folder.descriptor, artifact, findings, progress=progress), check
 
 
 def _names(folder: Folder) -> Names:

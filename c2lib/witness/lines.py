@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from unicodedata import is_normalized
 
@@ -25,16 +24,13 @@ MAX_OBJECT = 64 << 20
 """Longest manifest, in bytes: the readings of an injected clock stand in it, one for each step at worst."""
 
 MAX_BRACKETS = MAX_OBJECT // 32
-"""Most brackets of one JSON text: each reading of a clock, in the longest manifest, has one in more than 32 bytes."""
+"""Most brackets that open in one JSON text: a reading of a clock has one in more than 32 bytes of a manifest."""
 
 MAX_INTEGER_CHARS = 17
 """Most characters of an integer, its sign included; more is far beyond what an artifact may hold."""
 
 MAX_PROBLEMS = 100
 """Most fields of one object that are found wrong."""
-
-_TEXT = re.compile(rb'"[^"]*"?')
-_PLAIN = bytes(set(range(256)) - set(b'"[]{}'))
 
 
 class JsonError(ValueError):
@@ -68,18 +64,12 @@ def strict_decoder(parse_float: Callable[[str], Any] = float) -> json.JSONDecode
 _DECODER = strict_decoder()
 
 
-def _is_deep(data: bytes) -> bool:
-    # without its escapes a text ends at the next quote; whole passes, since going token by token takes a minute
-    bare = data.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _PLAIN)
-    # two quotes side by side leave what stands around them inside or outside, as it was
-    bare = bare.replace(b'""', b"")
-    depth = 0
-    for bracket in _TEXT.sub(b"", bare):
-        depth += 1 if bracket in b"[{" else -1
-        if not 0 <= depth <= MAX_DEPTH:
-            # one that closes what was never open is no JSON: the parser says so
-            return depth > 0
-    return False
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = list(chain.from_iterable(inner))
+    return any(isinstance(item, dict | list) for item in level)
 
 
 def strict_json(data: bytes, limit: int = MAX_LINE, decoder: json.JSONDecoder = _DECODER) -> Any:
@@ -92,33 +82,35 @@ def strict_json(data: bytes, limit: int = MAX_LINE, decoder: json.JSONDecoder = 
     if data.startswith(codecs.BOM_UTF8):
         raise JsonError("begins with a byte order mark")
     # with no more opening brackets than that, in texts or outside, it cannot be nested deeper
-    opening, closing = data.count(b"[") + data.count(b"{"), data.count(b"]") + data.count(b"}")
-    if max(opening, closing) > MAX_BRACKETS:
+    opening = data.count(b"[") + data.count(b"{")
+    if opening > MAX_BRACKETS:
         raise JsonError(f"has more than {MAX_BRACKETS} brackets")
-    if opening > MAX_DEPTH and _is_deep(data):
-        raise JsonError(f"is nested deeper than {MAX_DEPTH}")
     try:
-        return decoder.decode(data.decode())
+        value = decoder.decode(data.decode())
+        # what Python itself finds too deep is deeper than that
+        if opening <= MAX_DEPTH or not _is_deep(value):
+            return value
+    except RecursionError:
+        pass
     except UnicodeDecodeError as error:
         raise JsonError(f"is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         raise JsonError(f"is no JSON: {error.msg} at character {error.pos}") from None
+    raise JsonError(f"is nested deeper than {MAX_DEPTH}")
 
 
 encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 """The canonical text of a value that is known to have one."""
 
 
-def _doubtful(text: str) -> int:
-    if len(text) > MAX_INTEGER_CHARS or not text.lstrip("-").isdigit() or abs(int(text)) > MAX_INTEGER:
-        raise ValueError("a number for the strict check")
-    return int(text)
+def _certain(text: str) -> int:
+    value = int(text)
+    if abs(value) > MAX_INTEGER:
+        raise ValueError("an integer for the strict check")
+    return value
 
 
-_CERTAIN = json.JSONDecoder(parse_float=_doubtful, parse_constant=_doubtful).decode
-_CERTAIN_OF_LONG = json.JSONDecoder(parse_int=_doubtful, parse_float=_doubtful, parse_constant=_doubtful).decode
-_has_long_integer = re.compile(r"[:,\[]-?[0-9]{16}").search
-"""Whether a text may have an integer that is not below 2**53 beyond doubt, written as canonical JSON writes it."""
+_CERTAIN = json.JSONDecoder(parse_int=_certain, parse_float=_certain, parse_constant=_certain).decode
 
 
 def canonical_object(data: bytes) -> dict[str, Any] | None:
@@ -130,7 +122,7 @@ def canonical_object(data: bytes) -> dict[str, Any] | None:
         return None
     try:
         text = data.decode()
-        value = (_CERTAIN_OF_LONG if _has_long_integer(text) else _CERTAIN)(text)
+        value = _CERTAIN(text)
     except ValueError:
         return None
     certain = type(value) is dict and encode(value) == text and (text.isascii() or is_normalized("NFC", text))
@@ -143,10 +135,9 @@ MAX_DECIMAL = 400
 
 def field_problem(field: Field, value: Any) -> str | None:
     """Return what is wrong with ``value`` in ``field``, or ``None``."""
-    problem = field.problem_with(value)
-    if problem is None and field.kind is FieldKind.DECIMAL and value is not None and len(value) > MAX_DECIMAL:
+    if field.kind is FieldKind.DECIMAL and isinstance(value, str) and len(value) > MAX_DECIMAL:
         return f"has more than {MAX_DECIMAL} characters"
-    return problem
+    return field.problem_with(value)
 
 
 def is_decimal(value: Any) -> bool:
@@ -197,8 +188,8 @@ class RunName:
 class LineCheck(FileFindings):
     """Turns the lines of one file into objects that keep the contract, and the rest into findings.
 
-    ``fields`` are those of a line, none for any object; ``run`` is left out for a file whose lines name no run;
-    ``limit`` is the longest line in bytes.
+    ``fields`` are those of a line, none for any object; ``run`` is left out for a file whose lines name no run. How
+    long a line may be is for the reader of the file.
 
     >>> findings = Findings()
     >>> check = LineCheck("events.jsonl", [Field("a", FieldKind.INTEGER, "")], findings)
@@ -215,12 +206,10 @@ class LineCheck(FileFindings):
         fields: Iterable[Field],
         findings: Findings,
         run: RunName | None = None,
-        limit: int = MAX_LINE,
     ) -> None:
         super().__init__(file, findings)
         self._fields = tuple(fields)
         self._run = run
-        self._limit = limit
 
     def value(self, number: int, data: bytes) -> dict[str, Any] | None:
         """Return the object of a line, or ``None`` when it cannot be used; both with findings for what is wrong."""
@@ -268,7 +257,7 @@ class LineCheck(FileFindings):
 
     def parse(self, data: bytes) -> Any:
         """Return the value of a line; raise :class:`JsonError`."""
-        return strict_json(data, self._limit)
+        return strict_json(data, MAX_OBJECT)
 
     def text(self, value: Any) -> str:
         """Return the canonical text of a value; raise :class:`CanonicalFormError`."""

@@ -27,7 +27,7 @@ from c2lib.witness.agreement import Logs
 from c2lib.witness.audit import AuditLog
 from c2lib.witness.events import EventLog
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import MAX_OBJECT, LineCheck, RunName, at, encode, is_decimal
+from c2lib.witness.lines import LineCheck, RunName, at, encode, is_decimal
 from c2lib.witness.reader import FileFacts
 from c2lib.witness.refold import decimal_text
 
@@ -50,7 +50,7 @@ class ManifestCheck(LineCheck):
     _config: Mapping[str, Any]
 
     def __init__(self, findings: Findings, run: RunName) -> None:
-        super().__init__(Artifact.MANIFEST.value, MANIFEST_FIELDS, findings, run, MAX_OBJECT)
+        super().__init__(Artifact.MANIFEST.value, MANIFEST_FIELDS, findings, run)
 
     def compare(self, manifest: Mapping[str, Any], logs: Logs, measured: Mapping[str, FileFacts]) -> None:
         """Check a manifest whose fields keep the contract: by itself, against the files, and against what they say.

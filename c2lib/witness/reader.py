@@ -21,7 +21,7 @@ from c2lib.core.errors import RunPathError
 from c2lib.core.regular_file import NOT_REGULAR, open_regular, read_regular
 from c2lib.core.vocabulary import EVIDENCE_DIR, SEALED_BY_MANIFEST, STAGING_PREFIX, Artifact
 from c2lib.witness.findings import FindingCode, Findings, Verdict
-from c2lib.witness.lines import MAX_LINE
+from c2lib.witness.lines import MAX_LINE, MAX_OBJECT
 
 RunPath = str | os.PathLike[str]
 """Where a run directory is."""
@@ -54,7 +54,7 @@ class FileFacts:
 
 @dataclass(eq=False)
 class ArtifactFile:
-    """One file of a run directory, read once by :meth:`blocks`.
+    """One file of a run directory, read once by :meth:`blocks`; ``limit`` is its longest line, 0 for that of its name.
 
     ``facts`` are there when it was read to its end. Lines behind too many findings are hashed and counted, and not
     yielded. A file that is ``kept`` stays open, for :meth:`again` and :meth:`at`, until it is closed or no longer used;
@@ -64,7 +64,7 @@ class ArtifactFile:
     directory: int
     name: str
     findings: Findings
-    limit: int = MAX_LINE
+    limit: int = 0
     progress: Callable[[int], object] | None = None
     kept: bool = field(default=False, kw_only=True)
     facts: FileFacts | None = field(default=None, init=False)
@@ -73,6 +73,9 @@ class ArtifactFile:
     _descriptor: int = field(default=-1, init=False)
     _closing: finalize[[int], ArtifactFile] | None = field(default=None, init=False)
     _error: OSError = field(default=OSError(errno.EIO, "not read"), init=False)
+
+    def __post_init__(self) -> None:
+        self.limit = self.limit or (MAX_OBJECT if self.name == Artifact.MANIFEST else MAX_LINE)
 
     def head(self) -> bytes | None:
         """Return the bytes of the first line that is not too long, or ``None``; it is still read by the others."""

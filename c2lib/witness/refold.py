@@ -93,7 +93,7 @@ class Books:
         self.stop: Payload = {}
         self.rejection: Payload = {}
         self._report = report
-        self._open: dict[str, OpenOrder] = {}
+        self.open_orders: dict[str, OpenOrder] = {}
         self._bar_index = 0
         self._tick_index = -1
         self._bar_time = ""
@@ -166,11 +166,11 @@ class Books:
 
     def _submitted(self, values: Values) -> None:
         index, name, limit_price, order_type, quantity, side, stop_price, symbol, _, _ = values
-        if name in self._open:
+        if name in self.open_orders:
             self._report(_LEDGER, "an order of another name than the open ones", name)
         self._terms(index, quantity, symbol, order_type, (limit_price is not None, stop_price is not None))
         self.submitted += 1
-        self._open[name] = OpenOrder(index, side, symbol, quantity, limit_price)
+        self.open_orders[name] = OpenOrder(index, side, symbol, quantity, limit_price)
 
     def _blocked(self, values: Values) -> None:
         index, _, limit_price, order_type, quantity, _, _, _, stop_price, symbol, _, _ = values
@@ -190,7 +190,7 @@ class Books:
             self._report(_LEDGER, f"symbol {self.start['symbol']}", symbol)
 
     def _known(self, name: str, index: int) -> OpenOrder | None:
-        order = self._open.get(name)
+        order = self.open_orders.get(name)
         if order is None:
             self._report(_LEDGER, "the name of an open order", name)
         if index != self._bar_index:
@@ -205,7 +205,7 @@ class Books:
         order.status = after
         self.transitions += 1
         if after in _ENDS:
-            del self._open[name]
+            del self.open_orders[name]
 
     def _same_broker_id(self, order: OpenOrder, broker_order_id: str | None) -> None:
         if broker_order_id != order.broker_order_id:
@@ -220,7 +220,7 @@ class Books:
                 self._move(name, order, trigger)
 
     def _acknowledged(self, values: Values) -> None:
-        order = self._open.get(values[2])
+        order = self.open_orders.get(values[2])
         if order is not None and order.broker_order_id is None:
             order.broker_order_id = values[1]
             if values[1] is None:
@@ -230,8 +230,8 @@ class Books:
     def _cancelled(self, values: Values) -> None:
         asked = values[3] != INSUFFICIENT_FUNDS
         self.cancels_asked += asked
-        if not asked and values[2] in self._open:
-            self._lacked(values[2], self._open[values[2]], values[0])
+        if not asked and values[2] in self.open_orders:
+            self._lacked(values[2], self.open_orders[values[2]], values[0])
         self._answered(_ASKED if asked else _UNASKED, values)
 
     def _lacked(self, name: str, order: OpenOrder, index: int) -> None:
@@ -301,7 +301,7 @@ class Books:
         index, name, reason = values
         if index != self._bar_index:
             self._at_bar(index)
-        if name in self._open:
+        if name in self.open_orders:
             self._report(_LEDGER, "the name of no open order", name)
         # a session counts the names that it gives
         count = int(name[2:]) if name[2:].isdecimal() else 0
@@ -313,8 +313,8 @@ class Books:
     def _stopped(self, payload: Payload) -> None:
         self.stop = payload
         failed = payload["stop_reason"] == StopReason.FAILED
-        if self._open and not failed:
-            self._report(_LEDGER, "no open order", f"{len(self._open)}, the first {next(iter(self._open))}")
+        if self.open_orders and not failed:
+            self._report(_LEDGER, "no open order", f"{len(self.open_orders)}, the first {next(iter(self.open_orders))}")
         mark = payload["mark_price"]
         # a failed step may have moved the mark and died before its tick; ticks of later steps are always there
         last_close_counts = self.ticks > payload["steps"] or (self.ticks == payload["steps"] and not failed)

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from c2lib.core.contract import METRICS_FIELDS
-from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
+from c2lib.core.errors import ConfigError, RunPathError
 from c2lib.core.model import MAX_SOURCE_BYTES
+from c2lib.core.rich import Look, Rich, data_frame
 from c2lib.core.text import quoted, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.witness.agreement import Logs, compare
 from c2lib.witness.audit import AuditLog, PhaseMove
 from c2lib.witness.events import EventLog
-from c2lib.witness.findings import Finding, FindingCode, Findings, Verdict
+from c2lib.witness.findings import FINDING_COLUMNS, Finding, FindingCode, Findings, Verdict
 from c2lib.witness.foreign import RunbookRun, keeps_runbook_contract
-from c2lib.witness.lines import MAX_LINE, MAX_OBJECT, LineCheck, LineLog, RunName
+from c2lib.witness.lines import LineCheck, LineLog, RunName
 from c2lib.witness.manifest import ManifestCheck
 from c2lib.witness.reader import ArtifactFile, FileFacts, Folder, RunPath
 from c2lib.witness.rows import DTYPES, TABLES, EquityRow, EventRow, FillRow, OrderRow, RoundTrip, rows
@@ -44,8 +45,8 @@ Progress = Callable[[int, int], None]
 """Called with the bytes read and the bytes in all, now and then."""
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Rich):
     """What reading a run directory gave, and the rows of its log; made by :func:`open_run`.
 
     ``findings`` say what is wrong, ``unchecked`` what could not be checked, ``notes`` what is neither; ``manifest`` and
@@ -57,6 +58,16 @@ class Run:
     A run is a context manager that closes its files; one that is no longer used closes by itself.
     """
 
+    _look: ClassVar[Look] = Look(
+        "summary.run_id",
+        "verdict",
+        "summary.status summary.reject_code summary.fail_code summary.steps summary.fills summary.position "
+        "summary.equity summary.stop_reason summary.reject_reason summary.fail_reason summary.strategy_id "
+        "summary.symbol summary.initial_cash summary.fees summary.started_ts summary.ended_ts "
+        "notes unchecked summary.run_digest",
+        {"findings": FINDING_COLUMNS, "phases": "before after trigger ts_sim retries"},
+    )
+
     path: str
     verdict: Verdict
     findings: tuple[Finding, ...]
@@ -64,19 +75,14 @@ class Run:
     summary: RunSummary
     manifest: Mapping[str, Any] | None
     metrics: Mapping[str, Any] | None
-    files: Mapping[str, ArtifactFile] = field(repr=False, compare=False)
-    kept_strategy: bytes | None = field(default=None, repr=False)
+    files: Mapping[str, ArtifactFile] = field(compare=False)
+    kept_strategy: bytes | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def phases(self) -> tuple[PhaseMove, ...]:
         """The moves from phase to phase, of the audit trail."""
         return self.summary.phases
-
-    @property
-    def statuses(self) -> tuple[tuple[str, int], ...]:
-        """The status of each snapshot, and how many events were emitted by then."""
-        return self.summary.statuses
 
     def events(self) -> Iterator[EventRow]:
         """Yield every event."""
@@ -114,13 +120,7 @@ class Run:
         """
         if table not in TABLES:
             raise ConfigError("table", f"must be one of {', '.join(TABLES)}, got {quoted(table)}")
-        try:
-            import pandas
-        except ImportError:
-            raise MissingExtraError("to_pandas", "explore") from None
-        names = TABLES[table].row._fields
-        frame = pandas.DataFrame(self._rows(table), columns=names, dtype="object")
-        return frame.astype({name: DTYPES[name] for name in names if name in DTYPES})
+        return data_frame(TABLES[table].row._fields, self._rows(table), DTYPES)
 
     def _rows(self, table: str) -> Iterator[Any]:
         try:
@@ -161,45 +161,88 @@ def open_run(path: RunPath, *, progress: Progress | None = None, keep_open: bool
         count = counted(progress, folder.size()) if progress else None
         reading = _Reading(folder, findings, count, keep_open)
         if reading.keeps_runbook_contract():
-            reading.read_runbook_run()
-        else:
-            folder.check_names(findings)
-            reading.read_own_run()
-    return Run(
-        path=folder.path,
-        verdict=folder.verdict,
-        findings=findings.all(),
-        unchecked=tuple(reading.unchecked),
-        summary=reading.summary,
-        manifest=reading.manifest,
-        metrics=reading.metrics,
-        files={name.value: reading.file(name) for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST)},
-        kept_strategy=reading.kept_strategy[0] if reading.kept_strategy else None,
-        notes=tuple(_notes(folder, reading.manifest)),
-    )
+            return reading.runbook_run()
+        folder.check_names(findings)
+        return reading.own_run()
 
 
 @dataclass
 class _Reading:
-    """One pass over a run directory: what its files hold, and what could not be checked."""
+    """One pass over a run directory: its files, the facts of those read to their end, and what was not checked."""
 
     folder: Folder
     findings: Findings
     progress: Callable[[int], None] | None
     keep_open: bool
-    summary: RunSummary = field(default_factory=RunSummary)
-    manifest: Mapping[str, Any] | None = None
-    metrics: Mapping[str, Any] | None = None
-    kept_strategy: tuple[bytes, FileFacts] | None = None
     unchecked: list[str] = field(default_factory=list)
-    files: dict[Artifact, ArtifactFile] = field(default_factory=dict)
+    files: dict[str, ArtifactFile] = field(default_factory=dict)
+    measured: dict[str, FileFacts] = field(default_factory=dict)
 
-    @property
-    def measured(self) -> dict[str, FileFacts]:
-        """The facts of the files that were read to their end."""
-        files = {name: self.files[name] for name in Artifact if name in self.files}
-        facts = {name.value: file.facts for name, file in files.items() if file.facts is not None}
-        return facts | ({Artifact.STRATEGY.value: self.kept_strategy[1]} if self.kept_strategy else {})
+    def file(self, name: str) -> ArtifactFile:
+        """Return a file of the directory, not read yet or read already."""
+        if name not in self.files:
+            kept, directory = self.keep_open or name == Artifact.EVENTS, self.folder.descriptor
+            self.files[name] = ArtifactFile(directory, name, self.findings, progress=self.progress, kept=kept)
+        return self.files[name]
+
+    def keeps_runbook_contract(self) -> bool:
+        """Whether this is a run of another program; only what has no manifest can be."""
+        heads = (self.file(name.value).head() for name in (Artifact.AUDIT, Artifact.SNAPSHOTS))
+        return not self.folder.has_manifest and keeps_runbook_contract(*heads)
+
+    def runbook_run(self) -> Run:
+        """Read and check a run of another program."""
+        run = RunbookRun(self.findings, self.file(Artifact.EVENTS.value).head())
+        for log in run.logs:
+            self._take(log)
+        metrics = self._object(run.metrics)
+        run.compare(metrics, self._judged())
+        self.unchecked += run.unchecked(self.folder.others)
+        return self._run(summarise_runbook_run(run, metrics, self.measured), metrics)
+
+    def own_run(self) -> Run:
+        """Read and check a run of c2lib."""
+        run, findings, folder = RunName(), self.findings, self.folder
+        events, snapshots = EventLog(findings, run), SnapshotLog(findings, run)
+        audit, metrics_file = AuditLog(findings), LineCheck(Artifact.METRICS.value, METRICS_FIELDS, findings, run)
+        check = ManifestCheck(findings, run)
+        for log in (events, snapshots, audit):
+            self._take(log)
+        metrics = self._object(metrics_file)
+        manifest = self._object(check) if folder.has_manifest else None
+        if kept := folder.small(Artifact.STRATEGY, MAX_SOURCE_BYTES, findings):
+            self.measured[Artifact.STRATEGY.value] = kept[1]
+        logs = Logs(events, audit, snapshots, metrics, metrics_file, frozenset(self._judged()))
+        compare(logs)
+        if manifest is not None:
+            check.compare(manifest, logs, self.measured)
+        self.unchecked += () if folder.has_manifest else NOT_CHECKED_UNSEALED
+        if audit.dead_sinks:
+            self.unchecked.append(NOT_COMPARED)
+        elif audit.closed_twice:
+            self.unchecked.append(NOT_COMPARED_CLOSING)
+        return self._run(summarise(logs, run, manifest, self.measured), metrics, manifest, kept and kept[0])
+
+    def _run(
+        self,
+        summary: RunSummary,
+        metrics: Mapping[str, Any] | None,
+        manifest: Mapping[str, Any] | None = None,
+        kept_strategy: bytes | None = None,
+    ) -> Run:
+        """Return the run, now that everything is read and checked."""
+        return Run(
+            path=self.folder.path,
+            verdict=self.folder.verdict,
+            findings=self.findings.all(),
+            unchecked=tuple(self.unchecked),
+            summary=summary,
+            manifest=manifest,
+            metrics=metrics,
+            files={name.value: self.file(name.value) for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST)},
+            kept_strategy=kept_strategy,
+            notes=tuple(_notes(self.folder, manifest)),
+        )
 
     def _judged(self) -> dict[str, FileFacts]:
         """Return those of the measured files that hold not too much to be compared with others, and list the rest."""
@@ -209,73 +252,31 @@ class _Reading:
         )
         return {name: facts for name, facts in self.measured.items() if name not in full}
 
-    def file(self, artifact: Artifact) -> ArtifactFile:
-        """Return a file of the directory, not read yet or read already."""
-        if artifact not in self.files:
-            limit = MAX_OBJECT if artifact is Artifact.MANIFEST else MAX_LINE
-            kept = self.keep_open or artifact is Artifact.EVENTS
-            self.files[artifact] = ArtifactFile(
-                self.folder.descriptor, artifact.value, self.findings, limit, self.progress, kept=kept
-            )
-        return self.files[artifact]
-
-    def keeps_runbook_contract(self) -> bool:
-        """Whether this is a run of another program; only what has no manifest can be."""
-        if self.folder.has_manifest:
-            return False
-        return keeps_runbook_contract(self.file(Artifact.AUDIT).head(), self.file(Artifact.SNAPSHOTS).head())
-
-    def read_runbook_run(self) -> None:
-        """Read and check a run of another program."""
-        run = RunbookRun(self.findings, self.file(Artifact.EVENTS).head())
-        for log in run.logs:
-            self._take(log)
-        self.metrics = self._object(run.metrics)
-        run.compare(self.metrics, self._judged())
-        self.unchecked += run.unchecked(self.folder.others)
-        self.summary = summarise_runbook_run(run, self.metrics, self.measured)
-
-    def read_own_run(self) -> None:
-        """Read and check a run of c2lib."""
-        run, findings = RunName(), self.findings
-        events, snapshots = EventLog(findings, run), SnapshotLog(findings, run)
-        audit, metrics = AuditLog(findings), LineCheck(Artifact.METRICS, METRICS_FIELDS, findings, run)
-        manifest = ManifestCheck(findings, run)
-        for log in (events, snapshots, audit):
-            self._take(log)
-        self.metrics = self._object(metrics)
-        if self.folder.has_manifest:
-            self.manifest = self._object(manifest)
-        self.kept_strategy = self.folder.small(Artifact.STRATEGY, MAX_SOURCE_BYTES, findings)
-        logs = Logs(events, audit, snapshots, self.metrics, metrics, frozenset(self._judged()))
-        compare(logs)
-        if self.manifest is not None:
-            manifest.compare(self.manifest, logs, self.measured)
-        self.unchecked += () if self.folder.has_manifest else NOT_CHECKED_UNSEALED
-        if audit.dead_sinks:
-            self.unchecked.append(NOT_COMPARED)
-        elif audit.closed_twice:
-            self.unchecked.append(NOT_COMPARED_CLOSING)
-        self.summary = summarise(logs, run, self.manifest, self.measured)
+    def _blocks(self, name: str) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines of a file, and then take note of its facts, if it could be read to its end."""
+        file = self.file(name)
+        yield from file.blocks()
+        if file.facts is not None:
+            self.measured[name] = file.facts
 
     def _take(self, log: LineLog) -> None:
         """Read a file of many lines; what is found after that is about the file as a whole."""
-        file = self.file(Artifact(log.file))
-        for number, block in file.blocks():
+        for number, block in self._blocks(log.file):
             log.take_block(number, block)
-        if file.facts is not None and not self.findings.full(log.file):
+        if log.file in self.measured and not self.findings.full(log.file):
             log.finish()
         log.line, log.event_id = 0, None
 
     def _object(self, check: LineCheck) -> dict[str, Any] | None:
         """Return the object of a file of one line; what is found after that is about the file as a whole."""
-        found, file = None, self.file(Artifact(check.file))
-        for number, block in file.blocks():
+        found = None
+        for number, block in self._blocks(check.file):
             if number == 1:
                 found = check.value(number, block.partition(b"\n")[0])
         check.line = 0
-        if file.facts is not None and file.facts.lines != 1:
-            check.add(FindingCode.MALFORMED_LINE, "one object on one line", f"{file.facts.lines} line ends")
+        facts = self.measured.get(check.file)
+        if facts is not None and facts.lines != 1:
+            check.add(FindingCode.MALFORMED_LINE, "one object on one line", f"{facts.lines} line ends")
         return found
 
 

@@ -17,7 +17,7 @@ from c2lib.core.config import DryrunConfig, seal
 from c2lib.core.errors import ConfigError
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.evidence.claims import Replay, Verification, evaluate, failed_names, passed
-from c2lib.evidence.course import Course
+from c2lib.evidence.figures import Measured
 from c2lib.evidence.render import TEMPLATE_NAME, Stated, render
 from c2lib.jupyter.notebook import DryrunParameters
 from c2lib.session.orchestrator import LiveSessionOrchestrator
@@ -214,5 +214,5 @@ class TestOverride:
         claims = evaluate(summary, best)
         assert (failed_names(claims), passed(claims)) == (("enabled_off",), False)
         template = (ROOT / "evidence_templates" / TEMPLATE_NAME).read_text(encoding="utf-8")
-        text = render(template, summary, claims, best, Course(), Stated("2026-01-01", "ops", {}))
+        text = render(template, summary, claims, best, Measured(), Stated("2026-01-01", "ops", {}))
         assert text.startswith("# EV-20260101-FINISH_C2-ORCH-DRYRUN-FAIL\n")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from c2lib.cli.config_files import MAX_CONFIG_BYTES, line_of, parse_assignment, read_config_file
-from c2lib.cli.dryrun import set_field
+from c2lib.cli.parameters import set_field
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError
 

@@ -1,18 +1,23 @@
 """Runs to make evidence of, built from the witness's own facts."""
 
 import hashlib
+from decimal import Decimal
 from typing import Any
 
 from c2lib.core.config import DryrunConfig, SealedConfig, seal
 from c2lib.evidence.claims import Replay, Verification
-from c2lib.evidence.course import Course
+from c2lib.evidence.figures import Figures, Measured
 from c2lib.witness.audit import PhaseMove
 from c2lib.witness.findings import Verdict
 from c2lib.witness.reader import FileFacts
 from c2lib.witness.summary import RunSummary
 
 CLEAN = Verification(Verdict.SEALED, findings=0, replay=Replay.IDENTICAL)
-COURSE = Course(8, "2026-01-01 00:00", "2026-01-01 00:07", "1 min", trades=1, pnl="-0.04", drawdown="0.31", imports={})
+MEASURED = Measured(
+    Figures(bars=8, trades=1, pnl=Decimal("-0.04"), max_drawdown=Decimal("0.31")),
+    bars=tuple((at, f"2026-01-01T00:0{at}:00+00:00", 0.0, 0.0, 0.0) for at in range(8)),
+    imports={},
+)
 
 
 def digest(word: str) -> str:

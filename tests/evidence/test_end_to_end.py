@@ -9,7 +9,6 @@ from c2lib.app.runner import run_dryrun
 from c2lib.app.verify import verify_run
 from c2lib.core.config import DryrunConfig
 from c2lib.evidence.claims import Verification, evaluate, failed_names, passed
-from c2lib.evidence.course import course_of
 from c2lib.evidence.figures import measure
 from c2lib.evidence.markdown import events_table
 from c2lib.evidence.plots import plot_files
@@ -47,8 +46,7 @@ def test_references_occur_in_logs(tmp_path: Path) -> None:
     assert all(digest in log for claim in claims for digest in claim.references if digest not in hashes)
     template = TEMPLATE.read_text(encoding="utf-8")
     run = open_run(place)
-    course = course_of(run, measure(run))
-    text = render(template, summary, claims, verification, course, Stated("2026-01-31", "ops", {}))
+    text = render(template, summary, claims, verification, measure(run), Stated("2026-01-31", "ops", {}))
     assert outline(text).headings[0] == "# EV-20260131-FINISH_C2-ORCH-DRYRUN-PASS"
     assert str(tmp_path) not in text
     assert len(events_table(run, limit=5).split("\n")) == 8

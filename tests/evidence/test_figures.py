@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -198,3 +199,26 @@ def test_page_names_every_picture() -> None:
     """docs/figures.md names each function of c2lib.plot."""
     page = (Path(__file__).parents[2] / "docs" / "figures.md").read_text(encoding="utf-8")
     assert all(f"`plot.{name}(" in page for name in plot.__all__)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (60, "1 min"),
+        (5400, "90 min"),
+        (14_400, "4 h"),
+        (604_800, "7 d"),
+        (1, "1 s"),
+        (61, "61 s"),
+        (0.5, None),
+        (0, None),
+    ],
+)
+def test_interval_has_its_largest_unit(seconds: float, text: str | None) -> None:
+    """The interval of bars is the smallest between two neighbours, in its largest whole unit; a gap is none."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    times = [start, start + timedelta(seconds=seconds), start + timedelta(seconds=3 * seconds), start]
+    bars = [(at, time.isoformat(), 0.0, 0.0, 0.0) for at, time in zip((0, 1, 2, 9), times, strict=True)]
+    assert Measured(bars=tuple(bars)).interval == text
+    assert Measured(bars=tuple(bars[:1])).interval is Measured().interval is None
+    assert (Measured(bars=tuple(bars)).period, Measured().period) == (("2026-01-01 00:00",), ())

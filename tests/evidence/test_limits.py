@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from c2lib.evidence.claims import Replay, Verification, evaluate
-from c2lib.evidence.limits import LIMITS, not_proven, risk_notes
+from c2lib.evidence.limits import APPLIES, LIMITS, not_proven, risk_notes
 from c2lib.witness.findings import Verdict
 from c2lib.witness.summary import RunSummary
 from tests.evidence.runs import CLEAN, clean_summary, config, rejected_summary
@@ -23,7 +23,7 @@ USUAL = ALWAYS | {
 
 def names(summary: RunSummary, verification: Verification = CLEAN) -> set[str]:
     """Return the names of the limits whose sentences are said of a run."""
-    by_sentence = {limit.sentence: limit.name for limit in LIMITS}
+    by_sentence = {sentence: name for name, sentence in LIMITS.items()}
     return {by_sentence[sentence] for sentence in not_proven(summary, verification)}
 
 
@@ -33,9 +33,11 @@ def configured(**changes: Any) -> RunSummary:
 
 
 def test_demo_run_has_usual_limits() -> None:
-    """The demo run has exactly the usual limits, and every limit has a unique name and sentence."""
+    """The demo run has exactly the usual limits, and every limit has a sentence of its own and a fact, or is usual."""
     assert names(clean_summary()) == USUAL
-    assert len({limit.name for limit in LIMITS}) == len({limit.sentence for limit in LIMITS}) == len(LIMITS)
+    assert len(set(LIMITS.values())) == len(LIMITS)
+    assert set(LIMITS) - set(APPLIES) == ALWAYS
+    assert set(APPLIES) < set(LIMITS)
 
 
 BUSY = {"slippage_ticks": 2, "kind": "mock"}

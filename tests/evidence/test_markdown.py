@@ -13,7 +13,6 @@ from c2lib.core.errors import ConfigError
 from c2lib.evidence.markdown import (
     NOTHING,
     Encoded,
-    aligned,
     code,
     encoded,
     events_table,
@@ -210,7 +209,7 @@ def test_events_follow_log_order() -> None:
     """The events table has a row of each bar, order and fill in the order of the log and counts those left out."""
     assert events_table(run_with(*EVENTS), limit=5).split("\n") == [
         "ts_sim  bar  event            detail",
-        "------  ---  ---------------  ------------------------------------------",
+        "------  ---  ---------------  ------",
         "1       0    STRATEGY_TICK    2026-01-01T00:00:00+00:00 close 100 HOLD",
         "2       1    STRATEGY_TICK    2026-01-01T00:01:00+00:00 close 100.64 BUY",
         "3       1    ORDER_SUBMITTED  BUY 1 c-000001",
@@ -223,7 +222,7 @@ def test_events_follow_log_order() -> None:
 def test_complete_table_omits_count() -> None:
     """An events table that shows every event counts no more events, and without events is the header alone."""
     assert "more" not in events_table(run_with(*EVENTS), limit=6)
-    assert events_table(run_with()) == "ts_sim  bar  event  detail\n------  ---  -----  ------"
+    assert events_table(run_with()) == "ts_sim  bar  event            detail\n------  ---  ---------------  ------"
 
 
 @pytest.mark.parametrize("limit", [0, -1])
@@ -235,11 +234,12 @@ def test_limit_below_one_is_refused(limit: int) -> None:
 
 @settings(max_examples=80)
 @given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30)), max_size=4))
-def test_aligned_rows_stay_lines(rows: list[tuple[str, str]]) -> None:
-    """Each row of an aligned table is one line without trailing blanks, whatever its values hold."""
-    text = aligned(("one", "two"), rows)
+def test_events_stay_lines(texts: list[tuple[str, str]]) -> None:
+    """Each event of the table is one line without trailing blanks, whatever its values hold."""
+    orders = [("ORDER_SUBMITTED", 1, {**ORDER, "side": side, "client_order_id": name}) for side, name in texts]
+    text = events_table(run_with(*orders))
     assert text.splitlines() == text.split("\n")
-    assert len(text.split("\n")) == len(rows) + 2
+    assert len(text.split("\n")) == len(texts) + 2
     assert all(line == line.rstrip() for line in text.split("\n"))
 
 

@@ -140,7 +140,7 @@ def test_import_loads_no_matplotlib() -> None:
     code = "import sys, c2lib, c2lib.evidence.render; c2lib.plot.tear_sheet; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
     assert c2lib.plot is plot
-    assert set(plot.__all__) == {"image", *DRAWINGS}
+    assert set(plot.__all__) == {"image", "time_travel", *DRAWINGS}
 
 
 @pytest.mark.parametrize("name", DRAWINGS)

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c2lib.evidence.claims import Claim, Replay, evaluate
-from c2lib.evidence.course import Course
+from c2lib.evidence.figures import Measured
 from c2lib.evidence.render import SNAPSHOT_CHECKS, Stated, parse_evidence, render, verify_outcome
 from c2lib.witness.findings import Findings, Verdict
 from c2lib.witness.reader import FileFacts
 from c2lib.witness.summary import RunSummary
-from tests.evidence.runs import CLEAN, COURSE, clean_summary, config, digest, rejected_summary
+from tests.evidence.runs import CLEAN, MEASURED, clean_summary, config, digest, rejected_summary
 from tests.evidence.test_render import TEMPLATE, draft
 
 SCAN = "- Secrets scan of the sealed config, names and reasons:"
@@ -69,7 +69,7 @@ def test_summary_names_strategy_and_market() -> None:
 @pytest.mark.parametrize("summary", [RunSummary(), rejected_summary(), clean_summary(config={})])
 def test_summary_keeps_eight_lines(summary: RunSummary) -> None:
     """The summary of an empty, rejected or damaged run has its eight lines, with dashes for what is not known."""
-    lines = summary_of(draft(summary, course=Course()))
+    lines = summary_of(draft(summary, measured=Measured()))
     assert [line.split(":**")[0][4:] for line in lines] == [
         *("Verdict", "Criteria", "Strategy", "Market", "Result", "End", "NO-LIVE", "Exercised")
     ]
@@ -193,7 +193,7 @@ def test_references_are_numbered_once() -> None:
     """Each hash stands once in the appendix, with a number and what it is of; an unknown one has no name."""
     own = (digest("unknown"), digest("run"))
     claims = (*evaluate(clean_summary(), CLEAN), Claim("own", "Mine.", "", "", True, own))
-    text = render(TEMPLATE, clean_summary(), claims, CLEAN, COURSE, Stated("2026-01-31", "ops", {}))
+    text = render(TEMPLATE, clean_summary(), claims, CLEAN, MEASURED, Stated("2026-01-31", "ops", {}))
     rows = rows_of(text, "Ref")
     assert [row[0] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
     assert len({row[2] for row in rows}) == len(rows) == 15
@@ -214,7 +214,7 @@ def test_references_are_numbered_once() -> None:
 def test_absent_references_show_dash() -> None:
     """In the claims table, absent references and an empty text are shown as a dash."""
     claims = (Claim("own", "Mine.", "", "seen", False, ()),)
-    text = render(TEMPLATE, clean_summary(), claims, CLEAN, COURSE, Stated("2026-01-31", "ops", {}))
+    text = render(TEMPLATE, clean_summary(), claims, CLEAN, MEASURED, Stated("2026-01-31", "ops", {}))
     assert rows_of(text, "Claim") == [["`own`", "**FAIL**", "– → `seen`", "–"]]
 
 

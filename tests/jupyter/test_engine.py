@@ -8,8 +8,16 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
+from jupyter_client.kernelspec import NoSuchKernel
+from nbclient.exceptions import DeadKernelError
 
-from c2lib.jupyter.engine import RefusedParameterError, ReproducibleEngine, normalise, parameter_names
+from c2lib.jupyter.engine import (
+    RefusedParameterError,
+    ReproducibleEngine,
+    UnfinishedNotebookError,
+    normalise,
+    parameter_names,
+)
 
 FORMAT: Any = nbformat
 MAKE: Any = nbformat.v4
@@ -43,7 +51,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Let papermill's engine give back the notebooks of this list instead of asking a kernel."""
     answers: list[Any] = []
 
-    monkeypatch.setattr("c2lib.jupyter.client.QuietEngine.execute_notebook", lambda *given, **options: answers.pop(0))
+    monkeypatch.setattr("papermill.engines.NBClientEngine.execute_notebook", lambda *given, **options: answers.pop(0))
     return answers
 
 
@@ -180,6 +188,18 @@ def test_unexecuted_cell_is_a_failure(kernel: list[Any]) -> None:
         run()
 
 
+@pytest.mark.parametrize("error", [DeadKernelError("Kernel died"), NoSuchKernel("python3")], ids=["dead", "none"])
+def test_lost_kernel_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """A kernel that is not there, or is ended, is one line that names it, and no traceback of papermill's."""
+
+    def fail(*given: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("papermill.engines.NBClientEngine.execute_notebook", fail)
+    with pytest.raises(UnfinishedNotebookError, match=r"the kernel 'python3' is not there or was ended: .+"):
+        run()
+
+
 def test_raised_error_stays_for_papermill(kernel: list[Any]) -> None:
     """The error output of a cell that raised stays in the notebook, so that papermill shows that error."""
     done = executed(broken(MAKE.new_code_cell("1/0"), "ZeroDivisionError"), "2")
@@ -262,7 +282,7 @@ def test_executed_notebook_runs_again(tmp_path: Path) -> None:
 
 def test_engine_imports_before_papermill() -> None:
     """The engine can be imported before papermill, which loads its engines on import."""
-    program = "import c2lib.jupyter.client, papermill.engines as e; print(e.papermill_engines.get_engine('c2lib'))"
+    program = "import c2lib.jupyter.engine, papermill.engines as e; print(e.papermill_engines.get_engine('c2lib'))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("<class 'c2lib.jupyter.engine.ReproducibleEngine'>\n", "")
 

@@ -29,7 +29,7 @@ from c2lib.witness.reader import ArtifactFile, FileFacts
         (b"[" * 65 + b"]" * 65, "is nested deeper than 64"),
         (b'{"a":' * 65 + b"1" + b"}" * 65, "is nested deeper than 64"),
         (b"[" * 100_000, "is nested deeper than 64"),
-        (b'["' + b"\\" * 6 + b'",' + b"[" * 65, "is nested deeper than 64"),
+        (b'["' + b"\\" * 6 + b'",' + b"[" * 64 + b"]" * 65, "is nested deeper than 64"),
         (b"]" + b"[" * 65, "is no JSON: Expecting value at character 0"),
         (b'["\xff"]', "is not UTF-8 at byte 2"),
         (b'["\xed\xa0\x80"]', "is not UTF-8 at byte 2"),

@@ -323,7 +323,7 @@ def test_ended_orders_leave_no_memory() -> None:
         books.apply("ORDER_ACKNOWLEDGED", {**ANSWER, **name})
         books.apply("ORDER_CANCELLED", {**ANSWER, **name})
     assert reports == []
-    assert not books._open
+    assert not books.open_orders
 
 
 def change_fill(**change: Any) -> Any:
