@@ -192,15 +192,11 @@ class Execution:
 
     def counters(self) -> dict[str, Any]:
         """Return the lifecycle counters of orders and fills."""
-        counts = self._adapter.counts
         return {
-            "orders_place_total": counts.place,
-            "orders_cancel_total": counts.cancel,
-            "orders_query_total": counts.query,
+            **self._adapter.counts,
             "order_state_transitions_total": self.ledger.transitions,
             "fills_total": self.ledger.fills,
             "reconcile_mismatches_total": self._mismatches,
-            "retry_attempts_total": counts.retries,
             "reconciler_last_ok_ts": self._reconciled_ts,
         }
 

@@ -7,7 +7,7 @@ from c2lib.broker.port import BrokerFill
 from c2lib.core.errors import InvariantError
 from c2lib.core.model import OrderIntent
 from c2lib.session.clocks import ClockReader
-from c2lib.session.rails import BrokenRail, Rail, broken_rail, trip
+from c2lib.session.rails import Rail, broken_rail, trip
 from tests.session.harness import SECRET, MovingClock, Record, answering, flat_bars, own_config, run
 
 BUYS_AT_0_AND_2 = answering({0: [OrderIntent("BUY", 2)], 2: [OrderIntent("BUY", 2)]})
@@ -18,7 +18,7 @@ def test_tripped_rail_keeps_its_texts(rail: Rail) -> None:
     """The error of a tripped rail carries the rail's name and the expected and seen texts."""
     with pytest.raises(InvariantError) as caught:
         trip(rail, "this", "that")
-    assert broken_rail(caught.value) == BrokenRail(rail.value, "this", "that")
+    assert broken_rail(caught.value) == {"rail": rail.value, "expected": "this", "seen": "that"}
 
 
 @pytest.mark.parametrize(
