@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from c2lib.core.canon import component_seed
-from c2lib.core.clock import ClockReader, micros_text
+from c2lib.core.clock import micros_text
 from c2lib.core.config import SealedConfig
 from c2lib.core.errors import ConfigError, NoLiveViolationError, SinkWriteError, StrategyEndedError
 from c2lib.core.model import Bar, MarketData, StrategySettings
@@ -24,6 +24,7 @@ from c2lib.core.states import SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind, FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
 from c2lib.record.seal import build_manifest
+from c2lib.session.clocks import ClockReader
 from c2lib.session.execution import Execution
 from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
 from c2lib.session.nolive import HOOK, NoLiveGuard
@@ -217,15 +218,14 @@ class DryrunSession:
     def manifest(self, artifacts: Mapping[str, Any]) -> dict[str, Any]:
         """Return the manifest of the session, given sha256, bytes and lines of each of its files."""
         config, market, chain = self.config, self._market, self._journal.chain
-        imports, sealed = self._source.imports if self._source else {}, config.strategy
-        facts = {"origin": sealed.origin, "class_name": sealed.class_name, "sha256": sealed.sha256}
+        imports = dict(self._source.imports) if self._source else {}
         return build_manifest(
             run_id=self._journal.run_id,
             strategy_id=self._journal.strategy_id,
             status=self._lifecycle.status.value,
             config=config.canonical(),
             market={"source": config.market.source, "sha256": market.sha256, "bars": market.bar_count},
-            strategy={**facts, "imports": dict(imports)},
+            strategy={**config.strategy.model_dump(exclude={"params"}), "imports": imports},
             inputs=self.inputs(),
             artifacts=artifacts,
             audit={"entries": chain.entries, "last_hash": chain.last_hash},
@@ -322,11 +322,10 @@ class DryrunSession:
     def _ending_on_errors(self) -> Iterator[None]:
         try:
             yield
-        except FOREIGN as error:
-            self._abort(error)
         except BaseException as error:
             self._abort(error)
-            raise
+            if not isinstance(error, FOREIGN):
+                raise
 
     def _abort(self, error: BaseException) -> None:
         """End a session that failed; of several failures the first one is its outcome."""
@@ -350,8 +349,8 @@ class DryrunSession:
         rail = broken_rail(error)
         if rail is not None:
             self._rail_trips += 1
-            self._journal.event(EventKind.RAIL_TRIPPED, *rail)
-            self._journal.audit(AuditLevel.ERROR, AuditCode.RAIL_TRIPPED, "a rail tripped", rail._asdict())
+            self._journal.event(EventKind.RAIL_TRIPPED, *rail.values())
+            self._journal.audit(AuditLevel.ERROR, AuditCode.RAIL_TRIPPED, "a rail tripped", rail)
         elif isinstance(error, SinkWriteError):
             self._lifecycle.audit_dead_sink(error)
         elif in_full:
