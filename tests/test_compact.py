@@ -26,7 +26,13 @@ BUDGETS = {
 }
 """Most physical lines of each folder, of two together where they share a budget."""
 
-BEYOND_BUDGET: dict[tuple[str, ...], int] = {("core",): 252, ("witness",): 778, ("evidence",): 235}
+BEYOND_BUDGET: dict[tuple[str, ...], int] = {
+    ("core",): 252,
+    ("witness",): 778,
+    ("evidence",): 235,
+    ("app",): 100,
+    ("cli", "jupyter"): 140,
+}
 """How far a folder may exceed its budget; docs/adr/0007-compact.md gives the reason of each."""
 
 MOST_LINES_IN_ALL, BEYOND_ALL = 15_900, 795
