@@ -54,16 +54,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def strict_decoder(parse_float: Callable[[str], Any] = float) -> json.JSONDecoder:
-    """Return a decoder of strict JSON; ``parse_float`` says what becomes of a float's text."""
-    return json.JSONDecoder(
-        parse_float=parse_float, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object
-    )
-
-
-_DECODER = strict_decoder()
-
-
 def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(MAX_DEPTH):
@@ -72,13 +62,11 @@ def _is_deep(value: Any) -> bool:
     return any(isinstance(item, dict | list) for item in level)
 
 
-def strict_json(data: bytes, limit: int = MAX_LINE, decoder: json.JSONDecoder = _DECODER) -> Any:
+def strict_json(data: bytes, parse_float: Callable[[str], Any] = float) -> Any:
     """Return the value of JSON bytes, or raise :class:`JsonError`.
 
-    Floats are JSON: they are returned, as ``decoder`` makes them, and the contract refuses them.
+    Floats are JSON: they are returned, as ``parse_float`` makes them of their texts, and the contract refuses them.
     """
-    if len(data) > limit:
-        raise JsonError(f"is longer than {limit} bytes")
     if data.startswith(codecs.BOM_UTF8):
         raise JsonError("begins with a byte order mark")
     # with no more opening brackets than that, in texts or outside, it cannot be nested deeper
@@ -86,7 +74,13 @@ def strict_json(data: bytes, limit: int = MAX_LINE, decoder: json.JSONDecoder = 
     if opening > MAX_BRACKETS:
         raise JsonError(f"has more than {MAX_BRACKETS} brackets")
     try:
-        value = decoder.decode(data.decode())
+        value = json.loads(
+            data.decode(),
+            parse_float=parse_float,
+            parse_int=_integer,
+            parse_constant=_constant,
+            object_pairs_hook=_object,
+        )
         # what Python itself finds too deep is deeper than that
         if opening <= MAX_DEPTH or not _is_deep(value):
             return value
@@ -170,19 +164,18 @@ def at(value: Any, *path: str) -> Any:
 class RunName:
     """The run and strategy that all files of a directory must name; the first line that names them counts."""
 
-    def __init__(self) -> None:
-        self.run_id = self.strategy_id = ""
-        self.known = False
+    run_id = strategy_id = ""
+    known = False
 
     def check(self, value: Mapping[str, Any], place: FileFindings) -> None:
-        """Record a finding at the line of ``place`` when ``value`` names another run, or else another strategy."""
+        """Record a finding at ``place`` when ``value`` names another run, or else another strategy."""
+        run_id, strategy_id = value["run_id"], value["strategy_id"]
         if not self.known:
-            self.run_id, self.strategy_id, self.known = value["run_id"], value["strategy_id"], True
-        for name in ("run_id", "strategy_id"):
-            if value[name] != getattr(self, name):
-                expected, seen = getattr(self, name), value[name]
-                place.findings.add(FindingCode.WRONG_RUN, place.file, place.line, expected=expected, seen=seen)
-                break
+            self.run_id, self.strategy_id, self.known = run_id, strategy_id, True
+        if run_id != self.run_id:
+            place.add(FindingCode.WRONG_RUN, self.run_id, run_id)
+        elif strategy_id != self.strategy_id:
+            place.add(FindingCode.WRONG_RUN, self.strategy_id, strategy_id)
 
 
 class LineCheck(FileFindings):
@@ -199,14 +192,10 @@ class LineCheck(FileFindings):
 
     closed = True
     """Whether a line may have no other fields."""
+    parse: Callable[[bytes], Any] = staticmethod(strict_json)
+    text: Callable[[Any], str] = staticmethod(canonical_json)
 
-    def __init__(
-        self,
-        file: str,
-        fields: Iterable[Field],
-        findings: Findings,
-        run: RunName | None = None,
-    ) -> None:
+    def __init__(self, file: str, fields: Iterable[Field], findings: Findings, run: RunName | None = None) -> None:
         super().__init__(file, findings)
         self._fields = tuple(fields)
         self._run = run
@@ -254,14 +243,6 @@ class LineCheck(FileFindings):
         """Record a finding for each field of ``value``, by its dotted name, that is not as ``expected``."""
         for name, wanted in expected.items():
             self.same(code, name, wanted, at(value, *name.split(".")))
-
-    def parse(self, data: bytes) -> Any:
-        """Return the value of a line; raise :class:`JsonError`."""
-        return strict_json(data, MAX_OBJECT)
-
-    def text(self, value: Any) -> str:
-        """Return the canonical text of a value; raise :class:`CanonicalFormError`."""
-        return canonical_json(value)
 
 
 class LineLog(LineCheck):

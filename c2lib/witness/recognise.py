@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 from unicodedata import is_normalized
 
 from c2lib.core.canon import EVENT_ID_KIND, MAX_INTEGER
@@ -87,29 +87,18 @@ _OPENING, _TYPE, _TIME = '{"event_id":"', '","event_type":"', ',"ts_utc":"'
 _KIND_AT = len(_OPENING) + 64 + len(_TYPE)
 
 
-class _Form(NamedTuple):
-    """What the lines of a kind have in common."""
-
-    match: Callable[[str, int], re.Match[str] | None]
-    start: int
-    head: str
-    id_head: str
-
-
-def _form(kind: str) -> _Form:
+def _form(kind: str) -> tuple[Callable[[str, int], re.Match[str] | None], int, str, str]:
+    """Return the match of a kind's payload, where it starts, and what stands before it: in the line, and in the id."""
     payload = ",".join(f'"{field.name}":{_pattern(field)}' for field in SORTED_FIELDS[kind])
     head, id_head = f'{_TYPE}{kind}","payload":', f'{{"event_type":"{kind}","kind":"{EVENT_ID_KIND}","payload":'
-    return _Form(re.compile(rf"\{{{payload}\}}", re.ASCII).match, len(_OPENING) + 64 + len(head), head, id_head)
+    return re.compile(rf"\{{{payload}\}}", re.ASCII).match, len(_OPENING) + 64 + len(head), head, id_head
 
 
 _FORMS = {kind.value: _form(kind) for kind in RECOGNISED_KINDS}
 _is_time = re.compile(TIME_PATTERN, re.ASCII).fullmatch
 
-Recognised = tuple[str, str, str, Values]
-"""What a line holds: its kind, its id, its time and its payload's values."""
-
-Recogniser = Callable[[str, int, str], Recognised | None]
-"""``recognise(line, ts_sim, ts_utc)`` returns what a line holds that is event ``ts_sim``, at ``ts_utc`` or later."""
+Recogniser = Callable[[str, int, str], tuple[str, str, str, Values] | None]
+"""``recognise(line, ts_sim, ts_utc)`` returns kind, id, time and values of event ``ts_sim``, at ``ts_utc`` or later."""
 
 
 def recogniser_of(run_id: str, strategy_id: str) -> Recogniser:
@@ -124,7 +113,7 @@ def recogniser_of(run_id: str, strategy_id: str) -> Recogniser:
     middle = f',"run_id":{run},"schema_version":"{EVENT_SCHEMA}","strategy_id":{strategy},"ts_sim":'
     id_middle = f',"run_id":{run},"strategy_id":{strategy},"ts_sim":'
 
-    def recognise(line: str, ts_sim: int, ts_utc: str) -> Recognised | None:
+    def recognise(line: str, ts_sim: int, ts_utc: str) -> tuple[str, str, str, Values] | None:
         kind = line[_KIND_AT : line.find('"', _KIND_AT)]
         form = _FORMS.get(kind)
         if form is None:
