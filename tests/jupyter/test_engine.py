@@ -135,7 +135,7 @@ def test_foreign_notebook_runs_whole(tmp_path: Path) -> None:
     assert made.metadata["papermill"] == {"parameters": kept}
 
 
-def test_foreign_notebook_fails_in_own_words(tmp_path: Path) -> None:
+def test_foreign_failure_keeps_words(tmp_path: Path) -> None:
     """A cell of somebody else's notebook that raises fails the call, and what it says is left as it is."""
     done = foreign(tmp_path, "raise ValueError('add --tick-size 1')")
     assert done.returncode == 1

@@ -157,7 +157,7 @@ def test_evidence_is_verified(published: Path, review: Callable[..., Review], tm
     assert done.why.startswith("EVIDENCE_DIFFERS EV-20260203-")
 
 
-def test_foreign_strategy_is_run_when_asked(own: dict[str, str], review: Callable[..., Review]) -> None:
+def test_foreign_strategy_needs_consent(own: dict[str, str], review: Callable[..., Review]) -> None:
     """Market and strategy of somebody's own are named when they are missing, and taken from file or run."""
     with pytest.raises(ConfigError, match=r"--market FILE of sha256 [0-9a-f]{64}; add --strategy-file"):
         review(received=own["received"])
