@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -112,26 +113,31 @@ class Notebook:
         return self.page.locator(f'[data-shown="{identity}"]')
 
 
-def move_slider(part: Any, slider: str, share: float = 0.7) -> tuple[str, str]:
-    """Click on a slider and return what is shown before and after; both are the same when nothing changes.
+def move_slider(part: Any, slider: str, keys: Sequence[str] = (), share: float = 0.7) -> bool:
+    """Click on a slider, then press keys on it; return whether each time something else is shown.
 
-    JupyterLab keeps the arrow keys for itself, so that a slider in an output is moved by the mouse.
+    JupyterLab keeps the arrow keys from sliders, so that one is moved by the mouse unless it takes keys nevertheless.
 
     Args:
         part: Where the slider and what it changes are shown.
         slider: Its selector in there: ``input[type=range]``, or ``.noUi-target`` of ipywidgets.
+        keys: What is pressed, each for itself.
         share: Where on its length it is clicked.
     """
-    before = part.evaluate(STATE)
     track = part.locator(slider).first
     box = track.bounding_box()
-    track.click(position={"x": box["width"] * share, "y": box["height"] / 2})
+    click = partial(track.click, position={"x": box["width"] * share, "y": box["height"] / 2})
+    return all(_changes(part, act) for act in (click, *(partial(track.press, key) for key in keys)))
+
+
+def _changes(part: Any, act: Callable[[], object]) -> bool:
+    before = part.evaluate(STATE)
+    act()
     for _ in range(50):
-        after = part.evaluate(STATE)
-        if after != before:
-            break
+        if part.evaluate(STATE) != before:
+            return True
         part.page.wait_for_timeout(100)
-    return before, after
+    return False
 
 
 def pictures_in(part: Any) -> int:

@@ -5,6 +5,7 @@ A new notebook gets a row in :data:`NOTEBOOKS`; a slider in one of its outputs g
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -23,10 +24,11 @@ NBCONVERT = (str(ROOT / ".venv" / "bin" / "jupyter"), "nbconvert", "--to", "html
 
 
 class Slider(NamedTuple):
-    """A slider in the output of a cell; ``exported`` when it works in the HTML export too."""
+    """A slider in the output of a cell, the keys that it takes, and whether it works in the HTML export too."""
 
     cell: str
     track: str = "input[type=range]"
+    keys: tuple[str, ...] = ()
     exported: bool = True
 
 
@@ -40,8 +42,17 @@ class Expected(NamedTuple):
 NOTEBOOKS = {"01_dryrun": Expected(pictures=3), "02_verify": Expected(pictures=1)}
 """What is expected of each notebook in notebooks/."""
 
-SAMPLE = Expected(pictures=1, sliders=(Slider("html"), Slider("widget", ".noUi-target", exported=False)))
-"""What is expected of the sample, which has both kinds of slider."""
+TRAVEL = Slider("travel", "[data-part=slider]", keys=("ArrowLeft", "ArrowRight"))
+"""The slider of time travel."""
+
+SAMPLE = Expected(pictures=1, sliders=(Slider("html"), Slider("widget", ".noUi-target", exported=False), TRAVEL))
+"""What is expected of the sample, which has every kind of slider."""
+
+REFUSED = {
+    samples.RAISING: ("ZeroDivisionError", Expected(0)),
+    samples.STILL: ("changes nothing", Expected(0, (Slider("still"),))),
+}
+"""What is found in samples with something planted, and what would have been expected."""
 
 
 class NotAsExpectedError(Exception):
@@ -98,8 +109,8 @@ def check_outputs(cells: list[dict[str, Any]], expected: Expected) -> list[str]:
 
 def check_slider(part: Any, slider: Slider, where: str) -> None:
     """Check that what is shown changes with a slider."""
-    before, after = move_slider(part, slider.track)
-    require(before != after, f"{where}: moving the slider of cell {slider.cell} changes nothing: {before[:200]}")
+    moved = move_slider(part, slider.track, slider.keys)
+    require(moved, f"{where}: moving the slider of cell {slider.cell} changes nothing")
 
 
 def check_notebook(pages: Pages, address: str, name: str, expected: Expected) -> str:
@@ -121,7 +132,8 @@ def check_notebook(pages: Pages, address: str, name: str, expected: Expected) ->
 def export(notebook: Path, folder: Path) -> Path:
     """Execute a notebook and export it to HTML, as a reader would to pass it on."""
     words = [*NBCONVERT, "--execute", "--output-dir", str(folder), str(notebook)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+    env = {**os.environ, "C2LIB_OUT": str(folder / "out")}
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=300)
     require(done.returncode == 0, done.stderr)
     return folder / f"{notebook.stem}.html"
 
@@ -132,21 +144,21 @@ def check_export(pages: Pages, page: Path, expected: Expected) -> str:
     require(pictures_in(opened) == expected.pictures, f"{page.name}: not {expected.pictures} pictures")
     sliders = [slider for slider in expected.sliders if slider.exported]
     for slider in sliders:
-        part = opened.locator(f'[id="cell-id={slider.cell}"]')
-        check_slider(part if part.count() else opened.locator("body"), slider, page.name)
+        check_slider(opened.locator(f'[id="cell-id={slider.cell}"]'), slider, page.name)
     opened.close()
     return f"exported, {expected.pictures} pictures, {len(sliders)} sliders moved"
 
 
 def check_refusals(address: str) -> None:
-    """Check that a notebook that raises, and one that loads something from elsewhere, are found out."""
+    """Check that what is planted in the samples is found: an error, a slider that does nothing, a request."""
     with browser() as pages:
-        try:
-            check_notebook(pages, address, samples.RAISING, Expected(0))
-        except NotAsExpectedError as error:
-            require("ZeroDivisionError" in str(error), f"another error than the planted one: {error}")
-        else:
-            raise NotAsExpectedError("a cell that raises was not noticed")
+        for name, (planted, expected) in REFUSED.items():
+            try:
+                check_notebook(pages, address, name, expected)
+            except NotAsExpectedError as error:
+                require(planted in str(error), f"{name}: another problem than the planted one: {error}")
+            else:
+                raise NotAsExpectedError(f"{name}: what is planted was not noticed")
         require(not pages.strangers(), f"requests left the machine: {pages.strangers()}")
         check_notebook(pages, address, samples.LOADING, Expected(0))
         require(pages.strangers() == [samples.ELSEWHERE], f"the planted request was not noticed: {pages.strangers()}")
@@ -168,7 +180,7 @@ def main() -> int:
                 require(not pages.strangers(), f"requests left the machine: {pages.strangers()}")
                 say(f"{len(pages.requests)} requests, none of them to another machine")
             check_refusals(address)
-            say("a notebook that raises and one that loads a picture from elsewhere: both found")
+            say("planted: a cell that raises, a slider that does nothing, a picture from elsewhere: each found")
     except NotAsExpectedError as error:
         sys.stderr.write(f"not as expected: {error}\n")
         return 1

@@ -1,4 +1,4 @@
-"""Notebooks that show that the checks see what they look for: sliders that move, a cell that raises, a request."""
+"""Notebooks that show that the checks see what they look for: sliders, a cell that raises, a request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-SOUND, RAISING, LOADING = "sample_sound", "sample_raising", "sample_loading"
+SOUND, RAISING, STILL, LOADING = "sample_sound", "sample_raising", "sample_still", "sample_loading"
 ELSEWHERE = "http://elsewhere.invalid/picture.png"
 
 _HTML = """
@@ -20,13 +20,19 @@ _WIDGET = """
 import ipywidgets
 ipywidgets.interact(lambda step: print('step', step), step=ipywidgets.IntSlider(0, 0, 9));
 """
+_TRAVEL = """
+from c2lib import DryrunConfig, open_run, run_dryrun
+from c2lib.plot import time_travel
+time_travel(open_run(run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=7)).path))
+"""
 _PICTURE = """
 from IPython.display import Image
 Image(open({path!r}, "rb").read(), format="png")
 """
 _CELLS = {
-    SOUND: {"html": _HTML, "widget": _WIDGET, "picture": ""},
+    SOUND: {"html": _HTML, "widget": _WIDGET, "travel": _TRAVEL, "picture": ""},
     RAISING: {"raises": "1 / 0", "behind": "2"},
+    STILL: {"still": "from IPython.display import HTML\nHTML('<input type=range> at 0')"},
     LOADING: {"loads": f"from IPython.display import HTML\nHTML('<img src=\"{ELSEWHERE}\">')"},
 }
 PIXEL = bytes.fromhex(
