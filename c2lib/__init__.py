@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from c2lib.app.evidence import EvidenceDraft as EvidenceDraft
     from c2lib.app.evidence import verify_evidence as verify_evidence
     from c2lib.app.evidence import write_evidence as write_evidence
+    from c2lib.app.runner import open_session as open_session
     from c2lib.app.runner import run_dryrun as run_dryrun
     from c2lib.app.verify import VerifyReport as VerifyReport
     from c2lib.app.verify import verify_run as verify_run
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "app.evidence": "EvidenceDraft verify_evidence write_evidence",
-    "app.runner": "run_dryrun",
+    "app.runner": "open_session run_dryrun",
     "app.verify": "VerifyReport verify_run",
     "core.config": "DryrunConfig",
     "core.criteria": "Criteria",

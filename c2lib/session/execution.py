@@ -69,6 +69,7 @@ class Execution:
         self._unsent: dict[str, None] = {}
         self._cursor = self._end_cursor = 0
         self._orders = 0
+        self.bar: Bar | None = None
         self._bar_index = 0
         self._mark: int | None = None
         self._mismatches = 0
@@ -79,7 +80,7 @@ class Execution:
 
         Raises :class:`~c2lib.core.errors.InvariantError` when equity at the bar's close is below its bound.
         """
-        self._bar_index = bar.bar_index
+        self.bar, self._bar_index = bar, bar.bar_index
         self._venue.advance(bar)
         ledger = self.ledger
         if ledger.open_orders:

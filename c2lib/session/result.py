@@ -11,8 +11,6 @@ from c2lib.core.rich import Look, Rich
 from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
 
-_SUMMARY = "accepted run_id status stop_reason reject_code fail_code steps fills run_digest path reproduced"
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DryrunResult(Rich):
@@ -64,9 +62,9 @@ class DryrunResult(Rich):
 
     def text(self) -> str:
         """Return the outcome for people, without what differs from machine to machine."""
-        reason = f" ({self.stop_reason.value})" if self.stop_reason else ""
-        lines = [f"run_id      {self.run_id}", f"status      {self.status.value}{reason}"]
-        lines += (f"{name:12}{getattr(self, name)}" for name in ("steps", "fills", "position", "equity", "run_digest"))
+        names = ("run_id", "status", "steps", "fills", "position", "equity", "run_digest")
+        lines = [f"{name:<12}{getattr(self, name)}" for name in names]
+        lines[1] += f" ({self.stop_reason})" if self.stop_reason else ""
         if self.reject_code:
             lines.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
         if self.fail_code:
@@ -83,5 +81,6 @@ class DryrunResult(Rich):
 
     def summary(self) -> dict[str, Any]:
         """Return the facts that the command line prints, as plain JSON values."""
-        facts = {name: getattr(self, name) for name in _SUMMARY.split()}
-        return {name: value.value if isinstance(value, StrEnum) else value for name, value in facts.items()}
+        names = ("accepted", "run_id", "status", "stop_reason", "reject_code", "fail_code", "steps", "fills")
+        values = {name: getattr(self, name) for name in (*names, "run_digest", "path", "reproduced")}
+        return {name: value.value if isinstance(value, StrEnum) else value for name, value in values.items()}
