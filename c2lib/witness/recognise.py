@@ -122,15 +122,16 @@ def recogniser_of(run_id: str, strategy_id: str) -> Recogniser:
         good = match(line, start)
         if good is None or ts_sim > MAX_INTEGER:
             return None
-        payload, tail = good[0], f"{middle}{ts_sim}{_TIME}"
-        time = line[good.end() + len(tail) : -2]
-        if time != ts_utc and (time < ts_utc or not _is_time(time)):
-            return None
+        payload, time = good[0], ts_utc
+        if not line.endswith(f'{_TIME}{time}"}}'):
+            time = line[line.rfind(_TIME) + len(_TIME) : -2]
+            if time < ts_utc or not _is_time(time):
+                return None
         # a quote stands before every text and joins with no letter: texts of a payload in NFC are in NFC
         if not payload.isascii() and not is_normalized("NFC", payload):
             return None
         event_id = sha256(f"{id_head}{payload}{id_middle}{ts_sim}}}".encode()).hexdigest()
-        if line != f'{_OPENING}{event_id}{head}{payload}{tail}{time}"}}':
+        if line != f'{_OPENING}{event_id}{head}{payload}{middle}{ts_sim}{_TIME}{time}"}}':
             return None
         return kind, event_id, time, _made(kind, [*good.groups()])
 
