@@ -113,8 +113,8 @@ class EventLog(LineLog):
         self.books.apply(kind, payload)
         self._count(kind, values_of(kind, payload))
         # behind the last event no line is good
-        known = None if kind in _LAST_KINDS else recogniser_of(self._name.run_id, self._name.strategy_id)
-        self._recognise = known
+        known = self._recognise or recogniser_of(self._name.run_id, self._name.strategy_id)
+        self._recognise = None if kind in _LAST_KINDS else known
 
     def _place(self, kind: str) -> None:
         last = self.last_kind
