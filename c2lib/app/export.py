@@ -1,15 +1,14 @@
 """The tables of a run as files for others: CSV with the texts of the log, Parquet with types.
 
-The names ``trades`` and ``equity`` are those of the runbook's family. The same run gives the same bytes.
-``docs/export.md`` describes the columns.
+The names ``trades`` and ``equity`` are those of the runbook's family; ``docs/export.md`` describes the columns. The
+same run gives the same bytes.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, fields
-from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,11 +20,10 @@ from c2lib.witness.audit import PhaseMove
 from c2lib.witness.rows import DTYPES, TABLES
 from c2lib.witness.run import Run
 
-_TABLE_OF = {"orders": "orders", "fills": "fills", "trades": "round_trips", "equity": "equity"}
 _ROW_GROUP = 65_536
 """Rows that are held at a time for a Parquet file."""
 
-Rows = Iterable[Sequence[Any]]
+_Rows = Iterable[Sequence[Any]]
 
 
 def export_run(run: Run, folder: Path, form: str) -> dict[str, int]:
@@ -41,49 +39,43 @@ def export_run(run: Run, folder: Path, form: str) -> dict[str, int]:
         OutputError: the disk refused a file.
         RunPathError: the event log could not be read.
     """
-    pyarrow = _pyarrow() if form == "parquet" else None
+    write = _csv
+    if form == "parquet":
+        try:
+            import pyarrow.parquet  # noqa: F401 - asked for before any file is made
+        except ImportError:
+            raise MissingExtraError("export to Parquet", "data") from None
+        write = _parquet
     counts = {}
     for name, columns, rows in _tables(run):
         with output_file(folder / f"{name}.{form}", "--out") as out:
-            counts[name] = _parquet(pyarrow, out, columns, rows) if pyarrow else _csv(out, columns, rows)
+            counts[name] = write(out, columns, rows)
     return counts
 
 
-def _tables(run: Run) -> Iterator[tuple[str, Sequence[str], Rows]]:
-    for name, table in _TABLE_OF.items():
-        yield name, TABLES[table].row._fields, getattr(run, table)()
+def _tables(run: Run) -> Iterator[tuple[str, Sequence[str], _Rows]]:
+    for table in ("orders", "fills", "round_trips", "equity"):
+        yield "trades" if table == "round_trips" else table, TABLES[table].row._fields, getattr(run, table)()
     yield "transitions", [field.name for field in fields(PhaseMove)], map(astuple, run.phases)
 
 
-def _csv(out: BinaryIO, columns: Sequence[str], rows: Rows) -> int:
+def _csv(out: BinaryIO, columns: Sequence[str], rows: _Rows) -> int:
     lines = csv.writer(SimpleNamespace(write=lambda text: out.write(text.encode())), lineterminator="\n")
     # the header is no row
     return sum(1 for _ in map(lines.writerow, chain([columns], rows))) - 1
 
 
-def _pyarrow() -> Any:
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtraError("export to Parquet", "data") from None
-    return pyarrow
+def _parquet(out: BinaryIO, columns: Sequence[str], rows: _Rows) -> int:
+    import pyarrow
+    from pyarrow import parquet
 
-
-def _parquet(pyarrow: Any, out: BinaryIO, columns: Sequence[str], rows: Rows) -> int:
-    types: dict[str, tuple[Any, Callable[[Any], Any]]] = {
-        "int64": (pyarrow.int64(), int),
-        "float64": (pyarrow.float64(), float),
-        "datetime64[us, UTC]": (pyarrow.timestamp("us", "UTC"), datetime.fromisoformat),
-    }
-    kinds = [types.get(DTYPES.get(name, ""), (pyarrow.string(), str)) for name in columns]
-    schema = pyarrow.schema([(name, kind) for name, (kind, _) in zip(columns, kinds, strict=True)])
-    left, count = iter(rows), 0
-    with pyarrow.parquet.ParquetWriter(out, schema) as made:
+    utc, dtypes = pyarrow.timestamp("us", "UTC"), [DTYPES.get(name, "string") for name in columns]
+    kinds = [utc if "UTC" in dtype else pyarrow.type_for_alias(dtype) for dtype in dtypes]
+    schema, left, count = pyarrow.schema(list(zip(columns, kinds, strict=True))), iter(rows), 0
+    with parquet.ParquetWriter(out, schema) as made:
         while group := list(islice(left, _ROW_GROUP)):
-            values = [
-                [None if value is None else read(value) for value in column]
-                for column, (_, read) in zip(zip(*group, strict=True), kinds, strict=True)
-            ]
-            made.write_table(pyarrow.table(values, schema=schema))
+            values = zip(zip(*group, strict=True), kinds, strict=True)
+            table = [pyarrow.array(column).cast(kind) for column, kind in values]
+            made.write_table(pyarrow.table(table, schema=schema))
             count += len(group)
     return count

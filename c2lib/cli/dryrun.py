@@ -81,14 +81,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _given(options: argparse.Namespace) -> list[Given]:
     """Return the config fields that the command line gives; raise :class:`ConfigError` where one is given twice."""
-    given = [Given(flag_of(name), field, getattr(options, name)) for name, field in CONFIG_FIELDS.items()]
-    given = [one for one in given if one.value is not None]
+    values = [(flag_of(name), field, getattr(options, name)) for name, field in CONFIG_FIELDS.items()]
+    given: list[Given] = [one for one in values if one[2] is not None]
     for name, value in map(parse_param, options.strategy_params or ()):
-        given.append(Given(f"--param {name}", f"strategy.params.{name}", value))
-    given += [Given(f"--set {field}", field, value) for field, value in map(parse_assignment, options.set or ())]
-    for one, other in combinations(given, 2):
-        if is_within(one.field, other.field) or is_within(other.field, one.field):
-            raise ConfigError(other.field, f"is given by {one.source} and by {other.source}", hint="give it once")
+        given.append((f"--param {name}", f"strategy.params.{name}", value))
+    given += [(f"--set {field}", field, value) for field, value in map(parse_assignment, options.set or ())]
+    for (one, same, _), (other, field, _) in combinations(given, 2):
+        if is_within(same, field) or is_within(field, same):
+            raise ConfigError(field, f"is given by {one} and by {other}", hint="give it once")
     return given
 
 

@@ -161,7 +161,6 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, str | None]:
             sub.usage = getattr(command, "USAGE", None)
             for option, meaning, how in command.OPTIONS:
                 sub.add_argument(option, help=meaning, **how)
-            for option, form, where in (("--json", "one JSON line", "at"), ("--text", "text for people", "away from")):
-                how = "store_true" if option == "--json" else "store_false"
-                sub.add_argument(option, dest="json", action=how, default=None, help=f"{form}, also {where} a terminal")
+            sub.add_argument("--json", action="store_const", const=True, help="one JSON line, also at a terminal")
+            sub.add_argument("--text", action="store_const", const=False, dest="json", help="text, also into a pipe")
     return parser, asked

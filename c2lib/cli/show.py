@@ -6,6 +6,7 @@ Exit 1 when something is wrong with the run: the facts are those of what keeps t
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -25,8 +26,7 @@ OPTIONS = (
 )
 
 _SUMMARY = "run_id strategy_id symbol seed status stop_reason reject_code fail_code steps fills position equity"
-_SUMMARY += " initial_cash fees no_live_required run_digest"
-_FIGURES = "bars trades winning_trades win_rate profit_factor pnl max_drawdown max_drawdown_share exposure"
+_SUMMARY += " initial_cash no_live_required run_digest"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,7 +59,6 @@ def _facts(opened: Run, measured: Measured) -> dict[str, Any]:
     facts: dict[str, Any] = {"path": opened.path, "verdict": opened.verdict.value, "findings": len(opened.findings)}
     facts |= {name: getattr(opened.summary, name) for name in _SUMMARY.split()}
     facts |= {"period": list(measured.period), "interval": measured.interval}
-    for name in _FIGURES.split():
-        value = getattr(measured.figures, name)
+    for name, value in asdict(measured.figures).items():
         facts[name] = decimal_text(value) if isinstance(value, Decimal) else value
     return dict(redact_whole(facts))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import islice
+from typing import Any
 
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.text import one_line
@@ -24,13 +25,13 @@ _ROW = '<tr style="vertical-align:top;border-bottom:1px solid var(--jp-border-co
 _LEFT = 'style="text-align:left"'
 
 
-def cell_text(value: object) -> str:
+def cell_text(value: Any) -> str:
     """Return a value as one line without secrets; the items of a tuple, list or mapping follow each other."""
     if value is None or isinstance(value, bool):
         return {None: "", True: "yes", False: "no"}[value]
     if isinstance(value, Mapping):
         value = [f"{name}={item}" for name, item in value.items()]
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    text = ", ".join(map(str, value)) if type(value) in (list, tuple) else str(value)
     # more is searched for secrets than is shown, since one may begin within that and end after it
     text = one_line(redact_secrets(text[: 8 * MAX_CELL]))
     return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 from c2lib.core.errors import ConfigError, MissingExtraError
 from c2lib.core.html import cell_text, facts_table, rows_table
 from c2lib.core.text import quoted
 
-_IN_REPR = 6
 _INTEGERS = dict.fromkeys(("line", "same", "differing", "only_a", "only_b"), "int64")
 
 
 class Look(NamedTuple):
-    """What a result shows, as names of its attributes, dotted where they lie deeper: a title, a status word, facts.
-
-    ``tables`` names attributes that are tuples of facts of one class, and ``columns`` the attributes of that class.
-    """
+    """Attributes that a result shows, dotted where they lie deeper; ``tables`` maps tuples of rows to their columns."""
 
     title: str
     status: str
@@ -34,7 +30,7 @@ class Rich:
     _look: ClassVar[Look]
 
     def __repr__(self) -> str:
-        facts = islice(self._named(" ".join(self._look[:3])), _IN_REPR)
+        facts = islice(self._named(" ".join(self._look[:3])), 6)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in facts)})"
 
     def _repr_html_(self) -> str:
@@ -42,10 +38,10 @@ class Rich:
         name, word = attrgetter(title, status)(self)
         shown = [facts_table(f"{type(self).__name__} {cell_text(name)}", word, self._named(facts))]
         for table, columns in tables.items():
-            rows = attrgetter(table)(self)
+            rows, names = attrgetter(table)(self), columns.split()
             if rows:
-                names = columns.split()
-                shown.append(rows_table(table, names, map(attrgetter(*names), rows), len(rows)))
+                get = itemgetter if isinstance(rows[0], dict) else attrgetter
+                shown.append(rows_table(table, names, map(get(*names), rows), len(rows)))
         return "\n".join(shown)
 
     def _named(self, names: str) -> Iterator[tuple[str, str]]:

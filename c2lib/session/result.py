@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from c2lib.core.rich import Look, Rich
@@ -61,15 +62,9 @@ class DryrunResult(Rich):
 
     def text(self) -> str:
         """Return the outcome for people, without what differs from machine to machine."""
-        lines = [
-            f"run_id      {self.run_id}",
-            f"status      {self.status.value}" + (f" ({self.stop_reason.value})" if self.stop_reason else ""),
-            f"steps       {self.steps}",
-            f"fills       {self.fills}",
-            f"position    {self.position}",
-            f"equity      {self.equity}",
-            f"run_digest  {self.run_digest}",
-        ]
+        names = ("run_id", "status", "steps", "fills", "position", "equity", "run_digest")
+        lines = [f"{name:<12}{getattr(self, name)}" for name in names]
+        lines[1] += f" ({self.stop_reason})" if self.stop_reason else ""
         if self.reject_code:
             lines.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
         if self.fail_code:
@@ -86,16 +81,6 @@ class DryrunResult(Rich):
 
     def summary(self) -> dict[str, Any]:
         """Return the facts that the command line prints, as plain JSON values."""
-        return {
-            "accepted": self.accepted,
-            "run_id": self.run_id,
-            "status": self.status.value,
-            "stop_reason": self.stop_reason.value if self.stop_reason else None,
-            "reject_code": self.reject_code.value if self.reject_code else None,
-            "fail_code": self.fail_code.value if self.fail_code else None,
-            "steps": self.steps,
-            "fills": self.fills,
-            "run_digest": self.run_digest,
-            "path": self.path,
-            "reproduced": self.reproduced,
-        }
+        names = ("accepted", "run_id", "status", "stop_reason", "reject_code", "fail_code", "steps", "fills")
+        values = {name: getattr(self, name) for name in (*names, "run_digest", "path", "reproduced")}
+        return {name: value.value if isinstance(value, StrEnum) else value for name, value in values.items()}

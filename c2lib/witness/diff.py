@@ -153,10 +153,7 @@ class RunDiff(RichRows):
     """
 
     _look: ClassVar[Look] = Look(
-        "a.run_id",
-        "outcome",
-        "same b.run_id a.status b.status events.first audit.first files notes a.damage b.damage",
-        _TABLES,
+        "a.run_id", "outcome", "same b.run_id a.status b.status events.first files notes a.damage b.damage", _TABLES
     )
 
     a: RunSide

@@ -1,5 +1,6 @@
 """Results show themselves: one line at a prompt, tables in a notebook, data frames."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ import pytest
 
 import c2lib
 from c2lib.core.config import seal
+from c2lib.core.html import MAX_ROWS
+from c2lib.session.session import RECENT
+from c2lib.witness.rows import TABLES
 from tests.app.sessions import OWN, Breaking, config
 from tests.core.configs import SECRET
 from tests.core.test_html import Read
@@ -136,3 +140,26 @@ def test_config_classes_are_rich() -> None:
     sealed = seal(config(strategy_id="sma_cross", run_id=None))
     assert f"run_id={sealed.run_id}" in repr(sealed)
     assert "fast=" in "".join(Read(sealed._repr_html_()).text)
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "explore.md").read_text(encoding="utf-8")
+
+
+def test_page_on_stepping_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the page on stepping shows meets an open order and ends with the result of all steps."""
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE.partition("\n## Time travel")[0], re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(block, "docs/explore.md", "exec"), names)
+    assert "OpenOrder(" in capsys.readouterr().out
+    assert (names["result"].steps, names["result"].status) == (64, "COMPLETED")
+
+
+def test_page_names_everything(results: dict[str, Any]) -> None:
+    """The page names every public part of a session to step with, every table, and how many events are shown."""
+    stepping = {"step", "run_n_steps", "cancel", "stop", "position", "equity", "bar", "open_orders", "events"}
+    assert stepping <= set(re.findall(r"`session\.(\w+)", PAGE))
+    assert stepping <= set(dir(c2lib.DryrunSession))
+    tables = {*TABLES, *results["RunDiff"]._look.tables, *results["VerifyReport"]._look.tables}
+    assert tables <= set(re.findall(r"`([\w.]+)`", PAGE))
+    assert f"the last {RECENT} events" in PAGE
+    assert f"the first {MAX_ROWS} rows" in PAGE

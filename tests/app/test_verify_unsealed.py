@@ -8,9 +8,9 @@ import pytest
 
 from c2lib.app.evidence import write_evidence
 from c2lib.app.verify import verify_run
-from c2lib.core.clock import FixedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
+from c2lib.session.clocks import FixedClock
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.witness.findings import FindingCode, Verdict
 from tests.app.conftest import Command
