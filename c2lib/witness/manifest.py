@@ -158,11 +158,10 @@ class ManifestCheck(LineCheck):
     def _start(self, start: Mapping[str, Any]) -> None:
         """Expect ``SESSION_START`` to repeat hashes and fields of the config."""
         if start:
-            self._agrees(_CONFIG, {name: start[name] for name in ("config_sha256", "criteria_sha256")})
+            hashes = {name: start[name] for name in ("config_sha256", "criteria_sha256")}
+            paths = ("clock_mode", "market.symbol", "steps", "broker.initial_cash")
+            self._agrees(_CONFIG, hashes | {f"config.{path}": start[path.split(".")[-1]] for path in paths})
             self._agrees(_DIGEST, {"market.sha256": start["market_sha256"]})
-            repeated = {"clock_mode": "clock_mode", "market.symbol": "symbol", "steps": "steps"}
-            repeated["broker.initial_cash"] = "initial_cash"
-            self._agrees(_CONFIG, {f"config.{path}": start[name] for path, name in repeated.items()})
 
     def _ticks(self, events: EventLog) -> None:
         """Expect a tick of every bar where the config asks for it."""
