@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from c2lib.app.evidence import EvidenceDraft as EvidenceDraft
     from c2lib.app.evidence import verify_evidence as verify_evidence
     from c2lib.app.evidence import write_evidence as write_evidence
+    from c2lib.app.runner import open_session as open_session
     from c2lib.app.runner import run_dryrun as run_dryrun
     from c2lib.app.verify import VerifyReport as VerifyReport
     from c2lib.app.verify import verify_run as verify_run
-    from c2lib.core.clock import FixedClock as FixedClock
     from c2lib.core.config import DryrunConfig as DryrunConfig
     from c2lib.core.criteria import Criteria as Criteria
     from c2lib.core.errors import C2Error as C2Error
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from c2lib.core.states import SessionStatus as SessionStatus
     from c2lib.market.csv_file import frame_csv as frame_csv
     from c2lib.market.files import open_market_file as open_market_file
+    from c2lib.session.clocks import FixedClock as FixedClock
     from c2lib.session.orchestrator import LiveSessionOrchestrator as LiveSessionOrchestrator
     from c2lib.session.result import DryrunResult as DryrunResult
     from c2lib.session.session import DryrunSession as DryrunSession
@@ -48,9 +49,8 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "app.evidence": "EvidenceDraft verify_evidence write_evidence",
-    "app.runner": "run_dryrun",
+    "app.runner": "open_session run_dryrun",
     "app.verify": "VerifyReport verify_run",
-    "core.clock": "FixedClock",
     "core.config": "DryrunConfig",
     "core.criteria": "Criteria",
     "core.errors": "C2Error ConfigError InputError MarketDataError MissingExtraError OutputError RunConflictError "
@@ -59,6 +59,7 @@ _EXPORTS = {
     "core.states": "SessionPhase SessionStatus",
     "market.csv_file": "frame_csv",
     "market.files": "open_market_file",
+    "session.clocks": "FixedClock",
     "session.orchestrator": "LiveSessionOrchestrator",
     "session.result": "DryrunResult",
     "session.session": "DryrunSession",

@@ -26,10 +26,17 @@ BUDGETS = {
 }
 """Most physical lines of each folder, of two together where they share a budget."""
 
-BEYOND_BUDGET: dict[tuple[str, ...], int] = {("core",): 201, ("witness",): 915, ("evidence",): 235}
+BEYOND_BUDGET: dict[tuple[str, ...], int] = {
+    ("core",): 252,
+    ("witness",): 778,
+    ("evidence",): 235,
+    ("session",): 30,
+    ("app",): 160,
+    ("cli", "jupyter"): 140,
+}
 """How far a folder may exceed its budget; docs/adr/0007-compact.md gives the reason of each."""
 
-MOST_LINES_IN_ALL, BEYOND_ALL = 15_900, 650
+MOST_LINES_IN_ALL, BEYOND_ALL = 15_900, 795
 """The budget of the whole, and how far it may be exceeded; that is at most 5 %."""
 
 MOST_LINES_OF_A_MODULE = 450
@@ -52,6 +59,7 @@ CALLED_BY_OTHERS = {
     "average_entry_price": "strategies",
     "to_ticks": "strategies",
     "to_lots": "strategies",
+    "open_session": "researchers",
 }
 """Names that a library or a strategy looks up."""
 

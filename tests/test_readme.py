@@ -1,5 +1,6 @@
 """What README.md and the operator's runbooks show is what a reader who pastes it gets."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from c2lib import DryrunConfig, LiveSessionOrchestrator
+from c2lib.cli.main import _COMMANDS
+from tests.app.runs import market_csv
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,6 +24,23 @@ def test_readme_shows_first_run() -> None:
     result = LiveSessionOrchestrator().run_dryrun(config, event_sink=events, audit_sink=[])
     assert set(re.findall(r"dry-[0-9a-f]{12}", README)) == {result.run_id}
     assert re.findall(r"events\.jsonl +(\d+) events", README) == [str(len(events))]
+
+
+def test_shown_commands_work(tmp_path: Path) -> None:
+    """Each command of c2lib in README.md, pasted into bash one after the other beside the files it names, exits 0."""
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (source,) = re.findall(r"```python\n(from c2lib import OrderIntent\n.*?)```", README, re.DOTALL)
+    (tmp_path / "buy_the_dip.py").write_text(source)
+    market_csv(tmp_path / "EURUSD_1h.csv")
+    lines = re.findall(r"^\.venv/bin/c2lib .*$", README, re.MULTILINE)
+    env = {"PATH": "/usr/bin:/bin", "C2LIB_OUT": str(tmp_path / "out"), "HOME": str(tmp_path)}
+    name = ""
+    for line in lines:
+        words = ["bash", "-ec", line.replace("dry-…", name)]
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout.count("\n")) == (0, 1), (line, done.stderr)
+        name = name or json.loads(done.stdout)["run_id"]
+    assert {line.split()[1] for line in lines} == {*_COMMANDS} - {"schema"}
 
 
 @pytest.mark.parametrize(("page", "strategy"), PAGES.items(), ids=PAGES)

@@ -51,13 +51,13 @@ HOST = ("app/host_child.py", "app/strategy_host.py")
 
 # put together here, so that this page does not name them
 REGISTRY_HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
+MACHINE_PATHS = ["/".join(parts) for parts in (("", "work", "main"), ("", "root", ""), ("", "work", "shared"))]
+
 SILENCED = re.compile(r"# *(?:noqa|type: *ignore|fmt:|pragma:|pyright:|mypy:)")
 SILENCED_WITH_REASON = re.compile(
     r"# (?:noqa: [A-Z]+[0-9]+(?:, [A-Z]+[0-9]+)* - |type: ignore\[[a-z, -]+\] +# )\w{1,20}[^#]{3,}"
 )
 LEFT_OUT = re.compile(r"(?:pytest|unittest)\.(?:mark\.)?(?:skip\w*|xfail|importorskip)")
-
-MACHINE_PATHS = ["/".join(parts) for parts in (("", "work", "main"), ("", "root", ""), ("", "work", "shared"))]
 
 
 def tracked_files() -> list[Path]:

@@ -61,7 +61,7 @@ def test_wheel_is_complete(wheel: Path) -> None:
 
 
 def test_wheel_runs_alone(wheel: Path, tmp_path: Path) -> None:
-    """The wheel, installed into an empty folder, gives its version, a run and the run's evidence draft."""
+    """The wheel, installed into an empty folder, gives its version, a run, the run's evidence draft, and a notebook."""
     place = tmp_path / "installed"
     run(*PIP, "install", "--no-deps", "--target", place, wheel, cwd=tmp_path)
     command = (sys.executable, "-P", "-m", "c2lib")
@@ -74,3 +74,7 @@ def test_wheel_runs_alone(wheel: Path, tmp_path: Path) -> None:
     made = tmp_path / "out" / "finish_c" / "c2" / "alone"
     run(*command, "evidence", made, "--no-plots", cwd=tmp_path, PYTHONPATH=str(place))
     assert [path.name.endswith("-PASS.md") for path in (made / "evidence").iterdir()] == [True]
+    told = run(*command, "notebook", "01_dryrun", "-p", "run_id", "by_name", cwd=tmp_path, PYTHONPATH=str(place))
+    assert '"said": "PASS: finish_c/c2/by_name/evidence"' in told
+    assert (tmp_path / "out" / "notebooks" / "01_dryrun.ipynb").is_file()
+    assert (made.parent / "by_name" / "run_manifest.json").is_file()

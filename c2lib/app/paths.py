@@ -7,12 +7,13 @@ import importlib.metadata
 import os
 import platform
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from c2lib.core.errors import ConfigError, InputError
+from c2lib.core.errors import ConfigError, InputError, OutputError
 from c2lib.core.redaction import clean_value
 from c2lib.core.regular_file import NOT_REGULAR, read_regular
 
@@ -60,6 +61,23 @@ def read_input(path: str | os.PathLike[str], bound: int) -> bytes:
         if error.errno in NOT_REGULAR:
             error.strerror = "it is a folder" if error.errno == errno.EISDIR else "it is no regular file"
         raise
+
+
+@contextmanager
+def output_file(path: Path, option: str) -> Iterator[BinaryIO]:
+    """Open a file to write that ``option`` asks for, in a folder that is made; never through a symlink, nor a pipe.
+
+    Raises :class:`ConfigError` for what no path can be, and :class:`OutputError` with the name of what is refused.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o644), "wb") as out:
+            yield out
+    except OSError as error:
+        raise OutputError(f"{error.filename or path}: {error.strerror}") from None
+    except ValueError:
+        raise ConfigError(option, "no path can be spelled like this") from None
 
 
 def environment_facts(market: Any) -> dict[str, Any]:

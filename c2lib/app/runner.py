@@ -8,6 +8,7 @@ unless a sink failed for good, or something tried to leave the process while the
 from __future__ import annotations
 
 import os
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -41,7 +42,7 @@ from c2lib.record.seal import ArtifactDigest
 from c2lib.session.nolive import NAMESPACE, NoLiveGuard
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.result import DryrunResult
-from c2lib.session.session import DryrunSession
+from c2lib.session.session import RECENT, DryrunSession
 from c2lib.session.strategy import StrategySource, built_in_source, ending_again
 from c2lib.witness.findings import Finding
 from c2lib.witness.lines import at
@@ -92,19 +93,11 @@ class Job:
         self, sink: Callable[[Artifact], Any], stop_asked: Callable[[], bool] = lambda: False
     ) -> tuple[DryrunSession, DryrunResult]:
         """Run the session into a ``sink`` for each file; it ends early when ``stop_asked`` says so, now and then."""
-        planned, cancel, end = self.config.steps, self.inputs["cancel"], self.inputs["strategy_end"]
-        bound, clock, readings = cancel["step"] if cancel else planned, self.clock, self.inputs["clock_readings"]
-        if readings is not None and self.config.clock_start is None:
-            clock = RecordedClock([(int(index), str(text)) for index, text in readings])
+        planned, cancel = self.config.steps, self.inputs["cancel"]
+        bound = cancel["step"] if cancel else planned
         with ExitStack() as stack:
-            source, guard = self._hosted(stack)
-            session = LiveSessionOrchestrator(guard=lambda: guard).open(
-                self.config,
-                clock=clock,
-                market=self.market,
-                strategy=ending_again(source, end) if source and end else source,
-                **{name: repeating_failures(sink(file), file, self.inputs) for name, file in _SINKS.items()},
-            )
+            sinks = {name: repeating_failures(sink(file), file, self.inputs) for name, file in _SINKS.items()}
+            session = self.open(stack, sinks, bound=True)
             while session.steps < bound and not stop_asked():
                 if not session.run_n_steps(min(_CHUNK, bound - session.steps)):
                     break
@@ -114,18 +107,31 @@ class Job:
                 session.cancel(cancel["reason"])
             return session, session.stop()
 
-    def _hosted(self, stack: ExitStack) -> tuple[StrategySource | None, NoLiveGuard]:
-        """Return the strategy as the session gets it, in the host where there is one, and the session's guard."""
-        required, source = self.config.no_live_required, self.source
+    def open(self, stack: ExitStack, sinks: Mapping[str, Any], *, bound: bool) -> DryrunSession:
+        """Open the session, its strategy in the host where there is one.
+
+        Closing ``stack`` ends the strategy's child, to whose core this thread is ``bound`` until then.
+        """
+        clock, source, readings = self.clock, self.source, self.inputs["clock_readings"]
+        if readings is not None and self.config.clock_start is None:
+            clock = RecordedClock([(int(index), str(text)) for index, text in readings])
+        required = self.config.no_live_required
         if self.host is None or source is None:
-            return source, NoLiveGuard(required, self.problem)
-        child = stack.enter_context(self.host.session(self.layer or required, self.config.strategy_timeout_s))
-        stack.enter_context(child.bound())
-        child.guard.layer = required
-        if self.layer is not None:
-            child.guard.problem = self.problem
-        name = source.class_name or self.config.strategy_id
-        return replace(source, factory=partial(child.load, name, source.source), finish=child.finish), child.guard
+            guard = NoLiveGuard(required, self.problem)
+        else:
+            child = stack.enter_context(self.host.session(self.layer or required, self.config.strategy_timeout_s))
+            if bound:
+                stack.enter_context(child.bound())
+            guard = child.guard
+            guard.layer = required
+            if self.layer is not None:
+                guard.problem = self.problem
+            name = source.class_name or self.config.strategy_id
+            source = replace(source, factory=partial(child.load, name, source.source), finish=child.finish)
+        if source and self.inputs["strategy_end"]:
+            source = ending_again(source, self.inputs["strategy_end"])
+        opener = LiveSessionOrchestrator(guard=lambda: guard)
+        return opener.open(self.config, clock=clock, market=self.market, strategy=source, **sinks)
 
     @property
     def kept(self) -> bytes | None:
@@ -176,28 +182,72 @@ def run_dryrun(
     root = output_root(out_dir)
     if find_secret(os.fspath(root)):
         raise ConfigError("out_dir", "looks like a secret", hint="it stands in results and messages; write elsewhere")
-    source = source_of(strategy)
+    with ExitStack() as stack:
+        job = _job(stack, config, market, source_of(strategy), params, clock)
+        job = replace(job, progress=progress)
+        if job.config.strategy.origin == "object" and out_dir is None:
+            # sinks that drop every line
+            return job.execute(lambda _: deque(maxlen=0))[1]
+        found = find_run(root, job.config.run_id)
+        if found is not None:
+            with held(found):
+                return _reproduce(job, run_path(root, job.config.run_id), found)
+        return _publish(job, root, market)
+
+
+def open_session(
+    config: DryrunConfig,
+    *,
+    market: Any = None,
+    strategy: Any = None,
+    params: Mapping[str, Param] | None = None,
+    clock: Clock | None = None,
+    **sinks: Any,
+) -> DryrunSession:
+    """Open a session to step through, and write no directory; its steps give the bytes that :func:`run_dryrun` writes.
+
+    A strategy file runs in a process of its own, which ends when the session is stopped, left as a context manager, or
+    no longer used. Raises what :func:`run_dryrun` raises before it writes.
+
+    Args:
+        config: what to run.
+        market: path of a market file, a ``pandas.DataFrame``, or a market that is open; left out: the synthetic walk.
+        strategy: ``"FILE.py:CLASS"``, or a class taking a ``StrategySettings``; left out: the built-in one.
+        params: parameters of the strategy, each in place of the config's.
+        clock: anything with ``.now()``; left out: the config's fixed clock, or the time of the bars.
+        sinks: those of :meth:`LiveSessionOrchestrator.open`; left out: the last events are kept, and nothing else.
+    """
+    with ExitStack() as stack:
+        job = _job(stack, config, market, source_of(strategy), params, clock)
+        kept = {name: deque[str](maxlen=RECENT if file is Artifact.EVENTS else 0) for name, file in _SINKS.items()}
+        session = job.open(stack, {**kept, **sinks}, bound=False)
+        session.resources.push(stack.pop_all())
+    weakref.finalize(session, session.resources.close)
+    return session
+
+
+def _job(
+    stack: ExitStack,
+    config: DryrunConfig,
+    market: Any,
+    source: StrategySource | None,
+    params: Mapping[str, Param] | None,
+    clock: Clock | None,
+) -> Job:
+    """Return what to run, sealed; ``stack`` closes its market and the process of its strategy."""
+    if not isinstance(config, DryrunConfig):
+        raise ConfigError("config", f"must be a DryrunConfig, not {type(config).__name__}")
     config = _with_params(config, params)
-    in_memory, isolated = source is not None and source.origin == "object", config.no_live_required == NAMESPACE
-    if isolated and in_memory:
+    isolated = config.no_live_required == NAMESPACE
+    if isolated and source is not None and source.origin == "object":
         hint = "save it in a file: strategy='FILE.py:CLASS', or --strategy-file FILE.py:CLASS"
         raise ConfigError("strategy", "is in this process, and no_live_required 'namespace' runs in another", hint=hint)
     if config.run_id is not None:
         check_run_id_for_directory(config.run_id)
-    with ExitStack() as stack:
-        host = stack.enter_context(StrategyHost()) if isolated or (source and source.source is not None) else None
-        data = stack.enter_context(opened_market(config, market))
-        sealed = seal(config, data, strategy=source, clock_injected=clock is not None)
-        source = source or built_in_source(sealed.strategy_id)
-        job = Job(sealed, data, clock, source, _NO_INPUTS, progress, host)
-        if in_memory and out_dir is None:
-            # sinks that drop every line
-            return job.execute(lambda _: deque(maxlen=0))[1]
-        found = find_run(root, sealed.run_id)
-        if found is not None:
-            with held(found):
-                return _reproduce(job, run_path(root, sealed.run_id), found)
-        return _publish(job, root, market)
+    host = stack.enter_context(StrategyHost()) if isolated or (source and source.source is not None) else None
+    data = stack.enter_context(opened_market(config, market))
+    sealed = seal(config, data, strategy=source, clock_injected=clock is not None)
+    return Job(sealed, data, clock, source or built_in_source(sealed.strategy_id), _NO_INPUTS, host=host)
 
 
 def _with_params(config: DryrunConfig, params: Mapping[str, Param] | None) -> DryrunConfig:
@@ -211,11 +261,13 @@ def _with_params(config: DryrunConfig, params: Mapping[str, Param] | None) -> Dr
 
 
 def opened_market(config: DryrunConfig, source: Any) -> AbstractContextManager[MarketData | None]:
-    """Return a context that gives the market file or frame ``source``, read and checked; ``None`` without one."""
-    if source is None:
-        return nullcontext()
+    """Return a context that gives the market file or frame ``source``, read and checked; as it is, what is open."""
+    if source is None or hasattr(type(source), "bars"):
+        return nullcontext(source)
     if isinstance(source, str) and not source:
         raise ConfigError("market", "is empty", hint="name a file, or leave it out")
+    if not isinstance(source, str | os.PathLike) and not hasattr(source, "iloc"):
+        raise ConfigError("market", f"must be a path, a DataFrame or an open market, not {type(source).__name__}")
     asked = config.market
     return open_market_file(source, tick_size=asked.tick_size, lot_size=asked.lot_size, rounding=asked.rounding)
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from c2lib.app.replay import Published, other_versions
 from c2lib.app.runner import Job, Progress, compare_with, opened_market, source_of
@@ -33,12 +33,13 @@ from c2lib.core.errors import (
 )
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.regular_file import open_regular
+from c2lib.core.rich import Look, RichRows
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, RejectCode
 from c2lib.market.csv_file import FRAME, frame_csv
 from c2lib.session.nolive import HOOK, NAMESPACE
 from c2lib.session.strategy import StrategySource, built_in_source
-from c2lib.witness.findings import Finding, FindingCode, Verdict
+from c2lib.witness.findings import FINDING_COLUMNS, Finding, FindingCode, Verdict
 from c2lib.witness.lines import at
 from c2lib.witness.run import Run, open_run
 from c2lib.witness.summary import RunSummary
@@ -59,12 +60,16 @@ _DAMAGED = (KeyError, TypeError, ValueError, OSError, C2Error)
 """What a record that was not written by c2lib can raise where it is executed."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class VerifyReport(RichRows):
     """What verifying a run directory gave.
 
     ``replayed``: the session was executed again; ``unchecked`` could not be checked; ``notes`` are no findings.
     """
+
+    _look: ClassVar[Look] = Look(
+        "summary.run_id", "verdict", "ok replayed summary.status notes unchecked", {"findings": FINDING_COLUMNS}
+    )
 
     path: str
     verdict: Verdict

@@ -7,27 +7,18 @@ venue's own report settles it. The rate limit is on placing alone: a cancel or a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from c2lib.broker.port import BrokerFill, BrokerPort, OrderReport, OrderRequest
 from c2lib.core.decimals import parse_decimal
 from c2lib.core.errors import BrokerTimeoutError, InvalidRequestError, RateLimitedError, TransientBrokerError
-from c2lib.core.model import BrokerFill, BrokerPort, OrderReport, OrderRequest
 from c2lib.core.states import OrderStatus
 
 AnswerT = TypeVar("AnswerT")
 
 _PLACE = "place_order"
-
-
-@dataclass(slots=True)
-class CallCounts:
-    """How often the venue was called, whatever came of it; ``retries`` counts apart what was tried again."""
-
-    place: int = 0
-    cancel: int = 0
-    query: int = 0
-    retries: int = 0
+_PLACED, _CANCELLED, _QUERIED = "orders_place_total", "orders_cancel_total", "orders_query_total"
+_RETRIED = "retry_attempts_total"
 
 
 class FailedAttempt(NamedTuple):
@@ -70,7 +61,7 @@ class TokenBucket:
 
 
 class BrokerAdapter:
-    """A :class:`~c2lib.core.model.BrokerPort` in front of another.
+    """A :class:`~c2lib.broker.port.BrokerPort` in front of another.
 
     ``client_order_id`` is the idempotency key: the same key with the same order gives the same answer and no second
     effect, the same key with another order is a permanent error. A key is remembered after its effect, until the
@@ -98,14 +89,15 @@ class BrokerAdapter:
         self._bucket = bucket
         self._on_attempt = on_attempt
         self._placed: dict[str, tuple[OrderRequest, str]] = {}
-        self.counts = CallCounts()
+        # how often the venue was called, whatever came of it, and apart from that how often again
+        self.counts = dict.fromkeys((_PLACED, _CANCELLED, _QUERIED, _RETRIED), 0)
 
     def place_order(self, request: OrderRequest) -> str:
         """Place an order once, however often it is asked; see the port for what is raised.
 
         Raises :class:`~c2lib.core.errors.RateLimitedError` when the bucket had no token for any attempt.
         """
-        self.counts.place += 1
+        self.counts[_PLACED] += 1
         client_order_id = request.client_order_id
         before = self._placed.get(client_order_id)
         if before is not None:
@@ -124,17 +116,17 @@ class BrokerAdapter:
 
     def cancel_order(self, broker_order_id: str) -> OrderStatus:
         """Ask the venue for a cancel; asking twice has no second effect, so a time-out is tried again."""
-        self.counts.cancel += 1
+        self.counts[_CANCELLED] += 1
         return self._ask("cancel_order", self._port.cancel_order, broker_order_id)
 
     def query_order(self, order_id: str) -> OrderReport:
         """Ask the venue for one order."""
-        self.counts.query += 1
+        self.counts[_QUERIED] += 1
         return self._ask("query_order", self._port.query_order, order_id)
 
     def list_open_orders(self) -> tuple[OrderReport, ...]:
         """Ask the venue for all open orders."""
-        self.counts.query += 1
+        self.counts[_QUERIED] += 1
         return self._ask("list_open_orders", self._port.list_open_orders)
 
     def iter_fills(self, cursor: int) -> tuple[int, Sequence[BrokerFill]]:
@@ -157,7 +149,7 @@ class BrokerAdapter:
                 self._on_attempt(FailedAttempt(call, attempt, error, again))
                 if not again:
                     raise
-                self.counts.retries += 1
+                self.counts[_RETRIED] += 1
 
     def _place_with_token(self, request: OrderRequest) -> str:
         if self._bucket is not None and not self._bucket.take():

@@ -13,11 +13,12 @@ from typing import Generic, TypeVar
 
 from c2lib.broker.fill_models import maker_taker_fee, price_rules, volume_budget
 from c2lib.broker.orders import AT_ONCE, FillTerms, RejectReason, VenueOrder, malformation, seeded_rejects
+from c2lib.broker.port import BrokerFill, OrderReport, OrderRequest
 from c2lib.core.canon import component_seed
 from c2lib.core.clock import MICROSECONDS_A_DAY
 from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
-from c2lib.core.model import BUY, DAY, FOK, Bar, BrokerFill, Grid, OrderReport, OrderRequest, new_fact
+from c2lib.core.model import BUY, DAY, FOK, Bar, Grid, new_fact
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by
 from c2lib.core.vocabulary import INSUFFICIENT_FUNDS
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from c2lib.broker.port import OrderReport, OrderRequest
 from c2lib.core.contract import ORDER_TYPES, PRICES_OF_TYPE, SIDES, TIMES_IN_FORCE
 from c2lib.core.decimals import parse_decimal
-from c2lib.core.model import FOK, IOC, Bar, OrderReport, OrderRequest
+from c2lib.core.model import FOK, IOC, Bar
 from c2lib.core.states import ORDER_TABLE, OrderStatus, OrderTrigger, next_state
 
 AT_ONCE = frozenset({IOC, FOK})

@@ -109,12 +109,9 @@ def _whole_number(text: str) -> int:
 
 def _parse_json(text: str, shown: str, parse_float: Callable[[str], Any] = float) -> Any:
     """Return the value of a JSON text; raise :class:`ValueError` for what is no JSON, ConfigError for the rest."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return _mapping((*pair, shown) for pair in pairs)
-
+    hooks: dict[str, Any] = {"parse_int": _whole_number, "parse_float": parse_float}
     try:
-        value = json.loads(text, object_pairs_hook=unique, parse_int=_whole_number, parse_float=parse_float)
+        value = json.loads(text, object_pairs_hook=lambda pairs: _mapping((*pair, shown) for pair in pairs), **hooks)
         deep = _is_deep(value, MAX_NESTING)
     except RecursionError:
         deep = True

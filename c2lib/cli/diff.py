@@ -7,12 +7,11 @@ cause stands before what follows from it, and the sides are always in the order 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from c2lib.cli.console import FLAG, GOOD, NOT_GOOD, ProgressBar, show
+from c2lib.cli.console import GOOD, NOT_GOOD, ProgressBar, report
 
 if TYPE_CHECKING:
     from c2lib.witness.diff import Comparison, RunDiff
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 OPTIONS = (
     ("a", "run directory", {"metavar": "A"}),
     ("b", "run directory to compare it with", {"metavar": "B"}),
-    ("--json", "one JSON line instead of text", FLAG),
 )
 
 
@@ -31,8 +29,7 @@ def run(options: argparse.Namespace) -> int:
 
     with ProgressBar() as bar:
         found = diff_runs(options.a, options.b, progress=partial(bar, "B"))
-    for line in [json.dumps(found.facts())] if options.json else _lines(found):
-        show(line)
+    report(options, found.facts(), _lines(found))
     return GOOD if found.same else NOT_GOOD
 
 

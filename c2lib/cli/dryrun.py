@@ -7,7 +7,6 @@ the session was REJECTED or FAILED.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from functools import partial
 from itertools import combinations
@@ -15,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from c2lib.app.runner import run_dryrun
 from c2lib.cli.config_files import parse_assignment, takes_text
-from c2lib.cli.console import GOOD, NOT_GOOD, ProgressBar, say, show
+from c2lib.cli.console import GOOD, NOT_GOOD, ProgressBar, report, say
 from c2lib.cli.parameters import CLOCKS, CONFIG_FIELDS, DryrunFlags, Given, Request, flag_of, is_within
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError
@@ -29,9 +28,12 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+_AGAIN = ("allow", "strategy_params", "set")
+
+
 def _reading(name: str, title: str | None) -> dict[str, Any]:
     """Return how argparse reads an option: again and again, as a word of few, a whole number, or text."""
-    if name in ("allow", "strategy_params", "set"):
+    if name in _AGAIN:
         return {"metavar": title, "action": "append"}
     *above, last = CONFIG_FIELDS.get(name, "run_id").split(".")
     kind = CLOCKS if name == "clock_mode" else fields_at(DryrunConfig, above)[last].annotation
@@ -42,7 +44,11 @@ def _reading(name: str, title: str | None) -> dict[str, Any]:
 
 USAGE = "c2lib dryrun --strategy-id ID --seed N [options]"
 OPTIONS = [
-    (flag_of(name), field.description, {"dest": name, **_reading(name, field.title)})
+    (
+        flag_of(name),
+        f"{field.description}{'; may be given again' * (name in _AGAIN)}",
+        {"dest": name, **_reading(name, field.title)},
+    )
     for name, field in DryrunFlags.model_fields.items()
 ]
 
@@ -60,13 +66,13 @@ def run(options: argparse.Namespace) -> int:
                 strategy=options.strategy_file,
                 progress=partial(bar, "step"),
             )
-    show(json.dumps(result.summary()))
+    report(options, result.summary())
     for problem in (result.reject_reason, result.fail_reason):
         if problem:
             say(f"{result.status.value}: {problem}")
     if result.reject_code == "C2_REJECT_STRATEGY_NOT_ALLOWED":
         say(f"  if it may run, add: --allow {config.strategy_id}")
-    for line in result.fail_lines():
+    for line in result.fail_lines:
         say(f"  {line}")
     if result.staging:
         say(f"not published; what was written is in {result.staging}")
@@ -75,14 +81,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _given(options: argparse.Namespace) -> list[Given]:
     """Return the config fields that the command line gives; raise :class:`ConfigError` where one is given twice."""
-    given = [Given(flag_of(name), field, getattr(options, name)) for name, field in CONFIG_FIELDS.items()]
-    given = [one for one in given if one.value is not None]
+    values = [(flag_of(name), field, getattr(options, name)) for name, field in CONFIG_FIELDS.items()]
+    given: list[Given] = [one for one in values if one[2] is not None]
     for name, value in map(parse_param, options.strategy_params or ()):
-        given.append(Given(f"--param {name}", f"strategy.params.{name}", value))
-    given += [Given(f"--set {field}", field, value) for field, value in map(parse_assignment, options.set or ())]
-    for one, other in combinations(given, 2):
-        if is_within(one.field, other.field) or is_within(other.field, one.field):
-            raise ConfigError(other.field, f"is given by {one.source} and by {other.source}", hint="give it once")
+        given.append((f"--param {name}", f"strategy.params.{name}", value))
+    given += [(f"--set {field}", field, value) for field, value in map(parse_assignment, options.set or ())]
+    for (one, same, _), (other, field, _) in combinations(given, 2):
+        if is_within(same, field) or is_within(field, same):
+            raise ConfigError(field, f"is given by {one} and by {other}", hint="give it once")
     return given
 
 

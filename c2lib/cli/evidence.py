@@ -6,10 +6,9 @@ Exit 0 when the draft says PASS, 1 when it says FAIL; either way it is written a
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime
 
-from c2lib.cli.console import FLAG, GOOD, NOT_GOOD, ProgressBar, say, show
+from c2lib.cli.console import FLAG, GOOD, NOT_GOOD, ProgressBar, checked, report
 from c2lib.cli.verify import REPLAY_OPTIONS
 from c2lib.core.redaction import redact_secrets
 
@@ -38,7 +37,6 @@ def run(options: argparse.Namespace) -> int:
             progress=bar,
         )
     place = redact_secrets(draft.path)
-    show(json.dumps({"passed": draft.passed, "path": place, "failed_claims": list(draft.failed_claims)}))
-    for finding in draft.report.findings:
-        say(f"finding: {finding.text()}")
+    report(options, {"passed": draft.passed, "path": place, "failed_claims": list(draft.failed_claims)})
+    checked(draft.report.findings)
     return GOOD if draft.passed else NOT_GOOD

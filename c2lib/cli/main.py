@@ -7,6 +7,7 @@ and no message repeats what was given for an option, which may be a secret.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ _COMMANDS = {
     "verify": ("check run directories: refold the log, and execute the session again", "out/finish_c/c2/RUN_ID"),
     "diff": ("say where and why two runs part", "out/finish_c/c2/ONE out/finish_c/c2/OTHER"),
     "evidence": ("render the evidence draft of a run", 'out/finish_c/c2/RUN_ID --owner "J. Doe" --market day.csv'),
+    "show": ("show the facts of a run, and draw its tear sheet", "out/finish_c/c2/RUN_ID --picture run.png"),
+    "export": ("write the tables of a run as files", "out/finish_c/c2/RUN_ID --format parquet"),
+    "notebook": ("run a notebook by papermill", "01_dryrun -p seed 7 -p market day.csv"),
     "schema": ("write or check the JSON Schemas of the artifacts", "--check"),
 }
 """Each command: what it is for, and what stands behind its name in an example."""
@@ -81,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _complete()
     empty = next((word for word in words if word.startswith("--") and word.endswith("=--")), None)
     if empty is not None:
         # argparse makes an empty list of such a value
@@ -118,6 +123,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _complete() -> None:
+    """Answer a shell that asks how a command line may go on, and leave; return where none does."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        words = os.environ.get("COMP_LINE", "").split()
+        argcomplete.autocomplete(_parser([word for word in words if word in _COMMANDS][:1])[0])
+
+
 def _command(name: str) -> Any:
     """Return a command's module, imported when it is asked for, so that help is quick."""
     return import_module(f"c2lib.cli.{name}")
@@ -147,4 +161,6 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, str | None]:
             sub.usage = getattr(command, "USAGE", None)
             for option, meaning, how in command.OPTIONS:
                 sub.add_argument(option, help=meaning, **how)
+            sub.add_argument("--json", action="store_const", const=True, help="one JSON line, also at a terminal")
+            sub.add_argument("--text", action="store_const", const=False, dest="json", help="text, also into a pipe")
     return parser, asked

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
@@ -106,12 +106,8 @@ def flag_of(name: str) -> str:
     return _FLAGS.get(name, f"--{name.replace('_', '-')}")
 
 
-class Given(NamedTuple):
-    """A config field that was given: by what, which one, and its value."""
-
-    source: str
-    field: str
-    value: Any
+Given = tuple[str, str, Any]
+"""A config field that was given: by what, which one, and its value."""
 
 
 class Request:
@@ -139,8 +135,8 @@ class Request:
         try:
             yield
         except ConfigError as error:
-            field, given = error.field, (*self._given, Given("--out", "out_dir", None))
-            source = next((one.source for one in given if is_within(field, one.field)), None)
+            field, given = error.field, (*self._given, ("--out", "out_dir", None))
+            source = next((source for source, name, _ in given if is_within(field, name)), None)
             if source is None and (line := line_of(field, self._text)):
                 source = f"{self._path}, line {line}"
             source = source or next((flag_of(name) for name, same in CONFIG_FIELDS.items() if same == field), field)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from c2lib.cli.console import FLAG, GOOD, NOT_GOOD, say, show
+from c2lib.cli.console import FLAG, GOOD, NOT_GOOD, report, say
 from c2lib.core.errors import ConfigError, OutputError
 from c2lib.core.redaction import redact_secrets
 
@@ -18,34 +17,26 @@ OPTIONS = (
 
 def run(options: argparse.Namespace) -> int:
     """Write or check the schemas."""
-    from c2lib.app.paths import checkout
+    from c2lib.app.paths import checkout, output_file
     from c2lib.core.contract import schema_texts
 
     root = checkout()
     if options.out is None and root is None:
         raise ConfigError("--out", "there is no checkout here; name a folder")
     folder = Path(options.out or f"{root}/docs/contract")
-    stale = []
-    try:
-        for name, text in schema_texts().items():
-            file = folder / name
-            if not options.check:
-                _write(file, text)
-                show(redact_secrets(str(file)))
-            elif not file.is_file() or file.read_bytes() != text.encode():
-                stale.append(str(file))
-    except OSError as error:
-        raise OutputError(f"{error.filename}: {error.strerror}") from None
-    except ValueError:
-        raise ConfigError("--out", "no path can be spelled like this") from None
-    for name in stale:
-        say(f"stale: {redact_secrets(name)} (write it again with: c2lib schema)")
-    return NOT_GOOD if stale else GOOD
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # never through a symlink
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(text)
+    texts = {folder / name: text.encode() for name, text in schema_texts().items()}
+    if options.check:
+        try:
+            named = [str(file) for file, text in texts.items() if not file.is_file() or file.read_bytes() != text]
+        except OSError as error:
+            raise OutputError(f"{error.filename}: {error.strerror}") from None
+    else:
+        for file, text in texts.items():
+            with output_file(file, "--out") as out:
+                out.write(text)
+        named = [str(file) for file in texts]
+    named = list(map(redact_secrets, named))
+    report(options, {"stale" if options.check else "written": named}, None if options.check else named)
+    for name in named if options.check else ():
+        say(f"stale: {name} (write it again with: c2lib schema)")
+    return NOT_GOOD if options.check and named else GOOD

@@ -7,16 +7,14 @@ something was, 2 when one could not be reported on.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from c2lib.cli.console import COULD_NOT, FLAG, GOOD, NOT_GOOD, ProgressBar, say, show
+from c2lib.cli.console import COULD_NOT, FLAG, GOOD, NOT_GOOD, ProgressBar, report, say
 from c2lib.core.errors import InputError, OutputError, RunPathError
 
 if TYPE_CHECKING:
     from c2lib.app.verify import VerifyReport
-    from c2lib.session.strategy import StrategySource
 
 
 REPLAY_OPTIONS = (
@@ -34,43 +32,35 @@ OPTIONS = (
     ("--expect-digest", "run_digest that the run must have", {"metavar": "HEX"}),
     *REPLAY_OPTIONS,
     ("--require-namespace", "execute a strategy file only where it has no network", FLAG),
-    ("--json", "one JSON line per path", FLAG),
 )
 
 
 def run(options: argparse.Namespace) -> int:
     """Report on each path."""
-    from c2lib.app.runner import source_of
-
-    codes, strategy = [], source_of(options.strategy_file)
-    for path in options.paths:
-        try:
-            with ProgressBar() as progress:
-                report = _report(path, options, strategy, progress)
-        except (InputError, OutputError) as error:
-            say(str(error))
-            codes.append(COULD_NOT)
-            continue
-        for line in [json.dumps(report.facts())] if options.json else _lines(report):
-            show(line)
-        codes.append(GOOD if report.ok else NOT_GOOD)
-    return max(codes)
-
-
-def _report(
-    path: str, options: argparse.Namespace, strategy: StrategySource | None, progress: ProgressBar
-) -> VerifyReport:
     from c2lib.app.evidence import is_evidence, verify_evidence
+    from c2lib.app.runner import source_of
     from c2lib.app.verify import verify_run
 
     same = ("require_sealed", "expect_digest", "market", "require_namespace", "run_kept_strategy")
     given: dict[str, Any] = {name: getattr(options, name) for name in same}
-    given |= {"replay": not options.no_replay, "strategy": strategy, "progress": progress}
-    if is_evidence(path):
-        return verify_evidence(path, run=options.run, **given)
-    if options.run is not None:
-        raise RunPathError(f"{path} is no evidence file: --run names the run of one")
-    return verify_run(path, **given)
+    given |= {"replay": not options.no_replay, "strategy": source_of(options.strategy_file)}
+    codes = []
+    for path in options.paths:
+        try:
+            with ProgressBar() as progress:
+                if is_evidence(path):
+                    found = verify_evidence(path, run=options.run, progress=progress, **given)
+                elif options.run is None:
+                    found = verify_run(path, progress=progress, **given)
+                else:
+                    raise RunPathError(f"{path} is no evidence file: --run names the run of one")
+        except (InputError, OutputError) as error:
+            say(str(error))
+            codes.append(COULD_NOT)
+        else:
+            report(options, found.facts(), _lines(found))
+            codes.append(GOOD if found.ok else NOT_GOOD)
+    return max(codes)
 
 
 def _lines(report: VerifyReport) -> Iterator[str]:

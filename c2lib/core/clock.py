@@ -1,12 +1,11 @@
-"""Times: read from the clock that a session is given and never from the machine, written in UTC by ``isoformat()``."""
+"""Times as text and in microseconds: never the machine's, written in UTC by ``isoformat()``."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 from c2lib.core.decimals import Known
-from c2lib.core.errors import ConfigError, InvariantError
-from c2lib.core.model import Clock
+from c2lib.core.errors import ConfigError
 
 MICROSECONDS_A_DAY = 86_400_000_000
 
@@ -51,46 +50,3 @@ def micros_text(micros: int) -> str:
     day, rest = divmod(micros, MICROSECONDS_A_DAY)
     clock = _MINUTE_TEXTS.get(rest)
     return (_EPOCH + timedelta(microseconds=micros)).isoformat() if clock is None else _DATES[day] + clock
-
-
-class FixedClock:
-    """A clock that stands still; the constructor takes ISO text with a zone or an aware ``datetime``.
-
-    >>> utc_text(FixedClock("2026-01-01T02:00:00+02:00").now())
-    '2026-01-01T00:00:00+00:00'
-    """
-
-    def __init__(self, moment: str | datetime) -> None:
-        self._moment = parse_utc(moment.isoformat() if isinstance(moment, datetime) else moment, "clock")
-
-    def now(self) -> datetime:
-        """Return the time at which it stands."""
-        return self._moment
-
-
-class ClockReader:
-    """Reads a clock for a session; ``readings`` keeps each time with the index of the reading from which it stood."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._last: datetime | None = None
-        self._count = 0
-        self.readings: list[tuple[int, str]] = []
-        self.text = ""
-
-    def read(self) -> str:
-        """Read once and return the text; raise :class:`InvariantError` for a time without zone or before the last."""
-        moment, last = self._clock.now(), self._last
-        if moment is not last:
-            if not isinstance(moment, datetime) or moment.utcoffset() is None:
-                # a type's name, since a repr can hold an address of this process
-                seen = "a time without a zone" if isinstance(moment, datetime) else type(moment).__name__
-                raise InvariantError("clock_aware", "an aware datetime", seen)
-            text = utc_text(moment)
-            if last is not None and moment < last:
-                raise InvariantError("clock_monotonic", f"a time not before {utc_text(last)}", text)
-            if text != self.text:
-                self.readings.append((self._count, text))
-            self._last, self.text = moment, text
-        self._count += 1
-        return self.text

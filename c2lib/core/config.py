@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -22,6 +22,7 @@ from c2lib.core.decimals import parse_decimal
 from c2lib.core.errors import ConfigError
 from c2lib.core.model import BUILT_IN_PARAMS, Grid, MarketFacts, Param, StrategyFacts
 from c2lib.core.redaction import find_secret
+from c2lib.core.rich import Look, Rich
 from c2lib.core.sealed import (
     DecimalText,
     EmptyTuple,
@@ -167,8 +168,18 @@ class LimitsConfig(Sealed):
     """Least equity, checked at each bar's close; negative to let a session go on in debt."""
 
 
-class DryrunConfig(Sealed):
+class DryrunConfig(Rich, Sealed):
     """Everything that decides the bytes of a dry run."""
+
+    _look: ClassVar[Look] = Look(
+        "strategy_id",
+        "run_id",
+        "seed steps clock_mode market.symbol strategy.params strategy.origin strategy.class_name strategy.sha256 "
+        "market.tick_size market.lot_size market.rounding market.file_sha256 broker.initial_cash broker.fill_model "
+        "broker.maker_fee_rate broker.taker_fee_rate broker.slippage_ticks broker.latency_steps broker.participation "
+        "broker.reject_rate broker.rate_limit limits.min_equity clock_start tick_events strategy_allowlist enabled "
+        "no_live_required",
+    )
 
     run_id: Text | None = None
     """Name of the run; left out: derived from the hash of the rest."""

@@ -60,7 +60,7 @@ class FieldKind(Enum):
     OBJECT = "object"
 
 
-_PATTERNS = {
+PATTERNS = {
     FieldKind.DECIMAL: DECIMAL_PATTERN,
     FieldKind.TIME: TIME_PATTERN,
     FieldKind.SHA256: SHA256_PATTERN,
@@ -74,7 +74,7 @@ _SCHEMAS: Mapping[FieldKind, Mapping[str, Any]] = {
     # some engines let $ match before a last newline
     **{
         kind: {"pattern": f"^{pattern}$", "not": {"type": "string", "pattern": "\n"}}
-        for kind, pattern in _PATTERNS.items()
+        for kind, pattern in PATTERNS.items()
     },
 }
 """What a schema says of a kind beyond that it is a string."""
@@ -127,7 +127,7 @@ class Field:
             return f"is not text but {type(value).__name__}"
         if self.kind is FieldKind.CHOICE and value not in self.choices:
             return f"is not one of {', '.join(self.choices)}"
-        pattern = _PATTERNS.get(self.kind)
+        pattern = PATTERNS.get(self.kind)
         if pattern and not re.fullmatch(pattern, value, re.ASCII):
             return f"is not a {self.kind.value}"
         return None

@@ -112,7 +112,7 @@ class ReproducibleEngine:
         path = options.get("output_path")
         if path and "://" not in path:
             _make_folder(path)
-        done = _papermill().execute_notebook(nb, kernel_name, **options, **_quiet())
+        done = _executed(nb, kernel_name, **options)
         problem = _unfinished(done)
         if problem:
             raise UnfinishedNotebookError(problem)
@@ -161,13 +161,19 @@ def _papermill() -> Any:
     return NBClientEngine
 
 
-def _quiet() -> dict[str, Any]:
-    """Return how to talk to a kernel: over IPC, without timing, with joined streams."""
+def _executed(notebook: Any, kernel_name: str, **options: Any) -> Any:
+    """Return the notebook that papermill executed: a kernel over IPC, without timing, with joined streams."""
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
     config = Config()
     config.KernelManager.transport = "ipc"
-    return {"config": config, "record_timing": False, "coalesce_streams": True}
+    options |= {"config": config, "record_timing": False, "coalesce_streams": True}
+    try:
+        return _papermill().execute_notebook(notebook, kernel_name, **options)
+    except (DeadKernelError, NoSuchKernel) as error:
+        raise UnfinishedNotebookError(f"the kernel {kernel_name!r} is not there or was ended: {error}") from None
 
 
 def _unfinished(notebook: Any) -> str | None:

@@ -74,9 +74,11 @@ class DryrunParameters(NotebookParameters, DryrunOptions):
 
     def config(self) -> DryrunConfig:
         """Return the config of these parameters; raise :class:`ConfigError` naming the one that does not fit."""
-        given = [Given(name, CONFIG_FIELDS[name], value) for name, value in self if name in CONFIG_FIELDS and value]
+        given: list[Given] = [
+            (name, CONFIG_FIELDS[name], value) for name, value in self if name in CONFIG_FIELDS and value
+        ]
         params = self.strategy_params.items()
-        given += [Given("strategy_params", f"strategy.params.{name}", value) for name, value in params]
+        given += [("strategy_params", f"strategy.params.{name}", value) for name, value in params]
         request = Request(given, self.config_file)
         with request.named():
             if self.strategy_file and not self.strategy_id and "strategy_id" not in request.values:
@@ -107,7 +109,7 @@ def why_no_pass(result: DryrunResult, draft: EvidenceDraft) -> str:
     """Return why the evidence of a run is no PASS, in the last cell's assertion."""
     claims = f"claims that do not hold: {', '.join(draft.failed_claims)}"
     hint = f"-p allow {result.strategy_id}" if result.reject_code is RejectCode.STRATEGY_NOT_ALLOWED else None
-    return "; ".join(filter(None, (result.reject_reason, hint, result.fail_reason, *result.fail_lines(), claims)))
+    return "; ".join(filter(None, (result.reject_reason, hint, result.fail_reason, *result.fail_lines, claims)))
 
 
 def show_png(data: bytes) -> None:

@@ -37,6 +37,7 @@ class Journal:
         self.chain = AuditChain()
         self.retries: list[tuple[str, str]] = []
         self._draining = False
+        self.event_sink = sinks.events
         names = (Artifact.EVENTS, Artifact.SNAPSHOTS, Artifact.AUDIT, Artifact.METRICS)
         self._sinks = {
             name: RetryingSink(name.value, sink, max_retries, self._record_retry)

@@ -12,6 +12,7 @@ from typing import Any
 
 from c2lib.broker.adapter import BrokerAdapter, FailedAttempt, TokenBucket
 from c2lib.broker.mock import MockBroker
+from c2lib.broker.port import OrderRequest
 from c2lib.core.clock import parse_utc, utc_micros
 from c2lib.core.config import SealedConfig
 from c2lib.core.decimals import Known
@@ -23,14 +24,7 @@ from c2lib.core.errors import (
     SinkWriteError,
     TransientBrokerError,
 )
-from c2lib.core.model import (
-    Bar,
-    CancelIntent,
-    OrderIntent,
-    OrderRequest,
-    PositionView,
-    new_fact,
-)
+from c2lib.core.model import Bar, CancelIntent, OrderIntent, PositionView, new_fact
 from c2lib.core.redaction import clean_text, describe_exception
 from c2lib.core.states import OrderStatus, OrderTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind
@@ -75,6 +69,7 @@ class Execution:
         self._unsent: dict[str, None] = {}
         self._cursor = self._end_cursor = 0
         self._orders = 0
+        self.bar: Bar | None = None
         self._bar_index = 0
         self._mark: int | None = None
         self._mismatches = 0
@@ -85,7 +80,7 @@ class Execution:
 
         Raises :class:`~c2lib.core.errors.InvariantError` when equity at the bar's close is below its bound.
         """
-        self._bar_index = bar.bar_index
+        self.bar, self._bar_index = bar, bar.bar_index
         self._venue.advance(bar)
         ledger = self.ledger
         if ledger.open_orders:
@@ -198,15 +193,11 @@ class Execution:
 
     def counters(self) -> dict[str, Any]:
         """Return the lifecycle counters of orders and fills."""
-        counts = self._adapter.counts
         return {
-            "orders_place_total": counts.place,
-            "orders_cancel_total": counts.cancel,
-            "orders_query_total": counts.query,
+            **self._adapter.counts,
             "order_state_transitions_total": self.ledger.transitions,
             "fills_total": self.ledger.fills,
             "reconcile_mismatches_total": self._mismatches,
-            "retry_attempts_total": counts.retries,
             "reconciler_last_ok_ts": self._reconciled_ts,
         }
 

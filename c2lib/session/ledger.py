@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
+from c2lib.broker.port import BrokerFill
 from c2lib.core.errors import ForbiddenTransitionError
-from c2lib.core.model import BUY, ENTRY_SCALE, BrokerFill, OpenOrder, OrderIntent
+from c2lib.core.model import BUY, ENTRY_SCALE, OpenOrder, OrderIntent
 from c2lib.core.states import ORDER_ENDS, ORDER_TABLE, OrderStatus, OrderTrigger, moves_by, next_state
 from c2lib.session.rails import Rail, trip
 
+_WHOLE = int(10**ENTRY_SCALE)
 _AFTER_ACKNOWLEDGED = moves_by(ORDER_TABLE, OrderTrigger.ACKNOWLEDGED)
 _AFTER_FULL_FILL = moves_by(ORDER_TABLE, OrderTrigger.FULL_FILL)
 
@@ -46,9 +48,6 @@ class LocalOrder:
         side, quantity, order_type, limit, stop, time_in_force, tag = self.intent
         left = quantity - self.filled
         return OpenOrder(self.client_order_id, side, quantity, left, order_type, limit, stop, time_in_force, tag)
-
-
-_WHOLE = int(10**ENTRY_SCALE)
 
 
 class Ledger:

@@ -78,10 +78,6 @@ class Rejection(NamedTuple):
     reason: str
 
 
-Counters = Callable[[], Mapping[str, Any]]
-"""Gives the lifecycle counters as they stand."""
-
-
 class Lifecycle:
     """Phase, outcome and closing of one session; ``steps`` is counted by the session.
 
@@ -104,7 +100,7 @@ class Lifecycle:
         self.violated_late = False
         self._seed = seed
         self._started_ts = ""
-        self._counters: Counters = dict
+        self._counters: Callable[[], Mapping[str, Any]] = dict
         self._end_written = False
         self._metrics_written = False
 
@@ -142,7 +138,7 @@ class Lifecycle:
             self.failure = failure._replace(reason=clean_text(failure.reason))
         return self.failure
 
-    def close(self, books: Books, counters: Counters) -> None:
+    def close(self, books: Books, counters: Callable[[], Mapping[str, Any]]) -> None:
         """Write everything that ends a session, in the one order, and reach the end.
 
         Each write is tried even when an earlier sink failed for good. That, and an attempt to leave the process that
@@ -229,12 +225,8 @@ class Lifecycle:
         self._end_written = True
 
     def _audit_move(self, after: SessionPhase, trigger: SessionTrigger) -> None:
-        meta = {
-            "from": self.phase.value,
-            "to": after.value,
-            "trigger": trigger.value,
-            "ts_sim": self.journal.events_emitted,
-        }
+        ts_sim = self.journal.events_emitted
+        meta = {"from": self.phase.value, "to": after.value, "trigger": trigger.value, "ts_sim": ts_sim}
         level = AuditLevel.ERROR if after is SessionPhase.ERROR_REQUIRES_OPERATOR else AuditLevel.INFO
         self.journal.audit(level, AuditCode.PHASE_TRANSITION, f"{self.phase} -> {after}", meta)
 

@@ -20,42 +20,22 @@ from typing import Any
 from c2lib.core.errors import NoLiveViolationError
 from c2lib.core.redaction import clean_text
 
-REFUSED = frozenset(
-    {
-        "c2lib.fork_exec",
-        # no audit hook is called in another interpreter of the process
-        "cpython.PyInterpreterState_New",
-        "ctypes.dlopen",
-        "os.exec",
-        "os.fork",
-        "os.forkpty",
-        "os.posix_spawn",
-        "os.spawn",
-        "os.system",
-        "pty.spawn",
-        # without it, SELECT load_extension(…) is refused by SQLite itself
-        "sqlite3.enable_load_extension",
-        "sqlite3.load_extension",
-        "subprocess.Popen",
-        # a socket of the C library's own, to a daemon that may pass lines on
-        "syslog.openlog",
-        "syslog.syslog",
-    }
+REFUSED = frozenset[str]().union(
+    ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn", "subprocess.Popen"),
+    # no audit hook is called in another interpreter of the process
+    ("c2lib.fork_exec", "cpython.PyInterpreterState_New"),
+    # without enable_load_extension, SELECT load_extension(…) is refused by SQLite itself
+    ("ctypes.dlopen", "sqlite3.enable_load_extension", "sqlite3.load_extension"),
+    # a socket of the C library's own, to a daemon that may pass lines on
+    ("syslog.openlog", "syslog.syslog"),
 )
 REFUSED_PREFIX = "socket."
 
-REFUSED_IMPORTS = frozenset(
-    {
-        # it is there already: an import of it is for a copy whose fork_exec is not audited
-        "_posixsubprocess",
-        # extension modules whose sockets raise no audit event
-        "_tkinter",
-        "grpc._cython.cygrpc",
-        "psycopg2._psycopg",
-        "pyarrow._flight",
-        "pycurl",
-        "zmq.backend.cython._zmq",
-    }
+REFUSED_IMPORTS = frozenset[str]().union(
+    # it is there already: an import of it is for a copy whose fork_exec is not audited
+    ("_posixsubprocess",),
+    # extension modules whose sockets raise no audit event
+    ("_tkinter", "grpc._cython.cygrpc", "psycopg2._psycopg", "pyarrow._flight", "pycurl", "zmq.backend.cython._zmq"),
 )
 
 MAX_TRIED = 10

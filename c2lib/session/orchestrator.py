@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from c2lib.core.clock import ClockReader, FixedClock
 from c2lib.core.config import DryrunConfig, seal
-from c2lib.core.errors import ConfigError, InvariantError
+from c2lib.core.errors import ConfigError
 from c2lib.core.model import Clock, MarketData
-from c2lib.core.redaction import describe_exception
 from c2lib.market.synthetic import SyntheticWalk
 from c2lib.record.journal import Journal
 from c2lib.record.sinks import Sinks
+from c2lib.session.clocks import FixedClock, first_reading
 from c2lib.session.nolive import NoLiveGuard
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
@@ -93,7 +92,7 @@ class LiveSessionOrchestrator:
                 market = SyntheticWalk(sealed.seed, asked.synthetic, asked.tick_size, asked.lot_size, sealed.steps)
             if sealed.clock_start is not None:
                 clock = FixedClock(sealed.clock_start)
-            reader = None if clock is None else _first_reading(clock)
+            reader = None if clock is None else first_reading(clock)
             sinks = Sinks(event_sink, state_sink, audit_sink, metrics_sink)
             journal = Journal(sealed.run_id, sealed.strategy_id, sinks, sealed.max_sink_retries)
             source = given or built_in_source(sealed.strategy_id)
@@ -136,16 +135,3 @@ class LiveSessionOrchestrator:
         )
         session.run_n_steps(session.config.steps)
         return session.stop()
-
-
-def _first_reading(clock: Clock) -> ClockReader:
-    if not callable(getattr(clock, "now", None)):
-        raise ConfigError("clock", f"{type(clock).__name__} has no .now()")
-    reader = ClockReader(clock)
-    try:
-        reader.read()
-    except InvariantError as error:
-        raise ConfigError("clock", f".now() must answer {error.expected}, not {error.seen}") from None
-    except Exception as error:  # a clock is foreign code
-        raise ConfigError("clock", f".now() raised {describe_exception(error)}") from None
-    return reader

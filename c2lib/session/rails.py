@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from c2lib.core.errors import InvariantError
 from c2lib.core.redaction import clean_text
@@ -24,14 +24,6 @@ class Rail(StrEnum):
     CLOCK_MONOTONIC = "clock_monotonic"
 
 
-class BrokenRail(NamedTuple):
-    """The payload of ``RAIL_TRIPPED``, cleaned, in the contract's order."""
-
-    rail: str
-    expected: str
-    seen: str
-
-
 def trip(rail: Rail, expected: str, seen: str) -> NoReturn:
     """Raise the :class:`InvariantError` of a broken rail: what must hold, and what was seen.
 
@@ -42,14 +34,14 @@ def trip(rail: Rail, expected: str, seen: str) -> NoReturn:
     raise InvariantError(rail.value, expected, seen)
 
 
-def broken_rail(error: BaseException) -> BrokenRail | None:
-    """Return the breach that ``error`` stands for, or ``None``.
+def broken_rail(error: BaseException) -> dict[str, str] | None:
+    """Return the breach that ``error`` stands for as the payload of ``RAIL_TRIPPED``, cleaned, or ``None``.
 
     Foreign code can raise the same error with any words: only a rail of the vocabulary stands in the record.
     """
     if not isinstance(error, InvariantError):
         return None
-    words = (error.rail, error.expected, error.seen)
-    if not all(type(word) is str for word in words) or error.rail not in tuple(Rail):
+    words = {"rail": error.rail, "expected": error.expected, "seen": error.seen}
+    if not all(type(word) is str for word in words.values()) or error.rail not in tuple(Rail):
         return None
-    return BrokenRail(*map(clean_text, words))
+    return {name: clean_text(word) for name, word in words.items()}

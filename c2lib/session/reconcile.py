@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from c2lib.core.model import OrderReport
+from c2lib.broker.port import OrderReport
 from c2lib.core.states import OrderStatus
 from c2lib.session.ledger import LocalOrder
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
+from typing import Any, ClassVar
 
+from c2lib.core.rich import Look, Rich
 from c2lib.core.states import SessionPhase, SessionStatus
 from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
 
 
-@dataclass(frozen=True, slots=True)
-class DryrunResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class DryrunResult(Rich):
     """The outcome of a dry run.
 
     ``accepted`` says whether preflight let it step. ``fail_meta`` is what the audit says of a failure beside its
@@ -23,6 +25,13 @@ class DryrunResult:
     artifacts whose sink failed for good, whatever the session failed of first, and ``violated_late`` says that a
     NO-LIVE violation came while the record was being closed: such a run is never published.
     """
+
+    _look: ClassVar[Look] = Look(
+        "run_id",
+        "status",
+        "reject_code fail_code steps fills position equity stop_reason reject_reason fail_reason fail_lines "
+        "strategy_id cash events_emitted audit_events sink_retries dead_sinks violated_late reproduced run_digest",
+    )
 
     accepted: bool
     run_id: str
@@ -53,40 +62,25 @@ class DryrunResult:
 
     def text(self) -> str:
         """Return the outcome for people, without what differs from machine to machine."""
-        lines = [
-            f"run_id      {self.run_id}",
-            f"status      {self.status.value}" + (f" ({self.stop_reason.value})" if self.stop_reason else ""),
-            f"steps       {self.steps}",
-            f"fills       {self.fills}",
-            f"position    {self.position}",
-            f"equity      {self.equity}",
-            f"run_digest  {self.run_digest}",
-        ]
+        names = ("run_id", "status", "steps", "fills", "position", "equity", "run_digest")
+        lines = [f"{name:<12}{getattr(self, name)}" for name in names]
+        lines[1] += f" ({self.stop_reason})" if self.stop_reason else ""
         if self.reject_code:
             lines.append(f"rejected    {self.reject_code.value}: {self.reject_reason}")
         if self.fail_code:
             lines.append(f"failed      {self.fail_code.value}: {self.fail_reason}")
-            lines.extend(f"            {line}" for line in self.fail_lines())
+            lines.extend(f"            {line}" for line in self.fail_lines)
         return "\n".join(lines)
 
+    @property
     def fail_lines(self) -> list[str]:
-        """Return where a failure came from: the bar and the strategy's own lines, or what session code tried."""
+        """Where a failure came from: the bar and the strategy's own lines, or what session code tried."""
         bar_index, lines = self.fail_meta.get("bar_index"), self.fail_meta.get("lines", ())
         where = [f"on bar {bar_index}"] if bar_index is not None else []
         return [*where, *lines, *(f"refused: {tried}" for tried in self.fail_meta.get("tried", ()))]
 
     def summary(self) -> dict[str, Any]:
         """Return the facts that the command line prints, as plain JSON values."""
-        return {
-            "accepted": self.accepted,
-            "run_id": self.run_id,
-            "status": self.status.value,
-            "stop_reason": self.stop_reason.value if self.stop_reason else None,
-            "reject_code": self.reject_code.value if self.reject_code else None,
-            "fail_code": self.fail_code.value if self.fail_code else None,
-            "steps": self.steps,
-            "fills": self.fills,
-            "run_digest": self.run_digest,
-            "path": self.path,
-            "reproduced": self.reproduced,
-        }
+        names = ("accepted", "run_id", "status", "stop_reason", "reject_code", "fail_code", "steps", "fills")
+        values = {name: getattr(self, name) for name in (*names, "run_digest", "path", "reproduced")}
+        return {name: value.value if isinstance(value, StrEnum) else value for name, value in values.items()}

@@ -7,23 +7,27 @@ does so too and is raised again, since half a step cannot be continued.
 
 from __future__ import annotations
 
+import json
+from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from c2lib.core.canon import component_seed
-from c2lib.core.clock import ClockReader, micros_text
+from c2lib.core.clock import micros_text
 from c2lib.core.config import SealedConfig
 from c2lib.core.errors import ConfigError, NoLiveViolationError, SinkWriteError, StrategyEndedError
-from c2lib.core.model import Bar, MarketData, StrategySettings
+from c2lib.core.model import Bar, MarketData, OpenOrder, StrategySettings
 from c2lib.core.redaction import FOREIGN, clean_text, describe_exception
+from c2lib.core.rich import Look, Rich
 from c2lib.core.states import SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import AuditCode, AuditLevel, EventKind, FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
 from c2lib.record.seal import build_manifest
+from c2lib.session.clocks import ClockReader
 from c2lib.session.execution import Execution
 from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
 from c2lib.session.nolive import HOOK, NoLiveGuard
@@ -34,14 +38,25 @@ from c2lib.session.strategy import CheckedStrategy, StrategySource
 
 STOPPED_EARLY = "stopped before the bound"
 
+RECENT = 20
+"""Most events that :attr:`DryrunSession.events` returns."""
+
+_TABLES = {"open_orders": " ".join(OpenOrder._fields), "events": "ts_sim event_type payload"}
 _STEPPABLE = (SessionPhase.PREFLIGHT_OK, SessionPhase.DRYRUN_ACTIVE)
 
 
-class DryrunSession:
+class DryrunSession(Rich):
     """A session made by :meth:`LiveSessionOrchestrator.open`; a context manager that stops on leaving.
 
-    The NO-LIVE guard is active while session code runs, and only then.
+    The NO-LIVE guard is active while session code runs, and only then. ``resources`` are closed when it is stopped.
+
+    Between two steps, position and equity can be read as decimal text, and the rest as copies; before the first step
+    there is no bar and no position, and after the end they stay as they are.
     """
+
+    _look: ClassVar[Look] = Look(
+        "config.run_id", "phase", "steps position equity config.strategy_id config.steps config.seed bar", _TABLES
+    )
 
     def __init__(
         self,
@@ -65,6 +80,7 @@ class DryrunSession:
         self._cancel: dict[str, Any] | None = None
         self._strategy_end: dict[str, Any] | None = None
         self._rail_trips = 0
+        self.resources = ExitStack()
 
     @property
     def phase(self) -> SessionPhase:
@@ -75,6 +91,33 @@ class DryrunSession:
     def steps(self) -> int:
         """How many steps were taken."""
         return self._lifecycle.steps
+
+    @property
+    def position(self) -> str:
+        """Units held, negative when short."""
+        return self._execution.books().position
+
+    @property
+    def equity(self) -> str:
+        """Cash and the position at the last close."""
+        return self._execution.books().equity
+
+    @property
+    def bar(self) -> Bar | None:
+        """The bar that was met last, as the strategy sees it."""
+        return self._execution.bar
+
+    @property
+    def open_orders(self) -> tuple[OpenOrder, ...]:
+        """The open orders, oldest first, as the strategy will see them."""
+        return tuple(order.shown() for order in self._execution.ledger.open_orders.values())
+
+    @property
+    def events(self) -> tuple[dict[str, Any], ...]:
+        """The last events, at most :data:`RECENT`, of an event sink that is a list or a deque; of another one, none."""
+        kept = self._journal.event_sink
+        lines = islice(reversed(kept), RECENT) if isinstance(kept, list | deque) else ()
+        return tuple(json.loads(line) for line in lines)[::-1]
 
     def begin(self, *, has_audit_sink: bool, enabled_override: bool) -> None:
         """Open the record, run preflight and load the strategy; called once, by the orchestrator, under the guard.
@@ -163,17 +206,18 @@ class DryrunSession:
             The outcome, whatever it is: a session that failed or was rejected raises nothing here.
         """
         lifecycle = self._lifecycle
-        if lifecycle.steps < self.config.steps:
-            self.cancel(STOPPED_EARLY)
-        if not lifecycle.ended:
-            with self._ending_on_errors():
-                with self._guard:
-                    self._wind_down()
-                # one that session code swallowed
-                if self._guard.attempts:
-                    raise NoLiveViolationError
-        if not lifecycle.ended:
-            self._close()
+        with self.resources:
+            if lifecycle.steps < self.config.steps:
+                self.cancel(STOPPED_EARLY)
+            if not lifecycle.ended:
+                with self._ending_on_errors():
+                    with self._guard:
+                        self._wind_down()
+                    # one that session code swallowed
+                    if self._guard.attempts:
+                        raise NoLiveViolationError
+            if not lifecycle.ended:
+                self._close()
         return self.result()
 
     def result(self) -> DryrunResult:
@@ -217,15 +261,14 @@ class DryrunSession:
     def manifest(self, artifacts: Mapping[str, Any]) -> dict[str, Any]:
         """Return the manifest of the session, given sha256, bytes and lines of each of its files."""
         config, market, chain = self.config, self._market, self._journal.chain
-        imports, sealed = self._source.imports if self._source else {}, config.strategy
-        facts = {"origin": sealed.origin, "class_name": sealed.class_name, "sha256": sealed.sha256}
+        imports = dict(self._source.imports) if self._source else {}
         return build_manifest(
             run_id=self._journal.run_id,
             strategy_id=self._journal.strategy_id,
             status=self._lifecycle.status.value,
             config=config.canonical(),
             market={"source": config.market.source, "sha256": market.sha256, "bars": market.bar_count},
-            strategy={**facts, "imports": dict(imports)},
+            strategy={**config.strategy.model_dump(exclude={"params"}), "imports": imports},
             inputs=self.inputs(),
             artifacts=artifacts,
             audit={"entries": chain.entries, "last_hash": chain.last_hash},
@@ -322,11 +365,10 @@ class DryrunSession:
     def _ending_on_errors(self) -> Iterator[None]:
         try:
             yield
-        except FOREIGN as error:
-            self._abort(error)
         except BaseException as error:
             self._abort(error)
-            raise
+            if not isinstance(error, FOREIGN):
+                raise
 
     def _abort(self, error: BaseException) -> None:
         """End a session that failed; of several failures the first one is its outcome."""
@@ -350,8 +392,8 @@ class DryrunSession:
         rail = broken_rail(error)
         if rail is not None:
             self._rail_trips += 1
-            self._journal.event(EventKind.RAIL_TRIPPED, *rail)
-            self._journal.audit(AuditLevel.ERROR, AuditCode.RAIL_TRIPPED, "a rail tripped", rail._asdict())
+            self._journal.event(EventKind.RAIL_TRIPPED, *rail.values())
+            self._journal.audit(AuditLevel.ERROR, AuditCode.RAIL_TRIPPED, "a rail tripped", rail)
         elif isinstance(error, SinkWriteError):
             self._lifecycle.audit_dead_sink(error)
         elif in_full:

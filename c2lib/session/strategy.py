@@ -12,9 +12,8 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from traceback import walk_tb
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, NamedTuple
 
 from c2lib.core.canon import MAX_INTEGER
@@ -272,26 +271,21 @@ def _is_whole(number: object) -> bool:
     return type(number) is int and 1 <= number <= MAX_INTEGER
 
 
-class _EndingAgain:
-    """A strategy in front of another that ends where a recorded one ended, without asking it or waiting."""
-
-    def __init__(
-        self, factory: StrategyFactory, step: int, error: StrategyEndedError, settings: StrategySettings
-    ) -> None:
-        if step <= 0:
-            raise error
-        self._strategy, self._step, self._error = factory(settings), step, error
-
-    def on_bar(self, bar: Bar, view: PositionView) -> Intents | None:
-        """Ask the strategy, or end as recorded."""
-        if bar.bar_index + 1 >= self._step:
-            raise self._error
-        return self._strategy.on_bar(bar, view)
-
-
 def ending_again(source: StrategySource, end: Mapping[str, Any]) -> StrategySource:
     """Return ``source``, made to end as a manifest's ``inputs.strategy_end`` says: ``step`` 0 while it is made."""
-    error = StrategyEndedError(FailCode(end["code"]))
-    factory = partial(_EndingAgain, source.factory, int(end["step"]), error)
+    error, step = StrategyEndedError(FailCode(end["code"])), int(end["step"])
+
+    def factory(settings: StrategySettings) -> Any:
+        if step <= 0:
+            raise error
+        decide = source.factory(settings).on_bar
+
+        def on_bar(bar: Bar, view: PositionView) -> Intents | None:
+            if bar.bar_index + 1 >= step:
+                raise error
+            return decide(bar, view)
+
+        return SimpleNamespace(on_bar=on_bar)
+
     # what it raises is made here, and not by the strategy, as where a host checks it
     return replace(source, factory=factory, finish=source.finish or (lambda: None))

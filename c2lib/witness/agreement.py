@@ -70,18 +70,16 @@ def compare(logs: Logs) -> None:
 def _path(logs: Logs) -> None:
     """Expect the snapshots of the path of phases, at the events at which it moved."""
     moves, states = logs.audit.moves, logs.snapshots.states
-    expected = _expected_states(moves)
+    paths = [moves]
     if logs.audit.closed_twice:
         # one of the two ends was never made, but its snapshot may have been taken by then
         before = [move for move in moves if SessionPhase(move.after) not in SESSION_ENDS]
-        if states == _expected_states([*before, *moves[len(before) :][:1]]):
-            return
-        expected = _expected_states([*before, *moves[-1:]])
-    for line, sides in enumerate(zip_longest(expected, states), start=1):
-        if sides[0] != sides[1]:
-            wanted, seen = map(_state, sides)
-            logs.snapshots.findings.add(_STATUS, Artifact.SNAPSHOTS, line, expected=wanted, seen=seen)
-            return
+        paths = [[*before, *end] for end in (moves[len(before) :][:1], moves[-1:])]
+    expected = [_expected_states(path) for path in paths]
+    if states not in expected:
+        texts = zip_longest(map(str, expected[-1]), map(str, states), fillvalue="no snapshot")
+        line, wanted, seen = next((line, *pair) for line, pair in enumerate(texts, 1) if pair[0] != pair[1])
+        logs.snapshots.findings.add(_STATUS, Artifact.SNAPSHOTS, line, expected=wanted, seen=seen)
 
 
 def _closing(logs: Logs) -> None:
@@ -173,8 +171,8 @@ def _control_totals(logs: Logs, metrics: Mapping[str, Any]) -> None:
         file.add(_COUNTER, f"audit_events {low} to {high}", seen)
         return
     known = audit.tail[: seen - low]
-    retries = audit.end_retries + sum(entry.retries for entry in known)
-    last_ts = known[-1].ts if known else audit.end_ts
+    retries = audit.end_retries + sum(count for _, count in known)
+    last_ts = known[-1][0] if known else audit.end_ts
     file.expect(_COUNTER, metrics, {"sink_retries": retries, "last_audit_event_ts": last_ts})
     if snapshot and seen == high:
         logs.snapshots.expect(_COUNTER, snapshot, {"sink_retries": retries})
@@ -214,9 +212,3 @@ def _expected_states(moves: Iterable[PhaseMove]) -> list[State]:
         if status != expected[-1].status:
             expected.append(State(status, move.after, move.ts_sim))
     return expected
-
-
-def _state(state: State | None) -> str:
-    if state is None:
-        return "no snapshot"
-    return f"{state.status} in {state.phase} after {state.events_emitted} events"

@@ -8,9 +8,9 @@ and the last move counts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from c2lib.core.canon import GENESIS_HASH, sha256_hex
 from c2lib.core.contract import AUDIT_FIELDS
@@ -44,20 +44,13 @@ class PhaseMove:
     retries: int = 0
 
 
-class RetryEntry(NamedTuple):
-    """A ``C2_SINK_WRITE_RETRY``: its time and how many retries it stands for."""
-
-    ts: str
-    retries: int
-
-
 class AuditLog(LineLog):
     """The audit trail so far.
 
     ``retries`` counts writes tried again; ``end_entries``, ``end_retries`` and ``end_ts`` are how many lines and
-    retries there were at the last phase move, and its time, ``tail`` is what came after it. ``canary_layer`` is the
-    NO-LIVE layer that the canary found to hold, ``None`` when it found none; ``dead_sinks`` names the sinks that failed
-    for good; ``closed_twice`` says that a NO-LIVE violation came late.
+    retries there were at the last phase move, and its time; ``tail`` has time and retries of each entry about them that
+    came after it. ``canary_layer`` is the NO-LIVE layer that the canary found to hold, ``None`` when it found none;
+    ``dead_sinks`` names the sinks that failed for good; ``closed_twice`` says that a NO-LIVE violation came late.
 
     >>> log = AuditLog(Findings())
     >>> log.phase.value, log.moves
@@ -65,31 +58,22 @@ class AuditLog(LineLog):
     """
 
     number = "seq"
+    retries = failed_checks = end_entries = end_retries = 0
+    last_hash = GENESIS_HASH
+    phase = _before_end = SessionPhase.INIT
+    first_ts: str | None = None
+    end_ts: str | None = None
+    canary_layer: str | None = None
+    closed_twice = False
+    _known_hash: str | None = GENESIS_HASH
 
     def __init__(self, findings: Findings) -> None:
         super().__init__(Artifact.AUDIT.value, AUDIT_FIELDS, findings)
-        self.retries = 0
-        self.last_hash = GENESIS_HASH
         self.counts: Counter[str] = Counter()
-        self.phase = SessionPhase.INIT
         self.moves: list[PhaseMove] = []
         self.stop_meta: Mapping[str, Any] = {}
-        self.first_ts: str | None = None
-        self.failed_checks = 0
-        self.canary_layer: str | None = None
         self.dead_sinks: dict[str, None] = {}
-        self.closed_twice = False
-        self.end_entries = self.end_retries = 0
-        self.end_ts: str | None = None
-        self.tail: list[RetryEntry] = []
-        self._before_end = SessionPhase.INIT
-        self._known_hash: str | None = GENESIS_HASH
-        self._handlers: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
-            AuditCode.PHASE_TRANSITION: self._moved,
-            AuditCode.SINK_WRITE_RETRY: self._retried,
-            AuditCode.SINK_WRITE_FAILED: self._sink_failed,
-            AuditCode.PREFLIGHT_CHECK: self._preflight,
-        }
+        self.tail: list[tuple[str, int]] = []
 
     def value(self, number: int, data: bytes) -> dict[str, Any] | None:
         """Return the entry of a line, its place in the chain checked, or ``None`` when it cannot be used."""
@@ -106,30 +90,36 @@ class AuditLog(LineLog):
         return entry
 
     def _fold(self, value: Mapping[str, Any]) -> None:
-        code = value["code"]
-        self._order(value)
+        code, meta, first = value["code"], value["meta"], self.line == 1
+        self.in_time("ts", value)
+        self.first_ts = self.last_ts if first else self.first_ts
+        opens = code == AuditCode.DRYRUN_START
+        self.require(opens is first, _SEQUENCE, "C2_DRYRUN_START as the first entry and no other", code)
+        in_place = self.phase not in SESSION_ENDS or self._may_follow_the_end(code)
+        self.require(in_place, _SEQUENCE, "only writes tried again after the last phase move", code)
         self.counts[code] += 1
-        if code == AuditCode.DRYRUN_STOP:
-            self.stop_meta = value["meta"]
-        elif code == FailCode.NO_LIVE_VIOLATION:
-            self.closed_twice = self.closed_twice or self.phase in SESSION_ENDS
-        elif code in self._handlers:
-            self._handlers[code](value)
+        match code:
+            case AuditCode.DRYRUN_STOP:
+                self.stop_meta = meta
+            case FailCode.NO_LIVE_VIOLATION:
+                self.closed_twice = self.closed_twice or self.phase in SESSION_ENDS
+            case AuditCode.PHASE_TRANSITION:
+                self._moved(meta, value["entry_hash"])
+            case AuditCode.SINK_WRITE_RETRY:
+                self._retried(meta.get("retries"))
+            case AuditCode.SINK_WRITE_FAILED:
+                self._sink_failed(meta.get("sink"))
+            case AuditCode.PREFLIGHT_CHECK:
+                self.failed_checks += meta.get("passed") is not True
+                if meta.get("check") == NO_LIVE_CHECK:
+                    layer = meta.get("layer", HOOK_LAYER) if meta.get("passed") is True else None
+                    self.canary_layer = layer if isinstance(layer, str) else None
 
     def finish(self) -> None:
         """Report what only the end of the file shows."""
         self.require(self.phase in SESSION_ENDS, _PATH, "a path that reaches an end phase", self.phase)
         expected, seen = 1 + self.closed_twice, self.counts[AuditCode.DRYRUN_STOP]
         self.require(expected == seen or bool(self.dead_sinks), _SEQUENCE, f"{expected} C2_DRYRUN_STOP", seen)
-
-    def _order(self, entry: Mapping[str, Any]) -> None:
-        code, first = entry["code"], self.line == 1
-        self.in_time("ts", entry)
-        self.first_ts = self.last_ts if first else self.first_ts
-        opens = code == AuditCode.DRYRUN_START
-        self.require(opens is first, _SEQUENCE, "C2_DRYRUN_START as the first entry and no other", code)
-        in_place = self.phase not in SESSION_ENDS or self._may_follow_the_end(code)
-        self.require(in_place, _SEQUENCE, "only writes tried again after the last phase move", code)
 
     def _may_follow_the_end(self, code: str) -> bool:
         if self.dead_sinks or code in (AuditCode.SINK_WRITE_RETRY, AuditCode.SINK_WRITE_FAILED):
@@ -138,8 +128,7 @@ class AuditLog(LineLog):
             return code == FailCode.NO_LIVE_VIOLATION
         return code in (AuditCode.DRYRUN_STOP, AuditCode.PHASE_TRANSITION)
 
-    def _moved(self, entry: Mapping[str, Any]) -> None:
-        meta = entry["meta"]
+    def _moved(self, meta: Mapping[str, Any], entry_hash: str) -> None:
         try:
             before, after = SessionPhase(meta["from"]), SessionPhase(meta["to"])
             trigger, ts_sim = SessionTrigger(meta["trigger"]), meta["ts_sim"]
@@ -150,13 +139,13 @@ class AuditLog(LineLog):
             return
         self._follow(before, after, trigger)
         self.phase = after
-        self.end_entries, self.end_retries, self.end_ts = self.emitted, self.retries, entry["ts"]
+        self.end_entries, self.end_retries, self.end_ts = self.emitted, self.retries, self.last_ts
         self.tail.clear()
         last = self.moves[-1].ts_sim if self.moves else 0
         self.require(ts_sim >= last, _SEQUENCE, f"ts_sim {last} or more", ts_sim)
         if len(self.moves) < MAX_MOVES:
             names = (before.value, after.value, trigger.value)
-            self.moves.append(PhaseMove(*names, ts_sim, entry["entry_hash"], self.retries))
+            self.moves.append(PhaseMove(*names, ts_sim, entry_hash, self.retries))
 
     def _follow(self, before: SessionPhase, after: SessionPhase, trigger: SessionTrigger) -> None:
         current, checks, failed = self.phase, self.counts[AuditCode.PREFLIGHT_CHECK], self.failed_checks
@@ -171,27 +160,17 @@ class AuditLog(LineLog):
             self.add(_PATH, "preflight checks before it, all passed", f"{failed} of {checks} failed")
         self._before_end = before
 
-    def _retried(self, entry: Mapping[str, Any]) -> None:
-        retries = entry["meta"].get("retries")
+    def _retried(self, retries: Any) -> None:
         if type(retries) is not int or retries < 1:
             self.add(_FORM, "meta.retries of 1 or more", retries)
             retries = 1
         self.retries += retries
         if self.phase in SESSION_ENDS and len(self.tail) < MAX_TAIL:
-            self.tail.append(RetryEntry(entry["ts"], retries))
+            self.tail.append((self.last_ts, retries))
 
-    def _sink_failed(self, entry: Mapping[str, Any]) -> None:
-        sink = entry["meta"].get("sink")
+    def _sink_failed(self, sink: Any) -> None:
         name = sink if isinstance(sink, str) and sink in set(Artifact) else self.file
         if name not in self.dead_sinks:
             self.dead_sinks[name] = None
             expected, seen = "a sink that took every line", "one that failed for good"
             self.findings.add(FindingCode.INCOMPLETE_RUN, name, expected=expected, seen=seen)
-
-    def _preflight(self, entry: Mapping[str, Any]) -> None:
-        meta = entry["meta"]
-        passed = meta.get("passed") is True
-        self.failed_checks += not passed
-        if meta.get("check") == NO_LIVE_CHECK:
-            layer = meta.get("layer", HOOK_LAYER)
-            self.canary_layer = layer if passed and isinstance(layer, str) else None

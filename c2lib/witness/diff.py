@@ -15,11 +15,12 @@ from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from c2lib.core.contract import EVENT_FIELDS
 from c2lib.core.errors import RunPathError
 from c2lib.core.redaction import redact_secrets
+from c2lib.core.rich import Look, RichRows
 from c2lib.core.text import ABSENT, field_differences, first_difference, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact, EventKind
 from c2lib.witness.align import Alignment, Line, side_by_side, steps
@@ -51,6 +52,9 @@ _NAMED_HASH = re.compile(f'"(?:{"|".join(_OF_THE_NAME)})":"[0-9a-f]{{64}}"'.enco
 
 _LESSER = _HASHES | {"seq", "ts_sim", "ts_utc", "ts", "client_order_id", "broker_order_id", "fill_id"}
 """Fields of an event or audit entry that make no line differ, and are named where nothing else differs."""
+
+_FIELDS, _COUNTS = "name a b", "kind same differing only_a only_b"
+_TABLES = {"causes": _FIELDS, "events.counts": _COUNTS, "audit.counts": _COUNTS, "ending": _FIELDS}
 
 
 class Outcome(StrEnum):
@@ -97,6 +101,8 @@ class LineDifference:
         facts = "".join(f" {name}={value}" for name, value in self.facts.items())
         return f"{self.kind}{bar} ({lines}){facts}" + "".join(f"; {field.text()}" for field in self.fields)
 
+    __str__ = text
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -137,14 +143,18 @@ class RunSide:
     damage: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RunDiff:
+@dataclass(frozen=True, slots=True, repr=False)
+class RunDiff(RichRows):
     """Whether, where and why two runs differ, and what follows from it.
 
     ``causes`` are the fields of config, market, strategy, inputs and behaviour version that differ, or those of
     ``SESSION_START`` where a manifest is missing. ``ending`` compares stop reason, books, codes, statuses and metrics.
     ``files`` are those that are not the same, ``notes`` say what could not be compared.
     """
+
+    _look: ClassVar[Look] = Look(
+        "a.run_id", "outcome", "same b.run_id a.status b.status events.first files notes a.damage b.damage", _TABLES
+    )
 
     a: RunSide
     b: RunSide

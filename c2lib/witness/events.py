@@ -26,15 +26,15 @@ _FIRST_KINDS = frozenset({EventKind.SESSION_START, EventKind.REJECTED, EventKind
 _LAST_KINDS = frozenset({EventKind.SESSION_STOP, EventKind.REJECTED})
 """After which no event may stand."""
 
-_REFERENCES = {
-    EventKind.SESSION_START: "session_start",
-    EventKind.SESSION_STOP: "session_stop",
-    EventKind.REJECTED: "rejected",
-    EventKind.RAIL_TRIPPED: "rail_tripped",
-    EventKind.FILL: "first_fill",
-}
 # plain texts, whose hash costs less than that of an enum's member
-_REMEMBERED = frozenset(kind.value for kind in (*_REFERENCES, EventKind.RECONCILED))
+_FILL, _RECONCILED = EventKind.FILL.value, EventKind.RECONCILED.value
+_REFERENCES = {
+    EventKind.SESSION_START.value: "session_start",
+    EventKind.SESSION_STOP.value: "session_stop",
+    EventKind.REJECTED.value: "rejected",
+    EventKind.RAIL_TRIPPED.value: "rail_tripped",
+    _FILL: "first_fill",
+}
 
 
 class Event(NamedTuple):
@@ -60,6 +60,8 @@ class EventLog(LineLog):
     (1, {})
     """
 
+    event_id = ""
+
     def __init__(self, findings: Findings, run: RunName, observer: Observer | None = None) -> None:
         super().__init__(Artifact.EVENTS.value, EVENT_FIELDS, findings)
         self.counts: Counter[str] = Counter()
@@ -74,28 +76,22 @@ class EventLog(LineLog):
 
     def take_block(self, number: int, block: bytes) -> None:
         r"""Take the next lines in, joined by ``\n``; ``number`` is that of the first."""
-        recognise, folds, counts, observer = self._recognise, self.books.folds, self.counts, self._observer
-        for line in block.decode(errors="surrogateescape").split("\n"):
+        folds, recognise = self.books.folds, self._recognise
+        for at, line in enumerate(block.decode(errors="surrogateescape").split("\n"), number):
             recognised = recognise(line, self._next, self.last_ts) if recognise else None
-            if recognised is None:
-                self.take(number, line.encode(errors="surrogateescape"))
-                recognise = self._recognise
-                if self.findings.full(self.file):
-                    return
-            else:
+            if recognised:
                 # nothing is wrong with the line by itself: what is left is to fold it
-                kind, event_id, self.last_ts, values = recognised
-                self.line, self.event_id = number, event_id
+                kind, self.event_id, self.last_ts, values = recognised
+                self.line = at
                 self.emitted += 1
                 self._next += 1
-                self.before_last_kind, self.last_kind = self.last_kind, kind
-                counts[kind] += 1
-                if kind in _REMEMBERED:
-                    self._remember(kind, event_id, values)
                 folds[kind](values)
-                if observer is not None:
-                    observer(Event(kind, event_id, self._next - 1, self.last_ts, values), self.books)
-            number += 1
+                self._count(kind, values)
+            else:
+                self.take(at, line.encode(errors="surrogateescape"))
+                recognise = self._recognise
+                if self.findings.full(self.file):
+                    break
 
     def value(self, number: int, data: bytes) -> dict[str, Any] | None:
         """Return the event of a line, its identity checked, or ``None`` when it cannot be used."""
@@ -116,33 +112,33 @@ class EventLog(LineLog):
         self.in_time("ts_utc", value)
         self.first_ts = self.first_ts or self.last_ts
         self._place(kind)
-        self.counts[kind] += 1
-        values = values_of(kind, payload)
-        self._remember(kind, value["event_id"], values)
         self.books.apply(kind, payload)
-        if self._observer is not None:
-            self._observer(Event(kind, value["event_id"], value["ts_sim"], self.last_ts, values), self.books)
+        self._count(kind, values_of(kind, payload))
         # behind the last event no line is good
-        known = self._recognise or recogniser_of(self._name.run_id, self._name.strategy_id)
-        self._recognise = None if kind in _LAST_KINDS else known
+        known = None if kind in _LAST_KINDS else recogniser_of(self._name.run_id, self._name.strategy_id)
+        self._recognise = known
 
     def _place(self, kind: str) -> None:
-        first = not self.last_kind
-        if first and kind not in _FIRST_KINDS and self.emitted == 1:
-            self.add(_SEQUENCE, "SESSION_START or REJECTED first", kind)
-        elif not first and kind in (EventKind.SESSION_START, EventKind.REJECTED):
+        last = self.last_kind
+        if last and kind in (EventKind.SESSION_START, EventKind.REJECTED):
             self.add(_SEQUENCE, f"{kind} as the first event", kind)
-        elif self.last_kind in _LAST_KINDS:
-            self.add(_SEQUENCE, f"no event after {self.last_kind}", kind)
-        self.before_last_kind, self.last_kind = self.last_kind, kind
+        elif last in _LAST_KINDS:
+            self.add(_SEQUENCE, f"no event after {last}", kind)
+        elif self.emitted == 1 and kind not in _FIRST_KINDS:
+            self.add(_SEQUENCE, "SESSION_START or REJECTED first", kind)
 
-    def _remember(self, kind: str, event_id: str, values: Values) -> None:
+    def _count(self, kind: str, values: Values) -> None:
+        """Count an event that was folded, and show it to the observer."""
+        self.before_last_kind, self.last_kind = self.last_kind, kind
+        self.counts[kind] += 1
         if kind in _REFERENCES:
-            self.references.setdefault(_REFERENCES[EventKind(kind)], event_id)
-        if kind == EventKind.FILL:
-            self.references["last_fill"] = event_id
-        elif kind == EventKind.RECONCILED and not values[5]:
+            self.references.setdefault(_REFERENCES[kind], self.event_id)
+            if kind == _FILL:
+                self.references["last_fill"] = self.event_id
+        elif kind == _RECONCILED and not values[5]:
             self.clean_reconciled_ts = self.last_ts
+        if self._observer is not None:
+            self._observer(Event(kind, self.event_id, self._next - 1, self.last_ts, values), self.books)
 
 
 def is_own_start(line: bytes | None) -> bool:

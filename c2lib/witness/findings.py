@@ -74,6 +74,8 @@ class Finding:
         return {**asdict(self), "code": self.code.value}
 
 
+FINDING_COLUMNS = "code file line event_id expected seen"
+
 MAX_PER_FILE = 1000
 """Most findings of one file that are kept one by one; a file that has them is read no further."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +22,7 @@ from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind
 from c2lib.witness.events import EventLog, is_own_start
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import MAX_DECIMAL, MAX_LINE, JsonError, LineLog, RunName, strict_decoder, strict_json
+from c2lib.witness.lines import MAX_DECIMAL, JsonError, LineLog, RunName, strict_json
 from c2lib.witness.reader import FileFacts
 from c2lib.witness.snapshots import GROWING, MAX_STATES, STATUSES_OF_CODE
 
@@ -111,7 +112,7 @@ def _float(text: str) -> FloatText:
     return FloatText(text)
 
 
-_DECODER = strict_decoder(_float)
+_strict_json = partial(strict_json, parse_float=_float)
 
 
 def text_of(value: Any) -> str:
@@ -139,7 +140,7 @@ def keeps_runbook_contract(audit: bytes | None, snapshot: bytes | None) -> bool:
     own = []
     for artifact, data in ((_AUDIT, audit), (_SNAPSHOTS, snapshot)):
         with suppress(JsonError):
-            value = strict_json(data or b"", MAX_LINE, _DECODER)
+            value = _strict_json(data or b"")
             if isinstance(value, dict) and value:
                 own.append(bool(value.keys() & _OWN_FIELDS[artifact]))
     return bool(own) and not any(own)
@@ -149,6 +150,7 @@ class RunbookFile(LineLog):
     """One file of another program: what is provably wrong with its lines becomes findings, the rest is listed."""
 
     closed = False
+    parse = staticmethod(_strict_json)
     text = staticmethod(text_of)
     _floats = _unread_times = 0
     _last_time: tuple[datetime, str] | None = None
@@ -159,10 +161,6 @@ class RunbookFile(LineLog):
         self.known = {field.name for field in _FIELDS[artifact]}
         self._seen: set[str] = set()
         self._strange: Counter[str] = Counter()
-
-    def parse(self, data: bytes) -> Any:
-        """Return the value of a line, a float as :class:`FloatText`; raise :class:`JsonError`."""
-        return strict_json(data, MAX_LINE, _DECODER)
 
     def well_formed(self, fields: Iterable[Field], value: Mapping[str, Any], *, closed: bool) -> bool:
         """Whether an object has its fields; also counts what :meth:`unchecked` lists."""

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from unicodedata import is_normalized
 
@@ -25,16 +24,13 @@ MAX_OBJECT = 64 << 20
 """Longest manifest, in bytes: the readings of an injected clock stand in it, one for each step at worst."""
 
 MAX_BRACKETS = MAX_OBJECT // 32
-"""Most brackets of one JSON text: each reading of a clock, in the longest manifest, has one in more than 32 bytes."""
+"""Most brackets that open in one JSON text: a reading of a clock has one in more than 32 bytes of a manifest."""
 
 MAX_INTEGER_CHARS = 17
 """Most characters of an integer, its sign included; more is far beyond what an artifact may hold."""
 
 MAX_PROBLEMS = 100
 """Most fields of one object that are found wrong."""
-
-_TEXT = re.compile(rb'"[^"]*"?')
-_PLAIN = bytes(set(range(256)) - set(b'"[]{}'))
 
 
 class JsonError(ValueError):
@@ -58,67 +54,57 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def strict_decoder(parse_float: Callable[[str], Any] = float) -> json.JSONDecoder:
-    """Return a decoder of strict JSON; ``parse_float`` says what becomes of a float's text."""
-    return json.JSONDecoder(
-        parse_float=parse_float, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object
-    )
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = list(chain.from_iterable(inner))
+    return any(isinstance(item, dict | list) for item in level)
 
 
-_DECODER = strict_decoder()
-
-
-def _is_deep(data: bytes) -> bool:
-    # without its escapes a text ends at the next quote; whole passes, since going token by token takes a minute
-    bare = data.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _PLAIN)
-    # two quotes side by side leave what stands around them inside or outside, as it was
-    bare = bare.replace(b'""', b"")
-    depth = 0
-    for bracket in _TEXT.sub(b"", bare):
-        depth += 1 if bracket in b"[{" else -1
-        if not 0 <= depth <= MAX_DEPTH:
-            # one that closes what was never open is no JSON: the parser says so
-            return depth > 0
-    return False
-
-
-def strict_json(data: bytes, limit: int = MAX_LINE, decoder: json.JSONDecoder = _DECODER) -> Any:
+def strict_json(data: bytes, parse_float: Callable[[str], Any] = float) -> Any:
     """Return the value of JSON bytes, or raise :class:`JsonError`.
 
-    Floats are JSON: they are returned, as ``decoder`` makes them, and the contract refuses them.
+    Floats are JSON: they are returned, as ``parse_float`` makes them of their texts, and the contract refuses them.
     """
-    if len(data) > limit:
-        raise JsonError(f"is longer than {limit} bytes")
     if data.startswith(codecs.BOM_UTF8):
         raise JsonError("begins with a byte order mark")
     # with no more opening brackets than that, in texts or outside, it cannot be nested deeper
-    opening, closing = data.count(b"[") + data.count(b"{"), data.count(b"]") + data.count(b"}")
-    if max(opening, closing) > MAX_BRACKETS:
+    opening = data.count(b"[") + data.count(b"{")
+    if opening > MAX_BRACKETS:
         raise JsonError(f"has more than {MAX_BRACKETS} brackets")
-    if opening > MAX_DEPTH and _is_deep(data):
-        raise JsonError(f"is nested deeper than {MAX_DEPTH}")
     try:
-        return decoder.decode(data.decode())
+        value = json.loads(
+            data.decode(),
+            parse_float=parse_float,
+            parse_int=_integer,
+            parse_constant=_constant,
+            object_pairs_hook=_object,
+        )
+        # what Python itself finds too deep is deeper than that
+        if opening <= MAX_DEPTH or not _is_deep(value):
+            return value
+    except RecursionError:
+        pass
     except UnicodeDecodeError as error:
         raise JsonError(f"is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         raise JsonError(f"is no JSON: {error.msg} at character {error.pos}") from None
+    raise JsonError(f"is nested deeper than {MAX_DEPTH}")
 
 
 encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 """The canonical text of a value that is known to have one."""
 
 
-def _doubtful(text: str) -> int:
-    if len(text) > MAX_INTEGER_CHARS or not text.lstrip("-").isdigit() or abs(int(text)) > MAX_INTEGER:
-        raise ValueError("a number for the strict check")
-    return int(text)
+def _certain(text: str) -> int:
+    value = int(text)
+    if abs(value) > MAX_INTEGER:
+        raise ValueError("an integer for the strict check")
+    return value
 
 
-_CERTAIN = json.JSONDecoder(parse_float=_doubtful, parse_constant=_doubtful).decode
-_CERTAIN_OF_LONG = json.JSONDecoder(parse_int=_doubtful, parse_float=_doubtful, parse_constant=_doubtful).decode
-_has_long_integer = re.compile(r"[:,\[]-?[0-9]{16}").search
-"""Whether a text may have an integer that is not below 2**53 beyond doubt, written as canonical JSON writes it."""
+_CERTAIN = json.JSONDecoder(parse_int=_certain, parse_float=_certain, parse_constant=_certain).decode
 
 
 def canonical_object(data: bytes) -> dict[str, Any] | None:
@@ -130,7 +116,7 @@ def canonical_object(data: bytes) -> dict[str, Any] | None:
         return None
     try:
         text = data.decode()
-        value = (_CERTAIN_OF_LONG if _has_long_integer(text) else _CERTAIN)(text)
+        value = _CERTAIN(text)
     except ValueError:
         return None
     certain = type(value) is dict and encode(value) == text and (text.isascii() or is_normalized("NFC", text))
@@ -143,10 +129,9 @@ MAX_DECIMAL = 400
 
 def field_problem(field: Field, value: Any) -> str | None:
     """Return what is wrong with ``value`` in ``field``, or ``None``."""
-    problem = field.problem_with(value)
-    if problem is None and field.kind is FieldKind.DECIMAL and value is not None and len(value) > MAX_DECIMAL:
+    if field.kind is FieldKind.DECIMAL and isinstance(value, str) and len(value) > MAX_DECIMAL:
         return f"has more than {MAX_DECIMAL} characters"
-    return problem
+    return field.problem_with(value)
 
 
 def is_decimal(value: Any) -> bool:
@@ -179,19 +164,18 @@ def at(value: Any, *path: str) -> Any:
 class RunName:
     """The run and strategy that all files of a directory must name; the first line that names them counts."""
 
-    def __init__(self) -> None:
-        self.run_id = self.strategy_id = ""
-        self.known = False
+    run_id = strategy_id = ""
+    known = False
 
     def check(self, value: Mapping[str, Any], place: FileFindings) -> None:
-        """Record a finding at the line of ``place`` when ``value`` names another run, or else another strategy."""
+        """Record a finding at ``place`` when ``value`` names another run, or else another strategy."""
+        run_id, strategy_id = value["run_id"], value["strategy_id"]
         if not self.known:
-            self.run_id, self.strategy_id, self.known = value["run_id"], value["strategy_id"], True
-        for name in ("run_id", "strategy_id"):
-            if value[name] != getattr(self, name):
-                expected, seen = getattr(self, name), value[name]
-                place.findings.add(FindingCode.WRONG_RUN, place.file, place.line, expected=expected, seen=seen)
-                break
+            self.run_id, self.strategy_id, self.known = run_id, strategy_id, True
+        if run_id != self.run_id:
+            place.add(FindingCode.WRONG_RUN, self.run_id, run_id)
+        elif strategy_id != self.strategy_id:
+            place.add(FindingCode.WRONG_RUN, self.strategy_id, strategy_id)
 
 
 class LineCheck(FileFindings):
@@ -208,14 +192,10 @@ class LineCheck(FileFindings):
 
     closed = True
     """Whether a line may have no other fields."""
+    parse: Callable[[bytes], Any] = staticmethod(strict_json)
+    text: Callable[[Any], str] = staticmethod(canonical_json)
 
-    def __init__(
-        self,
-        file: str,
-        fields: Iterable[Field],
-        findings: Findings,
-        run: RunName | None = None,
-    ) -> None:
+    def __init__(self, file: str, fields: Iterable[Field], findings: Findings, run: RunName | None = None) -> None:
         super().__init__(file, findings)
         self._fields = tuple(fields)
         self._run = run
@@ -263,14 +243,6 @@ class LineCheck(FileFindings):
         """Record a finding for each field of ``value``, by its dotted name, that is not as ``expected``."""
         for name, wanted in expected.items():
             self.same(code, name, wanted, at(value, *name.split(".")))
-
-    def parse(self, data: bytes) -> Any:
-        """Return the value of a line; raise :class:`JsonError`."""
-        return strict_json(data, MAX_OBJECT)
-
-    def text(self, value: Any) -> str:
-        """Return the canonical text of a value; raise :class:`CanonicalFormError`."""
-        return canonical_json(value)
 
 
 class LineLog(LineCheck):

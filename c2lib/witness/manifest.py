@@ -75,11 +75,12 @@ class ManifestCheck(LineCheck):
 
     def _shape(self, name: str, value: Any, keys: Iterable[str]) -> None:
         """Expect an object with exactly these keys."""
-        wanted, names = set(keys), value.keys() if isinstance(value, dict) else set()
-        problems = [f"{key} is missing" for key in sorted(wanted - names)]
-        problems += [f"{key} is no field of the contract" for key in sorted(names - wanted)]
-        for problem in problems if isinstance(value, dict) else ["no object"]:
-            self._broken(f"{name} by the contract", problem)
+        if not isinstance(value, dict):
+            self._broken(f"{name} by the contract", "no object")
+            return
+        for key in sorted(value.keys() ^ set(keys)):
+            problem = "is no field of the contract" if key in value else "is missing"
+            self._broken(f"{name} by the contract", f"{key} {problem}")
 
     def _seal(self, sealed: Iterable[Artifact]) -> None:
         """Recompute what the manifest says of itself."""

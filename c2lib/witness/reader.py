@@ -9,9 +9,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -138,9 +137,9 @@ class ArtifactFile:
         self, findings: Findings, marks: Mapping[int, bytes] | None
     ) -> Generator[tuple[int, bytes], None, FileFacts]:
         """Yield the blocks; ``marks`` are those of an earlier reading, ``None`` makes them."""
-        digest, size, number = hashlib.sha256(), 0, 1
-        begun: list[bytes] = []
-        length, planned = 0, os.fstat(self._descriptor).st_size
+        digest, size, number, planned = hashlib.sha256(), 0, 1, os.fstat(self._descriptor).st_size
+        # the line that has begun; of one that is too long only how many bytes were dropped
+        begun, dropped = bytearray(), 0
         while chunk := os.pread(self._descriptor, min(max(_FIRST, size), _CHUNK), size):
             digest.update(chunk)
             size += len(chunk)
@@ -150,18 +149,22 @@ class ArtifactFile:
                 self._first_read(chunk, size, digest)
             elif marks.get(size) != digest.copy().digest():
                 raise OSError(errno.EIO, "altered")
-            end = chunk.rfind(b"\n")
-            if end >= 0:
+            whole, end, rest = chunk.rpartition(b"\n")
+            if end:
                 if not findings.full(self.name):
-                    yield from self._whole(number, begun, length, chunk[:end], findings)
+                    begun += whole
+                    yield from self._lines(number, bytes(begun), dropped, findings)
                 number += chunk.count(b"\n")
-                begun, length = [], 0
-            length = self._keep(begun, length, chunk[end + 1 :])
-        if length:
+                begun, dropped = bytearray(), 0
+            begun += rest
+            if len(begun) > self.limit:
+                begun, dropped = bytearray(), dropped + len(begun)
+        unended = bool(begun or dropped)
+        if unended:
             findings.add(FindingCode.MALFORMED_LINE, self.name, number, expected="a line that ends", seen="no line end")
             if not findings.full(self.name):
-                yield from self._whole(number, begun, length, b"", findings)
-        findings.ended(self.name, number - (not length))
+                yield from self._lines(number, bytes(begun), dropped, findings)
+        findings.ended(self.name, number - (not unended))
         return FileFacts(digest.hexdigest(), size, number - 1)
 
     def _first_read(self, chunk: bytes, size: int, digest: hashlib._Hash) -> None:
@@ -171,31 +174,19 @@ class ArtifactFile:
         if self.progress is not None:
             self.progress(len(chunk))
 
-    def _keep(self, begun: list[bytes], length: int, part: bytes) -> int:
-        """Add ``part`` to a line that was begun, unless the line is too long already; return its length."""
-        length += len(part)
-        if length > self.limit:
-            begun.clear()
-        else:
-            begun.append(part)
-        return length
-
-    def _whole(
-        self, number: int, begun: list[bytes], length: int, rest: bytes, findings: Findings
-    ) -> Iterator[tuple[int, bytes]]:
-        """Yield the line that was begun and has ``length`` so far, with ``rest``: its own and further whole lines."""
+    def _lines(self, number: int, data: bytes, dropped: int, findings: Findings) -> Iterator[tuple[int, bytes]]:
+        """Yield those of the lines that are not too long; so many bytes of the first were dropped."""
         more = b"\n"
-        while more and length + len(rest) > self.limit:
-            first, more, rest = rest.partition(b"\n")
-            length = self._keep(begun, length, first)
-            if length <= self.limit:
-                yield number, b"".join(begun)
+        while more and dropped + len(data) > self.limit:
+            line, more, data = data.partition(b"\n")
+            if (length := dropped + len(line)) <= self.limit:
+                yield number, line
             else:
                 expected = f"a line of at most {self.limit} bytes"
                 findings.add(FindingCode.MALFORMED_LINE, self.name, number, expected=expected, seen=f"{length} bytes")
-            begun, length, number = [], 0, number + 1
+            dropped, number = 0, number + 1
         if more:
-            yield number, b"".join((*begun, rest))
+            yield number, data
 
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -216,7 +207,7 @@ class Folder:
                 self.descriptor = os.open(self.path, _DIRECTORY)
                 closing.callback(os.close, self.descriptor)
                 self.name = Path(self.path).resolve().name
-                self.entries = frozenset(_names(self.descriptor))
+                self.entries = _entries(self.descriptor)
             except OSError as error:
                 problem = f"is no directory that can be read ({why(error)}): name a run directory"
                 raise RunPathError(f"{self.path} {problem}") from None
@@ -226,7 +217,7 @@ class Folder:
         self.has_manifest = Artifact.MANIFEST in self.entries
         self.is_staging = self.name.startswith(STAGING_PREFIX)
         self.missing = tuple(artifact.value for artifact in SEALED_BY_MANIFEST if artifact not in self.entries)
-        self.others = sorted(self.entries - _FILES - {EVIDENCE_DIR})
+        self.others = sorted(self.entries.keys() - _FILES - {EVIDENCE_DIR})
 
     def __enter__(self) -> Folder:
         return self
@@ -243,8 +234,11 @@ class Folder:
 
     def size(self) -> int:
         """Return how many bytes there are to read, as far as that is known beforehand."""
-        facts = (_stat(self.descriptor, name) for name in self.entries & {*SEALED_BY_MANIFEST, Artifact.MANIFEST})
-        return sum(found.st_size for found in facts if found)
+        size = 0
+        for name in self.entries.keys() & {*SEALED_BY_MANIFEST, Artifact.MANIFEST}:
+            with suppress(OSError):
+                size += os.stat(name, dir_fd=self.descriptor, follow_symlinks=False).st_size
+        return size
 
     def small(self, name: str, limit: int, findings: Findings) -> tuple[bytes, FileFacts] | None:
         """Return a file of at most ``limit`` bytes, whatever they are, with its facts; ``None`` without one."""
@@ -262,12 +256,12 @@ class Folder:
 
     def check_names(self, findings: Findings) -> None:
         """Record everything that does not belong into a run directory."""
-        for name in sorted(self.entries):
+        for name, is_regular in self.entries.items():
             if name == EVIDENCE_DIR:
                 self._check_evidence(findings)
             elif name not in _FILES:
                 findings.add(FindingCode.UNEXPECTED_FILE, name)
-            elif name == Artifact.ENVIRONMENT and not _is_regular(self.descriptor, name):
+            elif name == Artifact.ENVIRONMENT and not is_regular:
                 findings.add(FindingCode.UNREADABLE_FILE, name, expected="a regular file", seen="something else")
 
     def _check_evidence(self, findings: Findings) -> None:
@@ -275,28 +269,17 @@ class Folder:
         try:
             descriptor = os.open(EVIDENCE_DIR, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
             try:
-                others = [name for name in _names(descriptor) if not _is_regular(descriptor, name)]
+                entries = _entries(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
             findings.add(unexpected, EVIDENCE_DIR, expected="a directory", seen=why(error))
             return
-        for name in others:
+        for name in (name for name, is_regular in entries.items() if not is_regular):
             findings.add(unexpected, f"{EVIDENCE_DIR}/{name}", expected="a regular file", seen="something else")
 
 
-def _names(directory: int) -> list[str]:
+def _entries(directory: int) -> dict[str, bool]:
+    """Return the names in a directory, sorted, and whether each is that of a regular file."""
     with os.scandir(directory) as entries:
-        return sorted(entry.name for entry in entries)
-
-
-def _stat(directory: int, name: str) -> os.stat_result | None:
-    try:
-        return os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except OSError:
-        return None
-
-
-def _is_regular(directory: int, name: str) -> bool:
-    facts = _stat(directory, name)
-    return facts is not None and stat.S_ISREG(facts.st_mode)
+        return dict(sorted((entry.name, entry.is_file(follow_symlinks=False)) for entry in entries))

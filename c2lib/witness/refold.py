@@ -37,10 +37,7 @@ _ZERO = Decimal(0)
 _AFTER = {(before.value, trigger.value): after.value for (before, trigger), after in ORDER_TABLE.items()}
 _ENDS = frozenset(status.value for status in ORDER_ENDS)
 _PARTIAL_FILL, _FULL_FILL = OrderTrigger.PARTIAL_FILL.value, OrderTrigger.FULL_FILL.value
-_ACKNOWLEDGED = (OrderTrigger.ACKNOWLEDGED.value,)
-_UNASKED = (OrderTrigger.CANCELLED.value,)
-_ASKED = (OrderTrigger.CANCEL_REQUESTED.value, *_UNASKED)
-"""The moves that a cancel stands for; one that is pending leaves no event."""
+_ACKNOWLEDGED = OrderTrigger.ACKNOWLEDGED.value
 
 _LEDGER, _SEQUENCE = FindingCode.LEDGER_WRONG, FindingCode.SEQUENCE_BROKEN
 
@@ -97,12 +94,12 @@ class Books:
         self._bar_index = 0
         self._tick_index = -1
         self._bar_time = ""
-        self._fill_index, self._least_cash = -1, _ZERO
+        self._least_cash = _ZERO
         self.folds: Mapping[str, Callable[[Values], None]] = {
             **dict.fromkeys((kind.value for kind in RECOGNISED_KINDS), self._no_order),
-            EventKind.ORDER_REJECTED.value: partial(self._answered, (OrderTrigger.REJECTED.value,)),
-            EventKind.ORDER_EXPIRED.value: partial(self._answered, (OrderTrigger.EXPIRED.value,)),
-            EventKind.ORDER_ACKNOWLEDGED.value: self._acknowledged,
+            EventKind.ORDER_REJECTED.value: partial(self._answered, OrderTrigger.REJECTED.value),
+            EventKind.ORDER_EXPIRED.value: partial(self._answered, OrderTrigger.EXPIRED.value),
+            EventKind.ORDER_ACKNOWLEDGED.value: partial(self._answered, _ACKNOWLEDGED),
             EventKind.ORDER_CANCELLED.value: self._cancelled,
             EventKind.STRATEGY_TICK.value: self._ticked,
             EventKind.ORDER_BLOCKED.value: self._blocked,
@@ -116,7 +113,7 @@ class Books:
     @property
     def equity(self) -> Decimal:
         """Cash plus position at the mark; cash alone before the first price."""
-        if self.mark is None:
+        if self.mark is None or not self.position:
             return self.cash
         return _add(self.cash, _multiply(self.position, self.mark))
 
@@ -126,6 +123,7 @@ class Books:
             self.folds[kind](values_of(kind, payload))
         elif kind == EventKind.SESSION_START:
             self.start, self.cash = payload, decimal(payload["initial_cash"])
+            self._least_cash = self.cash
         elif kind == EventKind.REJECTED:
             self.rejection = payload
         else:
@@ -140,19 +138,13 @@ class Books:
             self._report(_SEQUENCE, f"a bar after {self._tick_index}", index)
         if time <= self._bar_time:
             self._report(FindingCode.CLOCK_WENT_BACK, f"a bar after {self._bar_time}", time)
-        if index != self._bar_index:
-            self._at_bar(index)
+        self._at_bar(index)
         if index != self.ticks:
             self.every_bar_ticked = False
         self.ticks += 1
         self._tick_index, self._bar_time = index, time
         self.mark = close
-        self._went_on()
-
-    def _went_on(self) -> None:
-        equity = self.equity if self.position else self.cash
-        if equity < self.lowest:
-            self.lowest = equity
+        self.lowest = min(self.lowest, self.equity)
 
     def _tripped(self, values: Values) -> None:
         expected, rail, seen = values
@@ -162,7 +154,8 @@ class Books:
     def _at_bar(self, index: int) -> None:
         if index < self._bar_index:
             self._report(_SEQUENCE, f"bar {self._bar_index} or a later one", index)
-        self._bar_index = index
+        if index != self._bar_index:
+            self._bar_index, self._least_cash = index, self.cash
 
     def _submitted(self, values: Values) -> None:
         index, name, limit_price, order_type, quantity, side, stop_price, symbol, _, _ = values
@@ -178,8 +171,7 @@ class Books:
 
     def _terms(self, index: int, quantity: Decimal, symbol: str, order_type: str, priced: tuple[bool, bool]) -> None:
         """Check an order's own terms; ``priced`` says whether it has a limit price, and a stop price."""
-        if index != self._bar_index:
-            self._at_bar(index)
+        self._at_bar(index)
         if index != self._tick_index:
             self._report(_SEQUENCE, f"bar {self._tick_index} of the last tick", index)
         if quantity <= _ZERO:
@@ -189,12 +181,19 @@ class Books:
         if symbol != self.start.get("symbol", symbol):
             self._report(_LEDGER, f"symbol {self.start['symbol']}", symbol)
 
-    def _known(self, name: str, index: int) -> OpenOrder | None:
+    def _known(self, values: Values, trigger: str = "") -> OpenOrder | None:
+        """Return the open order that an event is about; its acknowledgement gives it the broker's name."""
+        index, broker_order_id, name = values[:3]
         order = self.open_orders.get(name)
         if order is None:
             self._report(_LEDGER, "the name of an open order", name)
-        if index != self._bar_index:
-            self._at_bar(index)
+        elif trigger == _ACKNOWLEDGED and order.broker_order_id is None:
+            order.broker_order_id = broker_order_id
+            if broker_order_id is None:
+                self._report(_LEDGER, "a broker_order_id", None)
+        self._at_bar(index)
+        if order is not None and broker_order_id != order.broker_order_id:
+            self._report(_LEDGER, f"broker_order_id {order.broker_order_id}", broker_order_id)
         return order
 
     def _move(self, name: str, order: OpenOrder, trigger: str) -> None:
@@ -207,48 +206,34 @@ class Books:
         if after in _ENDS:
             del self.open_orders[name]
 
-    def _same_broker_id(self, order: OpenOrder, broker_order_id: str | None) -> None:
-        if broker_order_id != order.broker_order_id:
-            self._report(_LEDGER, f"broker_order_id {order.broker_order_id}", broker_order_id)
-
-    def _answered(self, triggers: tuple[str, ...], values: Values) -> None:
-        index, broker_order_id, name, _ = values
-        order = self._known(name, index)
-        if order is not None:
-            self._same_broker_id(order, broker_order_id)
-            for trigger in triggers:
-                self._move(name, order, trigger)
-
-    def _acknowledged(self, values: Values) -> None:
-        order = self.open_orders.get(values[2])
-        if order is not None and order.broker_order_id is None:
-            order.broker_order_id = values[1]
-            if values[1] is None:
-                self._report(_LEDGER, "a broker_order_id", None)
-        self._answered(_ACKNOWLEDGED, values)
+    def _answered(self, trigger: str, values: Values) -> None:
+        if order := self._known(values, trigger):
+            self._move(values[2], order, trigger)
 
     def _cancelled(self, values: Values) -> None:
         asked = values[3] != INSUFFICIENT_FUNDS
         self.cancels_asked += asked
-        if not asked and values[2] in self.open_orders:
-            self._lacked(values[2], self.open_orders[values[2]], values[0])
-        self._answered(_ASKED if asked else _UNASKED, values)
+        if order := self._known(values):
+            if asked:
+                # a cancel that is pending leaves no event
+                self._move(values[2], order, OrderTrigger.CANCEL_REQUESTED.value)
+            else:
+                self._lacked(values[2], order)
+            self._move(values[2], order, OrderTrigger.CANCELLED.value)
 
-    def _lacked(self, name: str, order: OpenOrder, index: int) -> None:
+    def _lacked(self, name: str, order: OpenOrder) -> None:
         """Take the most that the next fill could cost, at the bar's least cash: its fills stand before its ends."""
-        cash = self._least_cash if index == self._fill_index else self.cash
         if order.side != BUY:
             self.uncovered = max(self.uncovered, (Fraction(1), name))
         elif order.limit is not None and order.limit > _ZERO and order.left > _ZERO:
-            rate = Fraction(cash) / (Fraction(order.limit) * Fraction(order.left)) - 1
+            rate = Fraction(self._least_cash) / (Fraction(order.limit) * Fraction(order.left)) - 1
             self.uncovered = max(self.uncovered, (rate, name))
 
     def _filled(self, values: Values) -> None:
-        index, broker_order_id, name, fee, fill_id, leaves, liquidity, price, quantity, side, symbol = values
-        order = self._known(name, index)
+        index, _, name, fee, fill_id, leaves, liquidity, price, quantity, side, symbol = values
+        order = self._known(values)
         if order is None:
             return
-        self._same_broker_id(order, broker_order_id)
         if side != order.side or symbol != order.symbol:
             self._report(_LEDGER, f"{order.side} {order.symbol}", f"{side} {symbol}")
         if index <= order.bar_index:
@@ -270,15 +255,11 @@ class Books:
         self.fees = _add(self.fees, fee)
         if order.side != BUY:
             quantity, notional = quantity.copy_negate(), notional.copy_negate()
-        self._pay(index, _subtract(_subtract(self.cash, notional), fee))
+        self.cash = _subtract(_subtract(self.cash, notional), fee)
+        self._least_cash = min(self._least_cash, self.cash)
+        if self.cash < _ZERO:
+            self._report(_LEDGER, "cash of 0 or more", decimal_text(self.cash))
         self.position = _add(self.position, quantity)
-
-    def _pay(self, index: int, cash: Decimal) -> None:
-        before = self._least_cash if index == self._fill_index else self.cash
-        self._fill_index, self._least_cash = index, min(before, cash)
-        self.cash = cash
-        if cash < _ZERO:
-            self._report(_LEDGER, "cash of 0 or more", decimal_text(cash))
 
     def fees_at(self, rates: Mapping[str, Decimal]) -> Decimal:
         """Return the fees that the fills cost at a share of their notional, by liquidity."""
@@ -299,8 +280,7 @@ class Books:
 
     def _not_cancelled(self, values: Values) -> None:
         index, name, reason = values
-        if index != self._bar_index:
-            self._at_bar(index)
+        self._at_bar(index)
         if name in self.open_orders:
             self._report(_LEDGER, "the name of no open order", name)
         # a session counts the names that it gives
@@ -324,7 +304,7 @@ class Books:
             self._report(_LEDGER, f"mark_price {decimal_text(self.mark or _ZERO)}", mark)
         self.mark = None if mark is None else decimal(mark)
         if not failed:
-            self._went_on()
+            self.lowest = min(self.lowest, self.equity)
         for name, own in (("position", self.position), ("cash", self.cash), ("equity", self.equity)):
             if decimal(payload[name]) != own:
                 self._report(_LEDGER, f"{name} {decimal_text(own)}", payload[name])

@@ -272,7 +272,7 @@ def _folded(log: ArtifactFile) -> Iterator[tuple[Event, Decimal, Decimal]]:
 
 
 DTYPES = {
-    **dict.fromkeys(("ts_sim", "bar_index", "entry_bar", "exit_bar"), "int64"),
+    **dict.fromkeys(("ts_sim", "bar_index", "entry_bar", "exit_bar", "retries"), "int64"),
     **dict.fromkeys(("ts_utc", "bar_time", "entry_time", "exit_time"), "datetime64[us, UTC]"),
     **dict.fromkeys(("quantity", "leaves_quantity", "filled_quantity", "position"), "float64"),
     **dict.fromkeys(("price", "limit_price", "stop_price", "average_price", "close"), "float64"),

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from c2lib.core.contract import METRICS_FIELDS
-from c2lib.core.errors import ConfigError, MissingExtraError, RunPathError
+from c2lib.core.errors import ConfigError, RunPathError
 from c2lib.core.model import MAX_SOURCE_BYTES
+from c2lib.core.rich import Look, Rich, data_frame
 from c2lib.core.text import quoted, shown
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.witness.agreement import Logs, compare
 from c2lib.witness.audit import AuditLog, PhaseMove
 from c2lib.witness.events import EventLog
-from c2lib.witness.findings import Finding, FindingCode, Findings, Verdict
+from c2lib.witness.findings import FINDING_COLUMNS, Finding, FindingCode, Findings, Verdict
 from c2lib.witness.foreign import RunbookRun, keeps_runbook_contract
 from c2lib.witness.lines import LineCheck, LineLog, RunName
 from c2lib.witness.manifest import ManifestCheck
@@ -44,8 +45,8 @@ Progress = Callable[[int, int], None]
 """Called with the bytes read and the bytes in all, now and then."""
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Rich):
     """What reading a run directory gave, and the rows of its log; made by :func:`open_run`.
 
     ``findings`` say what is wrong, ``unchecked`` what could not be checked, ``notes`` what is neither; ``manifest`` and
@@ -57,6 +58,16 @@ class Run:
     A run is a context manager that closes its files; one that is no longer used closes by itself.
     """
 
+    _look: ClassVar[Look] = Look(
+        "summary.run_id",
+        "verdict",
+        "summary.status summary.reject_code summary.fail_code summary.steps summary.fills summary.position "
+        "summary.equity summary.stop_reason summary.reject_reason summary.fail_reason summary.strategy_id "
+        "summary.symbol summary.initial_cash summary.fees summary.started_ts summary.ended_ts "
+        "notes unchecked summary.run_digest",
+        {"findings": FINDING_COLUMNS, "phases": "before after trigger ts_sim retries"},
+    )
+
     path: str
     verdict: Verdict
     findings: tuple[Finding, ...]
@@ -64,8 +75,8 @@ class Run:
     summary: RunSummary
     manifest: Mapping[str, Any] | None
     metrics: Mapping[str, Any] | None
-    files: Mapping[str, ArtifactFile] = field(repr=False, compare=False)
-    kept_strategy: bytes | None = field(default=None, repr=False)
+    files: Mapping[str, ArtifactFile] = field(compare=False)
+    kept_strategy: bytes | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -109,13 +120,7 @@ class Run:
         """
         if table not in TABLES:
             raise ConfigError("table", f"must be one of {', '.join(TABLES)}, got {quoted(table)}")
-        try:
-            import pandas
-        except ImportError:
-            raise MissingExtraError("to_pandas", "explore") from None
-        names = TABLES[table].row._fields
-        frame = pandas.DataFrame(self._rows(table), columns=names, dtype="object")
-        return frame.astype({name: DTYPES[name] for name in names if name in DTYPES})
+        return data_frame(TABLES[table].row._fields, self._rows(table), DTYPES)
 
     def _rows(self, table: str) -> Iterator[Any]:
         try:

@@ -30,6 +30,9 @@ class State(NamedTuple):
     phase: str
     events_emitted: int
 
+    def __str__(self) -> str:
+        return f"{self.status} in {self.phase} after {self.events_emitted} events"
+
 
 class SnapshotLog(LineLog):
     """The snapshots so far; ``states`` holds the usable ones, ``last`` is the last of them.

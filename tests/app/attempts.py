@@ -98,7 +98,7 @@ def attempt(name: str, layer: str, folder: Path) -> Outcome:
         # what was left behind may act from now on, had it not ended with its process
         target.over.touch()
         assert set(descendants(os.getpid())) <= before, "a process of the session is left"
-        metrics = strict_json((Path(result.path or "") / Artifact.METRICS).read_bytes(), 1 << 20)
+        metrics = strict_json((Path(result.path or "") / Artifact.METRICS).read_bytes())
         return Outcome(result, metrics["no_live_attempts_total"], reached(), target.user.exists())
 
 

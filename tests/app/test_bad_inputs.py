@@ -134,15 +134,15 @@ def test_hostile_content_is_a_finding(bad: str, file: str, command: Command, pub
         return
     sound = Path(shutil.copytree(published, tmp_path / "sound"))
     (IN_A_LINE | IN_A_FILE | NO_FILE)[bad](published / file)
-    for words in (("verify",), ("verify", "--no-replay")):
+    for words in (("verify", "--text"), ("verify", "--text", "--no-replay")):
         answer = tried(command, *words, published)
         assert answer.code == 1
         assert f" {file}" in answer.out
     if file != Artifact.ENVIRONMENT:
-        assert tried(command, "diff", published, sound).code in {1, 2}
+        assert tried(command, "diff", "--text", published, sound).code in {1, 2}
     if file != Artifact.MANIFEST:
         (published / Artifact.MANIFEST).unlink()
-        assert tried(command, "verify", published).code == 1
+        assert tried(command, "verify", "--text", published).code == 1
 
 
 @pytest.mark.parametrize("file", SEALED)
@@ -150,7 +150,7 @@ def test_unreadable_file_is_a_finding(file: str, command: Command, published: Pa
     """A sealed file without read permission is an UNREADABLE_FILE finding, except to a user who may read all."""
     (published / file).chmod(0)
     readable = os.access(published / file, os.R_OK)
-    answer = tried(command, "verify", published)
+    answer = tried(command, "verify", "--text", published)
     assert answer.code == (0 if readable else 1)
     assert readable or f"UNREADABLE_FILE {file} expected a regular file, seen EACCES" in answer.out
 
@@ -170,7 +170,7 @@ def test_growing_file_reading_ends(
         return read(source, size, offset)
 
     monkeypatch.setattr(os, "pread", reading)
-    answer = command("verify", "--no-replay", published)
+    answer = command("verify", "--text", "--no-replay", published)
     size = os.fstat(descriptor).st_size
     os.close(descriptor)
     assert answer.code == 1
@@ -201,7 +201,7 @@ def test_endless_line_needs_little_memory(published: Path, tmp_path: Path) -> No
     places = {file: Path(shutil.copytree(published, tmp_path / file / published.name)) for file in SEALED}
     for file, place in places.items():
         os.truncate(place / file, GIB if file == Artifact.EVENTS else GIB // 4)
-    code, peak, said = peak_of("verify", *places.values())
+    code, peak, said = peak_of("verify", "--text", *places.values())
     assert code == 1
     for file in SEALED:
         assert f"finding: MALFORMED_LINE {file}" in said

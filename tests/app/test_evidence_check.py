@@ -230,7 +230,7 @@ def test_hostile_evidence_is_a_finding(evidence: Path, command: Command, name: s
     data = HOSTILE[name](evidence.read_bytes())
     assert data != evidence.read_bytes()
     evidence.write_bytes(data)
-    answer = command("verify", evidence, "--no-replay")
+    answer = command("verify", "--text", evidence, "--no-replay")
     (line,) = (line for line in answer.out.splitlines() if line.startswith("  finding: "))
     assert (answer.code, answer.err, line.isprintable(), len(line) < 600) == (1, "", True, True)
     assert [f"  finding: {finding.text()}" for finding in verify_evidence(evidence, replay=True).findings] == [line]
@@ -255,16 +255,16 @@ def test_special_file_is_a_finding(evidence: Path, make: Callable[[Path], object
 
 def test_invalid_path_is_refused(command: Command, published: Path, tmp_path: Path) -> None:
     """Verify exits 2 for evidence that does not exist, an invalid path, and --run beside a run directory."""
-    assert command("verify", published / "evidence" / PASS).complaint.endswith(
+    assert command("verify", "--text", published / "evidence" / PASS).complaint.endswith(
         "is not there: name a run directory, or its evidence file"
     )
     alone = tmp_path / "alone" / "evidence" / PASS
     alone.parent.mkdir(parents=True)
     alone.write_text("# EV")
-    assert command("verify", alone.parent.parent / "evidence" / PASS).code == 1
-    assert command("verify", alone, "--run", tmp_path / "none").code == 2
-    assert command("verify", f"{tmp_path}/\0/EV-x.md").code == 2
-    assert command("verify", published, "--run", published).complaint.endswith("--run names the run of one")
+    assert command("verify", "--text", alone.parent.parent / "evidence" / PASS).code == 1
+    assert command("verify", "--text", alone, "--run", tmp_path / "none").code == 2
+    assert command("verify", "--text", f"{tmp_path}/\0/EV-x.md").code == 2
+    assert command("verify", "--text", published, "--run", published).complaint.endswith("--run names the run of one")
 
 
 def test_folder_is_no_evidence(tmp_path: Path, published: Path) -> None:
@@ -337,7 +337,7 @@ def test_undrawable_pictures_are_unchecked(published: Path, monkeypatch: pytest.
 
 def test_command_accepts_runs_and_evidence(command: Command, published: Path, evidence: Path) -> None:
     """The verify command takes runs and evidence files in one call and reports each under its path."""
-    answer = command("verify", published, evidence)
+    answer = command("verify", "--text", published, evidence)
     assert answer.code == 0
     assert [line.split()[2] for line in answer.out.splitlines()] == [str(published), str(evidence)]
     facts = command("verify", "--json", evidence).facts
@@ -346,8 +346,8 @@ def test_command_accepts_runs_and_evidence(command: Command, published: Path, ev
     answer = command("verify", "--json", evidence)
     assert (answer.code, answer.facts["findings"][0]["code"]) == (1, "EVIDENCE_DIFFERS")
     kept = Path(shutil.copy(evidence, published.parents[2]))
-    assert command("verify", kept).code == 2
-    assert command("verify", kept, "--run", published).code == 1
+    assert command("verify", "--text", kept).code == 2
+    assert command("verify", "--text", kept, "--run", published).code == 1
 
 
 def test_bare_file_name_works(evidence: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,8 +49,8 @@ def test_file_run_commands_work(tmp_path: Path) -> None:
         draft = drafted(result.path, market=market, strategy=f"{own}:Buyer")
         verify, evidence, second, first, hashes = pasted(draft)
         assert verify[0] == evidence[0] == second[0] == first[0] == hashes[0] == 0, (verify, evidence, second, hashes)
-        assert "executed again" in verify[1]
-        assert "executed again" in evidence[1]
+        assert '"replayed": true' in verify[1]
+        assert '"replayed": true' in evidence[1]
         assert "\nSEALED, 0 findings\n" in f"\n{second[1]}"
         assert '"event_type":"SESSION_START"' in first[1]
         assert hashes[1].count(": OK\n") == (6 if keep else 5)

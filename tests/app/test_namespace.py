@@ -65,7 +65,8 @@ def test_namespace_runs_are_equal(tmp_path: Path) -> None:
 def test_namespace_run_verifies_anywhere(command: Command, out: Path) -> None:
     """A namespace run verifies with a replay, also on a machine whose kernel refuses a namespace."""
     run_dryrun(AWAY_CONFIG, out_dir=out)
-    for answer in (command("verify", place_below(out)), where_the_kernel_refuses("verify", place_below(out))):
+    words = ("verify", place_below(out), "--text")
+    for answer in (command(*words), where_the_kernel_refuses(*words)):
         assert (answer.code, answer.out.startswith("SEALED OK")) == (0, True), answer
         assert "unchecked" not in answer.out
 
@@ -83,7 +84,7 @@ def test_strategy_replay_uses_namespace(out: Path, tmp_path: Path) -> None:
     assert [text for text in report.unchecked if "hook alone" in text] == (
         [f"the network while executing again: hook alone, since {refusal_here()}"] if refusal_here() else []
     )
-    refused = where_the_kernel_refuses("verify", place_below(out), "--strategy-file", strategy)
+    refused = where_the_kernel_refuses("verify", place_below(out), "--text", "--strategy-file", strategy)
     assert (refused.code, refused.out.startswith("SEALED OK")) == (0, True), refused
     assert "unchecked: the network while executing again: hook alone, since no_live_required" in refused.out
 

@@ -67,7 +67,7 @@ def test_prints_stay_off_stdout(command: Command, tmp_path: Path, layer: str) ->
         for line in ('{"accepted": true} import', '{"accepted": true} on_bar', "two", "three", "four"):
             assert f"{line}\n" in answer.err
         assert answer.err.endswith("\n")
-    again = command("verify", place_below(tmp_path), *mine)
+    again = command("verify", "--text", place_below(tmp_path), *mine)
     assert "two" not in again.out.splitlines()
     assert len(again.out.splitlines()) == 1
     drafted = command("evidence", place_below(tmp_path), *mine, "--no-plots")

@@ -8,9 +8,9 @@ import pytest
 
 from c2lib.app.evidence import write_evidence
 from c2lib.app.verify import verify_run
-from c2lib.core.clock import FixedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
+from c2lib.session.clocks import FixedClock
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.witness.findings import FindingCode, Verdict
 from tests.app.conftest import Command
@@ -58,7 +58,7 @@ def strip_seal_and_chain(place: Path) -> None:
 def test_sound_unsealed_run_is_reported(kind: str, command: Command, request: pytest.FixtureRequest) -> None:
     """A sound run without a seal is reported as UNSEALED with exit 0 and a list of all that was not checked."""
     place = request.getfixturevalue(kind)
-    answer = command("verify", place)
+    answer = command("verify", "--text", place)
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith(f"UNSEALED OK  {place}  (not executed again; ")
     facts = command("verify", "--json", place).facts

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from c2lib.broker.fill_models import LimitRule, StopRule, maker_taker_fee
 from c2lib.broker.orders import VenueOrder
+from c2lib.broker.port import OrderRequest
 from c2lib.core.config import BrokerConfig, DryrunConfig, MarketConfig, seal
 from c2lib.core.decimals import canonical_decimal
-from c2lib.core.model import Bar, OrderRequest
+from c2lib.core.model import Bar
 from tests.broker.venue import bar, fills_of, free_venue, order, venue_of
 
 RATES = st.integers(0, 10**6).map(lambda number: canonical_decimal(f"{number}e-8"))

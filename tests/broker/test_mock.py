@@ -1,9 +1,10 @@
 import pytest
 
 from c2lib.broker.mock import KEPT_ORDERS, KEPT_REPORTS, MockBroker
+from c2lib.broker.port import OrderReport
 from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import InvalidRequestError, OrderRejectedError
-from c2lib.core.model import Grid, OrderReport
+from c2lib.core.model import Grid
 from c2lib.core.states import OrderStatus
 from tests.broker.venue import HOUR, bar, fills_of, flat_bar, free_venue, market_order, order, venue_of
 

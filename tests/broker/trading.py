@@ -9,9 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from c2lib.broker.adapter import BrokerAdapter
 from c2lib.broker.mock import MockBroker
+from c2lib.broker.port import BrokerPort, OrderRequest
 from c2lib.core.config import BrokerConfig
 from c2lib.core.errors import BrokerUnavailableError, InvalidRequestError
-from c2lib.core.model import Bar, BrokerPort, Grid, OrderIntent, OrderRequest
+from c2lib.core.model import Bar, Grid, OrderIntent
 from c2lib.session.ledger import Ledger
 from tests.broker.oracle import Oracle
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from c2lib.broker.mock import MockBroker
+from c2lib.broker.port import OrderRequest
 from c2lib.core.config import BrokerConfig
-from c2lib.core.model import Bar, Grid, OrderRequest
+from c2lib.core.model import Bar, Grid
 
 HOUR = 3_600_000_000
 

@@ -21,7 +21,7 @@ def published_again(command: Command, root: Path, *words: str | Path) -> Path:
 def test_repeated_command_is_identical(command: Command, out: Path, tmp_path: Path) -> None:
     """Runs of the same command below two output roots are IDENTICAL."""
     a, b = (published_again(command, root, *DEMO) for root in (out, tmp_path / "again"))
-    answer = command("diff", a, b)
+    answer = command("diff", "--text", a, b)
     assert (answer.code, answer.err) == (0, "")
     head, *rest = answer.out.splitlines()
     assert head == "IDENTICAL"
@@ -31,18 +31,19 @@ def test_repeated_command_is_identical(command: Command, out: Path, tmp_path: Pa
 
 
 def test_example_in_docs(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example of docs/verify.md prints what the page shows."""
+    """The example of docs/verify.md prints what the page shows, which is what a terminal gets."""
     section = (Path(__file__).parents[2] / "docs" / "verify.md").read_text().split("## Diff\n")[1]
     _, commands, _, expected, *_ = section.split("```\n")
     monkeypatch.chdir(tmp_path)
-    answers = [command(*line.split()[1:]) for line in commands.splitlines()]
+    *runs, shown = [line.split()[1:] for line in commands.splitlines()]
+    answers = [command(*words) for words in (*runs, [*shown, "--text"])]
     assert ([answer.code for answer in answers], answers[-1].out) == ([0, 0, 1], expected)
 
 
 def test_other_run_id_changes_nothing(command: Command, out: Path, published: Path) -> None:
     """Runs that differ in the run_id alone are reported as the same but for the run_id, with exit code 0."""
     command("dryrun", *DEMO[:4], "--run-id", "other", "--out", out)
-    answer = command("diff", published, place_below(out, "other"))
+    answer = command("diff", "--text", published, place_below(out, "other"))
     assert (answer.code, answer.out.splitlines()[0]) == (0, "SAME BUT FOR RUN ID")
     assert "why" not in answer.out
 
@@ -50,7 +51,7 @@ def test_other_run_id_changes_nothing(command: Command, out: Path, published: Pa
 def test_config_difference_is_the_cause(command: Command, published: Path, tmp_path: Path) -> None:
     """A differing config field is reported as the cause with its two values, before the events that differ."""
     other = published_again(command, tmp_path / "b", *DEMO, "--set", "broker.slippage_ticks=3")
-    answer = command("diff", published, other)
+    answer = command("diff", "--text", published, other)
     assert answer.code == 1
     lines = answer.out.splitlines()
     assert lines[0] == "DIFFERENT"
@@ -66,7 +67,7 @@ def test_every_difference_has_a_line(command: Command, published: Path, tmp_path
     other = published_again(command, tmp_path / "b", *DEMO[:2], "--seed", "9", *DEMO[4:], *flags)
     (other / Artifact.AUDIT).write_bytes(b"x\n")
     (other / Artifact.METRICS).unlink()
-    told = command("diff", published, other).out
+    told = command("diff", "--text", published, other).out
     for what in (
         "  B cannot be compared: MALFORMED_LINE audit.jsonl:1",
         "  why: config.seed: 7 | 9",
@@ -114,7 +115,9 @@ def test_strategy_file_is_the_cause(command: Command, out: Path, tmp_path: Path)
     assert [field.name for field in found.causes] == ["config.strategy.sha256", "strategy.sha256"]
     assert found.events.first is not None
     assert "decision: BUY | HOLD" in found.events.first.text()
-    assert "    ORDER_SUBMITTED: 0 the same, 0 differ, 1 only in A, 1 only in B" in command("diff", *places).out
+    assert (
+        "    ORDER_SUBMITTED: 0 the same, 0 differ, 1 only in A, 1 only in B" in command("diff", "--text", *places).out
+    )
 
 
 @pytest.mark.parametrize("broken", ["nothing", "file", "empty"])
@@ -126,10 +129,10 @@ def test_incomparable_paths_exit_2(broken: str, command: Command, published: Pat
     elif broken == "empty":
         place.mkdir()
     for pair in ((published, place), (place, published)):
-        answer = command("diff", *pair)
+        answer = command("diff", "--text", *pair)
         assert answer.code == 2
         assert answer.complaint.startswith(str(place))
-    assert command("diff", published).code == 2
+    assert command("diff", "--text", published).code == 2
 
 
 def test_run_forges_no_line(command: Command, published: Path, out: Path) -> None:
@@ -141,7 +144,7 @@ def test_run_forges_no_line(command: Command, published: Path, out: Path) -> Non
             new = '"\\u001b[2J\\nIDENTICAL\\n\\u2028"' if old.startswith('"') else "X\\nIDENTICAL"
             text = text.replace(old, new)
         (copy / name).write_text(text)
-    answer = command("diff", published, copy)
+    answer = command("diff", "--text", published, copy)
     assert answer.code == 1
     assert "IDENTICAL" not in [line.strip() for line in answer.out.splitlines()]
     assert "\x1b" not in answer.out
@@ -160,7 +163,7 @@ def test_progress_is_shown_at_terminal(
     assert c2lib.diff_runs(a, b, progress=lambda *how_far: heard.append(how_far)).same
     assert heard == sorted(heard)
     assert heard[-1] == (2 * sum((a / name).stat().st_size for name in SEALED),) * 2
-    answer = command("diff", a, b)
+    answer = command("diff", "--text", a, b)
     assert (answer.code, answer.out.startswith("IDENTICAL\n")) == (0, True)
     assert ("B/s" in answer.err, answer.err == "") == (terminal, not terminal)
 

@@ -149,7 +149,7 @@ def test_failed_disk_leaves_staging_folder(command: Command, out: Path) -> None:
     assert (answer.facts["path"], answer.facts["run_digest"]) == (None, None)
     (left,) = place_below(out).parent.iterdir()
     assert answer.err.splitlines()[-1] == f"c2lib: not published; what was written is in {left}"
-    checked = command("verify", left)
+    checked = command("verify", "--text", left)
     assert (checked.code, checked.out.startswith("INCOMPLETE NOT OK")) == (1, True)
 
 
@@ -159,7 +159,7 @@ def test_single_disk_failure_is_retried(command: Command, out: Path) -> None:
         answer = command("dryrun", *DEMO, "--max-sink-retries", "1", "--out", out)
     assert answer.code == 0
     assert len(manifest_of(place_below(out))["inputs"]["sink_failures"]) == 1
-    assert command("verify", place_below(out)).code == 0
+    assert command("verify", "--text", place_below(out)).code == 0
 
 
 def test_one_racing_process_publishes(tmp_path: Path) -> None:

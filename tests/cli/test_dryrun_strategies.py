@@ -205,9 +205,9 @@ def test_kept_strategy_runs_on_demand(command: Command, out: Path, tmp_path: Pat
     file = strategy_file(tmp_path)
     command("dryrun", *OWN, "--strategy-file", f"{file}:Buyer", "--out", out)
     file.unlink()
-    assert "or --run-kept-strategy" in command("verify", place_below(out)).complaint
-    answer = command("verify", place_below(out), "--run-kept-strategy")
+    assert "or --run-kept-strategy" in command("verify", "--text", place_below(out)).complaint
+    answer = command("verify", "--text", place_below(out), "--run-kept-strategy")
     assert (answer.code, "executed again" in answer.out) == (0, True)
     draft = command("evidence", place_below(out), "--run-kept-strategy", "--no-plots", "--date", "2026-01-31")
     assert draft.facts["passed"]
-    assert command("verify", draft.facts["path"], "--run-kept-strategy").code == 0
+    assert command("verify", "--text", draft.facts["path"], "--run-kept-strategy").code == 0

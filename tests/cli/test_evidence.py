@@ -46,7 +46,7 @@ def test_progress_is_shown_at_terminal(
     units = ("B/s", "step/s", "picture/s")
     assert [unit in answer.err for unit in units] == [terminal] * 3
     assert terminal or answer.err == ""
-    again = command("verify", answer.facts["path"])
+    again = command("verify", "--text", answer.facts["path"])
     assert [unit in again.err for unit in units] == [terminal] * 3
 
 
@@ -56,6 +56,12 @@ def test_default_date_is_utc_today(command: Command, published: Path) -> None:
     name = Path(command("evidence", published, "--no-plots").facts["path"]).name
     after = datetime.now(UTC).date()
     assert name in {f"EV-{day:%Y%m%d}-FINISH_C2-ORCH-DRYRUN-PASS.md" for day in (before, after)}
+
+
+def test_left_out_owner_is_nobody(command: Command, published: Path) -> None:
+    """Without --owner the evidence draft names nobody, and says so."""
+    draft = Path(command("evidence", published, "--no-plots", "--date", "2026-02-03").facts["path"])
+    assert "**Owner:** not named" in draft.read_text()
 
 
 def test_unwritable_draft_exits_2(command: Command, published: Path, tmp_path: Path) -> None:

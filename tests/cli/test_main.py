@@ -48,7 +48,7 @@ def test_help_is_on_stdout(command: Command, words: tuple[str, ...], code: int) 
 def test_help_lists_every_command(command: Command) -> None:
     """The main help lists every command."""
     shown = command("--help").out
-    for name in ("dryrun", "verify", "diff", "evidence", "schema"):
+    for name in ("dryrun", "verify", "diff", "evidence", "show", "export", "notebook", "schema"):
         assert f"    {name} " in shown
 
 
@@ -220,7 +220,7 @@ def test_errors_never_repeat_values(command: Command, words: tuple[str, ...], co
 def test_secret_command_is_redacted(command: Command) -> None:
     """A command name that is a secret is redacted in the error."""
     answer = command("gh" + "p_" + "Ab3" * 12)
-    known = "one of dryrun, verify, diff, evidence, schema"
+    known = "one of dryrun, verify, diff, evidence, show, export, notebook, schema"
     assert answer.complaint == f"unknown command '[REDACTED:github-token]' ({known}); see c2lib --help"
     assert answer.code == 2
 

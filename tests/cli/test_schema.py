@@ -14,13 +14,13 @@ SCHEMAS = {f"{name}.schema.json" for name in ("event", "state_snapshot", "audit_
 def test_checkout_is_current(command: Command) -> None:
     """The schemas of the checkout are those of the package."""
     answer = command("schema", "--check")
-    assert (answer.code, answer.out, answer.err) == (0, "", "")
+    assert (answer.code, answer.facts, answer.err) == (0, {"stale": []}, "")
 
 
 def test_schemas_are_written_where_asked(command: Command, tmp_path: Path) -> None:
     """The command schema writes current schemas into the given folder and prints the names of the files."""
     folder = tmp_path / "deep" / "pages"
-    answer = command("schema", "--out", folder)
+    answer = command("schema", "--text", "--out", folder)
     assert answer.code == 0
     assert {path.name for path in folder.iterdir()} == SCHEMAS
     assert set(answer.out.splitlines()) == {str(path) for path in folder.iterdir()}
@@ -37,7 +37,7 @@ def test_stale_schema_is_named(command: Command, tmp_path: Path) -> None:
     (tmp_path / stale[1]).write_text("other")
     (tmp_path / stale[2]).write_bytes(b"\xff")
     answer = command("schema", "--check", "--out", tmp_path)
-    assert (answer.code, answer.out) == (1, "")
+    assert (answer.code, sorted(answer.facts["stale"])) == (1, sorted(str(tmp_path / name) for name in stale))
     assert answer.err.count("\n") == 3
     for name in stale:
         assert f"c2lib: stale: {tmp_path}/{name} (write it again with: c2lib schema)\n" in answer.err

@@ -16,7 +16,7 @@ from tests.app.sessions import Buyer
 
 def test_correct_run_is_one_line(command: Command, published: Path) -> None:
     """A correct run is one line with verdict, path and digest, and says that the run was executed again."""
-    answer = command("verify", published)
+    answer = command("verify", "--text", published)
     digest = manifest_of(published)["run_digest"]
     assert (answer.code, answer.err) == (0, "")
     assert answer.out == f"SEALED OK  {published}  (executed again; run_digest {digest})\n"
@@ -24,7 +24,7 @@ def test_correct_run_is_one_line(command: Command, published: Path) -> None:
 
 def test_skipped_replay_is_listed(command: Command, published: Path) -> None:
     """Verify without a replay says so and lists the re-execution as unchecked."""
-    answer = command("verify", "--no-replay", published)
+    answer = command("verify", "--text", "--no-replay", published)
     assert answer.code == 0
     assert "not executed again" in answer.out
     assert answer.out.endswith("  unchecked: re-execution: left out\n")
@@ -33,7 +33,7 @@ def test_skipped_replay_is_listed(command: Command, published: Path) -> None:
 def test_findings_are_listed(command: Command, published: Path) -> None:
     """The findings of a run are printed one a line with exit code 1."""
     flip_byte(published / Artifact.EVENTS, 3)
-    answer = command("verify", published)
+    answer = command("verify", "--text", published)
     assert answer.code == 1
     assert answer.out.startswith("SEALED NOT OK  ")
     assert "\n  finding: DIGEST_WRONG events.jsonl" in answer.out
@@ -49,26 +49,26 @@ def test_json_has_line_per_run(command: Command, published: Path) -> None:
 
 def test_every_path_is_reported(command: Command, published: Path, tmp_path: Path) -> None:
     """Every path given to verify is reported, one behind a missing path too, and the worst sets the exit code."""
-    answer = command("verify", tmp_path / "nothing", published)
+    answer = command("verify", "--text", tmp_path / "nothing", published)
     assert answer.code == 2
     assert answer.out.startswith("SEALED OK  ")
     assert answer.err.startswith(f"c2lib: {tmp_path}/nothing is no directory that can be read")
     (published / Artifact.METRICS).unlink()
-    assert command("verify", published, published).code == 1
+    assert command("verify", "--text", published, published).code == 1
 
 
 def test_required_seal_needs_manifest(command: Command, published: Path) -> None:
     """With --require-sealed a run without a manifest is NOT_SEALED with exit code 1."""
     (published / Artifact.MANIFEST).unlink()
-    assert command("verify", published).code == 0
-    answer = command("verify", "--require-sealed", published)
+    assert command("verify", "--text", published).code == 0
+    answer = command("verify", "--text", "--require-sealed", published)
     assert (answer.code, "NOT_SEALED" in answer.out) == (1, True)
 
 
 def test_unexpected_digest_is_found(command: Command, published: Path) -> None:
     """A run with another digest than --expect-digest gives has exit code 1."""
-    assert command("verify", "--expect-digest", manifest_of(published)["run_digest"], published).code == 0
-    assert command("verify", "--expect-digest", "0" * 64, published).code == 1
+    assert command("verify", "--text", "--expect-digest", manifest_of(published)["run_digest"], published).code == 0
+    assert command("verify", "--text", "--expect-digest", "0" * 64, published).code == 1
 
 
 @pytest.mark.parametrize("value", ["x\nSEALED OK  forged", "\x1b[2J", "\u2028"])
@@ -77,7 +77,7 @@ def test_manifest_forges_no_line(command: Command, published: Path, value: str) 
     path = published / Artifact.MANIFEST
     manifest = manifest_of(published) | {"run_digest": value, "run_id": value}
     path.write_text(json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n")
-    answer = command("verify", published)
+    answer = command("verify", "--text", published)
     assert answer.code == 1
     assert not any(line.startswith("SEALED OK") for line in answer.out.splitlines())
     assert "\x1b" not in answer.out
@@ -102,9 +102,9 @@ def test_run_on_files_needs_files(command: Command, out: Path, tmp_path: Path) -
             assert answer.complaint.startswith(f"{' and '.join(lacking)}: not given, and {place} cannot be executed")
             assert [flag in answer.complaint for flag in flags.values()] == [name in lacking for name in flags]
     assert not (place / "evidence").exists()
-    assert command("verify", place, "--no-replay").code == 0
+    assert command("verify", "--text", place, "--no-replay").code == 0
     for more in (given, (*given[:2], "--run-kept-strategy")):
-        assert command("verify", place, *more).code == 0
+        assert command("verify", "--text", place, *more).code == 0
 
 
 def test_wrong_files_are_no_finding(command: Command, out: Path, tmp_path: Path) -> None:
@@ -118,38 +118,38 @@ def test_wrong_files_are_no_finding(command: Command, out: Path, tmp_path: Path)
     for file, name in ((market, "market"), (strategy, "strategy")):
         before = file.read_bytes()
         file.write_bytes(before + before[-40:] if file is market else before + b"# more\n")
-        for words in (("verify", place, plain), ("evidence", place, "--no-plots")):
+        for words in (("verify", "--text", place, plain), ("evidence", place, "--no-plots")):
             answer = command(*words, *given)
             assert (answer.code, answer.err.count("\n")) == (2, 1), answer
             assert f"has sha256 {sha256_hex(file.read_bytes())}, and {place} used {used[name]['sha256']}" in answer.err
             assert answer.out == "" if words[0] == "evidence" else answer.out.startswith(f"SEALED OK  {plain}")
         file.write_bytes(before)
-    assert command("verify", place, "--market", tmp_path / "none.csv", *given[2:]).complaint.startswith(
+    assert command("verify", "--text", place, "--market", tmp_path / "none.csv", *given[2:]).complaint.startswith(
         f"{tmp_path}/none.csv: cannot be read: No such file"
     )
     for more in (("--strategy-file", "none.py:Buyer"), ("--strategy-file", ""), ("--market", "", *given[2:])):
-        assert command("verify", place, *more).code == 2
+        assert command("verify", "--text", place, *more).code == 2
 
 
 def test_object_run_is_unchecked(command: Command, out: Path) -> None:
     """A run on a class in memory lists the replay as unchecked, and no flag that could not help is advised."""
     config = DryrunConfig(strategy_id="mine", strategy_allowlist=("mine",), seed=7)
     place = run_dryrun(config, out_dir=out, strategy=Buyer).path or ""
-    answer = command("verify", place)
+    answer = command("verify", "--text", place)
     assert (answer.code, answer.err) == (0, "")
     assert "(not executed again; " in answer.out
     assert "  unchecked: re-execution: the strategy was a class in memory" in answer.out
     assert "--strategy-file" not in answer.out
     draft = command("evidence", place, "--no-plots")
     assert (draft.code, set(draft.facts["failed_claims"])) == (1, {"reproduced", "re_executable"})
-    assert command("verify", draft.facts["path"]).code == 0
+    assert command("verify", "--text", draft.facts["path"]).code == 0
 
 
 def test_renamed_folder_is_a_note(command: Command, published: Path) -> None:
     """A received folder of another name is verified with a note, and its evidence names the run by the manifest."""
     place = published.rename(published.with_name("from_tokyo"))
     note = f"the folder is called from_tokyo, the run {RUN}"
-    answer = command("verify", place)
+    answer = command("verify", "--text", place)
     assert (answer.code, answer.out.splitlines()[1:]) == (0, [f"  note: {note}"])
     assert command("verify", "--json", place).facts["notes"] == [note]
     answer = command("evidence", place, "--no-plots")
@@ -157,7 +157,7 @@ def test_renamed_folder_is_a_note(command: Command, published: Path) -> None:
     assert (answer.code, draft.parent.parent) == (0, place)
     assert f"`{RUN}`" in draft.read_text()
     assert "from_tokyo" not in draft.read_text()
-    assert command("verify", draft).code == 0
+    assert command("verify", "--text", draft).code == 0
 
 
 def test_progress_is_shown_at_terminal(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,9 +166,9 @@ def test_progress_is_shown_at_terminal(command: Command, out: Path, monkeypatch:
     config = DryrunConfig(strategy_id="strat_demo", seed=7, steps=5000)
     path = run_dryrun(config, out_dir=out).path
     assert path is not None
-    answer = command("verify", path)
+    answer = command("verify", "--text", path)
     assert answer.code == 0
     assert answer.out.count("\n") == 1
     assert "B/s" in answer.err
     assert "step/s" in answer.err
-    assert "step/s" not in command("verify", "--no-replay", path).err
+    assert "step/s" not in command("verify", "--text", "--no-replay", path).err

@@ -8,8 +8,16 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
+from jupyter_client.kernelspec import NoSuchKernel
+from nbclient.exceptions import DeadKernelError
 
-from c2lib.jupyter.engine import RefusedParameterError, ReproducibleEngine, normalise, parameter_names
+from c2lib.jupyter.engine import (
+    RefusedParameterError,
+    ReproducibleEngine,
+    UnfinishedNotebookError,
+    normalise,
+    parameter_names,
+)
 
 FORMAT: Any = nbformat
 MAKE: Any = nbformat.v4
@@ -177,6 +185,18 @@ def test_unexecuted_cell_is_a_failure(kernel: list[Any]) -> None:
     done.cells[2]["execution_count"] = None
     kernel.append(done)
     with pytest.raises(Exception, match="cell 2 never ran"):
+        run()
+
+
+@pytest.mark.parametrize("error", [DeadKernelError("Kernel died"), NoSuchKernel("python3")], ids=["dead", "none"])
+def test_lost_kernel_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """A kernel that is not there, or is ended, is one line that names it, and no traceback of papermill's."""
+
+    def fail(*given: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("papermill.engines.NBClientEngine.execute_notebook", fail)
+    with pytest.raises(UnfinishedNotebookError, match=r"the kernel 'python3' is not there or was ended: .+"):
         run()
 
 

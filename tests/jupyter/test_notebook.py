@@ -260,7 +260,7 @@ def test_failure_names_reason(facts: dict[str, Any], why: str) -> None:
     """A run that is no PASS is described by its reason, the strategy's lines, and the claims that do not hold."""
     lines = facts.pop("lines", [])
     given = {"reject_code": None, "reject_reason": None, "fail_reason": None, "strategy_id": "mine", **facts}
-    result = SimpleNamespace(**given, fail_lines=lambda: lines)
+    result = SimpleNamespace(**given, fail_lines=lines)
     draft = SimpleNamespace(failed_claims=("status",))
     assert why_no_pass(result, draft) == why  # type: ignore[arg-type] # both have what is read of them
 

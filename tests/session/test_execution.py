@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 
 from c2lib.broker.mock import MockBroker
+from c2lib.broker.port import OrderRequest
 from c2lib.core.config import seal
 from c2lib.core.errors import BrokerTimeoutError, InvariantError, SinkWriteError
-from c2lib.core.model import CancelIntent, OrderIntent, OrderRequest, PositionView
+from c2lib.core.model import CancelIntent, OrderIntent, PositionView
 from c2lib.record.journal import Journal
 from c2lib.record.sinks import Sinks
 from c2lib.session.execution import Execution

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from c2lib.broker.port import BrokerFill
 from c2lib.core.errors import ForbiddenTransitionError, InvariantError
-from c2lib.core.model import BrokerFill, Grid, OrderIntent
+from c2lib.core.model import Grid, OrderIntent
 from c2lib.core.states import OrderStatus, OrderTrigger
 from c2lib.session.ledger import Ledger
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from c2lib.core.clock import FixedClock
 from c2lib.core.config import seal
 from c2lib.core.errors import ConfigError, InputError, MarketDataError
 from c2lib.core.model import Bar
 from c2lib.market.synthetic import SyntheticWalk
+from c2lib.session.clocks import FixedClock
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 from c2lib.session.strategy import StrategySource
 from tests.session.golden import GOLDEN_SHA256

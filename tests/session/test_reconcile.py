@@ -1,6 +1,7 @@
 import pytest
 
-from c2lib.core.model import OrderIntent, OrderReport
+from c2lib.broker.port import OrderReport
+from c2lib.core.model import OrderIntent
 from c2lib.core.states import OrderStatus
 from c2lib.session.ledger import LocalOrder
 from c2lib.session.reconcile import compare

@@ -11,10 +11,10 @@ import types
 import pytest
 
 from c2lib.broker.mock import MockBroker
-from c2lib.core.clock import FixedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.core.model import OrderIntent
 from c2lib.core.vocabulary import BEHAVIOUR_VERSION
+from c2lib.session.clocks import FixedClock
 from tests.session.golden import GOLDEN_BEHAVIOUR_VERSION, GOLDEN_SHA256
 from tests.session.harness import (
     BUY,
@@ -65,7 +65,7 @@ def test_memory_is_independent_of_steps() -> None:
 
 SCRIPT = """
 import hashlib, json
-from c2lib.core.clock import FixedClock
+from c2lib.session.clocks import FixedClock
 from c2lib.core.config import DryrunConfig
 from c2lib.session.orchestrator import LiveSessionOrchestrator
 sinks = {name: [] for name in ("event_sink", "state_sink", "audit_sink", "metrics_sink")}

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2lib.core.model import BrokerFill, CancelIntent, OpenOrder, OrderIntent, PositionView, StrategySettings
+from c2lib.broker.port import BrokerFill
+from c2lib.core.model import CancelIntent, OpenOrder, OrderIntent, PositionView, StrategySettings
 from c2lib.session.ledger import Ledger
 from c2lib.witness.refold import Books
 from tests.session.harness import Record, answering, config_of, deciding, flat_bars, own_config, run

@@ -71,7 +71,7 @@ def test_retries_are_summed() -> None:
     log, _ = read(run, rehash=False)
     retries = [entry["meta"]["retries"] for entry in run.entries("C2_SINK_WRITE_RETRY")]
     assert log.retries == sum(retries)
-    assert log.retries == log.end_retries + sum(entry.retries for entry in log.tail)
+    assert log.retries == log.end_retries + sum(retried for _, retried in log.tail)
     assert log.end_entries + len(log.tail) == log.emitted
     assert log.tail
 

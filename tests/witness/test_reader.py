@@ -29,7 +29,7 @@ from c2lib.witness.reader import ArtifactFile, FileFacts
         (b"[" * 65 + b"]" * 65, "is nested deeper than 64"),
         (b'{"a":' * 65 + b"1" + b"}" * 65, "is nested deeper than 64"),
         (b"[" * 100_000, "is nested deeper than 64"),
-        (b'["' + b"\\" * 6 + b'",' + b"[" * 65, "is nested deeper than 64"),
+        (b'["' + b"\\" * 6 + b'",' + b"[" * 64 + b"]" * 65, "is nested deeper than 64"),
         (b"]" + b"[" * 65, "is no JSON: Expecting value at character 0"),
         (b'["\xff"]', "is not UTF-8 at byte 2"),
         (b'["\xed\xa0\x80"]', "is not UTF-8 at byte 2"),
@@ -37,14 +37,12 @@ from c2lib.witness.reader import ArtifactFile, FileFacts
         (b"", "is no JSON: Expecting value at character 0"),
         (b"{} {}", "is no JSON: Extra data at character 3"),
         (b"[1", "is no JSON: Expecting ',' delimiter at character 2"),
-        (b'"' + b"x" * 10, "is longer than 10 bytes"),
     ],
 )
 def test_ambiguous_json_is_refused(data: bytes, why: str) -> None:
     """JSON that two readers could read differently, or that exceeds a bound, is refused with the reason."""
-    limit = 10 if why.startswith("is longer") else 1 << 20
     with pytest.raises(JsonError) as caught:
-        strict_json(data, limit)
+        strict_json(data)
     assert str(caught.value) == why
 
 
@@ -75,7 +73,7 @@ def test_nesting_bound_is_64() -> None:
 def test_too_many_brackets_are_refused() -> None:
     """JSON with more brackets than any manifest can have is refused before parsing."""
     with pytest.raises(JsonError, match="has more than 2097152 brackets"):
-        strict_json(b"[" + b"{}," * MAX_BRACKETS + b"{}]", MAX_OBJECT)
+        strict_json(b"[" + b"{}," * MAX_BRACKETS + b"{}]")
     assert len(b'[0,"2026-01-01T00:00:00+00:00"],') * MAX_BRACKETS >= MAX_OBJECT
 
 
