@@ -19,7 +19,6 @@ from typing import Any
 
 from c2lib.app.paths import environment_facts, output_root
 from c2lib.app.replay import (
-    ComparedRun,
     ComparingSink,
     Published,
     RecordedClock,
@@ -35,7 +34,7 @@ from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPath
 from c2lib.core.model import Clock, MarketData, Param
 from c2lib.core.redaction import find_secret
 from c2lib.core.text import field_differences
-from c2lib.core.vocabulary import Artifact
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, run_path
 from c2lib.record.lines import object_line
@@ -341,9 +340,13 @@ def compare_with(job: Job, place: Path, published: Published) -> tuple[Finding |
         if source and isinstance(recorded, dict) and recorded.keys() == source.imports.keys():
             # versions belong to the machine: where they matter, the record itself differs
             job = replace(job, source=replace(source, imports=recorded))
-        compared, sealed = ComparedRun(published.files), ComparingSink(published.files[Artifact.MANIFEST])
-        session, result = job.execute(compared.sink, lambda: compared.diverged)
-        difference, artifacts = compared.finish(), compared.seal()
+        # in the order of the contract, in which the first difference is looked for
+        sinks = {name: ComparingSink(published.files[name]) for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST)}
+        sealed = sinks.pop(Artifact.MANIFEST)
+        # when the events differ, which are reported first, no further step can change the answer
+        session, result = job.execute(sinks.__getitem__, lambda: sinks[Artifact.EVENTS].difference() is not None)
+        difference = next(filter(None, [sink.finish() for sink in sinks.values()]), None)
+        artifacts = {name.value: sink.facts() for name, sink in sinks.items()}
         if job.kept is not None:
             difference = difference or compare_kept(published.strategy, job.kept)
             artifacts[Artifact.STRATEGY.value] = ArtifactDigest.of(job.kept).facts()
