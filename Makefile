@@ -19,7 +19,7 @@ SCRATCH = $(shell mktemp -d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dryrun lab test lint types layers unit notebooks-check generated-check generate notebooks lock clean test-long race \
-  peers real-files secrets-false-positives tamper fuzz bench bench-quick audit sbom
+  peers real-files secrets-false-positives tamper fuzz bench bench-quick audit sbom test-lab screenshots
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -89,6 +89,12 @@ sbom: $(SUPPLY)/.made ## write the bill of materials of the lock, CycloneDX JSON
 generate: setup ## write the generated pages of docs/contract and the table of docs/no-live.md again
 	$(BIN)/python docs/contract/generate.py
 	$(BIN)/python -m tests.app.attempts
+
+test-lab: setup $(LAB)/.made ## run each notebook in a real browser (chromium on PATH, or CHROMIUM=PATH), move sliders, record requests
+	$(LAB)/bin/python -m tests.lab.checks
+
+screenshots: setup $(LAB)/.made ## take the pictures of docs/images, by the same browser
+	$(LAB)/bin/python -m tests.lab.screenshots
 
 notebooks: setup ## execute the committed notebooks again, in place and normalised
 	for notebook in $(NOTEBOOKS); do \

@@ -61,7 +61,7 @@ def test_wheel_is_complete(wheel: Path) -> None:
 
 
 def test_wheel_runs_alone(wheel: Path, tmp_path: Path) -> None:
-    """The wheel, installed into an empty folder, gives its version, a run, the run's evidence draft, and a notebook."""
+    """The wheel, installed into an empty folder, gives its version, a run, its evidence draft, and two notebooks."""
     place = tmp_path / "installed"
     run(*PIP, "install", "--no-deps", "--target", place, wheel, cwd=tmp_path)
     command = (sys.executable, "-P", "-m", "c2lib")
@@ -78,3 +78,5 @@ def test_wheel_runs_alone(wheel: Path, tmp_path: Path) -> None:
     assert '"said": "PASS: finish_c/c2/by_name/evidence"' in told
     assert (tmp_path / "out" / "notebooks" / "01_dryrun.ipynb").is_file()
     assert (made.parent / "by_name" / "run_manifest.json").is_file()
+    told = run(*command, "notebook", "02_verify", "-p", "received", made, cwd=tmp_path, PYTHONPATH=str(place))
+    assert '"said": "SEALED OK (executed again; run_digest ' in told

@@ -18,7 +18,7 @@ from c2lib.core.errors import ConfigError
 from c2lib.core.redaction import redact_secrets
 from c2lib.core.sealed import MAX_NAME_SHOWN
 from c2lib.core.text import nearest, one_line
-from c2lib.jupyter.notebook import DryrunParameters, NotebookParameters, papermill_words
+from c2lib.jupyter.notebook import DryrunParameters, NotebookParameters, VerifyParameters, papermill_words
 
 PARAMETERS_TAG, INJECTED_TAG = "parameters", "injected-parameters"
 
@@ -33,7 +33,7 @@ class UnfinishedNotebookError(click.ClickException):
     """A cell raised, or never ran to its end; papermill may take the second for a success, and is long on the first."""
 
 
-MODELS: dict[str, type[NotebookParameters]] = {"dryrun": DryrunParameters}
+MODELS: dict[str, type[NotebookParameters]] = {"dryrun": DryrunParameters, "verify": VerifyParameters}
 """The models of our notebooks by the metadata key ``c2lib.parameters``, which a renamed copy keeps."""
 
 
@@ -179,7 +179,8 @@ def _executed(notebook: Any, kernel_name: str, **options: Any) -> Any:
 def _unfinished(notebook: Any) -> str | None:
     """Return which cell never ran to its end and why; ``None`` for a success or an error that papermill reports."""
     for number, cell in enumerate(notebook.cells):
-        if cell.cell_type != "code":
+        # nbclient leaves these out, and an editor leaves an empty cell at the end
+        if cell.cell_type != "code" or not cell.source.strip() or "skip-execution" in cell.metadata.get("tags", ()):
             continue
         errors = [output.ename for output in cell.outputs if output.output_type == "error"]
         if "SystemExit" in errors:

@@ -5,24 +5,38 @@ No parameter holds a secret, since papermill writes parameters into the notebook
 
 from __future__ import annotations
 
+import atexit
 import re
-from collections.abc import Mapping
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Self
 
+from c2lib.app.evidence import is_evidence, verify_evidence
+from c2lib.app.paths import resource
+from c2lib.app.runner import run_dryrun
+from c2lib.app.verify import VerifyReport, verify_run
 from c2lib.cli.parameters import CONFIG_FIELDS, DryrunOptions, Given, Request
 from c2lib.core.canon import sha256_hex
 from c2lib.core.config import DryrunConfig, check_run_id_for_directory
-from c2lib.core.errors import ConfigError
+from c2lib.core.errors import ConfigError, RunPathError
 from c2lib.core.redaction import secret_field
-from c2lib.core.sealed import Sealed, Text
+from c2lib.core.sealed import Sealed, Sha256, Text
 from c2lib.core.vocabulary import RejectCode
+from c2lib.evidence.plots import image, tear_sheet
 from c2lib.evidence.render import checked_owner, evidence_name
+from c2lib.witness.diff import diff_runs
 
 if TYPE_CHECKING:
     from c2lib.app.evidence import EvidenceDraft
     from c2lib.session.result import DryrunResult
+    from c2lib.witness.run import Run
 
 
 class NotebookParameters(Sealed):
@@ -100,6 +114,65 @@ class DryrunParameters(NotebookParameters, DryrunOptions):
         return {"date": date, "owner": owner}
 
 
+class VerifyParameters(NotebookParameters):
+    """The parameters of ``02_verify.ipynb``, named as the flags of ``c2lib verify``."""
+
+    received: Text | None = None
+    run: Text | None = None
+    market: Text | None = None
+    strategy_file: Text | None = None
+    run_kept_strategy: bool = False
+    expect_digest: Sha256 | None = None
+    require_sealed: bool = False
+    require_namespace: bool = False
+    other_run: Text | None = None
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        given = [name for name, value in self if value]
+        if given and not self.received:
+            raise ConfigError("received", "is left out", hint=f"name the run directory, or EV-….md, beside {given[0]}")
+        if self.run and not is_evidence(self.received or ""):
+            raise ConfigError("run", "is for an evidence file, and received is none", hint="leave it out")
+
+    def runs(self) -> tuple[str, str | None]:
+        """Return the directory of the run, and that of the one to compare it with.
+
+        When nothing was received, both are demo runs, in a folder that is removed when this process ends.
+        """
+        if self.received:
+            inside = Path(self.received).parent.parent if is_evidence(self.received) else self.received
+            return str(self.run or inside), self.other_run
+        folder = mkdtemp(prefix="c2lib-demo-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        made = [run_dryrun(DryrunConfig(strategy_id="strat_demo", seed=seed), out_dir=folder) for seed in (123, 124)]
+        return str(made[0].path), str(made[1].path)
+
+    def verify(self, run: str) -> VerifyReport:
+        """Return the report on the evidence file received, else on a run directory; a replay is part of it."""
+        same = ("market", "run_kept_strategy", "expect_digest", "require_sealed", "require_namespace")
+        given: dict[str, Any] = {name: getattr(self, name) for name in same} | {"strategy": self.strategy_file}
+        if self.received and is_evidence(self.received):
+            return verify_evidence(self.received, run=self.run, **given)
+        return verify_run(run, **given)
+
+
+def second_verifier(run: str, expect_digest: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the second verifier on a run directory, in a process that has the standard library alone."""
+    program = str(resource("docs/contract") / "verify_run.py")
+    anchor = ["--expect-digest", expect_digest] if expect_digest else []
+    words = [sys.executable, "-I", "-S", program, *anchor, "--", run]
+    return subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+
+
+def why_not_sound(report: VerifyReport, second: subprocess.CompletedProcess[str]) -> str:
+    """Return what the two verifiers found in a run for the last cell's assertion, ``""`` where that is nothing."""
+    if report.ok and second.returncode == 0:
+        return ""
+    said, found = (second.stdout or second.stderr).splitlines()[-1], [finding.text() for finding in report.findings]
+    return "; ".join([*found[:3], f"c2lib: {report.verdict}, {len(found)} findings", f"second verifier: {said}"])
+
+
 def papermill_words(text: str) -> str:
     """Return a message with ``-p tick_size 1`` in the place of ``--tick-size 1``: parameters for flags."""
     return re.sub(r"(?<!\S)--([a-z][a-z-]*)", lambda flag: f"-p {flag[1].replace('-', '_')}", text)
@@ -117,6 +190,31 @@ def show_png(data: bytes) -> None:
     print(f"sha256 {sha256_hex(data)}")
     ipython = _ipython_display()
     ipython.display(ipython.Image(data, format="png"))
+
+
+def show_tear_sheet(run: Run) -> None:
+    """Show the tear sheet of a run; where a run is too damaged to be drawn, print why."""
+    with _too_damaged(run):
+        show_png(image(tear_sheet(run)))
+
+
+def show_diff(run: Run, other: str | None) -> None:
+    """Show how a run differs from another one; where a run is too damaged to be compared, print why."""
+    with _too_damaged(run):
+        if other:
+            _ipython_display().display(diff_runs(run.path, other))
+        else:
+            print("nothing to compare with: -p other_run DIR")
+
+
+@contextmanager
+def _too_damaged(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except RunPathError as error:
+        if not run.findings:
+            raise
+        print(f"too damaged: {error}")
 
 
 def show_draft(draft: EvidenceDraft) -> None:

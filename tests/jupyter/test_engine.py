@@ -97,6 +97,55 @@ def test_foreign_notebook_names_checked(kernel: list[Any]) -> None:
             run(metadata, **{"seed=1;x": 1})
 
 
+def foreign(folder: Path, last: str) -> "subprocess.CompletedProcess[str]":
+    """Run a notebook that knows nothing of c2lib by papermill's command line, with values that ours would not take."""
+    cells: list[Any] = [
+        MAKE.new_markdown_cell("# theirs"),
+        MAKE.new_code_cell("names = []\nshare = 0.5\nmore = {}\nowner = 'x'", metadata={"tags": ["parameters"]}),
+        "print(names, share, more, repr(owner))",
+        MAKE.new_code_cell("1 / 0", metadata={"tags": ["skip-execution"]}),
+        MAKE.new_raw_cell("text"),
+        last,
+        "",
+    ]
+    FORMAT.write(notebook(*cells), folder / "in.ipynb")
+    given = ("-y", '{names: [a, b], share: 0.25, more: {a: 1}, owner: ""}')
+    call = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "--engine",
+        "c2lib",
+        "--no-progress-bar",
+        "in.ipynb",
+        "out.ipynb",
+        *given,
+    ]
+    return subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_foreign_notebook_runs_whole(tmp_path: Path) -> None:
+    """Somebody else's notebook takes lists, mappings, shares and an empty text, and may leave cells out."""
+    done = foreign(tmp_path, "2")
+    assert done.returncode == 0, done.stderr
+    made = FORMAT.read(tmp_path / "out.ipynb", as_version=4)
+    printed = [output.text for cell in made.cells for output in cell.get("outputs", ()) if "text" in output]
+    assert printed == ["['a', 'b'] 0.25 {'a': 1} ''\n"]
+    kept = {"names": ["a", "b"], "share": 0.25, "more": {"a": 1}, "owner": ""}
+    assert made.metadata["papermill"] == {"parameters": kept}
+
+
+def test_foreign_failure_keeps_words(tmp_path: Path) -> None:
+    """A cell of somebody else's notebook that raises fails the call, and what it says is left as it is."""
+    done = foreign(tmp_path, "raise ValueError('add --tick-size 1')")
+    assert done.returncode == 1
+    assert "ValueError: add --tick-size 1" in done.stderr
+    made = FORMAT.read(tmp_path / "out.ipynb", as_version=4)
+    assert [output.evalue for cell in made.cells for output in cell.get("outputs", ()) if "evalue" in output] == [
+        "add --tick-size 1"
+    ]
+
+
 def test_notebook_without_parameters_refuses() -> None:
     """A parameter for a notebook without a parameters cell is refused, and says that there are none."""
     made = notebook(injected(seed=1))
