@@ -28,7 +28,7 @@ BUDGETS = {
 
 BEYOND_BUDGET: dict[tuple[str, ...], int] = {
     ("core",): 252,
-    ("witness",): 778,
+    ("witness",): 770,
     ("evidence",): 235,
     ("session",): 30,
     ("app",): 160,

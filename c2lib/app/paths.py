@@ -1,13 +1,15 @@
-"""What belongs to this machine: the output root, the shipped resources, input files, and its unsealed facts."""
+"""What belongs to this machine: output root, resources, input files, unsealed facts, and who can read this process."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,3 +105,25 @@ def distribution_version(name: str) -> str | None:
     with suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(name)
     return None
+
+
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
+_prctl: Callable[..., int] = getattr(ctypes.CDLL(None), "prctl", lambda *_: 0)
+_undumpable: list[int] = []
+_undumpable_lock = threading.Lock()
+
+
+@contextmanager
+def undumpable() -> Iterator[None]:
+    """Keep other processes of the same user, root aside, from tracing this one and from reading its memory."""
+    with _undumpable_lock:
+        _undumpable.append(_prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0))
+        _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    try:
+        yield
+    finally:
+        # the last context to exit restores what the first one found
+        with _undumpable_lock:
+            before = _undumpable.pop()
+            if not _undumpable and before == 1:
+                _prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)

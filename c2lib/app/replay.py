@@ -158,30 +158,6 @@ class ComparingSink:
         return difference_at(name, number, published[begin : begin + (len(line) or rest)], line)
 
 
-class ComparedRun:
-    """The four sinks of a session, compared with files that were read."""
-
-    def __init__(self, files: Mapping[str, ArtifactFile]) -> None:
-        self._sinks = {name: ComparingSink(files[name]) for name in SEALED_BY_MANIFEST}
-
-    def sink(self, artifact: Artifact) -> ComparingSink:
-        """Return the sink of one of the four files."""
-        return self._sinks[artifact]
-
-    @property
-    def diverged(self) -> bool:
-        """Whether the events differ, the file that is reported first: no further step can change the answer."""
-        return self._sinks[Artifact.EVENTS].difference() is not None
-
-    def seal(self) -> dict[str, Any]:
-        """Return what a manifest says of each computed file."""
-        return {artifact.value: sink.facts() for artifact, sink in self._sinks.items()}
-
-    def finish(self) -> Finding | None:
-        """Return the first difference, in the order in which the contract names the files."""
-        return next(filter(None, [sink.finish() for sink in self._sinks.values()]), None)
-
-
 class RecordedClock:
     """Returns what another clock returned: ``readings`` are ``(index of the reading, text)`` where the time changed."""
 

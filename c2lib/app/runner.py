@@ -19,7 +19,6 @@ from typing import Any
 
 from c2lib.app.paths import environment_facts, output_root
 from c2lib.app.replay import (
-    ComparedRun,
     ComparingSink,
     Published,
     RecordedClock,
@@ -32,10 +31,10 @@ from c2lib.app.strategy_files import strategy_from_file, strategy_from_object
 from c2lib.app.strategy_host import StrategyHost
 from c2lib.core.config import DryrunConfig, SealedConfig, check_run_id_for_directory, seal
 from c2lib.core.errors import ConfigError, InputError, RunConflictError, RunPathError
-from c2lib.core.model import Clock, MarketData, Param
+from c2lib.core.model import Clock, MarketData
 from c2lib.core.redaction import find_secret
 from c2lib.core.text import field_differences
-from c2lib.core.vocabulary import Artifact
+from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.market.files import open_market_file
 from c2lib.record.files import PublishedAlready, StagedRun, find_run, held, run_path
 from c2lib.record.lines import object_line
@@ -150,7 +149,6 @@ def run_dryrun(
     out_dir: str | os.PathLike[str] | None = None,
     market: Any = None,
     strategy: Any = None,
-    params: Mapping[str, Param] | None = None,
     clock: Clock | None = None,
     progress: Progress | None = None,
 ) -> DryrunResult:
@@ -164,7 +162,6 @@ def run_dryrun(
         out_dir: the output root; left out: ``$C2LIB_OUT``, else ``out/`` of the checkout, else ``./out``.
         market: path of a market file, or a ``pandas.DataFrame``; left out: the synthetic walk.
         strategy: ``"FILE.py:CLASS"``, or a class taking a ``StrategySettings``; left out: the built-in one.
-        params: parameters of the strategy, each in place of the config's.
         clock: anything with ``.now()``; left out: the config's fixed clock, or the time of the bars.
         progress: called with the steps made and the steps planned, now and then.
 
@@ -184,7 +181,7 @@ def run_dryrun(
     if find_secret(os.fspath(root)):
         raise ConfigError("out_dir", "looks like a secret", hint="it stands in results and messages; write elsewhere")
     with ExitStack() as stack:
-        job = _job(stack, config, market, source_of(strategy), params, clock)
+        job = _job(stack, config, market, source_of(strategy), clock)
         job = replace(job, progress=progress)
         if job.config.strategy.origin == "object" and out_dir is None:
             # sinks that drop every line
@@ -201,7 +198,6 @@ def open_session(
     *,
     market: Any = None,
     strategy: Any = None,
-    params: Mapping[str, Param] | None = None,
     clock: Clock | None = None,
     **sinks: Any,
 ) -> DryrunSession:
@@ -214,12 +210,11 @@ def open_session(
         config: what to run.
         market: path of a market file, a ``pandas.DataFrame``, or a market that is open; left out: the synthetic walk.
         strategy: ``"FILE.py:CLASS"``, or a class taking a ``StrategySettings``; left out: the built-in one.
-        params: parameters of the strategy, each in place of the config's.
         clock: anything with ``.now()``; left out: the config's fixed clock, or the time of the bars.
         sinks: those of :meth:`LiveSessionOrchestrator.open`; left out: the last events are kept, and nothing else.
     """
     with ExitStack() as stack:
-        job = _job(stack, config, market, source_of(strategy), params, clock)
+        job = _job(stack, config, market, source_of(strategy), clock)
         kept = {name: deque[str](maxlen=RECENT if file is Artifact.EVENTS else 0) for name, file in _SINKS.items()}
         session = job.open(stack, {**kept, **sinks}, bound=False)
         session.resources.push(stack.pop_all())
@@ -232,13 +227,11 @@ def _job(
     config: DryrunConfig,
     market: Any,
     source: StrategySource | None,
-    params: Mapping[str, Param] | None,
     clock: Clock | None,
 ) -> Job:
     """Return what to run, sealed; ``stack`` closes its market and the process of its strategy."""
     if not isinstance(config, DryrunConfig):
         raise ConfigError("config", f"must be a DryrunConfig, not {type(config).__name__}")
-    config = _with_params(config, params)
     isolated = config.no_live_required == NAMESPACE
     if isolated and source is not None and source.origin == "object":
         hint = "save it in a file: strategy='FILE.py:CLASS', or --strategy-file FILE.py:CLASS"
@@ -249,16 +242,6 @@ def _job(
     data = stack.enter_context(opened_market(config, market))
     sealed = seal(config, data, strategy=source, clock_injected=clock is not None)
     return Job(sealed, data, clock, source or built_in_source(sealed.strategy_id), _NO_INPUTS, host=host)
-
-
-def _with_params(config: DryrunConfig, params: Mapping[str, Param] | None) -> DryrunConfig:
-    if params is None:
-        return config
-    if not isinstance(params, Mapping):
-        raise ConfigError("params", "must be a mapping of names to values")
-    values = config.model_dump(warnings=False)
-    values["strategy"]["params"] = {**values["strategy"]["params"], **params}
-    return type(config)(**values)
 
 
 def opened_market(config: DryrunConfig, source: Any) -> AbstractContextManager[MarketData | None]:
@@ -341,9 +324,13 @@ def compare_with(job: Job, place: Path, published: Published) -> tuple[Finding |
         if source and isinstance(recorded, dict) and recorded.keys() == source.imports.keys():
             # versions belong to the machine: where they matter, the record itself differs
             job = replace(job, source=replace(source, imports=recorded))
-        compared, sealed = ComparedRun(published.files), ComparingSink(published.files[Artifact.MANIFEST])
-        session, result = job.execute(compared.sink, lambda: compared.diverged)
-        difference, artifacts = compared.finish(), compared.seal()
+        # in the order of the contract, in which the first difference is looked for
+        sinks = {name: ComparingSink(published.files[name]) for name in (*SEALED_BY_MANIFEST, Artifact.MANIFEST)}
+        sealed = sinks.pop(Artifact.MANIFEST)
+        # when the events differ, which are reported first, no further step can change the answer
+        session, result = job.execute(sinks.__getitem__, lambda: sinks[Artifact.EVENTS].difference() is not None)
+        difference = next(filter(None, [sink.finish() for sink in sinks.values()]), None)
+        artifacts = {name.value: sink.facts() for name, sink in sinks.items()}
         if job.kept is not None:
             difference = difference or compare_kept(published.strategy, job.kept)
             artifacts[Artifact.STRATEGY.value] = ArtifactDigest.of(job.kept).facts()

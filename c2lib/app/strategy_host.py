@@ -26,7 +26,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
-from c2lib.app.host_child import CHUNK, MAX_CONTROL, PASSED, Frames, framed
+from c2lib.app.host_child import CHUNK, MAX_CONTROL, PASSED, Frames, encode, framed
+from c2lib.app.paths import undumpable
 from c2lib.core.errors import (
     NoLiveViolationError,
     OutputError,
@@ -53,9 +54,7 @@ MAX_PRINTED = 1_000_000
 
 _MAX_REPORT, _MAX_NAME = 1 << 14, 200
 _GRACE_S = 0.2
-_PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
 _COMMAND = "import sys; from c2lib.app.host_child import main; main(int(sys.argv[1]))"
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
 
@@ -185,7 +184,7 @@ class HostedStrategy(ExitStack):
         self._bar_index = bar.bar_index
         # what the child was shown before is not sent again
         same = view is self._shown
-        request = b"[%d,%d,%d,%d,%d,%d,%d]" % bar if same else _encode((*bar, view)).encode()
+        request = b"[%d,%d,%d,%d,%d,%d,%d]" % bar if same else encode((*bar, view)).encode()
         self._shown = view
         return self._ask(request, self._read_intents)
 
@@ -397,27 +396,6 @@ def _relay(prints: int) -> None:
 def _close_all(handles: list[int]) -> None:
     while handles:
         os.close(handles.pop())
-
-
-_prctl: Callable[..., int] = getattr(ctypes.CDLL(None), "prctl", lambda *_: 0)
-_undumpable: list[int] = []
-_undumpable_lock = threading.Lock()
-
-
-@contextmanager
-def undumpable() -> Iterator[None]:
-    """Keep other processes of the same user, root aside, from tracing this one and from reading its memory."""
-    with _undumpable_lock:
-        _undumpable.append(_prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0))
-        _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    try:
-        yield
-    finally:
-        # the last context to exit restores what the first one found
-        with _undumpable_lock:
-            before = _undumpable.pop()
-            if not _undumpable and before == 1:
-                _prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def _core_of_this_thread() -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from c2lib.core.redaction import clean_text, clean_value
 from c2lib.core.vocabulary import METRICS_SCHEMA, STATE_SCHEMA, Artifact, AuditCode, AuditLevel, EventKind
-from c2lib.record.lines import EventEmitter, event_emitters, object_line
+from c2lib.record.lines import EventEmitter, compile_event_emitter, object_line
 from c2lib.record.seal import AuditChain
 from c2lib.record.sinks import RetryingSink, SinkFailure, Sinks
 
@@ -46,7 +46,8 @@ class Journal:
         self._events = self._sinks[Artifact.EVENTS]
         self._audit = self._sinks[Artifact.AUDIT]
         self.take = self._events.write
-        self._emitters = event_emitters(self.run_id, self.strategy_id, self)
+        run = self.run_id, self.strategy_id
+        self._emitters = {kind: compile_event_emitter(kind, *run, self) for kind in EventKind}
 
     def event(self, kind: EventKind, *values: Any) -> None:
         """Write the next event; ``values`` stand in the contract table's order, texts already cleaned."""

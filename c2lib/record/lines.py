@@ -104,11 +104,6 @@ def compile_event_emitter(kind: EventKind, run_id: str, strategy_id: str, log: E
     return emitter
 
 
-def event_emitters(run_id: str, strategy_id: str, log: EventLog) -> Mapping[EventKind, EventEmitter]:
-    """Return the emitters of all event kinds for one run."""
-    return {kind: compile_event_emitter(kind, run_id, strategy_id, log) for kind in EventKind}
-
-
 def object_line(value: Mapping[str, Any]) -> str:
     """Return any artifact object as its line."""
     return canonical_json(value) + "\n"

@@ -184,12 +184,8 @@ class Execution:
     def books(self) -> Books:
         """Return position and money as the last event shows them, marked at the last bar's close."""
         ledger, mark = self.ledger, self._mark
-        return Books(
-            self._quantities[ledger.position],
-            self._money[ledger.cash],
-            None if mark is None else self.prices[mark],
-            self._money[ledger.equity(mark)],
-        )
+        cash, equity = self._money[ledger.cash], self._money[ledger.equity(mark)]
+        return Books(self._quantities[ledger.position], cash, None if mark is None else self.prices[mark], equity)
 
     def counters(self) -> dict[str, Any]:
         """Return the lifecycle counters of orders and fills."""

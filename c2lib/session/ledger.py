@@ -45,9 +45,8 @@ class LocalOrder:
 
     def shown(self) -> OpenOrder:
         """Return the order as its strategy sees it."""
-        side, quantity, order_type, limit, stop, time_in_force, tag = self.intent
-        left = quantity - self.filled
-        return OpenOrder(self.client_order_id, side, quantity, left, order_type, limit, stop, time_in_force, tag)
+        side, quantity, *_ = self.intent
+        return OpenOrder(self.client_order_id, side, quantity, quantity - self.filled, *self.intent[2:])
 
 
 class Ledger:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from c2lib.core.errors import (
@@ -40,7 +39,7 @@ class Failure(NamedTuple):
 
     code: FailCode
     reason: str
-    meta: Mapping[str, Any] = MappingProxyType({})
+    meta: Mapping[str, Any] = {}
 
 
 def failure_of(error: BaseException, attempts: int, tried: Sequence[str] = (), bar_index: int | None = None) -> Failure:
@@ -71,13 +70,6 @@ def failure_of(error: BaseException, attempts: int, tried: Sequence[str] = (), b
     return Failure(FailCode.EXCEPTION, describe_exception(error), meta)
 
 
-class Rejection(NamedTuple):
-    """Why preflight said no."""
-
-    code: RejectCode
-    reason: str
-
-
 class Lifecycle:
     """Phase, outcome and closing of one session; ``steps`` is counted by the session.
 
@@ -92,7 +84,8 @@ class Lifecycle:
         self.journal = journal
         self.phase = SessionPhase.INIT
         self.steps = 0
-        self.rejection: Rejection | None = None
+        # why preflight said no: code and reason
+        self.rejection: tuple[RejectCode, str] | None = None
         self.failure: Failure | None = None
         self.stop_reason: StopReason | None = None
         self.accepted = False
@@ -204,22 +197,19 @@ class Lifecycle:
         if self.journal.is_dead(Artifact.EVENTS):
             return
         if self.rejection:
-            self.journal.event(EventKind.REJECTED, self.rejection.code.value, self.rejection.reason)
+            self.journal.event(EventKind.REJECTED, *self.rejection)
         elif self.announced:
             reason = self.stop_reason or StopReason.FAILED
             self.journal.event(EventKind.SESSION_STOP, reason.value, self.steps, *books)
 
     def _audit_end(self) -> None:
         after, trigger = self._last_move()
-        meta = {
-            "stop_reason": self.stop_reason.value if self.stop_reason else None,
-            "steps": self.steps,
-            "no_live_attempts": self._counters()["no_live_attempts_total"],
-        }
+        attempts = self._counters()["no_live_attempts_total"]
+        meta = {"stop_reason": self.stop_reason, "steps": self.steps, "no_live_attempts": attempts}
         if self.rejection:
-            self.journal.audit(AuditLevel.WARN, self.rejection.code, self.rejection.reason)
+            self.journal.audit(AuditLevel.WARN, *self.rejection)
         if self.failure:
-            self.journal.audit(AuditLevel.ERROR, self.failure.code, self.failure.reason, self.failure.meta)
+            self.journal.audit(AuditLevel.ERROR, *self.failure)
         self.journal.audit(AuditLevel.INFO, AuditCode.DRYRUN_STOP, "dry run closing", meta)
         self._audit_move(after, trigger)
         self._end_written = True
@@ -241,6 +231,7 @@ class Lifecycle:
     def _snapshot(self, phase: SessionPhase, ended_ts: str | None) -> None:
         if self.journal.is_dead(Artifact.SNAPSHOTS):
             return
+        reject_code, reject_reason = self.rejection or (None, None)
         self.journal.snapshot(
             {
                 "status": STATUS_OF_PHASE[phase].value,
@@ -248,9 +239,9 @@ class Lifecycle:
                 "started_ts": self._started_ts,
                 "ended_ts": ended_ts,
                 "step": self.steps,
-                "reject_code": self.rejection.code.value if self.rejection else None,
-                "reject_reason": self.rejection.reason if self.rejection else None,
-                "fail_code": self.failure.code.value if self.failure else None,
+                "reject_code": reject_code,
+                "reject_reason": reject_reason,
+                "fail_code": self.failure.code if self.failure else None,
                 "fail_reason": self.failure.reason if self.failure else None,
                 "meta": {"stop_reason": self.stop_reason.value} if self.stop_reason else {},
             }

@@ -13,6 +13,7 @@ from c2lib.record.journal import Journal
 from c2lib.record.sinks import Sinks
 from c2lib.session.clocks import FixedClock, first_reading
 from c2lib.session.nolive import NoLiveGuard
+from c2lib.session.preflight import PreflightFacts
 from c2lib.session.result import DryrunResult
 from c2lib.session.session import DryrunSession
 from c2lib.session.strategy import StrategySource, built_in_source, object_source
@@ -97,7 +98,8 @@ class LiveSessionOrchestrator:
             journal = Journal(sealed.run_id, sealed.strategy_id, sinks, sealed.max_sink_retries)
             source = given or built_in_source(sealed.strategy_id)
             session = DryrunSession(sealed, journal, market, reader, source, guard)
-            session.begin(has_audit_sink=audit_sink is not None, enabled_override=self._enabled_override)
+            override = self._enabled_override
+            session.begin(PreflightFacts(sealed, source is not None, audit_sink is not None, guard, override))
         return session
 
     def run_dryrun(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
@@ -29,7 +29,7 @@ from c2lib.record.journal import Journal
 from c2lib.record.seal import build_manifest
 from c2lib.session.clocks import ClockReader
 from c2lib.session.execution import Execution
-from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
+from c2lib.session.lifecycle import Failure, Lifecycle, failure_of
 from c2lib.session.nolive import HOOK, NoLiveGuard
 from c2lib.session.preflight import CHECKS, PreflightFacts
 from c2lib.session.rails import Rail, broken_rail, trip
@@ -45,7 +45,7 @@ _TABLES = {"open_orders": " ".join(OpenOrder._fields), "events": "ts_sim event_t
 _STEPPABLE = (SessionPhase.PREFLIGHT_OK, SessionPhase.DRYRUN_ACTIVE)
 
 
-class DryrunSession(Rich):
+class DryrunSession(Rich, AbstractContextManager["DryrunSession"]):
     """A session made by :meth:`LiveSessionOrchestrator.open`; a context manager that stops on leaving.
 
     The NO-LIVE guard is active while session code runs, and only then. ``resources`` are closed when it is stopped.
@@ -119,15 +119,10 @@ class DryrunSession(Rich):
         lines = islice(reversed(kept), RECENT) if isinstance(kept, list | deque) else ()
         return tuple(json.loads(line) for line in lines)[::-1]
 
-    def begin(self, *, has_audit_sink: bool, enabled_override: bool) -> None:
+    def begin(self, facts: PreflightFacts) -> None:
         """Open the record, run preflight and load the strategy; called once, by the orchestrator, under the guard.
 
-        Args:
-            has_audit_sink: whether the audit is written anywhere; preflight rejects a session without.
-            enabled_override: whether a test lets a config with ``enabled`` pass.
-
-        Raises:
-            ConfigError: the market has no bar; whatever else reading its first bar raises goes through as it is.
+        Raises :class:`ConfigError` for a market without bars; what reading its first bar raises goes through as it is.
         """
         first = next(iter(self._market.bars(1)), None)
         self._bars = iter(self._market.bars(self.config.steps))
@@ -136,10 +131,10 @@ class DryrunSession(Rich):
         started_ts = self._clock.text if self._clock else micros_text(first.time)
         with self._ending_on_errors():
             self._lifecycle.open(started_ts, enabled=self.config.enabled)
-            if self.config.enabled and enabled_override:
+            if self.config.enabled and facts.enabled_override:
                 message = "the gate to live trading was overridden by a test: no evidence of a PASS"
                 self._journal.audit(AuditLevel.WARN, AuditCode.LIVE_GATE_OVERRIDDEN, message)
-            if self._passes_preflight(has_audit_sink, enabled_override):
+            if self._passes_preflight(facts):
                 self._lifecycle.move(SessionTrigger.PREFLIGHT_PASSED)
                 self._announce()
                 self._load_strategy()
@@ -223,7 +218,7 @@ class DryrunSession(Rich):
     def result(self) -> DryrunResult:
         """Return the outcome as it stands now; that of an ended session is final."""
         lifecycle, journal, books = self._lifecycle, self._journal, self._execution.books()
-        rejection, failure = lifecycle.rejection, lifecycle.failure
+        (reject_code, reject_reason), failure = lifecycle.rejection or (None, None), lifecycle.failure
         return DryrunResult(
             accepted=lifecycle.accepted,
             run_id=journal.run_id,
@@ -231,8 +226,8 @@ class DryrunSession(Rich):
             status=lifecycle.status,
             phase=lifecycle.phase,
             stop_reason=lifecycle.stop_reason,
-            reject_code=rejection.code if rejection else None,
-            reject_reason=rejection.reason if rejection else None,
+            reject_code=reject_code,
+            reject_reason=reject_reason,
             fail_code=failure.code if failure else None,
             fail_reason=failure.reason if failure else None,
             fail_meta=failure.meta if failure else {},
@@ -274,15 +269,11 @@ class DryrunSession(Rich):
             audit={"entries": chain.entries, "last_hash": chain.last_hash},
         )
 
-    def __enter__(self) -> DryrunSession:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _passes_preflight(self, has_audit_sink: bool, enabled_override: bool) -> bool:
+    def _passes_preflight(self, facts: PreflightFacts) -> bool:
         """Audit each check up to the first that fails, which rejects the session."""
-        facts = PreflightFacts(self.config, self._source is not None, has_audit_sink, self._guard, enabled_override)
         for check in CHECKS:
             problem = check.problem(facts)
             meta: dict[str, Any] = {"check": check.name, "passed": problem is None}
@@ -291,7 +282,7 @@ class DryrunSession(Rich):
             level = AuditLevel.INFO if problem is None else AuditLevel.WARN
             self._journal.audit(level, AuditCode.PREFLIGHT_CHECK, f"preflight check {check.name}", meta)
             if problem is not None:
-                self._lifecycle.rejection = Rejection(check.code, clean_text(problem))
+                self._lifecycle.rejection = (check.code, clean_text(problem))
                 self._close()
                 return False
         return True

@@ -86,10 +86,9 @@ def _given(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
     elif isinstance(node, ast.Dict):
         yield from ((_name(key), value) for key, value in zip(node.keys, node.values, strict=True))
     elif isinstance(node, ast.arguments):
-        named = [*node.posonlyargs, *node.args]
-        with_default = named[len(named) - len(node.defaults) :]
-        yield from ((arg.arg, value) for arg, value in zip(with_default, node.defaults, strict=True))
-        yield from ((arg.arg, value) for arg, value in zip(node.kwonlyargs, node.kw_defaults, strict=True))
+        # the last ones of those that have a place have a default
+        placed = zip(reversed([*node.posonlyargs, *node.args]), reversed(node.defaults), strict=False)
+        yield from ((arg.arg, value) for arg, value in (*placed, *zip(node.kwonlyargs, node.kw_defaults, strict=True)))
 
 
 def _name(node: ast.expr | None) -> str:

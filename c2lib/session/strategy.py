@@ -112,13 +112,9 @@ BUILT_IN: Mapping[str, StrategyFactory] = {kind.name: kind for kind in (StratDem
 
 @dataclass(frozen=True, slots=True)
 class StrategySource(StrategyFacts):
-    """A strategy with where it comes from.
+    """A strategy with where it comes from; ``sha256`` is ``None`` for a built-in one and for an object without text.
 
     Args:
-        origin: ``built-in``, ``file`` or ``object``.
-        class_name: name of its class, where it has one.
-        sha256: of its source; ``None`` for the built-in ones, which the behaviour version stands for, and for an
-            object whose source cannot be had.
         factory: makes the strategy of a session.
         source: the bytes of its file, for a strategy of a file.
         imports: the modules outside the standard library that the file imports, with their versions.

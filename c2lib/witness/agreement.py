@@ -102,28 +102,22 @@ def _closing(logs: Logs) -> None:
 
 def _outcome(logs: Logs) -> None:
     """Expect the events of a session that ended so."""
-    events, status, last = logs.events, logs.status, logs.events.last_kind
-    started = events.counts[EventKind.SESSION_START] > 0
-    if status is SessionStatus.REJECTED:
-        _rejected(logs)
+    events, audit, snapshots, status = logs.events, logs.audit, logs.snapshots, logs.status
+    last, rejection, started = events.last_kind, events.books.rejection, events.counts[EventKind.SESSION_START] > 0
+    if status is SessionStatus.REJECTED and (events.emitted != 1 or not rejection):
+        events.add(_SEQUENCE, "one event, REJECTED", f"{events.emitted} events")
+    elif status is SessionStatus.REJECTED:
+        if snapshots.last:
+            said = {f"reject_{name}": rejection[name] for name in ("code", "reason")}
+            snapshots.expect(_STATUS, snapshots.last, said)
+        audited = audit.counts[rejection["code"]] > 0 and audit.failed_checks > 0
+        audit.require(audited, _STATUS, "the check that failed, and its code", "none")
     elif status is SessionStatus.COMPLETED or started:
         events.require(started, _SEQUENCE, "SESSION_START of a session that ran", "none")
         events.require(last == EventKind.SESSION_STOP, _SEQUENCE, "SESSION_STOP as the last event", last or "none")
     else:
         nothing = events.emitted == events.counts[EventKind.RAIL_TRIPPED]
         events.require(nothing, _SEQUENCE, "no event of a session never announced", last)
-
-
-def _rejected(logs: Logs) -> None:
-    events, audit, last = logs.events, logs.audit, logs.snapshots.last
-    rejection = events.books.rejection
-    if events.emitted != 1 or not rejection:
-        events.add(_SEQUENCE, "one event, REJECTED", f"{events.emitted} events")
-        return
-    if last:
-        logs.snapshots.expect(_STATUS, last, {f"reject_{name}": rejection[name] for name in ("code", "reason")})
-    audited = audit.counts[rejection["code"]] > 0 and audit.failed_checks > 0
-    audit.require(audited, _STATUS, "the check that failed, and its code", "none")
 
 
 def _order(logs: Logs) -> None:

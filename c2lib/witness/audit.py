@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from c2lib.core.canon import GENESIS_HASH, sha256_hex
+from c2lib.core.canon import GENESIS_HASH
 from c2lib.core.contract import AUDIT_FIELDS
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, SessionPhase, SessionTrigger
 from c2lib.core.vocabulary import NO_LIVE_CHECK, Artifact, AuditCode, FailCode
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import LineLog, encode
+from c2lib.witness.lines import LineLog, digest_of
 
 HOOK_LAYER = "hook"
 """The NO-LIVE layer of a canary check that names none."""
@@ -83,7 +83,7 @@ class AuditLog(LineLog):
             return None
         claimed = entry["entry_hash"]
         body = {key: value for key, value in entry.items() if key != "entry_hash"}
-        self.same(_CHAIN, "entry_hash", sha256_hex(encode(body).encode()), claimed)
+        self.same(_CHAIN, "entry_hash", digest_of(body), claimed)
         if self._known_hash is not None:
             self.same(_CHAIN, "prev_hash", self._known_hash, entry["prev_hash"])
         self.last_hash = self._known_hash = claimed

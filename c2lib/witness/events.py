@@ -14,7 +14,7 @@ from c2lib.core.canon import EVENT_ID_KIND, sha256_hex
 from c2lib.core.contract import EVENT_FIELDS, PAYLOADS
 from c2lib.core.vocabulary import Artifact, EventKind
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import LineLog, RunName, canonical_object, encode, problems
+from c2lib.witness.lines import LineCheck, LineLog, RunName, canonical_object, problems
 from c2lib.witness.recognise import Recogniser, Values, recogniser_of, values_of
 from c2lib.witness.refold import Books
 
@@ -101,9 +101,7 @@ class EventLog(LineLog):
         self.event_id = event["event_id"]
         if not self.well_formed(PAYLOADS[EventKind(event["event_type"])], event["payload"], closed=False):
             return None
-        identity = {name: event[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
-        expected = sha256_hex(encode({**identity, "kind": EVENT_ID_KIND}).encode())
-        self.require(self.event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self.event_id)
+        check_identity(self, event)
         self._name.check(event, self)
         return event
 
@@ -115,8 +113,8 @@ class EventLog(LineLog):
         self.books.apply(kind, payload)
         self._count(kind, values_of(kind, payload))
         # behind the last event no line is good
-        known = None if kind in _LAST_KINDS else recogniser_of(self._name.run_id, self._name.strategy_id)
-        self._recognise = known
+        known = self._recognise or recogniser_of(self._name.run_id, self._name.strategy_id)
+        self._recognise = None if kind in _LAST_KINDS else known
 
     def _place(self, kind: str) -> None:
         last = self.last_kind
@@ -139,6 +137,13 @@ class EventLog(LineLog):
             self.clean_reconciled_ts = self.last_ts
         if self._observer is not None:
             self._observer(Event(kind, self.event_id, self._next - 1, self.last_ts, values), self.books)
+
+
+def check_identity(log: LineCheck, event: Mapping[str, Any]) -> None:
+    """Record a finding at the line of ``log`` unless the id of its event is made of what the event says."""
+    identity = {name: event[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
+    expected, log.event_id = sha256_hex(log.text({**identity, "kind": EVENT_ID_KIND}).encode()), event["event_id"]
+    log.require(log.event_id == expected, FindingCode.EVENT_ID_WRONG, expected, log.event_id)
 
 
 def is_own_start(line: bytes | None) -> bool:

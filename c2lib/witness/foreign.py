@@ -15,12 +15,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from c2lib.core.canon import EVENT_ID_KIND, canonical_json, sha256_hex
+from c2lib.core.canon import canonical_json
 from c2lib.core.contract import AUDIT_FIELDS, EVENT_FIELDS, METRICS_FIELDS, SNAPSHOT_FIELDS, Field, FieldKind
 from c2lib.core.states import SESSION_ENDS, SESSION_TABLE, STATUS_OF_PHASE, SessionPhase, SessionStatus, successors
 from c2lib.core.text import shown
 from c2lib.core.vocabulary import Artifact, AuditCode, EventKind
-from c2lib.witness.events import EventLog, is_own_start
+from c2lib.witness.events import EventLog, check_identity, is_own_start
 from c2lib.witness.findings import FindingCode, Findings
 from c2lib.witness.lines import MAX_DECIMAL, JsonError, LineLog, RunName, strict_json
 from c2lib.witness.reader import FileFacts
@@ -205,10 +205,8 @@ class _Events(RunbookFile):
     last_kind = ""
 
     def _fold(self, value: Mapping[str, Any]) -> None:
-        kind, self.event_id = value["event_type"], value["event_id"]
-        identity = {name: value[name] for name in ("event_type", "payload", "run_id", "strategy_id", "ts_sim")}
-        expected = sha256_hex(text_of({**identity, "kind": EVENT_ID_KIND}).encode())
-        self.require(self.event_id == expected, FindingCode.EVENT_ID_WRONG, expected, self.event_id)
+        kind = value["event_type"]
+        check_identity(self, value)
         self._time("ts_utc", value["ts_utc"])
         count_name(self.counts, kind)
         if kind not in _KINDS:

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import Any
 from unicodedata import is_normalized
 
-from c2lib.core.canon import MAX_DEPTH, MAX_INTEGER, CanonicalFormError, canonical_json
+from c2lib.core.canon import MAX_DEPTH, MAX_INTEGER, CanonicalFormError, canonical_json, sha256_hex
 from c2lib.core.contract import Field, FieldKind
 from c2lib.core.text import first_difference
 from c2lib.witness.findings import FileFindings, FindingCode, Findings
@@ -95,6 +95,11 @@ def strict_json(data: bytes, parse_float: Callable[[str], Any] = float) -> Any:
 
 encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 """The canonical text of a value that is known to have one."""
+
+
+def digest_of(value: Any) -> str:
+    """Return the SHA-256 of the canonical text of a value that is known to have one."""
+    return sha256_hex(encode(value).encode())
 
 
 def _certain(text: str) -> int:

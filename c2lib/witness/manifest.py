@@ -10,7 +10,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from c2lib.core.canon import sha256_hex
 from c2lib.core.contract import LIQUIDITIES, MANIFEST_FIELDS
 from c2lib.core.states import SESSION_ENDS, TRIGGER_OF_FAIL_CODE, SessionPhase, SessionStatus
 from c2lib.core.vocabulary import (
@@ -27,7 +26,7 @@ from c2lib.witness.agreement import Logs
 from c2lib.witness.audit import AuditLog
 from c2lib.witness.events import EventLog
 from c2lib.witness.findings import FindingCode, Findings
-from c2lib.witness.lines import LineCheck, RunName, at, encode, is_decimal
+from c2lib.witness.lines import LineCheck, RunName, at, digest_of, is_decimal
 from c2lib.witness.reader import FileFacts
 from c2lib.witness.refold import decimal_text
 
@@ -86,9 +85,9 @@ class ManifestCheck(LineCheck):
         """Recompute what the manifest says of itself."""
         manifest, config = self._manifest, self._config
         body = {name: value for name, value in manifest.items() if name != "run_digest"}
-        hashes = {"config_sha256": _hash(config), "criteria_sha256": _hash(config.get("criteria"))}
+        hashes = {"config_sha256": digest_of(config), "criteria_sha256": digest_of(config.get("criteria"))}
         self._agrees(FindingCode.OTHER_BEHAVIOUR_VERSION, {"behaviour_version": BEHAVIOUR_VERSION})
-        self._agrees(FindingCode.RUN_DIGEST_WRONG, {"run_digest": _hash(body)})
+        self._agrees(FindingCode.RUN_DIGEST_WRONG, {"run_digest": digest_of(body)})
         self._agrees(_CONFIG, hashes)
         self._agrees(_RUN, {f"config.{name}": manifest[name] for name in ("run_id", "strategy_id")})
         for name, keys in {**_KEYS, "artifacts": sealed}.items():
@@ -159,11 +158,10 @@ class ManifestCheck(LineCheck):
     def _start(self, start: Mapping[str, Any]) -> None:
         """Expect ``SESSION_START`` to repeat hashes and fields of the config."""
         if start:
-            self._agrees(_CONFIG, {name: start[name] for name in ("config_sha256", "criteria_sha256")})
+            hashes = {name: start[name] for name in ("config_sha256", "criteria_sha256")}
+            paths = ("clock_mode", "market.symbol", "steps", "broker.initial_cash")
+            self._agrees(_CONFIG, hashes | {f"config.{path}": start[path.split(".")[-1]] for path in paths})
             self._agrees(_DIGEST, {"market.sha256": start["market_sha256"]})
-            repeated = {"clock_mode": "clock_mode", "market.symbol": "symbol", "steps": "steps"}
-            repeated["broker.initial_cash"] = "initial_cash"
-            self._agrees(_CONFIG, {f"config.{path}": start[name] for path, name in repeated.items()})
 
     def _ticks(self, events: EventLog) -> None:
         """Expect a tick of every bar where the config asks for it."""
@@ -200,7 +198,3 @@ class ManifestCheck(LineCheck):
         if books.tripped and books.stop:
             events.same(_LEDGER, f"{MIN_EQUITY}: seen and expected", (own, allowed), books.tripped)
             events.require(books.equity < least, _LEDGER, f"equity below {bound}, or no rail", own)
-
-
-def _hash(value: Any) -> str:
-    return sha256_hex(encode(value).encode())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -102,7 +102,7 @@ class ArtifactFile:
         if self.facts is None or self._descriptor < 0:
             raise RunPathError(f"{self.name} cannot be read")
         try:
-            facts = yield from self._split(findings, self.marks)
+            facts = yield from self._split(findings)
         except OSError:
             facts = None
         if facts != self.facts:
@@ -122,7 +122,7 @@ class ArtifactFile:
         try:
             self._descriptor = open_regular(self.name, self.directory)
             self._closing = finalize(self, os.close, self._descriptor)
-            self.facts = yield from self._split(self.findings, None)
+            self.facts = yield from self._split(self.findings)
         except FileNotFoundError as error:
             self._error = error
             self.findings.add(FindingCode.MISSING_FILE, self.name)
@@ -133,28 +133,35 @@ class ArtifactFile:
             if not self.kept:
                 self.close()
 
-    def _split(
-        self, findings: Findings, marks: Mapping[int, bytes] | None
-    ) -> Generator[tuple[int, bytes], None, FileFacts]:
-        """Yield the blocks; ``marks`` are those of an earlier reading, ``None`` makes them."""
-        digest, size, number, planned = hashlib.sha256(), 0, 1, os.fstat(self._descriptor).st_size
-        # the line that has begun; of one that is too long only how many bytes were dropped
-        begun, dropped = bytearray(), 0
-        while chunk := os.pread(self._descriptor, min(max(_FIRST, size), _CHUNK), size):
-            digest.update(chunk)
-            size += len(chunk)
+    def _pieces(self, digest: hashlib._Hash) -> Iterator[bytes]:
+        """Yield the file piece by piece, taken into ``digest``; what is read again must be what was read."""
+        size, planned = 0, os.fstat(self._descriptor).st_size
+        while piece := os.pread(self._descriptor, min(max(_FIRST, size), _CHUNK), size):
+            digest.update(piece)
+            size += len(piece)
             if size > planned:
                 raise OSError(errno.EFBIG, "longer than it was")
-            if marks is None:
-                self._first_read(chunk, size, digest)
-            elif marks.get(size) != digest.copy().digest():
+            mark = digest.copy().digest() if self.kept else b""
+            if self.facts is not None and self.marks.get(size) != mark:
                 raise OSError(errno.EIO, "altered")
-            whole, end, rest = chunk.rpartition(b"\n")
+            if self.kept:
+                self.marks[size] = mark
+            if self.facts is None and self.progress is not None:
+                self.progress(len(piece))
+            yield piece
+
+    def _split(self, findings: Findings) -> Generator[tuple[int, bytes], None, FileFacts]:
+        digest, size, number = hashlib.sha256(), 0, 1
+        # the line that has begun; of one that is too long only how many bytes were dropped
+        begun, dropped = bytearray(), 0
+        for piece in self._pieces(digest):
+            size += len(piece)
+            whole, end, rest = piece.rpartition(b"\n")
             if end:
                 if not findings.full(self.name):
                     begun += whole
                     yield from self._lines(number, bytes(begun), dropped, findings)
-                number += chunk.count(b"\n")
+                number += piece.count(b"\n")
                 begun, dropped = bytearray(), 0
             begun += rest
             if len(begun) > self.limit:
@@ -166,13 +173,6 @@ class ArtifactFile:
                 yield from self._lines(number, bytes(begun), dropped, findings)
         findings.ended(self.name, number - (not unended))
         return FileFacts(digest.hexdigest(), size, number - 1)
-
-    def _first_read(self, chunk: bytes, size: int, digest: hashlib._Hash) -> None:
-        """Mark the end of a piece, where the file can be read again, and report that the piece was read."""
-        if self.kept:
-            self.marks[size] = digest.copy().digest()
-        if self.progress is not None:
-            self.progress(len(chunk))
 
     def _lines(self, number: int, data: bytes, dropped: int, findings: Findings) -> Iterator[tuple[int, bytes]]:
         """Yield those of the lines that are not too long; so many bytes of the first were dropped."""

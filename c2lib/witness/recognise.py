@@ -7,6 +7,7 @@ be the line that is there: that judges the constants of run and kind, the number
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -63,11 +64,14 @@ def values_of(kind: str, payload: Mapping[str, Any]) -> Values:
     return _made(kind, [payload[field.name] for field in SORTED_FIELDS[kind]])
 
 
+_PIECE = r'[^"\\\x00-\x1f\ud800-\udfff]*+'
+_ESCAPE = r'\\(?:["\\bfnrt]|u00(?:0[0-7bef]|1[0-9a-f]))'
+"""What canonical JSON escapes, which is nothing but what it must."""
+
 _INNER = {
     **PATTERNS,
     FieldKind.DECIMAL: rf'(?=[^"]{{1,{MAX_DECIMAL}}}"){PATTERNS[FieldKind.DECIMAL]}',
-    # of which JSON escapes nothing
-    FieldKind.TEXT: r'[^"\\\x00-\x1f\ud800-\udfff]*+',
+    FieldKind.TEXT: rf"{_PIECE}(?:{_ESCAPE}{_PIECE})*+",
 }
 
 
@@ -122,16 +126,20 @@ def recogniser_of(run_id: str, strategy_id: str) -> Recogniser:
         good = match(line, start)
         if good is None or ts_sim > MAX_INTEGER:
             return None
-        payload, tail = good[0], f"{middle}{ts_sim}{_TIME}"
-        time = line[good.end() + len(tail) : -2]
-        if time != ts_utc and (time < ts_utc or not _is_time(time)):
-            return None
+        payload, time = good[0], ts_utc
+        if not line.endswith(f'{_TIME}{time}"}}'):
+            time = line[line.rfind(_TIME) + len(_TIME) : -2]
+            if time < ts_utc or not _is_time(time):
+                return None
         # a quote stands before every text and joins with no letter: texts of a payload in NFC are in NFC
         if not payload.isascii() and not is_normalized("NFC", payload):
             return None
         event_id = sha256(f"{id_head}{payload}{id_middle}{ts_sim}}}".encode()).hexdigest()
-        if line != f'{_OPENING}{event_id}{head}{payload}{tail}{time}"}}':
+        if line != f'{_OPENING}{event_id}{head}{payload}{middle}{ts_sim}{_TIME}{time}"}}':
             return None
-        return kind, event_id, time, _made(kind, [*good.groups()])
+        texts = [*good.groups()]
+        if "\\" in payload:
+            texts = [json.loads(f'"{text}"') if text and "\\" in text else text for text in texts]
+        return kind, event_id, time, _made(kind, texts)
 
     return recognise

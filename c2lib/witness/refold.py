@@ -144,7 +144,8 @@ class Books:
         self.ticks += 1
         self._tick_index, self._bar_time = index, time
         self.mark = close
-        self.lowest = min(self.lowest, self.equity)
+        if (equity := self.equity if self.position else self.cash) < self.lowest:
+            self.lowest = equity
 
     def _tripped(self, values: Values) -> None:
         expected, rail, seen = values

@@ -20,7 +20,7 @@ GROWING = ("step", "events_emitted", "sink_retries")
 STATUSES_OF_CODE = {"reject": (SessionStatus.REJECTED, SessionStatus.FAILED), "fail": (SessionStatus.FAILED,)}
 """The statuses that may have a code; the first of them must."""
 
-_STATUS = FindingCode.STATUS_PATH_WRONG
+_STATUS, _COUNTER = FindingCode.STATUS_PATH_WRONG, FindingCode.COUNTER_WRONG
 
 
 class State(NamedTuple):
@@ -49,31 +49,21 @@ class SnapshotLog(LineLog):
         self.last: Mapping[str, Any] = {}
 
     def _fold(self, value: Mapping[str, Any]) -> None:
-        self._check(value)
-        if self.last:
-            self._compare(self.last, value)
-        self.last = value
-        if len(self.states) < MAX_STATES:
-            self.states.append(State(value["status"], value["phase"], value["events_emitted"]))
-
-    def _check(self, snapshot: Mapping[str, Any]) -> None:
-        phase, status, ended = SessionPhase(snapshot["phase"]), snapshot["status"], snapshot["ended_ts"]
+        before, self.last = self.last or value, value
+        phase, status, ended = SessionPhase(value["phase"]), value["status"], value["ended_ts"]
         usual = STATUS_OF_PHASE[phase]
         self.require(usual == status, _STATUS, f"{usual} of phase {phase}", status)
         if (phase in SESSION_ENDS) is (ended is None):
             self.add(_STATUS, "an ended_ts at the end and not before", ended)
-        elif ended is not None and ended < snapshot["started_ts"]:
-            self.add(FindingCode.CLOCK_WENT_BACK, f"not before {snapshot['started_ts']}", ended)
+        elif ended is not None and ended < value["started_ts"]:
+            self.add(FindingCode.CLOCK_WENT_BACK, f"not before {value['started_ts']}", ended)
         for kind, statuses in STATUSES_OF_CODE.items():
-            code, reason = snapshot[f"{kind}_code"], snapshot[f"{kind}_reason"]
+            code, reason = value[f"{kind}_code"], value[f"{kind}_reason"]
             self.require((code is None) is (reason is None), _STATUS, f"{kind}_code and {kind}_reason together", reason)
-            if code is None:
-                self.require(status != statuses[0], _STATUS, f"a {kind}_code of status {status}", code)
-            else:
-                self.require(status in statuses, _STATUS, f"no {kind}_code of status {status}", code)
-
-    def _compare(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        self.same(_STATUS, "started_ts", before["started_ts"], after["started_ts"])
+            holds, one = (status != statuses[0], "a") if code is None else (status in statuses, "no")
+            self.require(holds, _STATUS, f"{one} {kind}_code of status {status}", code)
+        self.same(_STATUS, "started_ts", before["started_ts"], value["started_ts"])
         for name in GROWING:
-            holds = after[name] >= before[name]
-            self.require(holds, FindingCode.COUNTER_WRONG, f"{name} of {before[name]} or more", after[name])
+            self.require(value[name] >= before[name], _COUNTER, f"{name} of {before[name]} or more", value[name])
+        if len(self.states) < MAX_STATES:
+            self.states.append(State(status, value["phase"], value["events_emitted"]))

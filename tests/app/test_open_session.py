@@ -218,8 +218,6 @@ def test_rejected_session_has_no_steps(mixed: str) -> None:
     [
         (c2lib.ConfigError, {"config": {"seed": 1}}),
         (c2lib.ConfigError, {"market": ""}),
-        (c2lib.ConfigError, {"params": {"a b": 1}}),
-        (c2lib.ConfigError, {"params": [1]}),
         (c2lib.ConfigError, {"event_sink": 7}),
         (c2lib.ConfigError, {"clock": 7}),
         (c2lib.InputError, {"market": "/nowhere/bars.csv"}),

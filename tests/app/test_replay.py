@@ -12,19 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from c2lib.app.replay import (
-    ComparedRun,
     ComparingSink,
     difference_at,
     published_run,
     repeating_failures,
 )
-from c2lib.core.errors import SinkWriteError
+from c2lib.app.runner import run_dryrun
+from c2lib.core.config import DryrunConfig
+from c2lib.core.errors import RunConflictError, SinkWriteError
 from c2lib.core.vocabulary import SEALED_BY_MANIFEST, Artifact
 from c2lib.record.files import BATCH_LINES, held
 from c2lib.record.sinks import RetryingSink
 from c2lib.witness import reader
 from c2lib.witness.findings import Finding, FindingCode, Findings
 from c2lib.witness.reader import ArtifactFile
+from tests.app.runs import RUN, flip_byte
 
 
 def diverged(file: str, line: int, published: str, computed: str) -> Finding:
@@ -180,32 +182,31 @@ def test_irregular_file_is_refused(published: Path, kind: str, name: Artifact) -
     handles = len(os.listdir("/proc/self/fd"))
     make_obstacle(published / name, kind)
     with files_of(published) as files, pytest.raises(OSError, match=r".") as caught:
-        assert files[Artifact.MANIFEST].measured() and ComparedRun(files)  # noqa: PT018 - the second comes after
+        assert [ComparingSink(file) for file in files.values()]
     assert caught.value.filename == name
     del caught
     assert len(os.listdir("/proc/self/fd")) == handles
 
 
-def test_files_compare_in_order(published: Path) -> None:
+@pytest.mark.parametrize("reverse", [True, False])
+def test_files_compare_in_order(published: Path, *, reverse: bool) -> None:
     """The first difference of a run is that of the first differing file in the order of the contract."""
-    with files_of(published) as files:
-        compared = ComparedRun(files)
-        for artifact in reversed(SEALED_BY_MANIFEST):
-            compared.sink(artifact).write("something else\n")
-        difference = compared.finish()
-    assert difference is not None
-    assert (difference.file, difference.line) == (Artifact.EVENTS, 1)
+    for name in reversed(SEALED_BY_MANIFEST) if reverse else SEALED_BY_MANIFEST[1:]:
+        flip_byte(published / name, 3)
+    config = DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN)
+    with pytest.raises(RunConflictError) as caught:
+        run_dryrun(config, out_dir=published.parents[2])
+    assert (caught.value.file, caught.value.line) == (SEALED_BY_MANIFEST[0 if reverse else 1], 1)
 
 
-def test_events_decide_divergence(published: Path) -> None:
-    """A run has diverged when its events differ, and not yet when its audit log alone differs."""
-    with files_of(published) as files:
-        compared = ComparedRun(files)
-        for artifact in (Artifact.AUDIT, Artifact.EVENTS):
-            assert not compared.diverged
-            facts = files[artifact].measured()
-            compared.sink(artifact).write("x" * facts.bytes)
-        assert compared.diverged
+@pytest.mark.parametrize(("name", "made"), [(Artifact.EVENTS, []), (Artifact.AUDIT, [4096, 8192, 9000])])
+def test_events_decide_divergence(out: Path, name: Artifact, made: list[int]) -> None:
+    """A run that differs in its events is executed no further, and one that differs in its audit log to the end."""
+    config, steps = DryrunConfig(strategy_id="strat_demo", seed=7, run_id=RUN, steps=9000), list[int]()
+    flip_byte(Path(str(run_dryrun(config, out_dir=out).path)) / name, 3)
+    with pytest.raises(RunConflictError) as caught:
+        run_dryrun(config, out_dir=out, progress=lambda done, _: steps.append(done))
+    assert (caught.value.file, steps) == (name, made)
 
 
 class Keeping:

@@ -152,8 +152,7 @@ def test_second_path_is_not_forged(command: Command, tmp_path: Path) -> None:
     forging = (
         "from c2lib.app import replay\n"
         "replay.ComparingSink._compare = lambda self: None\n"
-        "replay.ComparingSink.finish = lambda self: None\n"
-        "replay.ComparedRun.finish = lambda self: None"
+        "replay.ComparingSink.finish = lambda self: None"
     )
     assert run(command, tmp_path, Attack(SAFE, init=forging)).code == 0
     honest = place_below(tmp_path / "out")

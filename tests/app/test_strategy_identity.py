@@ -57,8 +57,9 @@ def test_edit_under_name_conflicts(tmp_path: Path) -> None:
     run_dryrun(config, out_dir=out, strategy=f"{file}:Buyer")
     before = tree(out)
     strategy_file(tmp_path, BUYER + "# a remark\n")
+    other = own(run_id="chosen", strategy={"params": {"fast": 5}})
     with pytest.raises(RunConflictError) as caught:
-        run_dryrun(config, out_dir=out, strategy=f"{file}:Buyer", params={"fast": 5})
+        run_dryrun(other, out_dir=out, strategy=f"{file}:Buyer")
     assert caught.value.fields == ("strategy.params.fast", "strategy.sha256")
     assert "strategy.params.fast, strategy.sha256 (the strategy file was edited)" in str(caught.value)
     assert "leave run_id out" in str(caught.value)
@@ -76,29 +77,28 @@ def test_built_in_name_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_params_reach_strategy(tmp_path: Path) -> None:
-    """The parameters of the config, those of the call in front, are what the strategy is given, and cannot change."""
+    """The parameters of the config are what the strategy is given, and cannot change."""
     text = BUYER.replace("pass", "self.at = settings.params['at']; settings.params['at'] = 9", 1)
     file, out, config = strategy_file(tmp_path, text), tmp_path / "out", own(strategy={"params": {"at": 2}})
     failed = run_dryrun(config, out_dir=out, strategy=f"{file}:Buyer")
     assert failed.fail_reason is not None
     assert "'mappingproxy' object does not support item assignment" in failed.fail_reason
     strategy_file(tmp_path, BUYER.replace("pass", "self.at = settings.params['at']", 1).replace("== 2", "== self.at"))
-    result = run_dryrun(config, out_dir=out, strategy=f"{file}:Buyer", params={"at": 99})
+    result = run_dryrun(own(strategy={"params": {"at": 99}}), out_dir=out, strategy=f"{file}:Buyer")
     assert (result.status, result.fills) == ("COMPLETED", 0)
     assert run_dryrun(config, out_dir=out, strategy=f"{file}:Buyer").fills == 1
 
 
 def test_built_in_params_change_decisions(tmp_path: Path) -> None:
     """sma_cross with other windows and another quantity decides otherwise, under a run_id of its own."""
-    config, out = DryrunConfig(strategy_id="sma_cross", seed=3, steps=200), tmp_path / "out"
+    values = {"strategy_id": "sma_cross", "seed": 3, "steps": 200}
     one, two = (
-        run_dryrun(config, out_dir=out, params=params) for params in ({}, {"fast": 3, "slow": 9, "quantity": 5})
+        run_dryrun(DryrunConfig(**values, strategy={"params": params}), out_dir=tmp_path / "out")
+        for params in ({}, {"fast": 3, "slow": 9, "quantity": 5})
     )
     assert one.run_id != two.run_id
     assert two.fills > one.fills
     assert c2lib.verify_run(two.path or "", replay=True).ok
-    with pytest.raises(ConfigError, match="params: must be a mapping"):
-        run_dryrun(config, out_dir=out, params=5)  # type: ignore[arg-type] # what a user may write
 
 
 def test_strategy_file_is_kept(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from c2lib.core.canon import MAX_INTEGER, canonical_json, text_problem
 from c2lib.core.contract import AUDIT_CODES, IDENTIFIER_PATTERN, PAYLOADS, Field, FieldKind
 from c2lib.core.decimals import format_scaled
 from c2lib.core.vocabulary import EVENT_SCHEMA, EventKind
-from c2lib.record.lines import _expression, audit_line, compile_event_emitter, event_emitters, object_line
+from c2lib.record.lines import _expression, audit_line, compile_event_emitter, object_line
 from tests.core.event_ids import event_id
 from tests.record.contract_check import checked_events, entry_hash
 
@@ -97,7 +97,7 @@ def test_event_line_matches_reference(
 def test_awkward_text_is_encoded(text: str) -> None:
     """Quotes, braces, line ends and emoji in ids or free text make one line that reads back unchanged."""
     log = Log("2026-01-01T00:00:00+00:00")
-    event_emitters(text, text, log)[EventKind.FAULT_INJECTED]("f", "t", text)
+    compile_event_emitter(EventKind.FAULT_INJECTED, text, text, log)("f", "t", text)
     (line,) = log.lines
     (event,) = checked_events([line])
     assert (event["run_id"], event["strategy_id"], event["payload"]["detail"]) == (text, text, text)

@@ -9,7 +9,7 @@ from c2lib.core.vocabulary import FailCode, RejectCode, StopReason
 from c2lib.record.journal import Journal
 from c2lib.record.sinks import Sinks
 from c2lib.session.ledger import Books
-from c2lib.session.lifecycle import Failure, Lifecycle, Rejection, failure_of
+from c2lib.session.lifecycle import Failure, Lifecycle, failure_of
 from tests.record.foreign_sinks import Remembering, dead_from, failing_at
 from tests.session.harness import ARTIFACTS, SECRET, SECRET_PART, Record, config_of, phases_of, run
 
@@ -190,7 +190,7 @@ def test_rejection_writes_no_stop() -> None:
     """A rejected session closes with the event REJECTED and without SESSION_STOP."""
     record = Record()
     life = lifecycle(record, SessionPhase.INIT)
-    life.rejection = Rejection(RejectCode.LIVE_ENABLED, "reason")
+    life.rejection = (RejectCode.LIVE_ENABLED, "reason")
     life.close(BOOKS, counters)
     assert [event["event_type"] for event in record.events()] == ["REJECTED"]
     assert (life.phase, life.accepted) == (SessionPhase.PREFLIGHT_FAILED, False)

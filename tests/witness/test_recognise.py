@@ -1,6 +1,7 @@
 import json
 from decimal import Decimal
 from typing import Any
+from unicodedata import is_normalized
 
 import pytest
 from hypothesis import given, settings
@@ -114,12 +115,10 @@ class Counting(EventLog):
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("observed", [False, True])
 def test_inner_events_are_recognised(name: str, observed: bool) -> None:
-    """Only SESSION_START, SESSION_STOP, REJECTED and texts that JSON escapes need the strict check in a correct run."""
+    """Only SESSION_START, SESSION_STOP and REJECTED of a correct run need the strict check."""
     log = Counting(Findings(), RunName(), (lambda *seen: None) if observed else None)
     log.take_block(1, b"\n".join(lines_of(RUNS[name])))
-    outer = sum(
-        event["event_type"] not in RECOGNISED_KINDS or "\\" in raw(event["payload"]) for event in RUNS[name].events
-    )
+    outer = sum(event["event_type"] not in RECOGNISED_KINDS for event in RUNS[name].events)
     assert log.judged == max(outer, 1)
     assert log.emitted == len(RUNS[name].events)
 
@@ -280,9 +279,10 @@ def is_usual(event: Line) -> bool:
     """Whether an event that keeps the contract is of those that are recognised."""
     fields, payload = PAYLOADS[EventKind(event["event_type"])], event["payload"]
     small = all((payload[field.name] or 0) < 10**15 for field in fields if field.kind is FieldKind.INTEGER)
+    # a combining letter behind an escape joins with the escape's last letter, and only there
+    as_written = is_normalized("NFC", raw(payload))
     empty = not any(payload[field.name] for field in fields if field.kind is FieldKind.TEXT_LIST)
-    plain = "\\" not in raw(payload)
-    return event["event_type"] in RECOGNISED_KINDS and len(payload) == len(fields) and small and empty and plain
+    return event["event_type"] in RECOGNISED_KINDS and len(payload) == len(fields) and small and as_written and empty
 
 
 @settings(max_examples=1000)
