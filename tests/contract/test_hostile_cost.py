@@ -1,10 +1,9 @@
 """What hostile lines cost, counted in calls and bytes of memory: no more than as many bytes of honest lines."""
 
-import sys
+import cProfile
 import tracemalloc
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 
 import pytest
 import verify_run
@@ -44,19 +43,9 @@ JUDGES: Mapping[str, Callable[[Path], object]] = {
 
 def calls(judge: Callable[[Path], object], folder: Path) -> int:
     """Return how many calls of functions, of C too, a judge makes."""
-    count = 0
-
-    def counted(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(counted)
-    try:
-        judge(folder)
-    finally:
-        sys.setprofile(before)
-    return count
+    profile = cProfile.Profile()
+    profile.runcall(judge, folder)
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 def peak(judge: Callable[[Path], object], folder: Path) -> int:
