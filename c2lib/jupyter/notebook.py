@@ -109,8 +109,10 @@ class DryrunParameters(NotebookParameters, DryrunOptions):
 
     def evidence(self) -> dict[str, str]:
         """Return date and owner as ``write_evidence`` takes them; a date that is left out is today's, in UTC."""
-        date, owner = self.evidence_date or datetime.now(UTC).date().isoformat(), self.owner or "not named"
-        evidence_name(date, passed=True), checked_owner(owner)
+        date = self.evidence_date or datetime.now(UTC).date().isoformat()
+        owner = self.owner or "not named"
+        evidence_name(date, passed=True)
+        checked_owner(owner)
         return {"date": date, "owner": owner}
 
 
@@ -169,7 +171,9 @@ def why_not_sound(report: VerifyReport, second: subprocess.CompletedProcess[str]
     """Return what the two verifiers found in a run for the last cell's assertion, ``""`` where that is nothing."""
     if report.ok and second.returncode == 0:
         return ""
-    said, found = (second.stdout or second.stderr).splitlines()[-1], [finding.text() for finding in report.findings]
+    # a verifier that was killed says nothing
+    said = (second.stdout or second.stderr or f"exit code {second.returncode}").splitlines()[-1]
+    found = [finding.text() for finding in report.findings]
     return "; ".join([*found[:3], f"c2lib: {report.verdict}, {len(found)} findings", f"second verifier: {said}"])
 
 

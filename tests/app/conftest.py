@@ -1,6 +1,7 @@
 """The tests of the app never touch the checkout's output root, and share one published run."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,18 @@ def command(capfd: pytest.CaptureFixture[str]) -> Command:
         return Answer(code, shown.out, shown.err)
 
     return run
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what makes a package look as if it were not installed, until the test ends."""
+
+    def hide(package: str) -> None:
+        for name in [name for name in sys.modules if name.split(".")[0] == package]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, package, None)
+
+    return hide
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-import sys
+from collections.abc import Callable
 from dataclasses import astuple
 from datetime import datetime
 from pathlib import Path
@@ -115,12 +115,10 @@ def test_damaged_run_exits_1(command: Command, published: Path, tmp_path: Path) 
 
 
 def test_missing_pyarrow_is_named(
-    command: Command, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, published: Path, tmp_path: Path, without: Callable[[str], None]
 ) -> None:
     """Parquet without pyarrow is refused with the extra to install, and nothing is written; CSV needs none."""
-    for name in [name for name in sys.modules if name.split(".")[0] == "pyarrow"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    without("pyarrow")
     answer = command("export", published, "--format", "parquet", "--out", tmp_path / "tables")
     assert (answer.code, "c2lib[data]" in answer.complaint) == (2, True)
     assert not (tmp_path / "tables").exists()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,12 +85,10 @@ def test_unreadable_log_exits_2(command: Command, published: Path) -> None:
 
 
 def test_missing_matplotlib_is_named(
-    command: Command, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, published: Path, tmp_path: Path, without: Callable[[str], None]
 ) -> None:
     """Without matplotlib a picture is refused with the extra to install, and no file is made."""
-    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    without("matplotlib")
     answer = command("show", published, "--picture", tmp_path / "run.png")
     assert (answer.code, "c2lib[notebooks]" in answer.complaint) == (2, True)
     assert not (tmp_path / "run.png").exists()

@@ -16,10 +16,11 @@ import pytest
 from c2lib.app.evidence import write_evidence
 from c2lib.app.paths import PACKAGE, resource
 from c2lib.app.runner import run_dryrun
+from c2lib.app.verify import verify_run
 from c2lib.core.config import DryrunConfig
 from c2lib.core.errors import ConfigError, MarketDataError, RunPathError
 from c2lib.jupyter.engine import MODELS, RefusedParameterError
-from c2lib.jupyter.notebook import VerifyParameters, second_verifier
+from c2lib.jupyter.notebook import VerifyParameters, second_verifier, why_not_sound
 from tests.app.runs import flip_byte, forge, market_csv, strategy_file, tree
 from tests.witness.other_program import OtherRun
 
@@ -300,6 +301,12 @@ def test_strange_name_is_a_path(published: Path, name: str) -> None:
         timeout=60,
     )
     assert "SEALED, 0 findings" in done.stdout
+
+
+def test_killed_verifier_is_no_answer(published: Path) -> None:
+    """A second verifier that was killed before it printed anything keeps a sound run from being called sound."""
+    killed = subprocess.CompletedProcess[str]([], -9, "", "")
+    assert why_not_sound(verify_run(published, replay=False), killed).endswith("second verifier: exit code -9")
 
 
 def test_second_verifier_stands_alone(published: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
